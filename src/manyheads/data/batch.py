@@ -1,0 +1,51 @@
+"""Batch: examples of one or more tasks as flat token ids with offsets, never padded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Part:
+    """The examples of one task in a batch.
+
+    `task`: the task's name. `examples`: int64[n], their indices in the task's split.
+    `sequences`: int64[n, 1 or 2], for each example the sequence(s) of the batch that it is read from; several
+    examples may share a sequence (a text is encoded once). `targets`: float32[n], NaN where there is none.
+    """
+
+    task: str
+    examples: NDArray[np.int64]
+    sequences: NDArray[np.int64]
+    targets: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """S sequences of T real tokens in one row.
+
+    `token_ids`, `position_ids` (0 at the start of each sequence), `segment_ids`: int32[T].
+    `offsets`: int32[S+1], sequence s is tokens offsets[s]:offsets[s+1]. `max_length`: of the longest sequence.
+    `cut`: how many examples lost tokens to fit the model's length.
+    """
+
+    token_ids: NDArray[np.int32]
+    position_ids: NDArray[np.int32]
+    segment_ids: NDArray[np.int32]
+    offsets: NDArray[np.int32]
+    max_length: int
+    parts: tuple[Part, ...]
+    cut: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """T, the number of real tokens."""
+        return len(self.token_ids)
+
+    @property
+    def sequences(self) -> int:
+        """S, the number of sequences."""
+        return len(self.offsets) - 1
