@@ -1,1 +1,1 @@
-"""evaluation."""
+"""Evaluation: metrics, and a model's scores on a split."""

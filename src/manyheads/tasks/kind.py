@@ -33,6 +33,14 @@ class Kind(Protocol):
         """The word of the recipe: `kind = "classification"`."""
 
     @property
+    def labels(self) -> tuple[str | int | float | bool, ...] | None:
+        """The classes as the user wrote them, or None for values."""
+
+    @property
+    def value_range(self) -> tuple[float, float] | None:
+        """The lowest and highest value, or None for classes."""
+
+    @property
     def losses(self) -> tuple[str, ...]:
         """The losses that fit, the default first."""
 

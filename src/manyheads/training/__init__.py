@@ -1,1 +1,1 @@
-"""training."""
+"""Training: steps, the loop, the optimiser, loss weighting and checkpoints."""

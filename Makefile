@@ -1,0 +1,28 @@
+# make demo    train on the corpus that comes with the package
+# make test    formatting, lint, types, layers and tests
+# make bench   training speed on this machine
+# All of them make .venv first, once, with every extra.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test bench
+
+demo: .venv/installed
+	$(BIN)/manyheads demo
+
+test: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks.training
+
+# torch is pinned in constraints.txt and installed by pip.
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev]'
+	touch $@

@@ -1,0 +1,54 @@
+"""The public Python functions. `manyheads.train` and `manyheads.load` are these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from manyheads.inference.predictor import Predictor
+from manyheads.recipe.assemble import Run
+from manyheads.recipe.assemble import train as train_recipe
+from manyheads.recipe.load import load_recipe
+from manyheads.recipe.schema import Recipe
+from manyheads.training.listener import Listener
+
+__all__ = ["Run", "load", "train"]
+
+
+def train(
+    recipe: str | Path | Recipe,
+    out: str | Path | None = None,
+    *,
+    changes: Sequence[str] = (),
+    resume: bool = False,
+    listeners: Sequence[Listener] = (),
+) -> Run:
+    """Train one model on all tasks of a recipe.
+
+    Args:
+        recipe: a recipe file, or a loaded recipe.
+        out: the run folder; by default `runs/<the recipe file's name>`.
+        changes: overrides as on the command line, `"training.epochs=3"`.
+        resume: go on from the folder's last checkpoint.
+        listeners: functions that are told every event, `listener(event, **fields)`.
+
+    Raises:
+        ManyheadsError: the recipe, the data, the encoder or the folder cannot be used; the message says why.
+    """
+    if isinstance(recipe, Recipe):
+        if out is None:
+            raise TypeError("train() needs `out` where the recipe is not a file")
+        return train_recipe(recipe, Path(out), resume=resume, listeners=listeners)
+    file = Path(recipe)
+    folder = Path("runs") / file.stem if out is None else Path(out)
+    return train_recipe(load_recipe(file, changes), folder, resume=resume, listeners=listeners)
+
+
+def load(run: str | Path | Run) -> Predictor:
+    """Load the model of a finished run: from the run, its folder, or the bundle `model` in it.
+
+    Raises:
+        ManyheadsError: the folder is no finished run and no bundle, or a file of it was changed.
+    """
+    folder = run.folder.path if isinstance(run, Run) else Path(run)
+    return Predictor.load(folder / "model" if (folder / "model").is_dir() else folder)

@@ -1,0 +1,64 @@
+"""MultitaskModel: one encoder, a head for each task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from manyheads.data.batch import Part
+from manyheads.model.encoder import Encoder
+from manyheads.model.flat import FlatTokens
+from manyheads.model.heads import HEADS
+from manyheads.tasks.kind import Kind
+from manyheads.tasks.task import Task
+
+
+class MultitaskModel(nn.Module):
+    """A shared encoder and one head a task; every sequence of a batch goes through the encoder once."""
+
+    def __init__(self, encoder: Encoder, tasks: Sequence[Task]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.tasks: Mapping[str, Task] = {task.name: task for task in tasks}
+        # A prefix keeps a task's name clear of the attributes of nn.Module ("type", "train", ...).
+        self.heads = nn.ModuleDict({_key(task.name): build_head(task, encoder.hidden_size) for task in tasks})
+
+    def forward(self, tokens: FlatTokens, parts: Sequence[Part]) -> list[Tensor]:
+        """The outputs of every part's head: one tensor[n, outputs] a part, in order."""
+        vectors = self.encoder(tokens)
+        return [self.outputs(vectors, part) for part in parts]
+
+    def outputs(self, vectors: Tensor, part: Part) -> Tensor:
+        """A part's head on the sequences that its examples are read from: vectors[S, hidden] to [n, outputs]."""
+        columns = [_select(vectors, column) for column in part.sequences.T]
+        result: Tensor = self.heads[_key(part.task)](*columns)
+        return result
+
+    def head(self, task: str) -> nn.Module:
+        """The head of one task."""
+        return self.heads[_key(task)]
+
+
+def build_head(task: Task, hidden: int) -> nn.Module:
+    """A new head for a task on vectors of `hidden` numbers, weights drawn from torch's generator."""
+    head: nn.Module = HEADS[task.head].build(hidden, task.outputs, is_regression(task.kind), task.dropout)
+    return head
+
+
+def is_regression(kind: Kind) -> bool:
+    """Whether a kind's targets are values, so that its heads give unit scores in place of logits."""
+    return kind.value_range is not None
+
+
+def _key(task: str) -> str:
+    return f"task_{task}"
+
+
+def _select(vectors: Tensor, column: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Tensor:
+    """Rows of `vectors`; index_select, whose backward pass adds repeated rows in a fixed order."""
+    if len(column) == len(vectors) and np.array_equal(column, np.arange(len(column))):
+        return vectors
+    return vectors.index_select(0, torch.from_numpy(np.ascontiguousarray(column)).to(vectors.device))

@@ -1,0 +1,129 @@
+"""Checkpoints: the model, the optimiser and the place in the run, in safetensors and JSON alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from manyheads.errors import RunError
+from manyheads.run.atomic import replace_folder, replacing, write_json
+
+
+@dataclass
+class Progress:
+    """Where a run stands. `step` counts updates done; with the weights and the optimiser it is the whole state.
+
+    `evaluations`: one entry each, with `epoch`, `step`, `tasks` (all metrics), `average` and `course_score`.
+    `best`: the index of the best of them by average, None before there is one. `stale`: evaluations since it.
+    `seconds`, `examples`, `tokens`: of training alone. `stopped_early`: whether early stopping ended the run.
+    """
+
+    step: int = 0
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    best: int | None = None
+    stale: int = 0
+    seconds: float = 0.0
+    examples: int = 0
+    tokens: int = 0
+    stopped_early: bool = False
+
+
+class Checkpoints:
+    """The folder `checkpoints/` of a run: `step-<n>/` to go on from, and the best weights so far."""
+
+    def __init__(self, folder: Path, *, keep: int = 1) -> None:
+        self.folder = folder
+        self.keep = keep
+
+    def save(self, model: nn.Module, optimizer: AdamW, progress: Progress) -> None:
+        """Write `step-<n>/` in one step, then drop the oldest beyond `keep` and best weights no longer needed."""
+
+        def fill(folder: Path) -> None:
+            _save(folder / "model.safetensors", model.state_dict())
+            _save(folder / "optimizer.safetensors", _optimizer_tensors(model, optimizer))
+            write_json(folder / "progress.json", asdict(progress))
+
+        replace_folder(self.folder / f"step-{progress.step:09d}", fill)
+        steps = self._steps()
+        for old in steps[: -self.keep]:
+            shutil.rmtree(old)
+        needed = {_best_step(folder) for folder in steps[-self.keep :]}
+        for weights in self.folder.glob("best-*.safetensors"):
+            if weights not in {self.best_weights(step) for step in needed if step is not None}:
+                weights.unlink()
+
+    def save_best(self, model: nn.Module, step: int) -> None:
+        """Keep the weights of an evaluation that was the best so far."""
+        path = self.best_weights(step)
+        with replacing(path) as temporary:
+            _save(temporary, model.state_dict())
+
+    def best_weights(self, step: int) -> Path:
+        """Where the best weights, those after `step` updates, lie."""
+        return self.folder / f"best-{step:09d}.safetensors"
+
+    def latest(self) -> Path | None:
+        """The newest checkpoint, or None."""
+        steps = self._steps()
+        return steps[-1] if steps else None
+
+    def restore(self, folder: Path, model: nn.Module, optimizer: AdamW) -> Progress:
+        """Put a checkpoint's state into the model and the optimiser.
+
+        Raises:
+            RunError: the checkpoint is damaged or of another model.
+        """
+        try:
+            load_weights(folder / "model.safetensors", model)
+            _restore_optimizer(load_file(folder / "optimizer.safetensors"), model, optimizer)
+            return Progress(**json.loads((folder / "progress.json").read_text(encoding="utf-8")))
+        except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            hint = "remove this checkpoint's folder to go on from an earlier one or from the beginning"
+            raise RunError("the checkpoint cannot be read", where=str(folder), found=str(error), hint=hint) from error
+
+    def drop(self) -> None:
+        """Remove all checkpoints: the run is finished."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _steps(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*")) if self.folder.is_dir() else []
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Put saved weights into a model of the same shape."""
+    model.load_state_dict(load_file(path))
+
+
+def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path)
+
+
+def _best_step(folder: Path) -> int | None:
+    progress = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
+    return None if progress["best"] is None else int(progress["evaluations"][progress["best"]]["step"])
+
+
+def _optimizer_tensors(model: nn.Module, optimizer: AdamW) -> dict[str, Tensor]:
+    """AdamW's state as flat names: `<parameter>/<exp_avg|exp_avg_sq|step>`."""
+    tensors = {}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"{name}/{key}"] = value
+    return tensors
+
+
+def _restore_optimizer(tensors: Mapping[str, Tensor], model: nn.Module, optimizer: AdamW) -> None:
+    parameters = dict(model.named_parameters())
+    optimizer.state.clear()
+    for flat_name, tensor in tensors.items():
+        name, _, key = flat_name.rpartition("/")
+        optimizer.state[parameters[name]][key] = tensor.to(parameters[name].device)

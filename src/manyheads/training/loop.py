@@ -1,0 +1,115 @@
+"""The loop: updates, evaluations, checkpoints, until the plan or early stopping ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch.optim import AdamW
+
+from manyheads.data.batch import Batch
+from manyheads.model.multitask import MultitaskModel
+from manyheads.training.checkpoint import Checkpoints, Progress
+from manyheads.training.listener import Listener
+from manyheads.training.optimizer import set_learning_rate
+from manyheads.training.plan import Plan
+from manyheads.training.schedule import Schedule
+from manyheads.training.step import Stepper, StepResult
+from manyheads.training.stop import Interrupted, StopFlag
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Everything that an uninterrupted run and one that goes on share.
+
+    `batch(k)`: batch number k, a pure function of k. `evaluate()`: the scores of the model as it stands, with
+    `tasks`, `average` and `course_score`. `record(progress, is_best)`: called after each evaluation, before the
+    checkpoint; it must be safe to repeat. `early_stopping`: evaluations without a better average before the end.
+    """
+
+    model: MultitaskModel
+    optimizer: AdamW
+    stepper: Stepper
+    schedule: Schedule
+    learning_rate: float
+    plan: Plan
+    batch: Callable[[int], Batch]
+    evaluate: Callable[[], Mapping[str, Any]]
+    record: Callable[[Progress, bool], None]
+    checkpoints: Checkpoints
+    notify: Listener
+    stop: StopFlag
+    early_stopping: int | None = None
+
+    def run(self, progress: Progress) -> Progress:
+        """Go on from `progress` to the end of the plan.
+
+        Raises:
+            Interrupted: a signal asked to stop; a checkpoint of the last whole step is written.
+            TrainingError: a loss or the gradient is not finite.
+        """
+        while progress.step < self.plan.total_steps and not progress.stopped_early:
+            self._step(progress)
+            evaluated = self.plan.evaluates(progress.step)
+            if evaluated:
+                self._evaluate(progress)
+            if evaluated or self.stop or self.plan.saves(progress.step):
+                self._save(progress)
+            if self.stop and progress.step < self.plan.total_steps and not progress.stopped_early:
+                raise Interrupted(progress.step, self.stop.signal_number or 0)
+        return progress
+
+    def _step(self, progress: Progress) -> None:
+        started = time.perf_counter()
+        rate = self.learning_rate * self.schedule(progress.step)
+        set_learning_rate(self.optimizer, rate)
+        batches = [self.batch(number) for number in self.plan.batches(progress.step)]
+        result = self.stepper.update(progress.step, batches)
+        progress.step += 1
+        progress.seconds += time.perf_counter() - started
+        progress.examples += result.examples
+        progress.tokens += result.tokens
+        self._tell_step(progress, result, rate)
+
+    def _tell_step(self, progress: Progress, result: StepResult, rate: float) -> None:
+        self.notify(
+            "step",
+            step=progress.step,
+            losses=result.losses,
+            gradient_norm=result.gradient_norm,
+            learning_rate=rate,
+            examples=progress.examples,
+            tokens=progress.tokens,
+            seconds=round(progress.seconds, 4),
+        )
+
+    def _evaluate(self, progress: Progress) -> None:
+        started = time.perf_counter()
+        scores = self.evaluate()
+        entry = {"epoch": self.plan.epoch(progress.step), "step": progress.step, **scores}
+        progress.evaluations.append(entry)
+        is_best = self._is_best(progress)
+        if is_best:
+            progress.best = len(progress.evaluations) - 1
+            progress.stale = 0
+            self.checkpoints.save_best(self.model, progress.step)
+        else:
+            progress.stale += 1
+        if self.early_stopping is not None and progress.stale >= self.early_stopping:
+            progress.stopped_early = True
+        self.record(progress, is_best)
+        self.notify("evaluation", **entry, best=is_best, evaluation_seconds=round(time.perf_counter() - started, 3))
+
+    @staticmethod
+    def _is_best(progress: Progress) -> bool:
+        """Whether the newest average is above all before it; one that is null is never best."""
+        average = progress.evaluations[-1]["average"]
+        if average is None:
+            return False
+        return progress.best is None or average > progress.evaluations[progress.best]["average"]
+
+    def _save(self, progress: Progress) -> None:
+        self.checkpoints.save(self.model, self.optimizer, progress)
+        self.notify("checkpoint", step=progress.step)

@@ -1,0 +1,33 @@
+"""AdamW over the parameters that are trained, with weight decay on matrices alone."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.optim import AdamW
+
+
+def build_optimizer(
+    model: nn.Module,
+    *,
+    learning_rate: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> AdamW:
+    """Fused AdamW (Loshchilov and Hutter, 2019, Decoupled Weight Decay Regularization).
+
+    Biases and the gains of layer norms (all parameters of one dimension) are not decayed.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    return AdamW(groups, lr=learning_rate, betas=betas, eps=eps, fused=True)
+
+
+def set_learning_rate(optimizer: AdamW, rate: float) -> None:
+    """Set the rate of the coming step, in every group."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

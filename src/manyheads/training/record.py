@@ -1,0 +1,69 @@
+"""What an evaluation leaves in the run folder: predictions, results.csv, and at the end results.json."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from manyheads.data.dataset import Split
+from manyheads.run.atomic import write_json, write_text
+from manyheads.run.folder import RunFolder
+from manyheads.tasks.kind import Predictions
+from manyheads.tasks.records import json_lines, records
+from manyheads.tasks.task import Task
+from manyheads.training.checkpoint import Progress
+
+
+def write_predictions(
+    folder: RunFolder, splits: Mapping[str, Split], predictions: Mapping[str, Predictions], *, split: str, which: str
+) -> None:
+    """Write `predictions/<task>.<split>.<which>.jsonl` for every task of an evaluation."""
+    for name, found in predictions.items():
+        examples = splits[name]
+        targets = None if np.isnan(examples.targets).all() else examples.targets
+        lines = json_lines(records(examples.task.kind, examples.ids, found, targets))
+        write_text(folder.prediction_file(name, split, which), "".join(lines))
+
+
+def write_results_csv(folder: RunFolder, tasks: Mapping[str, Task], progress: Progress) -> None:
+    """Write results.csv: a row an evaluation, each task's primary metric and the average; empty where undefined."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", "step", *(f"{name}.{task.metric}" for name, task in tasks.items()), "average"])
+    for entry in progress.evaluations:
+        scores = [entry["tasks"][name][task.metric] for name, task in tasks.items()]
+        writer.writerow([entry["epoch"], entry["step"], *map(_cell, [*scores, entry["average"]])])
+    write_text(folder.results_csv, text.getvalue())
+
+
+def write_results(folder: RunFolder, progress: Progress) -> dict[str, Any]:
+    """Write results.json, the last thing of a run, and return its content.
+
+    `best` is null where no evaluation had an average. Rates are over training time alone.
+    """
+    best = None if progress.best is None else progress.evaluations[progress.best]
+    results = {
+        "best": best,
+        "last": progress.evaluations[-1] if progress.evaluations else None,
+        "steps": progress.step,
+        "stopped_early": progress.stopped_early,
+        "examples": progress.examples,
+        "tokens": progress.tokens,
+        "seconds": round(progress.seconds, 3),
+        "examples_per_second": _rate(progress.examples, progress.seconds),
+        "tokens_per_second": _rate(progress.tokens, progress.seconds),
+    }
+    write_json(folder.results, results)
+    return results
+
+
+def _cell(score: float | None) -> str:
+    return "" if score is None else repr(score)
+
+
+def _rate(count: int, seconds: float) -> float | None:
+    return round(count / seconds, 3) if seconds > 0 else None

@@ -1,0 +1,130 @@
+"""One update: forward, losses, weighting, backward, clipping, AdamW."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from manyheads.data.batch import Batch, Part
+from manyheads.errors import TrainingError
+from manyheads.model.flat import FlatTokens
+from manyheads.model.losses import task_loss
+from manyheads.model.multitask import MultitaskModel
+from manyheads.training.weighting import Weighting
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one update saw: each task's mean loss (before weighting), the gradient's norm, examples and real tokens."""
+
+    losses: dict[str, float]
+    gradient_norm: float
+    examples: int
+    tokens: int
+
+
+class Stepper:
+    """Makes updates of one model with one optimiser."""
+
+    def __init__(
+        self,
+        model: MultitaskModel,
+        optimizer: AdamW,
+        weighting: Weighting,
+        *,
+        seed: int,
+        clip_norm: float,
+        device: torch.device,
+        precision: str = "float32",
+    ) -> None:
+        self._model = model
+        self._optimizer = optimizer
+        self._weighting = weighting
+        self._seed = seed
+        self._clip_norm = clip_norm
+        self._device = device
+        self._precision = precision
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def update(self, step: int, batches: Sequence[Batch]) -> StepResult:
+        """One update from one batch, or from several whose gradients are averaged.
+
+        Dropout is a function of (seed, step), so a run that goes on from a checkpoint draws what it would have drawn.
+
+        Raises:
+            TrainingError: a loss or the gradient is not finite; the weights are left as they were before the step.
+        """
+        torch.manual_seed(dropout_seed(self._seed, step))
+        self._model.train()
+        self._optimizer.zero_grad(set_to_none=True)
+        sums: dict[str, list[float]] = {}
+        for number, batch in enumerate(batches):
+            losses = self._losses(batch)
+            for task, loss in losses.items():
+                sums.setdefault(task, []).append(_finite(loss.item(), task, step, number))
+            (self._weighting(losses) / len(batches)).backward()  # type: ignore[no-untyped-call]
+        norm = self._clip(step, batches)
+        self._optimizer.step()
+        return StepResult(
+            losses={task: sum(values) / len(values) for task, values in sums.items()},
+            gradient_norm=norm,
+            examples=sum(len(part.examples) for batch in batches for part in batch.parts),
+            tokens=sum(batch.tokens for batch in batches),
+        )
+
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        tokens = FlatTokens.from_batch(batch, self._device)
+        with _autocast(self._device, self._precision):
+            outputs = self._model(tokens, batch.parts)
+            return {part.task: self._mean_loss(part, output) for part, output in zip(batch.parts, outputs, strict=True)}
+
+    def _mean_loss(self, part: Part, output: Tensor) -> Tensor:
+        """The mean over the examples that are there: a short last batch counts each of its examples fully."""
+        targets = torch.from_numpy(part.targets).to(self._device)
+        return task_loss(self._model.tasks[part.task], output.float(), targets).mean()
+
+    def _clip(self, step: int, batches: Sequence[Batch]) -> float:
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        total = nn.utils.get_total_norm(gradients)
+        norm = total.item()
+        if not math.isfinite(norm):
+            tasks = ", ".join(sorted({part.task for batch in batches for part in batch.parts}))
+            raise TrainingError(
+                "the gradient is not finite",
+                where=f"step {step}, task {tasks}",
+                found=norm,
+                hint="lower training.learning_rate, or set training.clip_norm",
+            )
+        if self._clip_norm > 0:
+            nn.utils.clip_grads_with_norm_(self._parameters, self._clip_norm, total)
+        return norm
+
+
+def dropout_seed(seed: int, step: int, rank: int = 0) -> int:
+    """The generator's seed for a step: 63 bits of a hash of (seed, step, rank)."""
+    digest = hashlib.blake2b(f"dropout/{seed}/{step}/{rank}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def _finite(loss: float, task: str, step: int, number: int) -> float:
+    if not math.isfinite(loss):
+        raise TrainingError(
+            "the loss is not finite",
+            where=f"step {step}, task {task}, batch {number} of the step",
+            found=loss,
+            hint="lower training.learning_rate, or set training.clip_norm; the run can go on from its last checkpoint",
+        )
+    return loss
+
+
+def _autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    if precision == "bfloat16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()

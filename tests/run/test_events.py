@@ -1,0 +1,44 @@
+"""The event log survives kills: a broken last line is passed over, and steps done again are cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from manyheads.run.events import EventLog, cut_after, read_events
+
+
+def test_events_come_back_in_order(tmp_path: Path) -> None:
+    with EventLog(tmp_path / "events.jsonl") as log:
+        log.write("start", seed=1)
+        log.write("step", step=1, losses={"sst": 0.5})
+    events = list(read_events(tmp_path / "events.jsonl"))
+    assert [event["event"] for event in events] == ["start", "step"]
+    assert events[1]["losses"] == {"sst": 0.5}
+
+
+def test_a_broken_last_line_is_passed_over_and_does_not_spoil_the_next(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text('{"event": "start"}\n{"event": "ste')
+    assert [event["event"] for event in read_events(file)] == ["start"]
+    with EventLog(file) as log:
+        log.write("resume", at=0)
+    assert [event["event"] for event in read_events(file)] == ["start", "resume"]
+
+
+def test_cutting_drops_all_that_came_after_the_step(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    with EventLog(file) as log:
+        log.write("rejected", line=7)
+        for step in (1, 2, 3):
+            log.write("step", step=step)
+        log.write("note", text="after step 3")
+    cut_after(file, 2)
+    assert [(event["event"], event.get("step")) for event in read_events(file)] == [
+        ("rejected", None),
+        ("step", 1),
+        ("step", 2),
+    ]
+
+
+def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    assert list(read_events(tmp_path / "events.jsonl")) == []

@@ -1,0 +1,27 @@
+"""Provenance names what a run was made with."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from manyheads.run.provenance import collect
+
+
+def test_provenance_holds_what_a_repetition_needs() -> None:
+    found = collect(
+        seed=3,
+        threads=2,
+        device="cpu",
+        precision="float32",
+        encoder={"name": "x", "sha256": "0" * 64},
+        data={"train.tsv": "f" * 64},
+        command=["manyheads", "train", "r.toml"],
+    )
+    versions = found["versions"]
+    assert isinstance(versions, dict)
+    assert versions["torch"] == torch.__version__
+    assert found["seed"] == 3
+    assert found["data"] == {"train.tsv": "f" * 64}
+    assert found["commit"] is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", str(found["commit"]))
