@@ -1,1 +1,8 @@
-"""tasks."""
+"""Tasks: questions asked of text, and the kinds of them."""
+
+from __future__ import annotations
+
+from manyheads.tasks.classification import Classification
+from manyheads.tasks.regression import Regression
+
+KINDS = {"classification": Classification, "regression": Regression}

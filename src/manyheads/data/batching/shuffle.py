@@ -1,0 +1,37 @@
+"""Seeded orders: what every strategy draws from, so that no two draws of a run share a stream."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def generator(seed: int, *place: int) -> np.random.Generator:
+    """A generator for one place of a run, (epoch, task, ...), independent of that of every other place."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, *place])))
+
+
+def shuffled(count: int, seed: int, *place: int) -> NDArray[np.int64]:
+    """A permutation of 0..count-1 for one place of a run."""
+    return generator(seed, *place).permutation(count).astype(np.int64)
+
+
+def batches_per_epoch(sizes: Mapping[str, int], batch_size: int) -> dict[str, int]:
+    """How many batches each task's epoch fills, a short last one counted.
+
+    Raises:
+        ValueError: the batch size is below 1, or a task has no examples.
+    """
+    if batch_size < 1:
+        raise ValueError(f"the batch size must be at least 1, not {batch_size}")
+    empty = [task for task, size in sizes.items() if size < 1]
+    if empty or not sizes:
+        raise ValueError(f"tasks without training examples: {', '.join(empty) or 'there are no tasks'}")
+    return {task: math.ceil(size / batch_size) for task, size in sizes.items()}
+
+
+TASK_ORDER = 2**32 - 1
+"""The place of the order of tasks within an epoch; tasks themselves have the places 0, 1, ..."""

@@ -1,0 +1,179 @@
+"""Encoder: a transformers model that reads flat batches, one vector a sequence."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel
+from transformers.utils import logging as transformers_logging
+
+from manyheads.errors import EncoderError
+from manyheads.model import pooling as pool
+from manyheads.model.first_token import first_tokens
+from manyheads.model.flat import FlatTokens
+from manyheads.model.flat_attention import NAME as FLAT
+from manyheads.model.padded import padded_tokens
+from manyheads.model.pooling import Pooling
+
+FLAT_TYPES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert", "modernbert")
+"""Architectures whose flat run was compared with the padded one, outputs and gradients. Others may take the attention
+interface and still be wrong in flat form (relative positions, biases made from the shape), so they run padded."""
+
+FIRST_TOKEN_TYPES = ("bert", "roberta", "xlm-roberta", "electra")
+"""Architectures whose last layer can run for first tokens alone."""
+
+OFFSET_TYPES = ("roberta", "xlm-roberta")
+"""Architectures whose positions start past the padding id."""
+
+DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
+ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
+"""The names that architectures have for these in their configuration."""
+
+
+class Encoder(nn.Module):
+    """A transformers model behind one call: flat tokens in, pooled vectors[S, hidden] out.
+
+    `flat`: whether it runs without padding; `note`: a sentence for the log where it does not. `model` is the
+    transformers model itself, so parameters keep the hub's names under "model.".
+    """
+
+    def __init__(self, model: Any, *, pooling: Pooling, first_token_only: bool = True) -> None:
+        super().__init__()
+        config = model.config
+        self.model = model
+        self.pooling: Pooling = pooling
+        self.flat = config.model_type in FLAT_TYPES
+        self.hidden_size = int(config.hidden_size)
+        self._pad_id = int(config.pad_token_id or 0)
+        self._offset = self._pad_id + 1 if config.model_type in OFFSET_TYPES else 0
+        self._first_token_only = (
+            first_token_only and pooling != "mean" and config.model_type in FIRST_TOKEN_TYPES and self.flat
+        )
+        self._takes_segments = "token_type_ids" in inspect.signature(model.forward).parameters
+
+    @property
+    def max_length(self) -> int:
+        """The longest sequence that the encoder has positions for, special tokens counted."""
+        return int(self.model.config.max_position_embeddings) - self._offset
+
+    @property
+    def note(self) -> str | None:
+        """What the log should say of how this encoder runs."""
+        if self.flat:
+            return None
+        return f"{self.model.config.model_type} runs padded: flat attention is exact for {', '.join(FLAT_TYPES)}"
+
+    def forward(self, tokens: FlatTokens) -> Tensor:
+        """One vector a sequence: float[S, hidden]."""
+        if self._first_token_only:
+            return self._pooled(first_tokens(self.model, tokens, tokens.position_ids + self._offset))
+        states = self.tokens(tokens)
+        if self.pooling == "mean":
+            return pool.mean(states, tokens.layout)
+        return self._pooled(pool.first(states, tokens.layout))
+
+    def tokens(self, tokens: FlatTokens) -> Tensor:
+        """The last hidden state of every token: float[T, hidden]."""
+        if not self.flat:
+            return padded_tokens(self.model, tokens, pad_id=self._pad_id, takes_segments=self._takes_segments)
+        inputs = {"input_ids": tokens.token_ids[None], "position_ids": (tokens.position_ids + self._offset)[None]}
+        if self._takes_segments:
+            inputs["token_type_ids"] = tokens.segment_ids[None]
+        states: Tensor = self.model(**inputs, flat_layout=tokens.layout).last_hidden_state[0]
+        return states
+
+    def save(self, folder: Path) -> None:
+        """Write config.json and model.safetensors in the hub's format; transformers loads them as they are."""
+        with quiet():
+            self.model.save_pretrained(folder)
+
+    def _pooled(self, first: Tensor) -> Tensor:
+        if self.pooling != "pooler":
+            return first
+        pooled: Tensor = self.model.pooler(first.unsqueeze(1))
+        return pooled
+
+
+def load_encoder(
+    folder: Path,
+    *,
+    pooling: Literal["auto", "pooler", "first", "mean"] = "auto",
+    dropout: float | None = None,
+    attention_dropout: float | None = None,
+    first_token_only: bool = True,
+) -> Encoder:
+    """Load an encoder from a folder in the hub's layout, float32, safetensors only.
+
+    `pooling` "auto" is the checkpoint's own pooler where it has one, else the first token. The dropouts replace the
+    configuration's where given.
+
+    Raises:
+        EncoderError: the folder cannot be loaded, lacks weights, or has no pooler where one is asked for.
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        _set(config, DROPOUTS, dropout)
+        _set(config, ATTENTION_DROPOUTS, attention_dropout)
+        model, missing = _load_model(folder, config)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise EncoderError("the encoder cannot be loaded", where=str(folder), found=str(error)) from error
+    has_pooler = _settle_pooler(model, missing)
+    lost = sorted(name for name in missing if not name.startswith("pooler."))
+    if lost:
+        raise EncoderError("weights are missing from the checkpoint", where=str(folder), found=", ".join(lost[:5]))
+    if pooling == "pooler" and not has_pooler:
+        hint = 'use model.pooling = "first" or "mean"'
+        raise EncoderError("this checkpoint has no pooler of its own", where=str(folder), hint=hint)
+    chosen: Pooling = pooling if pooling != "auto" else ("pooler" if has_pooler else "first")
+    return Encoder(model, pooling=chosen, first_token_only=first_token_only)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' own progress bars and warnings from the user while the block runs."""
+    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def _load_model(folder: Path, config: Any) -> tuple[Any, set[str]]:
+    attention = {"attn_implementation": FLAT} if config.model_type in FLAT_TYPES else {}
+    with quiet():
+        model, info = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **attention,
+        )
+    return model, set(info["missing_keys"])
+
+
+def _settle_pooler(model: Any, missing: set[str]) -> bool:
+    """Whether the checkpoint has a pooler of its own; one that the library made up is taken away."""
+    if getattr(model, "pooler", None) is None:
+        return False
+    if any(name.startswith("pooler.") for name in missing):
+        model.pooler = None
+        return False
+    return True
+
+
+def _set(config: Any, names: tuple[str, ...], value: float | None) -> None:
+    for name in names:
+        if value is not None and hasattr(config, name):
+            setattr(config, name, value)

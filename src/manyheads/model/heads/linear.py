@@ -1,0 +1,24 @@
+"""The linear head: W D(p), for single texts and for pairs that share a sequence ("cross")."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Linear(nn.Module):
+    """Dropout, then one linear map; for regression the sigmoid of it.
+
+    Source: the reference study's sentiment head, and its cross-encoding heads for pairs.
+    """
+
+    def __init__(self, hidden: int, outputs: int, regression: bool, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.map = nn.Linear(hidden, outputs)
+        self.regression = regression
+
+    def forward(self, vector: Tensor) -> Tensor:
+        """vector[n, hidden] to [n, outputs]: logits, or unit scores in 0..1."""
+        scores: Tensor = self.map(self.dropout(vector))
+        return torch.sigmoid(scores) if self.regression else scores

@@ -1,0 +1,29 @@
+"""The padded run, for architectures that flat attention does not reach: the same call, the same flat rows back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manyheads.model.flat import FlatTokens
+from manyheads.model.padding import unpad
+
+
+def padded_tokens(model: Any, tokens: FlatTokens, *, pad_id: int, takes_segments: bool) -> Tensor:
+    """The last hidden state of every token, float[T, H], from a model that is given padded sequences and a mask."""
+    layout = tokens.layout
+    shape = (layout.sequences, layout.max_length)
+    token_ids = _spread(tokens.token_ids, layout.slots, shape, pad_id)
+    inputs = {
+        "input_ids": token_ids,
+        "attention_mask": _spread(torch.ones_like(tokens.token_ids), layout.slots, shape, 0),
+    }
+    if takes_segments:
+        inputs["token_type_ids"] = _spread(tokens.segment_ids, layout.slots, shape, 0)
+    return unpad(model(**inputs).last_hidden_state, layout)
+
+
+def _spread(values: Tensor, slots: Tensor, shape: tuple[int, int], fill: int) -> Tensor:
+    return values.new_full((shape[0] * shape[1],), fill).index_copy_(0, slots, values).view(shape)

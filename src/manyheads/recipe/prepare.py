@@ -1,0 +1,128 @@
+"""From a recipe to tasks and tokenised splits: everything of a run that does not train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from manyheads.data.dataset import Split
+from manyheads.data.examples import Examples, examples_warnings, read_examples
+from manyheads.data.reading import BadRow, open_source
+from manyheads.data.split import hold_out
+from manyheads.data.texts import TextStore, cache_folder, tokenise
+from manyheads.data.tokenizer import Tokenizer
+from manyheads.errors import RecipeError
+from manyheads.recipe.schema import Recipe, TaskOptions
+from manyheads.recipe.tasks import build_task, resolve_label_space
+from manyheads.tasks.task import Task
+
+Notify = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """One task with its examples as read, the rows that were passed over, and each file's fingerprint."""
+
+    task: Task
+    train: Examples
+    dev: Examples
+    test: Examples | None
+    rejected: tuple[BadRow, ...]
+    fingerprints: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Tokenised splits of every task over one store of distinct texts."""
+
+    data: tuple[TaskData, ...]
+    store: TextStore
+    train: Mapping[str, Split]
+    dev: Mapping[str, Split]
+    test: Mapping[str, Split]
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks, in the recipe's order."""
+        return tuple(each.task for each in self.data)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """SHA-256 of every file that was read."""
+        return {name: value for each in self.data for name, value in each.fingerprints.items()}
+
+
+def read_tasks(recipe: Recipe, notify: Notify) -> tuple[TaskData, ...]:
+    """Read every file of every task.
+
+    Raises:
+        DataError: a file is missing or empty, or has bad rows where the task does not say `on_bad_rows = "skip"`.
+    """
+    found = tuple(_read_task(name, options, recipe, notify) for name, options in recipe.tasks.items())
+    for each in found:
+        for row in each.rejected:
+            notify("rejected_row", task=each.task.name, file=row.source, line=row.line, reason=row.reason)
+        if each.rejected:
+            text = f"{each.task.name}: {len(each.rejected)} rows cannot be used and were skipped (see events.jsonl)"
+            notify("warning", text=text)
+        for text in examples_warnings(each.train, each.task):
+            notify("warning", text=f"{each.task.name}: {text}")
+    return found
+
+
+def tokenise_tasks(data: tuple[TaskData, ...], tokenizer: Tokenizer) -> Prepared:
+    """Tokenise every distinct text of all tasks once, or take it from the cache."""
+    parts = [examples for each in data for examples in (each.train, each.dev, each.test) if examples is not None]
+    texts = [text for examples in parts for column in examples.texts for text in column]
+    store, index = tokenise(texts, tokenizer, cache_folder())
+    position = 0
+    splits: dict[int, Split] = {}
+    tasks = {each.task.name: each.task for each in data}
+    for examples in parts:
+        count, columns = len(examples), len(examples.texts)
+        block = index[position : position + count * columns].reshape(columns, count).T
+        position += count * columns
+        splits[id(examples)] = Split(
+            task=tasks[examples.task],
+            ids=examples.ids,
+            text_index=np.ascontiguousarray(block, dtype=np.int32),
+            targets=examples.targets.astype(np.float32),
+            lines=examples.lines,
+        )
+    return Prepared(
+        data=data,
+        store=store,
+        train={each.task.name: splits[id(each.train)] for each in data},
+        dev={each.task.name: splits[id(each.dev)] for each in data},
+        test={each.task.name: splits[id(each.test)] for each in data if each.test is not None},
+    )
+
+
+def _read_task(name: str, options: TaskOptions, recipe: Recipe, notify: Notify) -> TaskData:
+    folder = Path(recipe.data_dir)
+    train_source = open_source(options.train, folder)
+    space = resolve_label_space(name, options, train_source)
+    for text in space.notes:
+        notify("note", text=f"{name}: {text}")
+    task = build_task(name, options, space)
+    fingerprints, rejected = {}, []
+
+    def read(spec: str, *, labelled: bool) -> Examples:
+        source = open_source(spec, folder)
+        examples, bad = read_examples(task, source, on_bad_rows=options.on_bad_rows, labelled=labelled)
+        fingerprints[source.name] = source.fingerprint()
+        rejected.extend(bad)
+        return examples
+
+    train = read(options.train, labelled=True)
+    if isinstance(options.dev, str):
+        dev = read(options.dev, labelled=True)
+    elif isinstance(options.dev, float):
+        train, dev = hold_out(train, options.dev, recipe.seed)
+    else:
+        raise RecipeError("a task needs dev data", where=f"tasks.{name}.dev")
+    test = None if options.test is None else read(options.test, labelled=False)
+    return TaskData(task, train, dev, test, tuple(rejected), fingerprints)
