@@ -58,11 +58,17 @@ class ProgressDisplay:
     def _on_warning(self, fields: Mapping[str, Any]) -> None:
         self._console.print(f"warning: {fields['text']}", style="yellow", markup=False, highlight=False)
 
+    def _on_cut(self, fields: Mapping[str, Any]) -> None:
+        self._on_note(fields)
+
     def _on_start(self, fields: Mapping[str, Any]) -> None:
         self._total = fields["total_steps"]
         self._metrics = fields["metrics"]
-        self._bar.update(self._id, total=self._total, completed=fields["step"], visible=True)
-        self._bar.reset(self._id, total=self._total, completed=fields["step"], visible=True)
+        self._bar.reset(self._id, total=self._total, completed=fields["at"], visible=True)
+
+    def _on_resume(self, fields: Mapping[str, Any]) -> None:
+        self._line(f"going on after step {fields['at']}")
+        self._on_start(fields)
 
     def _on_step(self, fields: Mapping[str, Any]) -> None:
         for task, loss in fields["losses"].items():

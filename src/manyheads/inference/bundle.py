@@ -41,7 +41,6 @@ def save_bundle(
     tokenizer: Tokenizer,
     *,
     max_length: int,
-    pooling: str,
     encoder: Mapping[str, object],
     card: str,
 ) -> None:
@@ -63,7 +62,7 @@ def save_bundle(
             "format": FORMAT,
             "manyheads": __version__,
             "encoder": dict(encoder),
-            "pooling": pooling,
+            "pooling": model.encoder.pooling,
             "max_length": max_length,
             "tasks": [task_to_json(task) for task in model.tasks.values()],
             "files": {path.name: _sha256(path) for path in files},

@@ -51,7 +51,7 @@ class Prepared:
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """SHA-256 of every file that was read."""
+        """SHA-256 of every file that was read, under its name in the recipe."""
         return {name: value for each in self.data for name, value in each.fingerprints.items()}
 
 
@@ -113,7 +113,7 @@ def _read_task(name: str, options: TaskOptions, recipe: Recipe, notify: Notify) 
     def read(spec: str, *, labelled: bool) -> Examples:
         source = open_source(spec, folder)
         examples, bad = read_examples(task, source, on_bad_rows=options.on_bad_rows, labelled=labelled)
-        fingerprints[source.name] = source.fingerprint()
+        fingerprints[spec] = source.fingerprint()
         rejected.extend(bad)
         return examples
 

@@ -1,0 +1,44 @@
+"""Parquet, read in batches through polars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
+from manyheads.errors import DataError
+
+BATCH = 8192
+"""Rows in memory at once."""
+
+
+class Parquet:
+    """A Parquet file; lines are row numbers from 1.
+
+    Raises:
+        DataError: it is not Parquet, or has no rows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.name = str(path)
+        try:
+            self.columns = tuple(pl.read_parquet_schema(path))
+            self._height = int(pl.scan_parquet(path).select(pl.len()).collect().item())
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise DataError("the file is not Parquet", where=str(path), found=str(error).splitlines()[0]) from error
+        if self._height == 0:
+            raise DataError("the file has no rows", where=str(path))
+
+    def rows(self) -> Iterator[Row | BadRow]:
+        """All rows in order."""
+        for start in range(0, self._height, BATCH):
+            frame = pl.scan_parquet(self._path).slice(start, BATCH).collect()
+            for number, values in enumerate(frame.iter_rows(named=True), start=start + 1):
+                yield Row(number, values)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the file."""
+        return file_fingerprint(self._path)

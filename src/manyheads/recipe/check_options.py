@@ -1,0 +1,120 @@
+"""What the types of a recipe cannot say: names on menus, and combinations that cannot work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from manyheads.data.batching import BATCHING
+from manyheads.errors import did_you_mean
+from manyheads.evaluation.metrics import PRIMARY
+from manyheads.model.heads import HEADS
+from manyheads.recipe.faults import Fault
+from manyheads.recipe.schema import Recipe, TaskOptions
+from manyheads.tasks import KINDS
+from manyheads.training.schedule import SHAPES
+from manyheads.training.weighting import WEIGHTING
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def check_recipe(recipe: Recipe) -> list[Fault]:
+    """All faults of a recipe whose types are right."""
+    faults = [
+        *_menu(("batching", "strategy"), recipe.batching.strategy, BATCHING),
+        *_menu(("training", "schedule"), recipe.training.schedule, SHAPES),
+        *_menu(("training", "weighting"), recipe.training.weighting, WEIGHTING),
+    ]
+    for name, options in recipe.tasks.items():
+        faults.extend(_task(name, options))
+    if all(options.loss_weight == 0 for options in recipe.tasks.values()):
+        faults.append(Fault(("tasks",), "every task has loss_weight 0: nothing would be learnt"))
+    return faults
+
+
+def head_of(options: TaskOptions) -> str:
+    """The head of a task: its own, or the one that fits how its texts are encoded."""
+    return options.head.kind or {None: "linear", "cross": "cross", "bi": "b2"}[pairing_of(options)]
+
+
+def pairing_of(options: TaskOptions) -> str | None:
+    """How a task's pair is encoded: as it says, by its head where that says it, else "cross"; None for one text."""
+    if len(options.text) == 1 or options.pair is not None:
+        return options.pair
+    head = HEADS.get(options.head.kind or "")
+    return "bi" if head is not None and head.reads == "bi" else "cross"
+
+
+def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
+    key = ("tasks", name)
+    if not NAME.fullmatch(name):
+        yield Fault(key, "a task's name is used in file names", name, "letters, digits, _ and -")
+    if len(set(options.text)) < len(options.text):
+        yield Fault((*key, "text"), "the same column twice", options.text, "two different columns")
+    if options.label in options.text:
+        yield Fault((*key, "label"), "the label is one of the text columns", options.label)
+    yield from _kind(key, options)
+    yield from _head(key, options)
+
+
+def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
+    other = {"classification": "range", "regression": "labels"}[options.kind]
+    if getattr(options, other) is not None:
+        what = f"{options.kind} has no {other}"
+        yield Fault((*key, other), what, getattr(options, other), hint=f"remove {other}, or change kind")
+    if options.class_weights is not None:
+        yield from _class_weights((*key, "class_weights"), options)
+    try:
+        kind = (
+            KINDS["classification"](options.labels or [0, 1, 2])
+            if options.kind == "classification"
+            else KINDS["regression"](*(options.range or (0.0, 1.0)))
+        )
+    except ValueError as error:
+        given = "labels" if options.kind == "classification" else "range"
+        yield Fault((*key, given), str(error), getattr(options, given))
+        return
+    primary = [metric for metric in kind.metrics if metric in PRIMARY]
+    if options.metric is not None:
+        yield from _menu((*key, "metric"), options.metric, primary)
+    if options.loss is not None:
+        # How many labels there are decides which losses fit; before the file is read all of the kind's may.
+        losses = kind.losses if options.labels or options.kind == "regression" else KINDS["classification"]([0, 1]).losses
+        yield from _menu((*key, "loss"), options.loss, losses)
+
+
+def _class_weights(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
+    weights = options.class_weights or []
+    if options.kind != "classification":
+        yield Fault(key, f"{options.kind} has no classes to weight", weights, hint="remove class_weights")
+    elif options.labels is None:
+        yield Fault(key, "class_weights need labels, which they stand beside", weights, hint="add labels = [...]")
+    elif len(weights) != len(options.labels):
+        yield Fault(key, "as many weights as labels are needed", len(weights), str(len(options.labels)))
+    if any(weight < 0 for weight in weights):
+        yield Fault(key, "a weight is below 0", weights, "0 or more")
+
+
+def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
+    if len(options.text) == 1 and options.pair is not None:
+        yield Fault((*key, "pair"), "a pair needs two text columns", options.pair, hint="remove pair, or name two columns")
+        return
+    reads = pairing_of(options) or "single"
+    fitting = [name for name, entry in HEADS.items() if entry.reads == reads]
+    head = head_of(options)
+    if head not in HEADS:
+        yield from _menu((*key, "head", "kind"), head, fitting)
+    elif HEADS[head].reads != reads:
+        hint = f'set pair = "{HEADS[head].reads}"' if len(options.text) == 2 and HEADS[head].reads != "single" else None
+        what = f"this head reads {_said(HEADS[head].reads)}, the task has {_said(reads)}"
+        yield Fault((*key, "head", "kind"), what, head, ", ".join(fitting), hint)
+
+
+def _said(reads: str) -> str:
+    return {"single": "one text", "cross": "a pair in one sequence", "bi": "a pair in two sequences"}[reads]
+
+
+def _menu(key: tuple[str, ...], name: str, menu: Mapping[str, object] | Iterable[str]) -> Iterator[Fault]:
+    names = list(menu)
+    if name not in names:
+        yield Fault(key, f"there is no such {key[-1]} here", name, ", ".join(names), did_you_mean(name, names))

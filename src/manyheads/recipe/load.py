@@ -1,0 +1,88 @@
+"""From a TOML file and overrides to a Recipe, every mistake named with its place."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from manyheads.errors import RecipeError, did_you_mean
+from manyheads.recipe.check_options import check_recipe
+from manyheads.recipe.faults import from_validation, raise_faults
+from manyheads.recipe.locate import line_of
+from manyheads.recipe.override import absolute_data_dir, apply_override, parse_override
+from manyheads.recipe.schema import Recipe
+
+
+def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file, with overrides over it. Its `data_dir` comes back absolute.
+
+    Raises:
+        RecipeError: the file cannot be read, or a key or value of it or of an override is wrong.
+    """
+    file = Path(path)
+    text = _read(file)
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError("the recipe is not TOML", where=_toml_place(file, error), found=str(error)) from error
+    overridden: dict[tuple[str, ...], str] = {}
+    for change in changes:
+        parts, value = parse_override(change)
+        content = apply_override(content, parts, absolute_data_dir(parts, value))
+        overridden[tuple(parts)] = change
+    return recipe_from(content, file.parent, lambda key: _place(file, text, overridden, key))
+
+
+def recipe_from(content: Mapping[str, Any], folder: Path, where: Callable[[Sequence[str]], str]) -> Recipe:
+    """The recipe that a table of plain values is, its paths relative to `folder`; `where` names the place of a key.
+
+    Raises:
+        RecipeError: a key or value is wrong.
+    """
+    try:
+        recipe = Recipe.model_validate(dict(content))
+    except ValidationError as error:
+        raise_faults(from_validation(error), where)
+        raise
+    raise_faults(check_recipe(recipe), where)
+    data_dir = (folder / Path(recipe.data_dir).expanduser()).absolute()
+    return recipe.model_copy(update={"data_dir": str(data_dir), "encoder": _encoder(recipe.encoder, folder)})
+
+
+def _encoder(name: str, folder: Path) -> str:
+    """A folder beside the recipe, as an absolute path; any other name as it is."""
+    beside = folder / Path(name).expanduser()
+    return str(beside.absolute()) if (beside / "config.json").is_file() else name
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        beside = [each.name for each in file.parent.glob("*.toml")] if file.parent.is_dir() else []
+        hint = did_you_mean(file.name, beside) or "write one with: manyheads init FILE..."
+        raise RecipeError("there is no such recipe", where=str(file), hint=hint) from None
+    except IsADirectoryError:
+        raise RecipeError("a recipe is a TOML file, this is a folder", where=str(file)) from None
+    except UnicodeDecodeError as error:
+        raise RecipeError("the recipe is not UTF-8", where=str(file), found=str(error)) from error
+
+
+def _place(file: Path, text: str, overridden: Mapping[tuple[str, ...], str], key: Sequence[str]) -> str:
+    """`file:line, key a.b`, or the override that set it."""
+    for parts, change in overridden.items():
+        if tuple(key[: len(parts)]) == parts:
+            return f"--set {change}"
+    line = line_of(text, key)
+    shown = ".".join(key)
+    return f"{file}:{line}, key {shown}" if line else f"{file}, key {shown}"
+
+
+def _toml_place(file: Path, error: tomllib.TOMLDecodeError) -> str:
+    found = re.search(r"at line (\d+), column (\d+)", str(error))
+    return f"{file}:{found[1]}, column {found[2]}" if found else str(file)

@@ -1,0 +1,53 @@
+"""The line of a key in a TOML text, for messages: the TOML reader itself keeps no positions."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+TABLE = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$")
+KEY = re.compile(r"^\s*((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[\w-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
+
+
+def line_of(text: str, key: Sequence[str]) -> int | None:
+    """The line (from 1) of a key, or of the nearest table or value around it; None where nothing of it stands there."""
+    best, best_depth = None, 0
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if found := TABLE.match(line):
+            table = _parts(found[1])
+            path = table
+        elif found := KEY.match(line):
+            path = (*table, *_parts(found[1]))
+        else:
+            continue
+        depth = _agreement(path, key)
+        if depth == len(path) and depth > best_depth:
+            best, best_depth = number, depth
+        elif depth == len(key) and best_depth < depth:
+            best, best_depth = number, depth
+    return best
+
+
+def _agreement(path: Sequence[str], key: Sequence[str]) -> int:
+    """How many leading parts are the same."""
+    count = 0
+    for left, right in zip(path, key, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    try:
+        at: Any = tomllib.loads(f"{dotted} = 0")
+    except tomllib.TOMLDecodeError:
+        return ()
+    parts = []
+    while isinstance(at, dict):
+        ((part, at),) = at.items()
+        parts.append(part)
+    return tuple(parts)

@@ -1,0 +1,20 @@
+"""A recipe as TOML: complete, in a fixed order, so that equal recipes are equal files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tomli_w
+
+from manyheads.recipe.schema import Recipe
+
+
+def recipe_to_toml(recipe: Recipe) -> str:
+    """The whole recipe, defaults written out; keys without a value are left out, as TOML has none for them."""
+    return tomli_w.dumps(_without_none(recipe.model_dump()))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(each) for key, each in value.items() if each is not None}
+    return value
