@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from manyheads.data.reading import BadRow, open_source
 from manyheads.data.split import hold_out
 from manyheads.data.texts import TextStore, cache_folder, tokenise
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.errors import RecipeError
 from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.recipe.tasks import build_task, resolve_label_space
 from manyheads.tasks.task import Task
@@ -73,32 +72,42 @@ def read_tasks(recipe: Recipe, notify: Notify) -> tuple[TaskData, ...]:
     return found
 
 
-def tokenise_tasks(data: tuple[TaskData, ...], tokenizer: Tokenizer) -> Prepared:
+def tokenise_tasks(data: Sequence[TaskData], tokenizer: Tokenizer) -> Prepared:
     """Tokenise every distinct text of all tasks once, or take it from the cache."""
-    parts = [examples for each in data for examples in (each.train, each.dev, each.test) if examples is not None]
-    texts = [text for examples in parts for column in examples.texts for text in column]
-    store, index = tokenise(texts, tokenizer, cache_folder())
-    position = 0
-    splits: dict[int, Split] = {}
     tasks = {each.task.name: each.task for each in data}
+    parts = [
+        (name, examples)
+        for each in data
+        for name, examples in (("train", each.train), ("dev", each.dev), ("test", each.test))
+        if examples is not None
+    ]
+    store, splits = tokenise_examples([examples for _, examples in parts], tasks, tokenizer, cache_folder())
+    found: dict[str, dict[str, Split]] = {"train": {}, "dev": {}, "test": {}}
+    for (name, examples), split in zip(parts, splits, strict=True):
+        found[name][examples.task] = split
+    return Prepared(tuple(data), store, **found)
+
+
+def tokenise_examples(
+    parts: Sequence[Examples], tasks: Mapping[str, Task], tokenizer: Tokenizer, cache: Path | None
+) -> tuple[TextStore, list[Split]]:
+    """Tokenise the distinct texts of several sets of examples into one store, and give each set's split over it."""
+    texts = (text for examples in parts for column in examples.texts for text in column)
+    store, index = tokenise(texts, tokenizer, cache)
+    splits, position = [], 0
     for examples in parts:
         count, columns = len(examples), len(examples.texts)
         block = index[position : position + count * columns].reshape(columns, count).T
         position += count * columns
-        splits[id(examples)] = Split(
+        split = Split(
             task=tasks[examples.task],
             ids=examples.ids,
             text_index=np.ascontiguousarray(block, dtype=np.int32),
             targets=examples.targets.astype(np.float32),
             lines=examples.lines,
         )
-    return Prepared(
-        data=data,
-        store=store,
-        train={each.task.name: splits[id(each.train)] for each in data},
-        dev={each.task.name: splits[id(each.dev)] for each in data},
-        test={each.task.name: splits[id(each.test)] for each in data if each.test is not None},
-    )
+        splits.append(split)
+    return store, splits
 
 
 def _read_task(name: str, options: TaskOptions, recipe: Recipe, notify: Notify) -> TaskData:
@@ -120,9 +129,7 @@ def _read_task(name: str, options: TaskOptions, recipe: Recipe, notify: Notify) 
     train = read(options.train, labelled=True)
     if isinstance(options.dev, str):
         dev = read(options.dev, labelled=True)
-    elif isinstance(options.dev, float):
-        train, dev = hold_out(train, options.dev, recipe.seed)
     else:
-        raise RecipeError("a task needs dev data", where=f"tasks.{name}.dev")
+        train, dev = hold_out(train, options.dev, recipe.seed)
     test = None if options.test is None else read(options.test, labelled=False)
     return TaskData(task, train, dev, test, tuple(rejected), fingerprints)

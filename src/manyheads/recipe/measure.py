@@ -1,0 +1,82 @@
+"""Measuring a finished run again: its shipped model on its dev or test files, or on another file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from manyheads.data.examples import Examples, read_examples
+from manyheads.data.reading import open_source
+from manyheads.data.split import hold_out
+from manyheads.errors import DataError
+from manyheads.evaluation.evaluate import evaluate
+from manyheads.inference.bundle import Bundle, load_bundle
+from manyheads.recipe.load import load_recipe
+from manyheads.recipe.prepare import tokenise_examples
+from manyheads.recipe.schema import Recipe
+from manyheads.run.folder import RunFolder
+from manyheads.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Scores as in results.json (`tasks`, `average`, `course_score`), and how many examples each task has."""
+
+    scores: Mapping[str, Any]
+    examples: Mapping[str, int]
+
+
+def measure_run(folder: Path, *, split: str = "dev", task: str | None = None, file: Path | None = None) -> Measurement:
+    """Measure a run's shipped model on a split of its recipe, or one task of it on a labelled file.
+
+    Raises:
+        RunError: it is no finished run. DataError: a file is missing, unlabelled, or has bad rows.
+    """
+    run = RunFolder(folder)
+    run.require("model")
+    recipe = load_recipe(run.recipe)
+    torch.set_num_threads(recipe.threads or torch.get_num_threads())
+    bundle = load_bundle(run.model)
+    tasks = {name: each for name, each in bundle.model.tasks.items() if task in (None, name)}
+    if not tasks:
+        allowed = ", ".join(bundle.model.tasks)
+        raise DataError("this model has no such task", found=task, allowed=allowed)
+    read = {name: _read(recipe, each, split, file) for name, each in tasks.items()}
+    examples = {name: found for name, found in read.items() if found is not None}
+    if not examples:
+        raise DataError(f"the recipe names no {split} file", where=str(run.recipe))
+    return _measure(bundle, tasks, examples)
+
+
+def _measure(bundle: Bundle, tasks: Mapping[str, Task], examples: Mapping[str, Examples]) -> Measurement:
+    store, splits = tokenise_examples(list(examples.values()), tasks, bundle.tokenizer, None)
+    named = dict(zip(examples, splits, strict=True))
+    scores = evaluate(
+        bundle.model,
+        store,
+        bundle.tokenizer.template,
+        named,
+        max_length=bundle.max_length,
+        device=torch.device("cpu"),
+    )
+    return Measurement(scores.summary, {name: len(split) for name, split in named.items()})
+
+
+def _read(recipe: Recipe, task: Task, split: str, file: Path | None) -> Examples | None:
+    options = recipe.tasks[task.name]
+    folder = Path(recipe.data_dir)
+    spec = str(file.absolute()) if file is not None else getattr(options, split)
+    if spec is None:
+        return None
+    if isinstance(spec, float):
+        whole, _ = read_examples(task, open_source(options.train, folder), on_bad_rows=options.on_bad_rows, labelled=True)
+        return hold_out(whole, spec, recipe.seed)[1]
+    source = open_source(spec, folder)
+    if task.label not in source.columns:
+        hint = "to answer it without measuring: manyheads predict"
+        raise DataError("the file has no labels to measure against", where=source.name, hint=hint)
+    return read_examples(task, source, on_bad_rows=options.on_bad_rows, labelled=True)[0]
