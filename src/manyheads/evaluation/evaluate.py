@@ -56,8 +56,7 @@ def measure(task: Task, predictions: Predictions, targets: NDArray[np.float64]) 
     known = ~np.isnan(targets)
     chances = predictions.probabilities
     kept = Predictions(predictions.values[known], None if chances is None else chances[known])
-    classes = None if task.kind.labels is None else len(task.kind.labels)
-    return {metric: METRICS[metric](kept, targets[known], classes) for metric in task.kind.metrics}
+    return {metric: METRICS[metric](kept, targets[known]) for metric in task.kind.metrics}
 
 
 def summarise(tasks: Mapping[str, Task], metrics: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:

@@ -12,34 +12,33 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 
 from manyheads.tasks.kind import Predictions
 
-Metric = Callable[[Predictions, NDArray[np.float64], int | None], float | None]
+Metric = Callable[[Predictions, NDArray[np.float64]], float | None]
 
 
-def accuracy(predictions: Predictions, targets: NDArray[np.float64], classes: int | None) -> float | None:
+def accuracy(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
     """The share of examples whose class is right; None without examples."""
-    del classes
     return float(np.mean(predictions.values == targets)) if len(targets) else None
 
 
-def macro_f1(predictions: Predictions, targets: NDArray[np.float64], classes: int | None) -> float | None:
-    """The plain mean of F1 over all classes of the task; one that neither stands nor is predicted counts 0."""
+def macro_f1(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
+    """The plain mean of F1 over the classes that stand in targets or predictions; None without examples.
+
+    That is scikit-learn's convention: a class in neither is left out, one never predicted (or never right) counts 0.
+    """
     if not len(targets):
         return None
-    labels = np.arange(classes) if classes is not None else None
-    return float(f1_score(targets, predictions.values, labels=labels, average="macro", zero_division=0.0))
+    return float(f1_score(targets, predictions.values, average="macro", zero_division=0.0))
 
 
-def mcc(predictions: Predictions, targets: NDArray[np.float64], classes: int | None) -> float | None:
+def mcc(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
     """Matthews' correlation (Gorodkin's for several classes); None where predictions or targets are all one class."""
-    del classes
     if _constant(predictions.values) or _constant(targets):
         return None
     return float(matthews_corrcoef(targets, predictions.values))
 
 
-def pearson(predictions: Predictions, targets: NDArray[np.float64], classes: int | None) -> float | None:
+def pearson(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
     """Pearson's r; None for fewer than two examples or where one side is (nearly) constant."""
-    del classes
     if _constant(predictions.values) or _constant(targets):
         return None
     centred_p, centred_t = predictions.values - predictions.values.mean(), targets - targets.mean()
@@ -47,16 +46,15 @@ def pearson(predictions: Predictions, targets: NDArray[np.float64], classes: int
     return max(-1.0, min(1.0, r)) if math.isfinite(r) else None
 
 
-def spearman(predictions: Predictions, targets: NDArray[np.float64], classes: int | None) -> float | None:
+def spearman(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
     """Spearman's rank correlation (ties get their mean rank); None where Pearson's r is."""
     if _constant(predictions.values) or _constant(targets):
         return None
-    return pearson(Predictions(stats.rankdata(predictions.values), None), stats.rankdata(targets), classes)
+    return pearson(Predictions(stats.rankdata(predictions.values), None), stats.rankdata(targets))
 
 
-def rmse(predictions: Predictions, targets: NDArray[np.float64], classes: int | None) -> float | None:
+def rmse(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
     """The root of the mean squared error, in units of the range; None without examples."""
-    del classes
     return float(np.sqrt(np.mean(np.square(predictions.values - targets)))) if len(targets) else None
 
 

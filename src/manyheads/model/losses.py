@@ -74,7 +74,7 @@ def l1(
     value_range: tuple[float, float] | None = None,
     class_weights: Tensor | None = None,
 ) -> Tensor:
-    """Absolute error: of values for a regression, of the second class's probability for two classes (the reference's B1)."""
+    """Absolute error: of values in a range, or of the second of two classes' probability (the reference's B1)."""
     if value_range is not None:
         return (_values(outputs, value_range) - targets).abs()
     return _weighted((torch.sigmoid(outputs[:, 0]) - targets).abs(), targets, class_weights)

@@ -11,7 +11,8 @@ from manyheads.errors import DataError, RecipeError
 from manyheads.model.heads import default_loss
 from manyheads.recipe.check_options import head_of, pairing_of
 from manyheads.recipe.schema import TaskOptions
-from manyheads.tasks.classification import Classification, Label, is_missing
+from manyheads.tasks.cells import as_number, is_missing
+from manyheads.tasks.classification import Classification, Label, canonical
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.regression import Regression
 from manyheads.tasks.task import Pairing, Task
@@ -100,7 +101,8 @@ def _pairing(pair: str | None) -> Pairing | None:
 
 
 def _labels(train: Source, cells: Sequence[object]) -> LabelSpace:
-    distinct = _sorted({_plain(cell) for cell in cells})
+    # Spellings of one label ("True" and "true") are one: the first stands for all.
+    distinct = _sorted(set({canonical(cell): _plain(cell) for cell in reversed(cells)}.values()))
     if len(distinct) < 2:
         raise DataError(
             "the label column has fewer than two labels", where=train.name, found=distinct,
@@ -116,7 +118,7 @@ def _labels(train: Source, cells: Sequence[object]) -> LabelSpace:
 
 
 def _range(train: Source, cells: Sequence[object]) -> LabelSpace:
-    numbers = [number for number in map(_plain, cells) if isinstance(number, int | float)]
+    numbers = [number for number in map(as_number, cells) if number is not None]
     if not numbers or min(numbers) == max(numbers):
         found = sorted(set(numbers)) or "no number"
         raise DataError("the label column gives no range", where=train.name, found=found, hint="set range = [low, high]")
@@ -128,9 +130,8 @@ def _plain(cell: object) -> Label:
     """A cell as the label that it means: a number where it is one (whole where it can be), else the stripped text."""
     if isinstance(cell, bool):
         return cell
-    try:
-        number = float(cell)  # type: ignore[arg-type]  # what has no float form raises TypeError
-    except (TypeError, ValueError):
+    number = as_number(cell)
+    if number is None:
         return str(cell).strip()
     return int(number) if number.is_integer() else number
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.errors import nearest
-from manyheads.tasks.kind import LabelError, Predictions
+from manyheads.tasks.cells import MISSING, as_number, is_missing, shown
+from manyheads.tasks.kind import LabelError, Predictions, finite
 
 Label = str | int | float | bool
-
-MISSING = "label is missing"
 
 
 class Classification:
@@ -22,7 +20,7 @@ class Classification:
     Numeric labels compare as numbers ("0.0", 0 and "0" are the label 0), text labels exactly after stripping.
 
     Raises:
-        ValueError: fewer than two labels, or two that are equal.
+        ValueError: fewer than two labels, a blank one, or two that are equal.
     """
 
     name = "classification"
@@ -31,9 +29,11 @@ class Classification:
 
     def __init__(self, labels: Sequence[Label]) -> None:
         self.labels: tuple[Label, ...] = tuple(labels)
-        self._index = {_canonical(label): index for index, label in enumerate(self.labels)}
+        self._index = {canonical(label): index for index, label in enumerate(self.labels)}
         if len(self.labels) < 2:
             raise ValueError(f"a classification needs at least two labels, not {list(self.labels)}")
+        if any(is_missing(label) for label in self.labels):
+            raise ValueError(f"a label may not be blank: {list(self.labels)}")
         if len(self._index) < len(self.labels):
             raise ValueError(f"labels must differ, as numbers too: {list(self.labels)}")
 
@@ -65,14 +65,18 @@ class Classification:
         """
         if is_missing(raw):
             raise LabelError(MISSING)
-        index = self._index.get(_canonical(raw))
+        index = self._index.get(canonical(raw))
         if index is None:
             raise LabelError(self._unknown(raw))
         return float(index)
 
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:
-        """outputs[n, labels] by softmax, or outputs[n, 1] by the sigmoid of the second label's logit (above 0.5)."""
-        logits = outputs.astype(np.float64)
+        """outputs[n, labels] by softmax, or outputs[n, 1] by the sigmoid of the second label's logit (above 0.5).
+
+        Raises:
+            EncoderError: an output is not finite.
+        """
+        logits = finite(outputs)
         if logits.shape[1] == 1:
             chance = sigmoid(logits[:, 0])
             return Predictions((chance > 0.5).astype(np.float64), np.stack([1.0 - chance, chance], axis=1))
@@ -88,14 +92,7 @@ class Classification:
         allowed = ", ".join(repr(label) for label in self.labels[:10]) + (", ..." if len(self.labels) > 10 else "")
         close = nearest(str(raw), [str(label) for label in self.labels])
         hint = f"; did you mean {close!r}?" if close else ""
-        return f"label {raw!r} is none of {allowed}{hint}"
-
-
-def is_missing(raw: object) -> bool:
-    """Whether a cell holds no label: absent, blank, or NaN."""
-    if raw is None or (isinstance(raw, float) and math.isnan(raw)):
-        return True
-    return isinstance(raw, str) and not raw.strip()
+        return f"label {shown(raw)} is none of {allowed}{hint}"
 
 
 def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -103,15 +100,10 @@ def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(x >= 0, 1.0, np.exp(-np.abs(x))) / (1.0 + np.exp(-np.abs(x)))
 
 
-def _canonical(raw: object) -> float | str:
-    """What labels are compared by: a number where the cell is one, true and false as 1 and 0, else the stripped text."""
-    if isinstance(raw, str):
-        text = raw.strip()
-        if text.lower() in ("true", "false"):
-            return float(text.lower() == "true")
-        try:
-            number = float(text)
-        except ValueError:
-            return text
-        return number if math.isfinite(number) else text
-    return float(raw) if isinstance(raw, int | float | np.number) else str(raw)
+def canonical(raw: object) -> float | str:
+    """What labels are compared by: a number where the cell is one, true and false as 1 and 0, else stripped text."""
+    number = as_number(raw)
+    if number is not None:
+        return number
+    text = str(raw).strip()
+    return float(text.lower() == "true") if text.lower() in ("true", "false") else text

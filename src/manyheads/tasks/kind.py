@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads.errors import EncoderError
+
 
 class LabelError(ValueError):
     """A label that is not in the task's label space; the message is the reason, for a report on bad rows."""
@@ -59,7 +61,27 @@ class Kind(Protocol):
         """
 
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:
-        """Predictions from a head's outputs[n, k]: logits of classes, or unit scores (0..1) of a range."""
+        """Predictions from a head's outputs[n, k]: logits of classes, or unit scores (0..1) of a range.
+
+        Raises:
+            EncoderError: an output is not finite.
+        """
 
     def present(self, value: float) -> str | int | float:
         """A predicted or target value as the user wrote it: the label's name, or the number."""
+
+
+def finite(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Outputs[n, k] in float64.
+
+    Raises:
+        EncoderError: one is NaN or infinite; a prediction made from it would look like any other.
+    """
+    bad = int((~np.isfinite(outputs)).any(axis=1).sum())
+    if bad:
+        raise EncoderError(
+            "the model's outputs are not finite",
+            found=f"{bad} of {len(outputs)} examples",
+            hint="lower training.learning_rate, or go back to a sound model: its weights cannot be used",
+        )
+    return outputs.astype(np.float64)

@@ -68,7 +68,9 @@ def course_lines(task: Task, found: Iterable[dict[str, object]]) -> Iterator[str
         prediction = record["prediction"]
         if labels is not None and not isinstance(prediction, int | float):
             raise DataError(
-                "the course's form has numeric labels only", where=f"task {task.name}", found=prediction,
+                "the course's form has numeric labels only",
+                where=f"task {task.name}",
+                found=prediction,
                 hint="use --format jsonl",
             )
         if labels is not None and isinstance(prediction, int | float):

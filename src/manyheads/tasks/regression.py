@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.tasks.classification import MISSING, is_missing
-from manyheads.tasks.kind import LabelError, Predictions
+from manyheads.tasks.cells import MISSING, as_number, is_missing, shown
+from manyheads.tasks.kind import LabelError, Predictions, finite
 
 
 class Regression:
@@ -55,19 +55,20 @@ class Regression:
         """
         if is_missing(raw):
             raise LabelError(MISSING)
-        try:
-            value = math.nan if isinstance(raw, bool) else float(raw)  # type: ignore[arg-type]  # TypeError is caught
-        except (TypeError, ValueError):
-            value = math.nan
-        if not math.isfinite(value):
-            raise LabelError(f"label {raw!r} is not a number")
+        value = as_number(raw)
+        if value is None:
+            raise LabelError(f"label {shown(raw)} is not a number ({self.low:g} to {self.high:g})")
         if not self.low <= value <= self.high:
-            raise LabelError(f"label {raw!r} is outside the range {self.low:g} to {self.high:g}")
+            raise LabelError(f"label {shown(raw)} is outside the range {self.low:g} to {self.high:g}")
         return value
 
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:
-        """Values from unit scores outputs[n, 1]; a cosine below 0 gives a value below the range, as in the reference."""
-        return Predictions(self.low + (self.high - self.low) * outputs[:, 0].astype(np.float64), None)
+        """Values from unit scores outputs[n, 1]; a cosine below 0 gives one below the range, as in the reference.
+
+        Raises:
+            EncoderError: an output is not finite.
+        """
+        return Predictions(self.low + (self.high - self.low) * finite(outputs)[:, 0], None)
 
     def present(self, value: float) -> float:
         """The number itself."""
