@@ -33,6 +33,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.text_index)
 
+    def take(self, rows: Ints) -> Split:
+        """Some of the examples, in the order given."""
+        ids = [self.ids[row] for row in rows]
+        return Split(self.task, ids, self.text_index[rows], self.targets[rows], self.lines[rows])
+
 
 @dataclass(frozen=True)
 class _Sequences:

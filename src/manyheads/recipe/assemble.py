@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from manyheads.data.batching import BATCHING
+from manyheads.data.batching import BATCHING, Batching
 from manyheads.data.dataset import assemble, count_cut
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import RunError
@@ -113,6 +113,45 @@ def build_model(recipe: Recipe, source: EncoderSource, tasks: Sequence[Task]) ->
     return model
 
 
+def make_plan(recipe: Recipe, batching: Batching) -> Plan:
+    """The plan of a recipe's run over the batches of a strategy."""
+    training = recipe.training
+    return Plan(
+        batches_per_epoch=batching.steps_per_epoch,
+        epochs=training.epochs,
+        accumulation=training.accumulation,
+        max_steps=training.max_steps,
+        evaluate_every=training.evaluate_every,
+        checkpoint_every=training.checkpoint_every,
+    )
+
+
+def make_optimizer(recipe: Recipe, model: MultitaskModel) -> torch.optim.AdamW:
+    """The recipe's optimiser over what is trained of a model."""
+    training = recipe.training
+    return build_optimizer(
+        model,
+        learning_rate=training.learning_rate,
+        betas=(training.betas[0], training.betas[1]),
+        eps=training.eps,
+        weight_decay=training.weight_decay,
+    )
+
+
+def make_stepper(recipe: Recipe, model: MultitaskModel, optimizer: torch.optim.AdamW) -> Stepper:
+    """What makes updates of a model as the recipe says."""
+    weights = {name: task.loss_weight for name, task in model.tasks.items()}
+    return Stepper(
+        model,
+        optimizer,
+        WEIGHTING[recipe.training.weighting](weights),
+        seed=recipe.seed,
+        clip_norm=recipe.training.clip_norm,
+        device=torch.device(recipe.device),
+        precision=recipe.precision,
+    )
+
+
 @dataclass
 class _Assembly:
     """One run being put together: what its parts share."""
@@ -164,14 +203,7 @@ class _Assembly:
         model = build_model(self.recipe, self.source, self.prepared.tasks)
         self.model = model
         self.max_length = min(self.recipe.model.max_length, model.encoder.max_length)
-        training = self.recipe.training
-        optimizer = build_optimizer(
-            model,
-            learning_rate=training.learning_rate,
-            betas=(training.betas[0], training.betas[1]),
-            eps=training.eps,
-            weight_decay=training.weight_decay,
-        )
+        optimizer = make_optimizer(self.recipe, model)
         progress = Progress() if latest is None else self.checkpoints.restore(latest, model, optimizer)
         self._tell(resumed=latest is not None)
         loop = self._loop(optimizer)
@@ -202,28 +234,12 @@ class _Assembly:
         recipe, training = self.recipe, self.recipe.training
         sizes = {name: len(split) for name, split in self.prepared.train.items()}
         batching = BATCHING[recipe.batching.strategy](sizes, recipe.batching.batch_size, recipe.seed)
-        plan = Plan(
-            batches_per_epoch=batching.steps_per_epoch,
-            epochs=training.epochs,
-            accumulation=training.accumulation,
-            max_steps=training.max_steps,
-            evaluate_every=training.evaluate_every,
-            checkpoint_every=training.checkpoint_every,
-        )
-        weights = {task.name: task.loss_weight for task in self.prepared.tasks}
+        plan = make_plan(recipe, batching)
         store, template, splits = self.prepared.store, self.tokenizer.template, self.prepared.train
         return Loop(
             model=self.model,
             optimizer=optimizer,
-            stepper=Stepper(
-                self.model,
-                optimizer,
-                WEIGHTING[training.weighting](weights),
-                seed=recipe.seed,
-                clip_norm=training.clip_norm,
-                device=torch.device(recipe.device),
-                precision=recipe.precision,
-            ),
+            stepper=make_stepper(recipe, self.model, optimizer),
             schedule=build_schedule(training.schedule, total_steps=plan.total_steps, warmup=training.warmup),
             learning_rate=training.learning_rate,
             plan=plan,
