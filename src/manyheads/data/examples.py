@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from manyheads.data.reading import BadRow, Row, Source
 from manyheads.errors import DataError, did_you_mean
+from manyheads.tasks.cells import is_missing
 from manyheads.tasks.kind import LabelError
 from manyheads.tasks.task import Task
 
@@ -19,7 +20,11 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Examples:
-    """n examples of a task: ids, one list of texts a text column, `targets` float64[n] (NaN: none), `lines` int64[n]."""
+    """n examples of a task, in the order of the file.
+
+    `ids`: n names. `texts`: one list of n texts a text column. `targets`: float64[n], NaN where there is no label.
+    `lines`: int64[n], the line that each begins on.
+    """
 
     task: str
     source: str
@@ -43,9 +48,7 @@ class Examples:
         )
 
 
-def read_examples(
-    task: Task, source: Source, *, on_bad_rows: str, labelled: bool
-) -> tuple[Examples, list[BadRow]]:
+def read_examples(task: Task, source: Source, *, on_bad_rows: str, labelled: bool) -> tuple[Examples, list[BadRow]]:
     """Read a file's examples for a task.
 
     `on_bad_rows`: "error", or "skip" to go on and return the bad rows. Unlabelled (`labelled=False`): the label
@@ -148,13 +151,15 @@ class _Collector:
 
     def _text(self, row: Row, column: str) -> str:
         cell = row.values.get(column)
-        if cell is None or (isinstance(cell, str) and not cell.strip()):
+        if is_missing(cell):
             raise LabelError(f"text {column!r} is missing")
-        return cell if isinstance(cell, str) else str(cell)
+        if not isinstance(cell, str | int | float):
+            raise LabelError(f"text {column!r} is no text but a {type(cell).__name__}")
+        return str(cell)
 
     def _target(self, row: Row) -> float:
         cell = row.values.get(self.task.label)
-        if not self.labelled and (cell is None or (isinstance(cell, str) and not cell.strip())):
+        if not self.labelled and is_missing(cell):
             return float("nan")
         return self.task.kind.parse(cell)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def open_source(spec: str, folder: Path) -> Source:
     """The rows of a file (relative to `folder`, or absolute) or of a data set on the hub ("hub:...").
 
     Raises:
-        DataError: there is no such file, its ending is unknown, or it is empty.
+        DataError: there is no such file, it may not be read, its ending is unknown, or it is empty.
     """
     if spec.startswith(PREFIX):
         return Hub(spec)
@@ -43,6 +44,8 @@ def open_source(spec: str, folder: Path) -> Source:
         where = str(path)
         hint = did_you_mean(path.name, beside) or "check the path, and data_dir: files are looked for in it"
         raise DataError("there is no such file", where=where, hint=hint)
+    if not os.access(path, os.R_OK):
+        raise DataError("the file may not be read", where=str(path), hint="give yourself the right to read it")
     if path.stat().st_size == 0:
         raise DataError("the file is empty", where=str(path), allowed="a header or records, then rows")
     return reader(path)

@@ -15,7 +15,7 @@ from manyheads.errors import DataError
 DELIMITERS = "\t,;|"
 
 LONGEST_RECORD = 100
-"""Lines that a quoted field may span. A quote that is never closed would else swallow the rest of the file."""
+"""Lines that a record may span. A quote that is never closed would else swallow the rest of the file."""
 
 
 class Delimited:
@@ -52,28 +52,35 @@ class Delimited:
         return file_fingerprint(self._path)
 
     def _record(self, first: Line, ahead: deque[Line], lines: Iterator[Line]) -> Row | BadRow:
-        """The record that begins on a line; the lines it spans are taken from what is ahead, unless it is broken."""
+        """The record that begins on a line; the lines it spans are taken from what is ahead, unless it is broken.
+
+        A record of several lines with a wrong number of fields is broken too: its quote was closed by another row's.
+        """
         taken = [first]
-        while True:
-            try:
-                fields = _parse([line.text for line in taken], self._delimiter)
-            except csv.Error as error:
-                fields, fault = None, f"broken quoting: {error}"
-                if "unexpected end" in str(error):
-                    following = self._following(len(taken), ahead, lines)
-                    if following is not None:
-                        taken.append(following)
-                        continue
-                    fault = "broken quoting: a quote is opened and not closed"
-                return BadRow(self.name, first.number, fault)
-            for _ in taken[1:]:
-                ahead.popleft()
-            return self._row(first.number, fields)
+
+        def spanned() -> Iterator[str]:
+            yield first.text
+            while (following := self._following(len(taken), ahead, lines)) is not None:
+                taken.append(following)
+                yield following.text
+
+        try:
+            fields = next(csv.reader(spanned(), delimiter=self._delimiter, strict=True))
+        except csv.Error as error:
+            return BadRow(self.name, first.number, _broken(error, len(taken)))
+        if len(fields) != len(self._header):
+            reason = f"{len(fields)} fields where the header has {len(self._header)}"
+            if len(taken) > 1:
+                reason += f" (a quoted field reaches to line {taken[-1].number})"
+            return BadRow(self.name, first.number, reason)
+        for _ in taken[1:]:
+            ahead.popleft()
+        return Row(first.number, {column: field for column, field in zip(self._header, fields, strict=True) if column})
 
     @staticmethod
     def _following(position: int, ahead: deque[Line], lines: Iterator[Line]) -> Line | None:
         """The line `position` places after the first one, read ahead if need be; None where a record must not reach."""
-        if position > LONGEST_RECORD:
+        if position >= LONGEST_RECORD:
             return None
         if position > len(ahead):
             line = next(lines, None)
@@ -83,11 +90,6 @@ class Delimited:
         following = ahead[position - 1]
         return None if following.fault else following
 
-    def _row(self, number: int, fields: list[str]) -> Row | BadRow:
-        if len(fields) != len(self._header):
-            return BadRow(self.name, number, f"{len(fields)} fields where the header has {len(self._header)}")
-        return Row(number, {column: field for column, field in zip(self._header, fields, strict=True) if column})
-
     def _read_header(self) -> tuple[list[str], str, int]:
         for line in read_lines(self._path):
             if not line.text.strip():
@@ -96,7 +98,7 @@ class Delimited:
                 raise DataError("the header cannot be read", where=f"{self._path}:{line.number}", found=line.fault)
             delimiter = max(DELIMITERS, key=line.text.count)
             try:
-                header = _parse([line.text], delimiter)
+                header = next(csv.reader([line.text], delimiter=delimiter, strict=True))
             except csv.Error as error:
                 raise DataError(
                     "the header cannot be read", where=f"{self._path}:{line.number}", found=str(error)
@@ -113,12 +115,9 @@ class Delimited:
             raise DataError("the header names a column twice", where=f"{self._path}:{number}", found=", ".join(twice))
 
 
-def _parse(lines: list[str], delimiter: str) -> list[str]:
-    """The one record that these lines make.
-
-    Raises:
-        csv.Error: quoting is broken, or ("unexpected end of data") the record goes on past the lines.
-    """
-    ends_stripped = [*lines[:-1], lines[-1].rstrip("\r\n")] if lines else lines
-    (record,) = csv.reader(iter(ends_stripped), delimiter=delimiter, strict=True)
-    return record
+def _broken(error: csv.Error, lines: int) -> str:
+    """Why a record's quoting is broken, in a few words."""
+    if "unexpected end" not in str(error):
+        return f"broken quoting: {error}"
+    within = f" within {LONGEST_RECORD} lines" if lines >= LONGEST_RECORD else ""
+    return f"broken quoting: a quote is opened and not closed{within}"

@@ -28,17 +28,29 @@ class Parquet:
             self.columns = tuple(pl.read_parquet_schema(path))
             self._height = int(pl.scan_parquet(path).select(pl.len()).collect().item())
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError("the file is not Parquet", where=str(path), found=str(error).splitlines()[0]) from error
+            raise _unreadable(path, error) from error
         if self._height == 0:
             raise DataError("the file has no rows", where=str(path))
 
     def rows(self) -> Iterator[Row | BadRow]:
-        """All rows in order."""
+        """All rows in order.
+
+        Raises:
+            DataError: a part of the file cannot be read.
+        """
         for start in range(0, self._height, BATCH):
-            frame = pl.scan_parquet(self._path).slice(start, BATCH).collect()
+            try:
+                frame = pl.scan_parquet(self._path).slice(start, BATCH).collect()
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise _unreadable(self._path, error) from error
             for number, values in enumerate(frame.iter_rows(named=True), start=start + 1):
                 yield Row(number, values)
 
     def fingerprint(self) -> str:
         """SHA-256 of the file."""
         return file_fingerprint(self._path)
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return DataError("the file cannot be read as Parquet", where=str(path), found=reason)

@@ -27,7 +27,8 @@ class PlainLines:
             elif not text.strip():
                 continue
             elif len(cells) != len(self.columns):
-                yield BadRow(self.name, line.number, f"{len(cells)} texts with tabs between them, not {len(self.columns)}")
+                reason = f"{len(cells)} texts with tabs between them, not {len(self.columns)}"
+                yield BadRow(self.name, line.number, reason)
             else:
                 yield Row(line.number, dict(zip(self.columns, cells, strict=True)))
 

@@ -1,0 +1,67 @@
+"""Opening a file by its ending: the right reader, or an error that says what to do; and contracts of every reader."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from manyheads.data.reading import READERS, Row, open_source
+from manyheads.errors import DataError
+
+RECORDS: list[dict[str, object]] = [{"text": "first", "label": "1"}, {"text": 'a, b; "c"', "label": "0"}]
+
+
+def write(path: Path) -> None:
+    """The same two rows in the format of a file's ending."""
+    if path.suffix == ".parquet":
+        pl.DataFrame(RECORDS).write_parquet(path)
+    elif path.suffix in (".jsonl", ".ndjson"):
+        path.write_text("".join(json.dumps(record) + "\n" for record in RECORDS))
+    else:
+        path.write_text('text\tlabel\nfirst\t1\n"a, b; ""c"""\t0\n')
+
+
+@pytest.mark.parametrize("ending", READERS)
+def test_every_reader_gives_the_same_rows_again_and_again(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"file{ending}"
+    write(path)
+    source = open_source(path.name, tmp_path)
+    assert source.name == str(path)
+    assert source.columns == ("text", "label")
+    for _ in range(2):
+        assert [row.values for row in source.rows() if isinstance(row, Row)] == RECORDS
+    assert source.fingerprint() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
+    write(tmp_path / "file.TSV")
+    assert open_source(str(tmp_path / "file.TSV"), Path("/elsewhere")).columns == ("text", "label")
+
+
+def test_a_missing_file_names_the_nearest_one(tmp_path: Path) -> None:
+    write(tmp_path / "sst-train.csv")
+    with pytest.raises(DataError, match="no such file") as caught:
+        open_source("sst_train.csv", tmp_path)
+    assert str(tmp_path / "sst_train.csv") in str(caught.value)
+    assert "'sst-train.csv'" in str(caught.value)
+
+
+def test_a_missing_folder_is_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        open_source("nowhere/train.csv", tmp_path)
+
+
+def test_an_unknown_ending_names_those_that_are_known(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"\.jsonl"):
+        open_source("train.xlsx", tmp_path)
+
+
+@pytest.mark.parametrize("ending", READERS)
+def test_an_empty_file_is_an_error(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"file{ending}").touch()
+    with pytest.raises(DataError, match="the file is empty"):
+        open_source(f"file{ending}", tmp_path)

@@ -1,0 +1,28 @@
+"""Plain lines: a text a line, or two with a tab between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from manyheads.data.reading import BadRow, Row
+from manyheads.data.reading.plain import PlainLines
+
+
+def write(folder: Path, content: bytes, columns: tuple[str, ...]) -> PlainLines:
+    path = folder / "file.txt"
+    path.write_bytes(content)
+    return PlainLines(path, columns)
+
+
+def test_single_texts_keep_their_tabs_and_quotes(tmp_path: Path) -> None:
+    source = write(tmp_path, b'one\ttwo\r\n\n"three, four', ("text",))
+    assert list(source.rows()) == [Row(1, {"text": "one\ttwo"}), Row(3, {"text": '"three, four'})]
+
+
+def test_pairs_need_one_tab(tmp_path: Path) -> None:
+    source = write(tmp_path, b"a\tb\nc\nd\te\tf\n\xff\tg\n", ("left", "right"))
+    first, *rest = source.rows()
+    assert first == Row(1, {"left": "a", "right": "b"})
+    bad = [row for row in rest if isinstance(row, BadRow)]
+    assert [row.line for row in bad] == [2, 3, 4]
+    assert [row.reason.split(" ", 1)[0] for row in bad] == ["1", "3", "not"]

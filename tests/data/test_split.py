@@ -1,0 +1,88 @@
+"""Holding out: a share of the rows, seeded, equal texts on one side."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from manyheads.data.examples import Examples
+from manyheads.data.split import hold_out
+from manyheads.errors import DataError
+
+PAIRS = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("xyz")), min_size=2, max_size=60).filter(
+    lambda pairs: len(set(pairs)) > 1
+)
+SHARES = st.floats(0.01, 0.99)
+
+
+def examples_of(pairs: list[tuple[str, str]]) -> Examples:
+    return Examples(
+        task="task",
+        source="file.csv",
+        ids=[str(row) for row in range(len(pairs))],
+        texts=([left for left, _ in pairs], [right for _, right in pairs]),
+        targets=np.arange(len(pairs), dtype=np.float64),
+        lines=np.arange(2, len(pairs) + 2),
+    )
+
+
+def texts_of(examples: Examples) -> set[tuple[str, ...]]:
+    return set(zip(*examples.texts, strict=True))
+
+
+@settings(deadline=None, max_examples=200)
+@given(PAIRS, SHARES, st.integers(0, 3))
+def test_every_row_goes_to_one_side_in_order_and_equal_texts_together(
+    pairs: list[tuple[str, str]], share: float, seed: int
+) -> None:
+    whole = examples_of(pairs)
+    train, dev = hold_out(whole, share, seed)
+    assert sorted([*map(int, train.ids), *map(int, dev.ids)]) == list(range(len(pairs)))
+    for side in (train, dev):
+        rows = [int(name) for name in side.ids]
+        assert rows == sorted(rows)
+        assert len(rows) > 0
+        assert side.targets.tolist() == rows
+        assert list(zip(*side.texts, strict=True)) == [pairs[row] for row in rows]
+    assert not texts_of(train) & texts_of(dev)
+
+
+@settings(deadline=None, max_examples=100)
+@given(PAIRS, SHARES, st.integers(0, 3))
+def test_the_share_is_met_to_within_one_group(pairs: list[tuple[str, str]], share: float, seed: int) -> None:
+    _, dev = hold_out(examples_of(pairs), share, seed)
+    largest = max(pairs.count(pair) for pair in set(pairs))
+    assert abs(len(dev) - share * len(pairs)) <= largest + 0.5
+
+
+def test_of_different_texts_exactly_the_share_is_held_out() -> None:
+    train, dev = hold_out(examples_of([(str(row), "x") for row in range(200)]), 0.1, 0)
+    assert (len(train), len(dev)) == (180, 20)
+
+
+def test_the_seed_decides() -> None:
+    whole = examples_of([(str(row), "x") for row in range(50)])
+    assert hold_out(whole, 0.2, 1)[1].ids == hold_out(whole, 0.2, 1)[1].ids
+    assert len({tuple(hold_out(whole, 0.2, seed)[1].ids) for seed in range(5)}) == 5
+
+
+def test_texts_that_differ_in_outer_blanks_alone_are_equal() -> None:
+    whole = examples_of([("a", "x"), (" a ", "x\n"), ("b", "x"), ("b", " x")])
+    for seed in range(5):
+        train, dev = hold_out(whole, 0.5, seed)
+        assert {train.texts[0][0].strip(), dev.texts[0][0].strip()} == {"a", "b"}
+        assert len(train) == len(dev) == 2
+
+
+def test_the_same_first_text_with_another_second_one_is_another_example() -> None:
+    train, dev = hold_out(examples_of([("a", "x"), ("a", "y")]), 0.5, 0)
+    assert len(train) == len(dev) == 1
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_equal_texts_alone_cannot_be_split(count: int) -> None:
+    with pytest.raises(DataError, match="too few different texts") as caught:
+        hold_out(examples_of([("a", "x")] * count), 0.5, 0)
+    assert caught.value.where == "file.csv"
