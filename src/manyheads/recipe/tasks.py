@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
 from manyheads.data.examples import require_column
-from manyheads.data.reading import Row, Source
-from manyheads.errors import DataError, RecipeError
+from manyheads.data.reading import Source
+from manyheads.errors import RecipeError
 from manyheads.model.heads import default_loss
 from manyheads.recipe.check_options import head_of, pairing_of
+from manyheads.recipe.label_space import LabelSpace, label_cells, labels_among, range_among
 from manyheads.recipe.schema import TaskOptions
-from manyheads.tasks.cells import as_number, is_missing
-from manyheads.tasks.classification import Classification, Label, canonical
+from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.regression import Regression
 from manyheads.tasks.task import Pairing, Task
-
-MOST_LABELS = 1000
-"""Distinct labels above which a label column is taken for a mistake: an id or a text."""
-
-
-@dataclass(frozen=True)
-class LabelSpace:
-    """A task's labels or range, and what to tell the user of how they were found."""
-
-    labels: tuple[Label, ...] | None = None
-    value_range: tuple[float, float] | None = None
-    notes: tuple[str, ...] = field(default=())
 
 
 def resolve_label_space(name: str, options: TaskOptions, train: Source) -> LabelSpace:
@@ -42,9 +27,8 @@ def resolve_label_space(name: str, options: TaskOptions, train: Source) -> Label
         low, high = options.range
         return LabelSpace(value_range=(low, high))
     require_column(train, options.label, name)
-    cells = [row.values.get(options.label) for row in train.rows() if isinstance(row, Row)]
-    known = [cell for cell in cells if not is_missing(cell)]
-    return _labels(train, known) if options.kind == "classification" else _range(train, known)
+    cells = label_cells(train, options.label)
+    return labels_among(train.name, cells) if options.kind == "classification" else range_among(train.name, cells)
 
 
 def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
@@ -53,11 +37,7 @@ def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
     Raises:
         RecipeError: the loss, metric or class weights do not fit the labels.
     """
-    kind: Kind
-    if space.labels is not None:
-        kind = Classification(space.labels)
-    else:
-        kind = Regression(*(space.value_range or (0.0, 1.0)))
+    kind = _kind(space)
     head, pair = head_of(options), pairing_of(options)
     loss = options.loss or default_loss(head, kind)
     if loss not in kind.losses:
@@ -96,46 +76,9 @@ def resolved_options(options: TaskOptions, task: Task) -> TaskOptions:
     )
 
 
+def _kind(space: LabelSpace) -> Kind:
+    return Regression(*(space.value_range or (0.0, 1.0))) if space.labels is None else Classification(space.labels)
+
+
 def _pairing(pair: str | None) -> Pairing | None:
     return "bi" if pair == "bi" else ("cross" if pair == "cross" else None)
-
-
-def _labels(train: Source, cells: Sequence[object]) -> LabelSpace:
-    # Spellings of one label ("True" and "true") are one: the first stands for all.
-    distinct = _sorted(set({canonical(cell): _plain(cell) for cell in reversed(cells)}.values()))
-    if len(distinct) < 2:
-        raise DataError(
-            "the label column has fewer than two labels", where=train.name, found=distinct,
-            hint="name them with labels = [...] if the file is right",
-        )
-    if len(distinct) > MOST_LABELS:
-        raise DataError(
-            "the label column has too many different values for classes", where=train.name, found=len(distinct),
-            allowed=f"at most {MOST_LABELS}", hint='is it another column, or kind = "regression"?',
-        )
-    shown = ", ".join(map(str, distinct[:10])) + (", ..." if len(distinct) > 10 else "")
-    return LabelSpace(labels=tuple(distinct), notes=(f"{len(distinct)} labels found in {train.name}: {shown}",))
-
-
-def _range(train: Source, cells: Sequence[object]) -> LabelSpace:
-    numbers = [number for number in map(as_number, cells) if number is not None]
-    if not numbers or min(numbers) == max(numbers):
-        found = sorted(set(numbers)) or "no number"
-        raise DataError("the label column gives no range", where=train.name, found=found, hint="set range = [low, high]")
-    low, high = float(min(numbers)), float(max(numbers))
-    return LabelSpace(value_range=(low, high), notes=(f"range {low:g} to {high:g}, as in {train.name}",))
-
-
-def _plain(cell: object) -> Label:
-    """A cell as the label that it means: a number where it is one (whole where it can be), else the stripped text."""
-    if isinstance(cell, bool):
-        return cell
-    number = as_number(cell)
-    if number is None:
-        return str(cell).strip()
-    return int(number) if number.is_integer() else number
-
-
-def _sorted(labels: set[Label]) -> list[Label]:
-    """Numbers by value, before texts by letters."""
-    return sorted(labels, key=lambda label: (isinstance(label, str), label if not isinstance(label, str) else 0, str(label)))

@@ -1,0 +1,203 @@
+"""What the columns of a file hold, and which of them are the text, the label and the id."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from manyheads.data.reading import Row, Source
+from manyheads.errors import DataError, did_you_mean
+from manyheads.tasks.cells import as_number, is_missing
+
+FIRST_ROWS = 5_000
+"""Rows that are looked at to tell the columns apart."""
+
+LABEL_WORD = re.compile(
+    "labels?|targets?|class|category|sentiment|emotion|similarity|relatedness|scores?|rating|stars|grade|duplicate|"
+    "paraphrase|entailment|intent|topic|polarity|toxic|spam|gold|y"
+)
+ID_WORD = re.compile("id|idx|index|uid|guid|uuid|key")
+TEXT_WORD = re.compile("text|sentence|review|comment|question|content|tweet|message|document|utterance|body")
+"""Words in the name of a column that tell what it is."""
+
+PAIRS = (("premise", "hypothesis"), ("query", "passage"), ("query", "document"), ("question", "answer"))
+ENDS = (("1", "2"), ("0", "1"), ("a", "b"), ("left", "right"), ("first", "second"))
+"""How the names of two columns of one pair end."""
+
+MOST_LABELS = 200
+"""Distinct texts in a column above which it is taken for something else than a label."""
+
+MOST_ENUMERATED = 10
+"""Rows above which whole numbers that are all different are no label."""
+
+
+@dataclass
+class Column:
+    """What is known of one column: cells with something in them, how many are numbers, words and letters in all."""
+
+    name: str
+    cells: int = 0
+    numbers: int = 0
+    words: int = 0
+    letters: int = 0
+    values: Counter[str] = field(default_factory=Counter)
+
+    def add(self, cell: object) -> None:
+        """Take one cell into account."""
+        if is_missing(cell):
+            return
+        text = str(cell).strip()
+        self.cells += 1
+        self.numbers += as_number(cell) is not None
+        self.words += len(text.split())
+        self.letters += len(text)
+        self.values[text] += 1
+
+    @property
+    def numeric(self) -> bool:
+        """Whether every cell is a number."""
+        return 0 < self.cells == self.numbers
+
+    @property
+    def distinct(self) -> bool:
+        """Whether no value stands twice."""
+        return len(self.values) == self.cells
+
+    def named(self, word: re.Pattern[str]) -> bool:
+        """Whether its name has such a word: `isDuplicate` and `is_duplicate` are both is, duplicate."""
+        words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", self.name)
+        return any(word.fullmatch(each.lower()) for each in words)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a task: one or two texts, the label, the id if there is one, and what is left over."""
+
+    text: tuple[str, ...]
+    label: str
+    id: str | None
+    other: tuple[str, ...]
+
+
+def read_columns(source: Source) -> dict[str, Column]:
+    """Each column of a file, from its first rows."""
+    columns = {name: Column(name) for name in source.columns}
+    good = (row for row in source.rows() if isinstance(row, Row))
+    for row, _ in zip(good, range(FIRST_ROWS), strict=False):
+        for name, column in columns.items():
+            column.add(row.values.get(name))
+    return columns
+
+
+def guess_layout(
+    train: Source,
+    labelled: Sequence[Source],
+    unlabelled: Sequence[Source],
+    *,
+    text: Sequence[str] = (),
+    label: str | None = None,
+) -> Layout:
+    """Tell text, label and id of a training file apart; `text` and `label` are taken as given where they are.
+
+    A column must stand in every file of the task, the label in the `labelled` ones alone: one that the `unlabelled`
+    files lack is likely to be it.
+
+    Raises:
+        DataError: a given column is not there, or one cannot be told.
+    """
+    for name in (*text, *([label] if label else [])):
+        if name not in train.columns:
+            hint = did_you_mean(name, train.columns)
+            raise DataError(f"the file has no column {name!r}", where=train.name, allowed=_listed(train), hint=hint)
+    columns = read_columns(train)
+    everywhere = {name for name in train.columns if all(name in each.columns for each in (*labelled, *unlabelled))}
+    may_be_label = [
+        column
+        for name, column in columns.items()
+        if name not in text and all(name in each.columns for each in labelled) and _could_be_label(column)
+    ]
+    missing_in_test = {name for name in columns if any(name not in each.columns for each in unlabelled)}
+    chosen = label or _best_label(may_be_label, missing_in_test)
+    if chosen is None:
+        raise _cannot_tell("label", train)
+    rest = [columns[name] for name in train.columns if name in everywhere and name != chosen]
+    id_ = next((column.name for column in rest if _is_id(column) and column.name not in text), None)
+    texts = tuple(text) or _best_texts([column for column in rest if column.name != id_])
+    if not texts:
+        raise _cannot_tell("text", train)
+    other = tuple(name for name in train.columns if name not in (*texts, chosen, id_))
+    return Layout(texts, chosen, id_, other)
+
+
+def _could_be_label(column: Column) -> bool:
+    if len(column.values) < 2 or _is_id(column) or (_counts_rows(column) and not column.named(LABEL_WORD)):
+        return False
+    if column.numeric:
+        return True
+    return len(column.values) <= min(MOST_LABELS, max(2, column.cells // 2))
+
+
+def _best_label(candidates: Sequence[Column], missing_in_test: set[str]) -> str | None:
+    """The likeliest: one that the test file lacks, of a telling name, with values that recur; the last of equals."""
+    if not candidates:
+        return None
+
+    def likelihood(position: int) -> tuple[bool, bool, bool, bool, int]:
+        column = candidates[position]
+        telling, text = column.named(LABEL_WORD), column.named(TEXT_WORD)
+        return (column.name in missing_in_test, telling, not text, not column.distinct, position)
+
+    return candidates[max(range(len(candidates)), key=likelihood)].name
+
+
+def _counts_rows(column: Column) -> bool:
+    """Whole numbers, no two alike: a row's number or an id under another name."""
+    return column.distinct and column.cells > MOST_ENUMERATED and all(map(str.isdecimal, column.values))
+
+
+def _is_id(column: Column) -> bool:
+    """A name of an id's, and no value twice."""
+    return column.cells > 0 and column.distinct and column.named(ID_WORD)
+
+
+def _best_texts(columns: Sequence[Column]) -> tuple[str, ...]:
+    """The two columns of a pair, or the one text."""
+    texts = [column for column in columns if column.cells and not column.numeric]
+    names = [column.name for column in texts]
+    for first in names:
+        for second in names:
+            if _are_pair(first.lower(), second.lower()):
+                return (first, second)
+    prose = [column for column in texts if column.words >= 3 * column.cells]
+    if len(prose) == 2 and len(texts) == 2:
+        return (prose[0].name, prose[1].name)
+    ranked = sorted(
+        prose or texts,
+        key=lambda column: (column.named(TEXT_WORD), column.letters / column.cells),
+    )
+    return (ranked[-1].name,) if ranked else ()
+
+
+def _are_pair(first: str, second: str) -> bool:
+    if (first, second) in PAIRS:
+        return True
+    return any(
+        first.endswith(one) and second.endswith(two) and first.removesuffix(one) == second.removesuffix(two) != ""
+        for one, two in ENDS
+    )
+
+
+def _cannot_tell(what: str, source: Source) -> DataError:
+    return DataError(
+        f"no column can be told to be the {what}",
+        where=source.name,
+        found=f"columns {_listed(source)}",
+        allowed="a header that names the columns, then rows",
+        hint=f"name it: manyheads init --{what} COLUMN FILE...",
+    )
+
+
+def _listed(source: Source) -> str:
+    return ", ".join(source.columns)
