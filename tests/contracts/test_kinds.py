@@ -1,0 +1,90 @@
+"""Every kind on the menu keeps the promises of `Kind`: a new one is tested by being listed here with an instance."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from manyheads.errors import EncoderError
+from manyheads.evaluation.metrics import METRICS, PRIMARY
+from manyheads.model.losses import LOSSES
+from manyheads.tasks import KINDS
+from manyheads.tasks.classification import Classification
+from manyheads.tasks.kind import Kind, LabelError
+from manyheads.tasks.regression import Regression
+
+INSTANCES: list[tuple[Kind, list[object]]] = [
+    (Classification([0, 1]), [0, "1", 1.0]),
+    (Classification(["no", "yes"]), ["no", " yes "]),
+    (Classification([False, True]), [True, "false"]),
+    (Classification(range(7)), [6, "3.0"]),
+    (Regression(0, 5), ["0", 5, 2.25]),
+    (Regression(-1, 1), [-1, "0.5"]),
+]
+CASES = [pytest.param(kind, cells, id=repr(kind)) for kind, cells in INSTANCES]
+LOSS_CASES = [pytest.param(kind, loss, id=f"{kind!r}-{loss}") for kind, _ in INSTANCES for loss in kind.losses]
+
+
+def test_every_kind_of_the_menu_is_tried_here_under_its_own_name() -> None:
+    assert {kind.name for kind, _ in INSTANCES} == set(KINDS)
+    assert all(isinstance(kind, KINDS[kind.name]) for kind, _ in INSTANCES)
+
+
+@pytest.mark.parametrize(("kind", "cells"), CASES)
+def test_labels_or_a_range(kind: Kind, cells: list[object]) -> None:
+    del cells
+    assert (kind.labels is None) != (kind.value_range is None)
+
+
+@pytest.mark.parametrize(("kind", "cells"), CASES)
+def test_losses_and_metrics_stand_on_their_menus_and_the_default_metric_is_primary(
+    kind: Kind, cells: list[object]
+) -> None:
+    del cells
+    assert set(kind.losses) <= set(LOSSES)
+    assert set(kind.metrics) <= set(METRICS)
+    assert kind.metrics[0] in PRIMARY
+
+
+@pytest.mark.parametrize(("kind", "cells"), CASES)
+def test_a_target_is_presented_as_it_reads_and_fits_json(kind: Kind, cells: list[object]) -> None:
+    for cell in cells:
+        target = kind.parse(cell)
+        presented = kind.present(target)
+        assert kind.parse(presented) == target
+        assert kind.parse(json.loads(json.dumps(presented))) == target
+
+
+@pytest.mark.parametrize(("kind", "cells"), CASES)
+@pytest.mark.parametrize("cell", [None, "", " ", float("nan"), "no such label", "inf", 1e9, [1]])
+def test_what_is_no_label_is_refused_with_a_reason(kind: Kind, cells: list[object], cell: object) -> None:
+    del cells
+    with pytest.raises(LabelError, match="label"):
+        kind.parse(cell)
+
+
+@pytest.mark.parametrize(("kind", "loss"), LOSS_CASES)
+@pytest.mark.parametrize("examples", [0, 1, 5])
+def test_outputs_of_each_loss_decode(kind: Kind, loss: str, examples: int) -> None:
+    outputs = np.random.default_rng(0).uniform(0, 1, (examples, kind.outputs(loss))).astype(np.float32)
+    found = kind.decode(outputs)
+    assert found.values.shape == (examples,)
+    assert found.values.dtype == np.float64
+    if kind.labels is None:
+        assert found.probabilities is None
+        low, high = kind.value_range or (0.0, 0.0)
+        assert ((found.values >= low) & (found.values <= high)).all()
+    else:
+        assert found.probabilities is not None
+        assert found.probabilities.shape == (examples, len(kind.labels))
+        np.testing.assert_allclose(found.probabilities.sum(axis=1), 1.0)
+        assert all(kind.present(value) in kind.labels for value in found.values)
+
+
+@pytest.mark.parametrize(("kind", "loss"), LOSS_CASES)
+def test_outputs_that_are_not_finite_are_refused(kind: Kind, loss: str) -> None:
+    outputs = np.full((2, kind.outputs(loss)), np.nan, dtype=np.float32)
+    with pytest.raises(EncoderError, match="not finite"):
+        kind.decode(outputs)

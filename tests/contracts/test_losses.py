@@ -1,0 +1,70 @@
+"""Every loss on the menu, under every kind that lists it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from manyheads.model.losses import LOSSES
+from manyheads.tasks.classification import Classification
+from manyheads.tasks.kind import Kind
+from manyheads.tasks.regression import Regression
+
+KINDS: list[Kind] = [Classification([0, 1]), Classification(range(4)), Regression(0, 5), Regression(-1, 1)]
+CASES = [pytest.param(kind, loss, id=f"{kind!r}-{loss}") for kind in KINDS for loss in kind.losses]
+
+
+def _drawn(kind: Kind, loss: str, examples: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(examples)
+    outputs = torch.rand((examples, kind.outputs(loss)), generator=generator).requires_grad_()
+    if kind.labels is not None:
+        return outputs, torch.randint(len(kind.labels), (examples,), generator=generator).float()
+    low, high = kind.value_range or (0.0, 1.0)
+    return outputs, low + (high - low) * torch.rand(examples, generator=generator)
+
+
+def test_every_loss_of_the_menu_fits_some_kind() -> None:
+    assert {loss for kind in KINDS for loss in kind.losses} == set(LOSSES)
+
+
+@pytest.mark.parametrize(("kind", "loss"), CASES)
+@pytest.mark.parametrize("examples", [1, 6])
+def test_one_finite_loss_an_example_and_each_from_its_own_outputs(kind: Kind, loss: str, examples: int) -> None:
+    outputs, targets = _drawn(kind, loss, examples)
+    losses = LOSSES[loss](outputs, targets, value_range=kind.value_range)
+    assert losses.shape == (examples,)
+    assert torch.isfinite(losses).all()
+    assert (losses >= 0).all()
+    losses[0].backward()
+    assert outputs.grad is not None
+    assert outputs.grad[0].abs().sum() > 0
+    assert outputs.grad[1:].abs().sum() == 0
+
+
+@pytest.mark.parametrize(("kind", "loss"), CASES)
+def test_following_the_gradient_lowers_the_loss(kind: Kind, loss: str) -> None:
+    outputs, targets = _drawn(kind, loss, 6)
+    before = LOSSES[loss](outputs, targets, value_range=kind.value_range).mean()
+    (gradient,) = torch.autograd.grad(before, outputs)
+    after = LOSSES[loss](outputs - 1e-3 * gradient, targets, value_range=kind.value_range).mean()
+    assert after < before
+
+
+@pytest.mark.parametrize(("kind", "loss"), [case for case in CASES if "Classification" in str(case.id)])
+def test_class_weights_of_one_change_nothing_and_of_zero_take_a_class_out(kind: Kind, loss: str) -> None:
+    outputs, targets = _drawn(kind, loss, 6)
+    plain = LOSSES[loss](outputs, targets)
+    weights = torch.ones(len(kind.labels or ()))
+    assert torch.equal(LOSSES[loss](outputs, targets, class_weights=weights), plain)
+    weights[1] = 0.0
+    weighted = LOSSES[loss](outputs, targets, class_weights=weights)
+    assert (weighted[targets == 1] == 0).all()
+    assert torch.equal(weighted[targets != 1], plain[targets != 1])
+
+
+@pytest.mark.parametrize(("kind", "loss"), [case for case in CASES if "Regression" in str(case.id)])
+def test_a_value_that_is_hit_costs_nothing(kind: Kind, loss: str) -> None:
+    low, high = kind.value_range or (0.0, 1.0)
+    targets = torch.tensor([low, high, (low + high) / 2])
+    losses = LOSSES[loss](torch.tensor([[0.0], [1.0], [0.5]]), targets, value_range=(low, high))
+    assert losses.tolist() == [0.0, 0.0, 0.0]

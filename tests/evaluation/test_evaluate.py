@@ -1,0 +1,52 @@
+"""Every metric of a task, over the examples that have a target, and the summary of several tasks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from manyheads.evaluation.evaluate import measure, summarise
+from manyheads.tasks.classification import Classification
+from manyheads.tasks.kind import Kind, Predictions
+from manyheads.tasks.regression import Regression
+from manyheads.tasks.task import Task
+
+
+def _task(name: str, kind: Kind, metric: str) -> Task:
+    return Task(name, kind, ("a", "b"), "label", None, "cross", "cross", 0.1, kind.losses[0], metric)
+
+
+SST = _task("sst", Classification(range(3)), "accuracy")
+STS = _task("sts", Regression(0, 5), "pearson")
+
+
+def test_every_metric_of_the_kind_is_computed() -> None:
+    predictions = SST.kind.decode(np.eye(3)[[0, 1, 1, 2]])
+    assert measure(SST, predictions, np.array([0.0, 1.0, 2.0, 2.0])) == pytest.approx(
+        {"accuracy": 0.75, "macro_f1": (1 + 2 / 3 + 2 / 3) / 3, "mcc": 7 / 10}
+    )
+
+
+def test_examples_without_a_target_are_left_out() -> None:
+    predictions = Predictions(np.array([1.0, 2.0, 3.0, -100.0]), None)
+    targets = np.array([2.0, 3.0, 4.0, np.nan])
+    assert measure(STS, predictions, targets) == pytest.approx({"pearson": 1.0, "spearman": 1.0, "rmse": 1.0})
+
+
+def test_without_any_target_every_metric_is_none() -> None:
+    predictions = Predictions(np.array([1.0, 2.0]), None)
+    assert set(measure(STS, predictions, np.full(2, np.nan)).values()) == {None}
+
+
+def test_the_summary_averages_the_primary_metrics() -> None:
+    metrics = {"sst": {"accuracy": 0.4, "mcc": 0.9}, "sts": {"pearson": 0.8, "rmse": 2.0}}
+    summary = summarise({"sst": SST, "sts": STS}, metrics)
+    assert summary["tasks"] == metrics
+    assert summary["average"] == pytest.approx(0.6)
+    assert summary["course_score"] == pytest.approx((0.4 + 0.9) / 2)
+
+
+def test_a_primary_metric_that_is_none_leaves_no_average() -> None:
+    summary = summarise({"sst": SST, "sts": STS}, {"sst": {"accuracy": 0.4}, "sts": {"pearson": None}})
+    assert summary["average"] is None
+    assert summary["course_score"] is None

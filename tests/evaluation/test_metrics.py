@@ -1,0 +1,124 @@
+"""Metrics: known values, agreement with scipy and scikit-learn, and None where one cannot be computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn.metrics import f1_score, matthews_corrcoef
+
+from manyheads.evaluation.metrics import METRICS, PRIMARY
+from manyheads.tasks.kind import Predictions
+
+CLASSES = st.integers(1, 40).flatmap(
+    lambda n: st.tuples(*(st.lists(st.integers(0, 3), min_size=n, max_size=n) for _ in range(2)))
+)
+VALUES = st.integers(3, 30).flatmap(
+    lambda n: st.tuples(*(st.lists(st.floats(-5, 5).map(lambda x: round(x, 3)), min_size=n, max_size=n) for _ in "pt"))
+)
+
+
+def _measure(metric: str, predictions: object, targets: object) -> float | None:
+    return METRICS[metric](Predictions(_floats(predictions), None), _floats(targets))
+
+
+def _floats(values: object) -> NDArray[np.float64]:
+    return np.array(values, dtype=np.float64)
+
+
+@pytest.mark.parametrize(
+    ("metric", "predictions", "targets", "score"),
+    [
+        ("accuracy", [0, 1, 2, 2], [0, 1, 2, 0], 0.75),
+        ("macro_f1", [0, 0, 1, 1], [0, 1, 1, 1], (2 / 3 + 0.8) / 2),
+        ("mcc", [1, 1, 0, 0], [1, 0, 0, 0], 1 / np.sqrt(3)),
+        ("pearson", [1.0, 2.0, 4.0], [1.0, 2.0, 3.0], 3 / np.sqrt(28 / 3)),
+        ("spearman", [1.0, 20.0, 3000.0], [0.1, 0.2, 0.3], 1.0),
+        ("spearman", [1.0, 1.0, 2.0], [1.0, 2.0, 3.0], np.sqrt(3) / 2),
+        ("rmse", [1.0, 2.0], [4.0, 6.0], np.sqrt(12.5)),
+    ],
+)
+def test_known_values(metric: str, predictions: list[float], targets: list[float], score: float) -> None:
+    assert _measure(metric, predictions, targets) == pytest.approx(score, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_without_examples_there_is_no_number(metric: str) -> None:
+    assert _measure(metric, [], []) is None
+
+
+@pytest.mark.parametrize("metric", ["mcc", "pearson", "spearman"])
+@pytest.mark.parametrize(
+    ("predictions", "targets"), [([1, 1, 1], [0, 1, 2]), ([0, 1, 2], [1, 1, 1]), ([1], [1]), ([0.1 + 0.2, 0.3], [0, 1])]
+)
+def test_correlations_with_a_constant_are_not_made_up(
+    metric: str, predictions: list[float], targets: list[float]
+) -> None:
+    assert _measure(metric, predictions, targets) is None
+
+
+@pytest.mark.parametrize("metric", PRIMARY)
+def test_a_primary_metric_is_one_where_perfect_is_one_and_higher_is_better(metric: str) -> None:
+    targets = [0, 1, 2, 0, 1, 2, 2]
+    perfect, worse = _measure(metric, targets, targets), _measure(metric, [0, 1, 2, 0, 1, 1, 0], targets)
+    assert perfect == pytest.approx(1.0)
+    assert worse is not None
+    assert worse < 1
+
+
+def test_lower_is_better_is_never_primary() -> None:
+    assert set(METRICS) - set(PRIMARY) == {"rmse"}
+
+
+def test_a_class_that_neither_stands_nor_is_predicted_leaves_macro_f1_alone() -> None:
+    assert _measure("macro_f1", [0, 3, 0, 3], [0, 3, 0, 3]) == 1.0
+
+
+def test_a_class_that_is_never_predicted_counts_zero_in_macro_f1() -> None:
+    assert _measure("macro_f1", [0, 0, 0, 0], [0, 0, 1, 1]) == pytest.approx((2 / 3) / 2)
+
+
+def test_many_classes_with_one_example_each_raise_no_warning() -> None:
+    assert _measure("macro_f1", np.arange(60), np.arange(60)) == 1.0
+    assert _measure("mcc", np.arange(60), np.arange(60)) == pytest.approx(1.0)
+
+
+@settings(deadline=None, max_examples=40)
+@given(CLASSES)
+def test_classes_agree_with_scikit_learn(drawn: tuple[list[int], list[int]]) -> None:
+    predictions, targets = drawn
+    f1 = f1_score(targets, predictions, average="macro", zero_division=0.0)
+    assert _measure("macro_f1", predictions, targets) == pytest.approx(f1)
+    mcc = _measure("mcc", predictions, targets)
+    if len(set(predictions)) > 1 and len(set(targets)) > 1:
+        assert mcc == pytest.approx(matthews_corrcoef(targets, predictions))
+    else:
+        assert mcc is None
+
+
+@settings(deadline=None, max_examples=60)
+@given(VALUES)
+def test_values_agree_with_scipy(drawn: tuple[list[float], list[float]]) -> None:
+    predictions, targets = drawn
+    pearson, spearman = _measure("pearson", predictions, targets), _measure("spearman", predictions, targets)
+    if len(set(predictions)) > 1 and len(set(targets)) > 1:
+        assert pearson == pytest.approx(stats.pearsonr(predictions, targets).statistic, abs=1e-9)
+        assert spearman == pytest.approx(stats.spearmanr(predictions, targets).statistic, abs=1e-9)
+    else:
+        assert pearson is None
+        assert spearman is None
+
+
+@settings(deadline=None, max_examples=60)
+@given(VALUES, st.floats(0.1, 100), st.floats(-100, 100))
+def test_correlations_do_not_depend_on_unit_or_origin(
+    drawn: tuple[list[float], list[float]], scale: float, shift: float
+) -> None:
+    predictions, targets = _floats(drawn[0]), _floats(drawn[1])
+    before, after = _measure("pearson", predictions, targets), _measure("pearson", scale * predictions + shift, targets)
+    if before is not None:
+        assert after == pytest.approx(before, abs=1e-6)
+        assert -1.0 <= before <= 1.0
