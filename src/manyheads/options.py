@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Options(BaseModel):
-    """A table of a recipe. Unknown keys and wrong types are errors; nothing is coerced in silence."""
+    """A table of a recipe. Unknown keys, wrong types and infinite numbers are errors; nothing is coerced in silence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

@@ -66,7 +66,7 @@ def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
         yield from _class_weights((*key, "class_weights"), options)
     try:
         kind = (
-            KINDS["classification"](options.labels or [0, 1, 2])
+            KINDS["classification"]([0, 1, 2] if options.labels is None else options.labels)
             if options.kind == "classification"
             else KINDS["regression"](*(options.range or (0.0, 1.0)))
         )
@@ -79,7 +79,8 @@ def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
         yield from _menu((*key, "metric"), options.metric, primary)
     if options.loss is not None:
         # How many labels there are decides which losses fit; before the file is read all of the kind's may.
-        losses = kind.losses if options.labels or options.kind == "regression" else KINDS["classification"]([0, 1]).losses
+        known = options.labels is not None or options.kind == "regression"
+        losses = kind.losses if known else KINDS["classification"]([0, 1]).losses
         yield from _menu((*key, "loss"), options.loss, losses)
 
 
@@ -97,7 +98,8 @@ def _class_weights(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault
 
 def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
     if len(options.text) == 1 and options.pair is not None:
-        yield Fault((*key, "pair"), "a pair needs two text columns", options.pair, hint="remove pair, or name two columns")
+        hint = "remove pair, or name two columns"
+        yield Fault((*key, "pair"), "a pair needs two text columns", options.pair, hint=hint)
         return
     reads = pairing_of(options) or "single"
     fitting = [name for name, entry in HEADS.items() if entry.reads == reads]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -47,11 +47,17 @@ def raise_faults(faults: Sequence[Fault], where: Where) -> None:
 
 
 def from_validation(error: ValidationError) -> list[Fault]:
-    """What pydantic found, in this project's words; of several tries at one value (a union) the first counts."""
+    """What pydantic found, in this project's words; several tries at one value (a union) make one fault."""
     faults: dict[tuple[str, ...], Fault] = {}
     for entry in error.errors(include_url=False):
         key, model = _walk(entry["loc"])
-        faults.setdefault(key, _fault(key, model, dict(entry)))
+        fault = _fault(key, model, dict(entry))
+        before = faults.get(key)
+        if before is not None and before.allowed and fault.allowed and fault.allowed not in before.allowed:
+            fault = replace(before, allowed=f"{before.allowed} or {fault.allowed}")
+        elif before is not None:
+            continue
+        faults[key] = fault
     return list(faults.values())
 
 
@@ -70,7 +76,13 @@ def _fault(key: tuple[str, ...], model: type[BaseModel] | None, entry: Mapping[s
 
 
 def _allowed(entry: Mapping[str, Any]) -> str:
-    """Pydantic's "Input should be ..." without its opening."""
+    """What may stand there, in the words of TOML; else pydantic's "Input should be ..." without its opening."""
+    kind, context = entry["type"], entry.get("ctx", {})
+    if kind in ("dict_type", "model_type"):
+        return "a table"
+    if kind in ("too_long", "too_short"):
+        bound = f"at most {context['max_length']}" if kind == "too_long" else f"at least {context['min_length']}"
+        return f"{bound} of them"
     message = str(entry["msg"])
     return message.removeprefix("Input should be ").removeprefix("a valid ")
 

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from manyheads.errors import RecipeError, did_you_mean
 from manyheads.recipe.check_options import check_recipe
 from manyheads.recipe.faults import from_validation, raise_faults
-from manyheads.recipe.locate import line_of
-from manyheads.recipe.override import absolute_data_dir, apply_override, parse_override
+from manyheads.recipe.locate import agreement, line_of
+from manyheads.recipe.override import apply_override, from_here, parse_override
 from manyheads.recipe.schema import Recipe
 
 
@@ -30,12 +30,18 @@ def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError("the recipe is not TOML", where=_toml_place(file, error), found=str(error)) from error
+    original = content
     overridden: dict[tuple[str, ...], str] = {}
     for change in changes:
         parts, value = parse_override(change)
-        content = apply_override(content, parts, absolute_data_dir(parts, value))
+        content = apply_override(content, parts, from_here(parts, value))
         overridden[tuple(parts)] = change
-    return recipe_from(content, file.parent, lambda key: _place(file, text, overridden, key))
+
+    def where(key: Sequence[str]) -> str:
+        change = _override_of(key, overridden, original)
+        return _place(file, text, key) if change is None else f"--set {change}, key {'.'.join(key)}"
+
+    return recipe_from(content, file.parent, where)
 
 
 def recipe_from(content: Mapping[str, Any], folder: Path, where: Callable[[Sequence[str]], str]) -> Recipe:
@@ -73,11 +79,22 @@ def _read(file: Path) -> str:
         raise RecipeError("the recipe is not UTF-8", where=str(file), found=str(error)) from error
 
 
-def _place(file: Path, text: str, overridden: Mapping[tuple[str, ...], str], key: Sequence[str]) -> str:
-    """`file:line, key a.b`, or the override that set it."""
+def _override_of(
+    key: Sequence[str], overridden: Mapping[tuple[str, ...], str], original: Mapping[str, Any]
+) -> str | None:
+    """The override that set a key, or made the table that it is missing from; None where the file has it."""
     for parts, change in overridden.items():
-        if tuple(key[: len(parts)]) == parts:
-            return f"--set {change}"
+        shared = agreement(parts, key)
+        at: Any = original
+        for part in key[:shared]:
+            at = at.get(part) if isinstance(at, Mapping) else None
+        if shared and (shared == len(parts) or not isinstance(at, Mapping)):
+            return change
+    return None
+
+
+def _place(file: Path, text: str, key: Sequence[str]) -> str:
+    """`file:line, key a.b`."""
     line = line_of(text, key)
     shown = ".".join(key)
     return f"{file}:{line}, key {shown}" if line else f"{file}, key {shown}"

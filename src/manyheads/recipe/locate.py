@@ -23,15 +23,13 @@ def line_of(text: str, key: Sequence[str]) -> int | None:
             path = (*table, *_parts(found[1]))
         else:
             continue
-        depth = _agreement(path, key)
-        if depth == len(path) and depth > best_depth:
-            best, best_depth = number, depth
-        elif depth == len(key) and best_depth < depth:
+        depth = agreement(path, key)
+        if (depth == len(path) and depth > best_depth) or (depth == len(key) and best_depth < depth):
             best, best_depth = number, depth
     return best
 
 
-def _agreement(path: Sequence[str], key: Sequence[str]) -> int:
+def agreement(path: Sequence[str], key: Sequence[str]) -> int:
     """How many leading parts are the same."""
     count = 0
     for left, right in zip(path, key, strict=False):

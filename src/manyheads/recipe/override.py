@@ -50,9 +50,14 @@ def apply_override(recipe: Mapping[str, Any], parts: list[str], value: Any) -> d
     return changed
 
 
-def absolute_data_dir(parts: list[str], value: Any) -> Any:
-    """A data_dir given on the command line is relative to the current folder, not to the recipe's."""
-    return str(Path(value).expanduser().absolute()) if parts == ["data_dir"] and isinstance(value, str) else value
+def from_here(parts: list[str], value: Any) -> Any:
+    """A path given on the command line is relative to the current folder, not to the recipe's: data_dir, encoder."""
+    if not isinstance(value, str):
+        return value
+    path = Path(value).expanduser().absolute()
+    if parts == ["data_dir"] or (parts == ["encoder"] and (path / "config.json").is_file()):
+        return str(path)
+    return value
 
 
 def _value(text: str) -> Any:

@@ -52,7 +52,7 @@ class Recipe(Options):
     """Everything that decides one run. `threads` left out: all cores at hand, written into the run's own recipe."""
 
     encoder: str
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, lt=2**63)
     threads: int | None = Field(default=None, ge=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

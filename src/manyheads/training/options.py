@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from manyheads.options import Options
@@ -23,7 +25,7 @@ class TrainingOptions(Options):
     warmup: float = Field(default=0.1, ge=0, le=1)
     weight_decay: float = Field(default=0.01, ge=0)
     clip_norm: float = Field(default=1.0, ge=0)
-    betas: list[float] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
+    betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
     eps: float = Field(default=1e-6, gt=0)
     weighting: str = "fixed"
     accumulation: int = Field(default=1, ge=1)
