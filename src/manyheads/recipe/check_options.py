@@ -98,8 +98,8 @@ def _class_weights(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault
 
 def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
     if len(options.text) == 1 and options.pair is not None:
-        hint = "remove pair, or name two columns"
-        yield Fault((*key, "pair"), "a pair needs two text columns", options.pair, hint=hint)
+        remedy = "remove pair, or name two columns"
+        yield Fault((*key, "pair"), "a pair needs two text columns", options.pair, hint=remedy)
         return
     reads = pairing_of(options) or "single"
     fitting = [name for name, entry in HEADS.items() if entry.reads == reads]
