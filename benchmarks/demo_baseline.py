@@ -1,4 +1,4 @@
-"""Bags of words on the demo corpus: `python -m benchmarks.demo_baseline`. The best of several on dev, to be fair to them."""
+"""Bags of words on the demo corpus, the best of several on dev: `python -m benchmarks.demo_baseline`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def read(task: str, split: str) -> tuple[list[list[str]], np.ndarray]:
     """Columns of texts, and targets."""
     with (CORPUS / f"{task}-{split}.tsv").open(encoding="utf-8", newline="") as file:
         _, *rows = csv.reader(file, delimiter="\t")
-    return [[row[column] for row in rows] for column in range(1, len(rows[0]) - 1)], np.array([float(row[-1]) for row in rows])
+    return [[row[column] for row in rows] for column in range(1, len(rows[0]) - 1)], np.array(
+        [float(row[-1]) for row in rows]
+    )
 
 
 def features(vectorizer: TfidfVectorizer, columns: list[list[str]]) -> csr_matrix:

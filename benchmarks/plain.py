@@ -1,4 +1,4 @@
-"""The plain loop that manyheads is measured against: the padded transformers model, torch's own parts, nothing clever."""
+"""The plain loop that manyheads is measured against: the padded transformers model, torch's own parts."""
 
 from __future__ import annotations
 

@@ -107,7 +107,9 @@ def measure(recipe: Recipe, rounds: int, steps: int) -> tuple[dict[str, Timing],
 
 def outside_embeddings(model: nn.Module) -> int:
     """Parameters that are used for every token."""
-    inside: set[Tensor] = {each for part in model.modules() if isinstance(part, nn.Embedding) for each in part.parameters()}
+    inside: set[Tensor] = {
+        each for part in model.modules() if isinstance(part, nn.Embedding) for each in part.parameters()
+    }
     return sum(parameter.numel() for parameter in model.parameters() if parameter not in inside)
 
 
@@ -131,7 +133,8 @@ def main() -> None:
         for name, timing in timings.items():
             tokens = timing.rate(timing.tokens)
             share = 6 * parameters * tokens / machine
-            print(f"| {size} | {name} | {timing.rate(timing.examples):.1f} | {tokens:.0f} | {machine / 1e9:.0f} | {share:.0%} |")
+            cells = [size, name, f"{timing.rate(timing.examples):.1f}", f"{tokens:.0f}", f"{machine / 1e9:.0f}"]
+            print("| " + " | ".join(map(str, cells)) + f" | {share:.0%} |")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """One shared text encoder, many tasks: train it on all of them at once, and know what the numbers are worth.
 
-The public surface: `train(recipe) -> Run`, `load(run) -> Predictor`, `Run`, and the errors. Names are imported when
-they are first used, so that `import manyheads` is instant.
+The public surface: `train(recipe) -> Run`, `load(run) -> Predictor`, `Run`, `Predictor`, and the errors. Names are
+imported when they are first used, so that `import manyheads` is instant.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from manyheads.errors import ManyheadsError
+from manyheads.version import __version__
 
 if TYPE_CHECKING:
-    from manyheads.api import Run, load, train
+    from manyheads.api import Predictor, Run, load, train
 
-__version__ = "0.1.0"
-__all__ = ["ManyheadsError", "Run", "__version__", "load", "train"]
+__all__ = ["ManyheadsError", "Predictor", "Run", "__version__", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Run", "load", "train"):
+    if name in ("Predictor", "Run", "load", "train"):
         import manyheads.api
 
         return getattr(manyheads.api, name)

@@ -12,7 +12,7 @@ from manyheads.recipe.load import load_recipe
 from manyheads.recipe.schema import Recipe
 from manyheads.training.listener import Listener
 
-__all__ = ["Run", "load", "train"]
+__all__ = ["Predictor", "Run", "load", "train"]
 
 
 def train(

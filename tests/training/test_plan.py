@@ -9,7 +9,9 @@ from manyheads.training.plan import Plan
 
 
 @given(st.integers(1, 40), st.integers(1, 5), st.integers(1, 7))
-def test_every_batch_once_in_order_and_no_update_over_an_epoch_s_end(batches: int, epochs: int, accumulation: int) -> None:
+def test_every_batch_once_in_order_and_no_update_over_an_epoch_s_end(
+    batches: int, epochs: int, accumulation: int
+) -> None:
     plan = Plan(batches_per_epoch=batches, epochs=epochs, accumulation=accumulation)
     updates = [list(plan.batches(step)) for step in range(plan.total_steps)]
     assert [number for update in updates for number in update] == list(range(batches * epochs))

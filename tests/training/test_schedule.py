@@ -11,7 +11,18 @@ from manyheads.training.schedule import SHAPES, build_schedule
 
 def test_linear_rises_then_falls_to_almost_nothing() -> None:
     factor = build_schedule("linear", total_steps=10, warmup=0.2)
-    assert [round(factor(step), 4) for step in range(10)] == [0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]
+    assert [round(factor(step), 4) for step in range(10)] == [
+        0.5,
+        1.0,
+        1.0,
+        0.875,
+        0.75,
+        0.625,
+        0.5,
+        0.375,
+        0.25,
+        0.125,
+    ]
 
 
 def test_constant_without_warmup_is_one() -> None:

@@ -32,7 +32,9 @@ def check(recipe: Recipe, set_: Changes = None) -> None:
     _say(console, _findings(found))
     _say(console, _schedule(found))
     if found.stops:
-        typer.secho('training would stop at the rejected rows: mend them, or set on_bad_rows = "skip"', fg="red", err=True)
+        typer.secho(
+            'training would stop at the rejected rows: mend them, or set on_bad_rows = "skip"', fg="red", err=True
+        )
         raise typer.Exit(1)
 
 
@@ -69,7 +71,9 @@ def _findings(found: Rehearsal) -> list[str]:
             lines.append(f"... and {len(audit.rejected) - SHOWN} more in {audit.source}")
     for overlap in found.overlaps:
         what = "examples" if overlap.train == overlap.dev else "texts"
-        lines.append(f"{overlap.texts} {what} of {overlap.train}'s training file also stand in {overlap.dev}'s dev file")
+        lines.append(
+            f"{overlap.texts} {what} of {overlap.train}'s training file also stand in {overlap.dev}'s dev file"
+        )
     return lines
 
 
@@ -80,8 +84,8 @@ def _schedule(found: Rehearsal) -> list[str]:
     minutes = found.training_seconds / 60
     lines += [
         f"trained parameters: {found.parameters:,}",
-        f"time: about {minutes:.1f} min of training at {found.examples_per_second:.1f} examples/s on {recipe.device}"
-        f" with {recipe.threads} threads, and {found.evaluation_seconds / 60:.1f} min of evaluation",
+        f"time: about {minutes:.1f} min of training and {found.evaluation_seconds / 60:.1f} min of evaluation",
+        f"rate: {found.examples_per_second:.1f} examples/s on {recipe.device} with {recipe.threads} threads",
         f"memory: {found.peak_gib:.1f} GiB at the peak of these steps",
     ]
     return lines

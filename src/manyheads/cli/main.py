@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-import manyheads
 from manyheads.cli.check import check
 from manyheads.cli.demo import demo
 from manyheads.cli.evaluate import evaluate
@@ -15,6 +14,7 @@ from manyheads.cli.init import init
 from manyheads.cli.predict import predict
 from manyheads.cli.train import train
 from manyheads.errors import ManyheadsError
+from manyheads.version import __version__
 
 app = typer.Typer(
     name="manyheads",
@@ -34,7 +34,7 @@ def version(
 ) -> None:
     """Options of the program itself."""
     if show:
-        typer.echo(manyheads.__version__)
+        typer.echo(__version__)
         raise typer.Exit
 
 

@@ -31,7 +31,8 @@ def predict(
     run: RunFolderArgument,
     task: Annotated[str, typer.Option("--task", help="The task to answer.", show_default=False)],
     input_: Annotated[
-        str, typer.Option("--input", metavar="FILE", help="TSV, CSV, JSONL, Parquet or plain lines; - is standard input.")
+        str,
+        typer.Option("--input", metavar="FILE", help="TSV, CSV, JSONL, Parquet or plain lines; - is standard input."),
     ] = "-",
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Default: standard output.", show_default=False)

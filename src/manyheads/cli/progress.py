@@ -43,7 +43,9 @@ class ProgressDisplay:
         self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
     def __call__(self, event: str, **fields: Any) -> None:
@@ -82,9 +84,7 @@ class ProgressDisplay:
             self._line(f"step {fields['step']}/{self._total}  {rate}  {left}  loss {losses}")
 
     def _on_evaluation(self, fields: Mapping[str, Any]) -> None:
-        scores = "  ".join(
-            f"{task} {_number(found[self._metrics[task]])}" for task, found in fields["tasks"].items()
-        )
+        scores = "  ".join(f"{task} {_number(found[self._metrics[task]])}" for task, found in fields["tasks"].items())
         mark = "  (best so far)" if fields["best"] else ""
         self._line(f"epoch {fields['epoch']}: {scores}  average {_number(fields['average'])}{mark}")
 

@@ -81,7 +81,7 @@ def bad_rows_error(bad: list[BadRow]) -> DataError:
 
 
 def examples_warnings(examples: Examples, task: Task) -> list[str]:
-    """What is odd about training examples but no error: duplicated ids, one class alone, one value alone."""
+    """What is odd about examples but no error: duplicated ids, one class alone, one value alone."""
     found = []
     twice = [name for name, count in Counter(examples.ids).items() if count > 1]
     if twice:
@@ -91,7 +91,7 @@ def examples_warnings(examples: Examples, task: Task) -> list[str]:
     if len(known) and len(np.unique(known)) == 1:
         what = "class" if task.kind.labels is not None else "value"
         value = task.kind.present(float(known[0]))
-        found.append(f"{examples.source}: every example has the one {what} {value!r}; there is nothing to learn")
+        found.append(f"{examples.source}: every example has the one {what} {value!r}")
     return found
 
 
@@ -126,7 +126,7 @@ class _Collector:
             self.bad.append(row)
             return
         try:
-            texts = [self._text(row, column) for column in self.task.text]
+            texts = [text_of(row, column) for column in self.task.text]
             target = self._target(row)
             name = self._name(row)
         except LabelError as error:
@@ -149,14 +149,6 @@ class _Collector:
             np.array(self._lines, dtype=np.int64),
         )
 
-    def _text(self, row: Row, column: str) -> str:
-        cell = row.values.get(column)
-        if is_missing(cell):
-            raise LabelError(f"text {column!r} is missing")
-        if not isinstance(cell, str | int | float):
-            raise LabelError(f"text {column!r} is no text but a {type(cell).__name__}")
-        return str(cell)
-
     def _target(self, row: Row) -> float:
         cell = row.values.get(self.task.label)
         if not self.labelled and is_missing(cell):
@@ -166,6 +158,20 @@ class _Collector:
     def _name(self, row: Row) -> str:
         cell = None if self._id is None else row.values.get(self._id)
         return str(self._seen) if cell is None or cell == "" else str(cell)
+
+
+def text_of(row: Row, column: str) -> str:
+    """The text in a row's column; a number counts as its digits.
+
+    Raises:
+        LabelError: there is none, or it is a list or a table; the message is the reason.
+    """
+    cell = row.values.get(column)
+    if is_missing(cell):
+        raise LabelError(f"text {column!r} is missing")
+    if not isinstance(cell, str | int | float):
+        raise LabelError(f"text {column!r} is no text but a {type(cell).__name__}")
+    return str(cell)
 
 
 def require_column(source: Source, column: str, task: str) -> None:

@@ -16,7 +16,7 @@ def average(primary: Mapping[str, tuple[str, float | None]]) -> float | None:
 
 
 def course_score(primary: Mapping[str, tuple[str, float | None]]) -> float | None:
-    """The mean in which a correlation r counts (r + 1) / 2, as on the course's leaderboard; never to mix with `average`."""
+    """The mean in which a correlation r counts (r + 1) / 2, as on the course's leaderboard."""
     mapped = {
         task: (metric, (score + 1) / 2 if score is not None and metric in CORRELATIONS else score)
         for task, (metric, score) in primary.items()

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from manyheads.data.examples import require_column
+from manyheads.data.examples import require_column, text_of
 from manyheads.data.reading import BadRow, Row, Source, open_source
 from manyheads.data.reading.plain import PlainLines
 from manyheads.errors import DataError
 from manyheads.inference.predictor import CHUNK, Predictor
+from manyheads.tasks.kind import LabelError
 from manyheads.tasks.records import record_of
 from manyheads.tasks.task import Task
 
@@ -66,11 +67,10 @@ def _answer_chunk(
 def _read(task: Task, row: Row | BadRow, source: str) -> Reading:
     if isinstance(row, BadRow):
         return row
-    cells = [row.values.get(column) for column in task.text]
-    for column, cell in zip(task.text, cells, strict=True):
-        if cell is None or not str(cell).strip():
-            return BadRow(source, row.line, f"text {column!r} is missing")
-    return row, tuple(map(str, cells))
+    try:
+        return row, tuple(text_of(row, column) for column in task.text)
+    except LabelError as error:
+        return BadRow(source, row.line, str(error))
 
 
 def _id_column(task: Task, source: Source) -> str | None:

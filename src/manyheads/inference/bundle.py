@@ -12,13 +12,13 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from manyheads import __version__
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import BundleError
 from manyheads.inference.task_json import task_from_json, task_to_json
 from manyheads.model.encoder import load_encoder
 from manyheads.model.multitask import MultitaskModel
 from manyheads.run.atomic import replace_folder, write_json, write_text
+from manyheads.version import __version__
 
 MANIFEST = "manyheads.json"
 HEADS = "heads.safetensors"
@@ -102,7 +102,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     version = manifest.get("format") if isinstance(manifest, dict) else None
     if version != FORMAT:
         hint = "load it with the version of manyheads that wrote it"
-        raise BundleError("the bundle has another format", where=str(path), found=version, allowed=str(FORMAT), hint=hint)
+        raise BundleError(
+            "the bundle has another format", where=str(path), found=version, allowed=str(FORMAT), hint=hint
+        )
     return dict(manifest)
 
 

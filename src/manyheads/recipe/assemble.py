@@ -23,7 +23,7 @@ from manyheads.inference.card import model_card
 from manyheads.model.encoder import load_encoder
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import EncoderSource, resolve
-from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
+from manyheads.recipe.prepare import read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import resolved_options
 from manyheads.recipe.write import recipe_to_toml
@@ -224,7 +224,7 @@ class _Assembly:
             for task, split in splits.items():
                 cut = count_cut(self.prepared.store, self.tokenizer.template, self.max_length, split)
                 if cut:
-                    text = f"{task}: {cut} of {len(split)} {name} examples are longer than {self.max_length} tokens and are cut"
+                    text = f"{task}: {cut} of {len(split)} {name} examples lose tokens past {self.max_length}"
                     said.append(("cut", {"task": task, "split": name, "examples": cut, "text": text}))
         for event, fields in said:
             for listener in self.listeners if resumed else [self.notify]:
@@ -316,12 +316,16 @@ def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str]) -> 
     if changed:
         found = ", ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in changed[:5])
         hint = f"go on with {folder.recipe}, or begin a new run with another --out"
-        raise RunError("the recipe is not the one that this run began with", where=str(folder.path), found=found, hint=hint)
+        raise RunError(
+            "the recipe is not the one that this run began with", where=str(folder.path), found=found, hint=hint
+        )
     data = json.loads(folder.provenance.read_text(encoding="utf-8"))["data"]
     different = sorted(name for name in data if data[name] != fingerprints.get(name))
     if different:
         raise RunError(
-            "a data file has changed since this run began", where=different[0], hint="begin a new run with another --out"
+            "a data file has changed since this run began",
+            where=different[0],
+            hint="begin a new run with another --out",
         )
 
 

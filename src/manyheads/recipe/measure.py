@@ -73,7 +73,9 @@ def _read(recipe: Recipe, task: Task, split: str, file: Path | None) -> Examples
     if spec is None:
         return None
     if isinstance(spec, float):
-        whole, _ = read_examples(task, open_source(options.train, folder), on_bad_rows=options.on_bad_rows, labelled=True)
+        whole, _ = read_examples(
+            task, open_source(options.train, folder), on_bad_rows=options.on_bad_rows, labelled=True
+        )
         return hold_out(whole, spec, recipe.seed)[1]
     source = open_source(spec, folder)
     if task.label not in source.columns:

@@ -67,8 +67,9 @@ def read_tasks(recipe: Recipe, notify: Notify) -> tuple[TaskData, ...]:
         if each.rejected:
             text = f"{each.task.name}: {len(each.rejected)} rows cannot be used and were skipped (see events.jsonl)"
             notify("warning", text=text)
-        for text in examples_warnings(each.train, each.task):
-            notify("warning", text=f"{each.task.name}: {text}")
+        for examples in (each.train, each.dev, each.test):
+            for text in examples_warnings(examples, each.task) if examples is not None else ():
+                notify("warning", text=f"{each.task.name}: {text}")
     return found
 
 

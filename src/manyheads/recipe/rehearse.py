@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from manyheads.data.batching import BATCHING, Batching
 from manyheads.data.dataset import assemble
@@ -138,7 +137,9 @@ def _time_steps(
             started = time.perf_counter()
         batches = [
             assemble(
-                prepared.store, tokenizer.template, max_length,
+                prepared.store,
+                tokenizer.template,
+                max_length,
                 [(prepared.train[task], rows) for task, rows in batching.batch(number)],
             )
             for number in plan.batches(int(step))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Interrupted(BaseException):  # noqa: N818 - like KeyboardInterrupt, it is no error
+class Interrupted(BaseException):
     """The run was asked to stop and has written a checkpoint; `step` updates are done."""
 
     def __init__(self, step: int, signal_number: int) -> None:

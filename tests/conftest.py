@@ -1,0 +1,118 @@
+"""What many tests share: a tiny encoder of BERT's shape, small recipes on the demo corpus, and a trained run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.processors import TemplateProcessing
+from transformers import BertConfig, BertModel
+
+import manyheads
+import manyheads.demo
+from manyheads.model.encoder import quiet
+
+CORPUS = Path(manyheads.demo.__file__).parent / "corpus"
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+RECIPE = """
+encoder = "{encoder}"
+threads = 1
+data_dir = "{corpus}"
+
+[tasks.sentiment]
+kind = "classification"
+train = "sentiment-train.tsv"
+dev = "sentiment-dev.tsv"
+text = "sentence"
+label = "sentiment"
+labels = [0, 1, 2, 3, 4]
+
+[tasks.paraphrase]
+kind = "classification"
+train = "paraphrase-train.tsv"
+dev = "paraphrase-dev.tsv"
+text = ["sentence1", "sentence2"]
+label = "is_paraphrase"
+labels = [0, 1]
+
+[tasks.similarity]
+kind = "regression"
+train = "similarity-train.tsv"
+dev = "similarity-dev.tsv"
+test = "similarity-dev.tsv"
+text = ["sentence1", "sentence2"]
+pair = "bi"
+label = "similarity"
+range = [0, 5]
+
+[batching]
+batch_size = 16
+
+[training]
+epochs = 1
+max_steps = 24
+evaluate_every = 12
+learning_rate = 1e-3
+"""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record-golden", action="store_true", help="write the golden losses anew in place of comparing")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or fills the user's cache; subprocesses inherit this."""
+    os.environ["MANYHEADS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in the hub's layout: 2 layers, 32 wide, random weights with its own pooler, the demo corpus's words."""
+    folder = tmp_path_factory.mktemp("tiny-encoder")
+    words = {word for file in CORPUS.glob("*.tsv") for word in file.read_text().lower().replace("\t", " ").split()}
+    pieces = sorted(
+        {piece for word in words for piece in BertPreTokenizer().pre_tokenize_str(word) for piece in piece[:1]}
+    )
+    vocabulary = {word: number for number, word in enumerate([*SPECIAL, *pieces])}
+    tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.add_special_tokens(SPECIAL)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    torch.manual_seed(0)
+    with quiet():
+        BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three tasks of the demo corpus (one text, a cross-encoded pair, a bi-encoded pair), 24 steps, two evaluations."""
+    file = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    file.write_text(RECIPE.format(encoder=tiny_encoder, corpus=CORPUS))
+    return file
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> manyheads.Run:
+    """A finished run of the tiny recipe. Tests read it and change nothing in it."""
+    return manyheads.train(tiny_recipe, tmp_path_factory.mktemp("runs") / "trained")

@@ -1,0 +1,84 @@
+"""The bundle: loads to the same predictions anywhere, and refuses what was changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+import manyheads
+from manyheads.errors import BundleError
+from manyheads.inference.bundle import load_bundle
+from manyheads.inference.task_json import task_from_json, task_to_json
+from manyheads.model.encoder import quiet
+
+
+@pytest.fixture
+def copy(trained: manyheads.Run, tmp_path: Path) -> Path:
+    """The bundle alone, somewhere else."""
+    return Path(shutil.copytree(trained.folder.model, tmp_path / "elsewhere"))
+
+
+def test_a_copied_bundle_gives_the_predictions_of_the_run(trained: manyheads.Run, copy: Path) -> None:
+    model = manyheads.load(copy)
+    recorded = [
+        json.loads(line) for line in trained.folder.prediction_file("sentiment", "dev", "best").read_text().splitlines()
+    ]
+    corpus = Path(manyheads.demo.__file__).parent / "corpus" / "sentiment-dev.tsv"
+    texts = [line.split("\t")[1] for line in corpus.read_text().splitlines()[1:]]
+    for found, before in zip(model.predict("sentiment", texts), recorded, strict=True):
+        assert found.prediction == before["prediction"]
+        assert found.probabilities == pytest.approx(before["probabilities"], abs=1e-6)
+
+
+def test_transformers_loads_the_encoder_as_it_is(copy: Path) -> None:
+    with quiet():
+        plain = AutoModel.from_pretrained(copy).eval()
+    ours = load_bundle(copy).model.encoder.model
+    assert all(torch.equal(weights, plain.state_dict()[name]) for name, weights in ours.state_dict().items())
+    assert AutoTokenizer.from_pretrained(copy)("a fine film")["input_ids"][0] == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "heads.safetensors", "tokenizer.json", "config.json", "README.md"]
+)
+def test_a_changed_file_is_refused_by_name(copy: Path, name: str) -> None:
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(BundleError, match=name):
+        load_bundle(copy)
+
+
+def test_a_truncated_or_missing_file_is_refused(copy: Path) -> None:
+    weights = copy / "heads.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(BundleError, match="cut short"):
+        load_bundle(copy)
+    weights.unlink()
+    with pytest.raises(BundleError, match="missing"):
+        load_bundle(copy)
+
+
+def test_foreign_folders_and_manifests_are_refused(tmp_path: Path, copy: Path) -> None:
+    with pytest.raises(BundleError, match="no bundle"):
+        load_bundle(tmp_path)
+    manifest = json.loads((copy / "manyheads.json").read_text())
+    (copy / "manyheads.json").write_text(json.dumps({**manifest, "format": 99}))
+    with pytest.raises(BundleError, match="another format"):
+        load_bundle(copy)
+    (copy / "manyheads.json").write_text(json.dumps({**manifest, "files": {**manifest["files"], "../../x": "0"}}))
+    with pytest.raises(BundleError, match="missing"):
+        load_bundle(copy)
+    (copy / "manyheads.json").write_text("[]")
+    with pytest.raises(BundleError):
+        load_bundle(copy)
+
+
+def test_tasks_come_back_from_json(trained: manyheads.Run) -> None:
+    for task in manyheads.load(trained).tasks.values():
+        assert task_from_json(json.loads(json.dumps(task_to_json(task)))) == task

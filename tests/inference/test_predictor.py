@@ -1,0 +1,44 @@
+"""The predictor: texts in, answers out, mistakes named."""
+
+from __future__ import annotations
+
+import pytest
+
+import manyheads
+from manyheads.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def model(trained: manyheads.Run) -> manyheads.Predictor:
+    return manyheads.load(trained.folder.path)
+
+
+def test_answers_every_kind_of_task(model: manyheads.Predictor) -> None:
+    (opinion,) = model.predict("sentiment", ["A fine film."])
+    assert opinion.prediction in (0, 1, 2, 3, 4)
+    assert opinion.probabilities is not None
+    assert set(opinion.probabilities) == {"0", "1", "2", "3", "4"}
+    (likeness,) = model.predict("similarity", [("a dog runs", "a cat sleeps")])
+    assert likeness.probabilities is None
+    assert isinstance(likeness.prediction, float)
+
+
+def test_an_answer_does_not_depend_on_its_company(model: manyheads.Predictor) -> None:
+    texts = ["A fine film.", "The soup was bad, but the room was wonderful.", "A fine film.", "slow " * 200]
+    together = [answer.probabilities for answer in model.predict("sentiment", texts)]
+    alone = [model.predict("sentiment", [text])[0].probabilities for text in texts]
+    for left, right in zip(together, alone, strict=True):
+        assert left == pytest.approx(right, abs=1e-5)
+
+
+def test_nothing_asked_nothing_answered(model: manyheads.Predictor) -> None:
+    assert model.predict("sentiment", []) == []
+
+
+def test_mistakes_are_named(model: manyheads.Predictor) -> None:
+    with pytest.raises(DataError, match="did you mean 'sentiment'"):
+        model.predict("sentimnt", ["x"])
+    with pytest.raises(DataError, match="pair of strings"):
+        model.predict("paraphrase", ["one text alone"])
+    with pytest.raises(DataError, match="item 1"):
+        model.predict("sentiment", ["fine", "  "])
