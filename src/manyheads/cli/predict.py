@@ -84,8 +84,9 @@ def _aside(found: Iterable[dict[str, object]], faults: list[dict[str, object]]) 
 
 def _spool(scratch: Path) -> Path:
     """Standard input as a file: JSON lines where it begins with an object, else text."""
-    start = sys.stdin.buffer.peek(1).lstrip()[:1]
-    path = scratch / ("input.jsonl" if start == b"{" else "input.txt")
+    path = scratch / "input.txt"
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
-    return path
+    with path.open("rb") as file:
+        is_json = file.read(64).lstrip().startswith(b"{")
+    return path.rename(path.with_suffix(".jsonl")) if is_json else path

@@ -29,8 +29,8 @@ def model_card(tasks: Sequence[Task], evaluation: Mapping[str, Any], encoder: Ma
     lines += [_row(task, evaluation["tasks"][task.name]) for task in tasks]
     lines += [
         "",
-        "The epoch was chosen on these same dev data, so the figures are somewhat optimistic. One seed: nothing follows",
-        "from them about other seeds.",
+        "The epoch was chosen on these same dev data, so the figures are somewhat optimistic. One seed: nothing",
+        "follows from them about other seeds.",
         "",
     ]
     return "\n".join(lines)

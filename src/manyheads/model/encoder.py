@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -138,14 +139,20 @@ def load_encoder(
 def quiet() -> Iterator[None]:
     """Keep transformers' own progress bars and warnings from the user while the block runs."""
     level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity(logging.ERROR)
+    _show_bars(False)
     try:
         yield
     finally:
         transformers_logging.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()
+        _show_bars(bars)
+
+
+def _show_bars(shown: bool) -> None:
+    switch: Callable[[], None] = (
+        transformers_logging.enable_progress_bar if shown else transformers_logging.disable_progress_bar
+    )
+    switch()
 
 
 def _load_model(folder: Path, config: Any) -> tuple[Any, set[str]]:

@@ -81,7 +81,9 @@ def _padded(
     window: int | None,
 ) -> Tensor:
     attended = scaled_dot_product_attention(
-        *(_heads(pad(states, layout), heads) for states in (queries, keys, values)),
+        _heads(pad(queries, layout), heads),
+        _heads(pad(keys, layout), heads),
+        _heads(pad(values, layout), heads),
         attn_mask=layout.mask(queries.dtype, window),
         dropout_p=dropout,
         scale=scaling,
@@ -102,11 +104,20 @@ def _variable_length(
 ) -> Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
-    tokens = len(queries)
-    states = (rows.view(tokens, heads, -1) for rows in (queries, keys, values))
-    longest = layout.max_length
-    attended = varlen_attn(*states, layout.offsets, layout.offsets, longest, longest, scale=scaling)
-    return attended.reshape(tokens, -1)
+    shape = (len(queries), heads, -1)
+    attended = varlen_attn(
+        queries.view(shape),
+        keys.view(shape),
+        values.view(shape),
+        layout.offsets,
+        layout.offsets,
+        layout.max_length,
+        layout.max_length,
+        scale=scaling,
+    )
+    if not isinstance(attended, Tensor):
+        raise AssertionError("without auxiliary outputs the kernel gives one tensor")
+    return attended.reshape(len(queries), -1)
 
 
 def _no_mask(*_: Any, **__: Any) -> None:

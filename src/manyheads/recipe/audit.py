@@ -61,7 +61,7 @@ def audit_files(prepared: Prepared, template: Template, max_length: int) -> list
 
 
 def audit_overlaps(data: Sequence[TaskData]) -> list[Overlap]:
-    """For each training file and each dev file what stands in both: examples within a task, single texts across tasks."""
+    """What stands in a training file and a dev file: examples within a task, single texts across tasks."""
     found = []
     for left in data:
         for right in data:

@@ -1,0 +1,78 @@
+"""Outputs over a whole split: the split's order, whatever the batches; each batch within its budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import manyheads
+from manyheads.inference.bundle import load_bundle
+from manyheads.model.forward import batches_by_length, forward_split
+from manyheads.recipe.load import load_recipe
+from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
+
+
+@given(st.lists(st.integers(1, 60), max_size=80), st.integers(1, 100))
+def test_every_example_once_in_batches_within_the_budget(sizes: list[int], budget: int) -> None:
+    batches = list(batches_by_length(np.array(sizes, dtype=np.int32), budget))
+    assert sorted(int(example) for batch in batches for example in batch) == list(range(len(sizes)))
+    for batch in batches:
+        assert len(batch) == 1 or sum(sizes[example] for example in batch) <= budget
+    longest = [max(sizes[example] for example in batch) for batch in batches]
+    assert longest == sorted(longest, reverse=True)
+
+
+@pytest.fixture(scope="module")
+def prepared(trained: manyheads.Run) -> Prepared:
+    bundle = load_bundle(trained.folder.model)
+    return tokenise_tasks(read_tasks(load_recipe(trained.folder.recipe), lambda *_, **__: None), bundle.tokenizer)
+
+
+@pytest.mark.parametrize("task", ["sentiment", "paraphrase", "similarity"])
+def test_outputs_do_not_depend_on_the_budget(trained: manyheads.Run, prepared: Prepared, task: str) -> None:
+    bundle = load_bundle(trained.folder.model)
+    split = prepared.dev[task].take(np.arange(40))
+
+    def outputs(budget: int) -> np.ndarray:
+        return forward_split(
+            bundle.model,
+            prepared.store,
+            bundle.tokenizer.template,
+            split,
+            max_length=bundle.max_length,
+            device=torch.device("cpu"),
+            token_budget=budget,
+        )
+
+    whole, single = outputs(100_000), outputs(1)
+    assert whole.shape == (40, split.task.outputs)
+    np.testing.assert_allclose(whole, single, atol=1e-5)
+
+
+def test_the_model_s_mode_is_given_back(trained: manyheads.Run, prepared: Prepared) -> None:
+    bundle = load_bundle(trained.folder.model)
+    for mode in (True, False):
+        bundle.model.train(mode)
+        forward_split(
+            bundle.model,
+            prepared.store,
+            bundle.tokenizer.template,
+            prepared.dev["sentiment"].take(np.arange(3)),
+            max_length=bundle.max_length,
+            device=torch.device("cpu"),
+        )
+        assert bundle.model.training is mode
+
+
+def test_a_task_may_have_any_name(trained: manyheads.Run, tmp_path: Path) -> None:
+    """Names of torch's own attributes do not clash with the heads' table."""
+    recipe = load_recipe(trained.folder.recipe, ["training.max_steps=1"])
+    task = recipe.tasks["sentiment"]
+    named = recipe.model_copy(update={"tasks": {"type": task, "train": task, "keys": task}})
+    run = manyheads.train(named, tmp_path / "run")
+    assert set(manyheads.load(run).tasks) == {"type", "train", "keys"}
