@@ -29,6 +29,9 @@ ENDS = (("1", "2"), ("0", "1"), ("a", "b"), ("left", "right"), ("first", "second
 MOST_LABELS = 200
 """Distinct texts in a column above which it is taken for something else than a label."""
 
+MOSTLY = 0.99
+"""The share of numbers among the cells above which the rest is taken for mistakes."""
+
 MOST_ENUMERATED = 10
 """Rows above which whole numbers that are all different are no label."""
 
@@ -57,8 +60,8 @@ class Column:
 
     @property
     def numeric(self) -> bool:
-        """Whether every cell is a number."""
-        return 0 < self.cells == self.numbers
+        """Whether the cells are numbers, but for a few mistakes."""
+        return self.numbers > 0 and self.numbers >= MOSTLY * self.cells
 
     @property
     def distinct(self) -> bool:

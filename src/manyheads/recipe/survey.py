@@ -10,7 +10,7 @@ from pathlib import Path
 
 from manyheads.data.examples import read_examples
 from manyheads.data.reading import BadRow, Source, open_source
-from manyheads.recipe.columns import Layout, guess_layout
+from manyheads.recipe.columns import MOSTLY, Layout, guess_layout
 from manyheads.recipe.file_groups import FileGroup
 from manyheads.recipe.label_space import label_cells, labels_among, range_among
 from manyheads.tasks.cells import as_number
@@ -18,9 +18,6 @@ from manyheads.tasks.classification import Classification, canonical
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.regression import Regression
 from manyheads.tasks.task import Task
-
-MOSTLY = 0.99
-"""The share of numbers among the cells above which the rest is taken for mistakes."""
 
 FEW = 20
 """Whole numbers are classes where there are so few of them, or where they count from 0 or 1 without a gap."""

@@ -1,0 +1,59 @@
+"""Every name on a menu can be written in a recipe: a new strategy is tested by being listed."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from manyheads.data.batching import BATCHING
+from manyheads.model.heads import HEADS
+from manyheads.model.losses import LOSSES
+from manyheads.recipe.check_options import check_recipe
+from manyheads.recipe.schema import Recipe, TaskOptions
+from manyheads.tasks import KINDS
+from manyheads.training.schedule import SHAPES
+from manyheads.training.weighting import WEIGHTING
+
+TEXTS: dict[str, dict[str, Any]] = {
+    "single": {"text": "s"},
+    "cross": {"text": ["s", "t"], "pair": "cross"},
+    "bi": {"text": ["s", "t"], "pair": "bi"},
+}
+SPACES: dict[str, dict[str, Any]] = {"classification": {"labels": [0, 1]}, "regression": {"range": [0, 5]}}
+
+
+def _faults(task: dict[str, Any], **tables: Any) -> list[str]:
+    base = {"kind": "classification", "train": "a", "dev": 0.1, "text": "s", "label": "y"}
+    recipe = Recipe.model_validate({"encoder": "x", "tasks": {"a": {**base, **task}}, **tables})
+    return [fault.what for fault in check_recipe(recipe)]
+
+
+def test_the_kinds_of_a_recipe_are_those_of_the_menu() -> None:
+    assert set(get_args(TaskOptions.model_fields["kind"].annotation)) == set(KINDS)
+    assert set(SPACES) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_fits_every_kind_where_it_can_read_the_texts(head: str, kind: str) -> None:
+    for reads, texts in TEXTS.items():
+        task = {"kind": kind, "head": head, **SPACES[kind], **texts}
+        assert bool(_faults(task)) == (reads != HEADS[head].reads), reads
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_fits_some_kind(loss: str) -> None:
+    assert any(not _faults({"kind": kind, "loss": loss, **space}) for kind, space in SPACES.items())
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "name"),
+    [
+        *(("batching", "strategy", name) for name in BATCHING),
+        *(("training", "schedule", name) for name in SHAPES),
+        *(("training", "weighting", name) for name in WEIGHTING),
+    ],
+)
+def test_every_strategy_can_be_named(table: str, key: str, name: str) -> None:
+    assert _faults({}, **{table: {key: name}}) == []

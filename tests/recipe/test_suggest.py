@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from manyheads.demo import generate
+from manyheads.recipe.load import load_recipe
+from manyheads.recipe.prepare import read_tasks
+from manyheads.recipe.schema import Recipe
+from manyheads.recipe.suggest import suggest
+
+CORPUS = Path(generate.__file__).parent / "corpus"
+
+
+def _ignore(event: str, **fields: object) -> None:
+    del event, fields
+
+
+def _load(folder: Path, text: str) -> Recipe:
+    file = folder / "suggested.toml"
+    file.write_text(text, encoding="utf-8")
+    return load_recipe(file)
+
+
+def _write(file: Path, header: str, rows: list[str]) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return file
+
+
+def test_the_demo_corpus_is_seen_for_what_it_is(tmp_path: Path) -> None:
+    recipe = _load(tmp_path, suggest(sorted(CORPUS.glob("*.tsv")), tmp_path))
+    tasks = read_tasks(recipe, _ignore)
+    assert {each.task.name: repr(each.task.kind) for each in tasks} == {
+        "paraphrase": "Classification([0, 1])",
+        "sentiment": "Classification([0, 1, 2, 3, 4])",
+        "similarity": "Regression(0, 5)",
+    }
+    assert [each.task.text for each in tasks] == [("sentence1", "sentence2"), ("sentence",), ("sentence1", "sentence2")]
+    assert recipe.data_dir == str(CORPUS)
+
+
+def test_a_file_alone_holds_out_a_dev_set_and_rows_that_cannot_be_used_are_skipped(tmp_path: Path) -> None:
+    rows = [f"row {number} of many,{'yes' if number % 3 else 'no'}" for number in range(60)]
+    file = _write(tmp_path / "mail.csv", "text,label", [*rows, "no label here,"])
+    text = suggest([file], tmp_path)
+    assert "1 row cannot be used; the first: mail.csv:62: label is missing" in text
+    recipe = _load(tmp_path, text)
+    assert (recipe.tasks["mail"].dev, recipe.tasks["mail"].on_bad_rows) == (0.1, "skip")
+    (only,) = read_tasks(recipe, _ignore)
+    assert (len(only.train) + len(only.dev), len(only.rejected)) == (60, 1)
+
+
+def test_files_are_named_from_the_recipe_s_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"text number {number},{number % 2}" for number in range(20)]
+    monkeypatch.chdir(tmp_path)
+    _write(Path("data/a/a-train.csv"), "text,label", rows)
+    _write(Path("data/b/b-train.csv"), "text,label", rows)
+    one = tomllib.loads(suggest([Path("data/a/a-train.csv")], Path("recipes")))
+    assert (one["data_dir"], one["tasks"]["a"]["train"]) == ("../data/a", "a-train.csv")
+    here = tomllib.loads(suggest([Path("data/a/a-train.csv")], Path("data/a")))
+    assert "data_dir" not in here
+    files = [Path("data/a/a-train.csv"), Path("data/b/b-train.csv")]
+    two = tomllib.loads(suggest(files, Path("data")))
+    assert "data_dir" not in two
+    assert [task["train"] for task in two["tasks"].values()] == ["a/a-train.csv", "b/b-train.csv"]
+    full = tomllib.loads(suggest([file.absolute() for file in files], Path("data")))
+    assert full["tasks"]["b"]["train"] == str(tmp_path / "data/b/b-train.csv")
+
+
+def test_names_and_labels_of_any_spelling_survive(tmp_path: Path) -> None:
+    labels = [
+        'say "hi"',
+        "back\\slash",
+        "naïve — 🙂",
+        "a\u007fb",
+        "tab\there",
+        *[f"a rather long label {n}" for n in range(9)],
+    ]
+    records = [{"the text": f"some words {row}", "my label": labels[row % len(labels)]} for row in range(84)]
+    file = tmp_path / "Odd Näme.jsonl"
+    file.write_text("\n".join(map(json.dumps, records)) + "\n")
+    recipe = _load(tmp_path, suggest([file], tmp_path))
+    ((name, task),) = recipe.tasks.items()
+    assert (name, task.text, task.label) == ("odd-n-me", ["the text"], "my label")
+    assert task.labels == sorted(labels)
+    assert len(read_tasks(recipe, _ignore)[0].train) > 60
+
+
+def test_an_encoder_can_be_chosen_and_each_has_a_rate_that_fits(tmp_path: Path) -> None:
+    file = _write(tmp_path / "a.csv", "text,label", [f"text {number},{number % 2}" for number in range(20)])
+    small = _load(tmp_path, suggest([file], tmp_path, encoder="minilm-offline"))
+    large = _load(tmp_path, suggest([file], tmp_path, encoder="google-bert/bert-base-uncased"))
+    assert (small.encoder, large.encoder) == ("minilm-offline", "google-bert/bert-base-uncased")
+    assert small.training.learning_rate > large.training.learning_rate

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manyheads.data.reading import open_source
+from manyheads.errors import DataError, RecipeError
+from manyheads.recipe.label_space import LabelSpace
+from manyheads.recipe.schema import TaskOptions
+from manyheads.recipe.tasks import build_task, resolve_label_space, resolved_options
+from manyheads.tasks.task import Task
+
+BINARY = LabelSpace(labels=(0, 1))
+THREE = LabelSpace(labels=(0, 1, 2))
+VALUES = LabelSpace(value_range=(0, 5))
+
+ROWS = "s,t,y,other\none,two,1,x\nthree,four,0,x\nfive,six,2.5,x\n"
+
+
+def _options(**changes: Any) -> TaskOptions:
+    base = {"kind": "classification", "train": "a.csv", "dev": 0.1, "text": ["s", "t"], "label": "y"}
+    return TaskOptions.model_validate({**base, **changes})
+
+
+def _space(tmp_path: Path, options: TaskOptions) -> LabelSpace:
+    (tmp_path / "a.csv").write_text(ROWS)
+    return resolve_label_space("a", options, open_source("a.csv", tmp_path))
+
+
+def test_a_label_space_left_out_is_taken_from_the_training_file_and_said(tmp_path: Path) -> None:
+    classes = _space(tmp_path, _options())
+    assert classes.labels == (0, 1, 2.5)
+    assert "3 labels found" in classes.notes[0]
+    values = _space(tmp_path, _options(kind="regression"))
+    assert values.value_range == (0, 2.5)
+    assert "range 0 to 2.5" in values.notes[0]
+
+
+def test_a_label_space_given_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert _space(tmp_path, _options(labels=["b", "a"])) == LabelSpace(labels=("b", "a"))
+    assert _space(tmp_path, _options(kind="regression", range=[0, 5])) == VALUES
+
+
+def test_a_label_column_that_is_not_there_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="did you mean 'other'"):
+        _space(tmp_path, _options(label="othr"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "space", "expected"),
+    [
+        ({}, BINARY, ("cross", "cross", "binary_cross_entropy", "accuracy")),
+        ({}, THREE, ("cross", "cross", "cross_entropy", "accuracy")),
+        ({"text": "s"}, THREE, (None, "linear", "cross_entropy", "accuracy")),
+        ({"pair": "bi"}, BINARY, ("bi", "b2", "binary_cross_entropy", "accuracy")),
+        ({"head": "b1"}, BINARY, ("bi", "b1", "l1", "accuracy")),
+        ({"head": "b1", "loss": "cross_entropy"}, BINARY, ("bi", "b1", "cross_entropy", "accuracy")),
+        ({"kind": "regression"}, VALUES, ("cross", "cross", "mse", "pearson")),
+        (
+            {"kind": "regression", "metric": "spearman"},
+            VALUES,
+            ("cross", "cross", "mse", "spearman"),
+        ),
+    ],
+)
+def test_what_a_table_leaves_out_follows_from_the_rest(
+    changes: dict[str, Any], space: LabelSpace, expected: tuple[str | None, str, str, str]
+) -> None:
+    task = build_task("a", _options(**changes), space)
+    assert (task.pair, task.head, task.loss, task.metric) == expected
+
+
+def test_a_loss_that_does_not_fit_the_labels_found_is_an_error() -> None:
+    with pytest.raises(RecipeError, match="does not fit") as error:
+        build_task("a", _options(loss="l1"), THREE)
+    assert error.value.where == "tasks.a.loss"
+    assert error.value.allowed == "cross_entropy"
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"text": "s"}, {"head": {"kind": "b1", "dropout": 0.3}}, {"kind": "regression"}]
+)
+def test_a_resolved_table_gives_the_same_task_without_looking_at_the_file(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    options = _options(**changes)
+    first: Task = build_task("a", options, _space(tmp_path, options))
+    resolved = resolved_options(options, first)
+    again = TaskOptions.model_validate(resolved.model_dump())
+    assert again == resolved
+    given = LabelSpace(
+        None if again.labels is None else tuple(again.labels),
+        None if again.range is None else (again.range[0], again.range[1]),
+    )
+    assert build_task("a", again, given) == first
