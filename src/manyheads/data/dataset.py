@@ -66,6 +66,9 @@ def assemble(
     Special tokens are put on here, and what is longer than `max_length` (special tokens counted) is cut: a single
     text at its end, a pair that shares a sequence on its longer side first. With `deduplicate`, equal sequences of a
     part stand once; only for passes without dropout.
+
+    Raises:
+        ValueError: `max_length` does not hold the special tokens alone.
     """
     groups: list[_Sequences] = []
     parts: list[Part] = []
@@ -99,12 +102,11 @@ def count_cut(store: TextStore, template: Template, max_length: int, split: Spli
 
 def _rows(task: Task, texts: Ints, deduplicate: bool) -> tuple[Ints, Ints]:
     """Which texts each sequence is made of, and for each example its sequence(s): rows[s, 1|2], places[n, 1|2]."""
-    count, columns = texts.shape
     rows = texts.T.reshape(-1, 1) if task.sequences == 2 else texts
     if not deduplicate:
-        return rows, np.arange(len(rows)).reshape(task.sequences, count).T
+        return rows, np.arange(len(rows)).reshape(task.sequences, len(texts)).T
     distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
-    return distinct, inverse.reshape(task.sequences, count).T
+    return distinct, inverse.reshape(task.sequences, len(texts)).T
 
 
 def _fit(store: TextStore, template: Template, max_length: int, rows: Ints) -> tuple[_Sequences, NDArray[np.bool_]]:
@@ -112,12 +114,14 @@ def _fit(store: TextStore, template: Template, max_length: int, rows: Ints) -> t
     form = template.single if rows.shape[1] == 1 else template.pair
     full = store.offsets[rows + 1] - store.offsets[rows]
     room = max_length - form.specials
+    if room < 0:
+        raise ValueError(f"{max_length} tokens do not hold the {form.specials} special tokens of a sequence")
     kept = np.minimum(full, room) if rows.shape[1] == 1 else _longest_first(full, room)
-    return _Sequences(form, rows, kept), (kept < full).any(axis=1)
+    return _Sequences(form, rows, kept), kept.sum(axis=1) < full.sum(axis=1)
 
 
 def _longest_first(full: Ints, room: int) -> Ints:
-    """Take tokens from the longer text, one at a time and from the second of two equal ones, until both fit: int64[s, 2].
+    """Take tokens from the longer text, one at a time, until both fit (from the second of two equal ones): int64[s, 2].
 
     In closed form: first the difference in length goes, then both sides lose half of what is left over.
     """

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import tempfile
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +18,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.run.atomic import replace_folder, write_json
+from manyheads.run.atomic import sync
 
 VERSION = "1"
 """Part of every cache key: changes with the meaning of what is stored."""
@@ -40,9 +43,7 @@ class TextStore:
         return self.token_ids[self.offsets[text] : self.offsets[text + 1]]
 
 
-def tokenise(
-    texts: Iterable[str], tokenizer: Tokenizer, cache: Path | None
-) -> tuple[TextStore, NDArray[np.int64]]:
+def tokenise(texts: Iterable[str], tokenizer: Tokenizer, cache: Path | None) -> tuple[TextStore, NDArray[np.int64]]:
     """Tokenise each distinct text once: the store, and for every text given its index in it (int64[n]).
 
     With a `cache` folder the store is kept under a key of the texts and the tokenizer, and memory-mapped from there.
@@ -86,29 +87,49 @@ def _key(texts: Sequence[str], tokenizer: Tokenizer) -> str:
 
 
 def _save(folder: Path, store: TextStore) -> None:
-    def fill(target: Path) -> None:
-        np.save(target / "token_ids.npy", store.token_ids)
-        np.save(target / "offsets.npy", store.offsets)
-        write_json(target / "sizes.json", {"tokens": len(store.token_ids), "texts": len(store)})
-
+    """Fill a cache folder in one step. What another process put there meanwhile is the same and stays."""
     try:
-        replace_folder(folder, fill)
-    except OSError:
-        # Another process filled the same key in between: its content is the same.
-        if _load(folder) is None:
-            raise
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name[:16]}.", suffix=".partial", dir=folder.parent))
+    except OSError as error:
+        _warn(folder, error)
+        return
+    try:
+        np.save(temporary / "token_ids.npy", store.token_ids)
+        np.save(temporary / "offsets.npy", store.offsets)
+        sizes = {"tokens": len(store.token_ids), "texts": len(store)}
+        (temporary / "sizes.json").write_text(json.dumps(sizes), encoding="utf-8")
+        for file in sorted(temporary.iterdir()):
+            sync(file)
+        temporary.rename(folder)
+        sync(folder.parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            _warn(folder, error)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _warn(folder: Path, error: OSError) -> None:
+    """A run does not need its cache: without one, it tokenises again next time."""
+    warnings.warn(
+        f"tokenised texts cannot be cached in {folder.parent}: {error.strerror}; "
+        "set MANYHEADS_CACHE to a folder that can be written",
+        stacklevel=4,
+    )
 
 
 def _load(folder: Path) -> TextStore | None:
-    """The store in a cache folder, or None where it is absent or damaged (it is then made anew)."""
+    """The store in a cache folder, or None where it is absent or damaged; what is damaged is removed."""
+    if not folder.is_dir():
+        return None
     try:
         sizes = json.loads((folder / "sizes.json").read_text(encoding="utf-8"))
         token_ids = np.load(folder / "token_ids.npy", mmap_mode="r")
         offsets = np.load(folder / "offsets.npy")
         if (len(token_ids), len(offsets) - 1, int(offsets[-1])) == (sizes["tokens"], sizes["texts"], sizes["tokens"]):
             return TextStore(token_ids, offsets)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        shutil.rmtree(folder, ignore_errors=True)
+    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
     return None

@@ -60,6 +60,9 @@ class Tokenizer:
         self.fingerprint = hashlib.sha256(fast.to_str().encode()).hexdigest()
         self.vocab_size: int = fast.get_vocab_size(with_added_tokens=True)
         self.template = Template(single=_probe(fast.encode("a")), pair=_probe(fast.encode("a", "a")))
+        if (len(self.template.single.text_segments), len(self.template.pair.text_segments)) != (1, 2):
+            found = "'a' and ('a', 'a') do not come out as one text and as two"
+            raise EncoderError("the tokenizer's sequences cannot be understood", where=str(folder), found=found)
         names = _special_names(folder)
         self.pad_id = self._id(names.get("pad_token"), ("[PAD]", "<pad>"))
         self.mask_id = self._id(names.get("mask_token"), ("[MASK]", "<mask>"))
@@ -130,7 +133,10 @@ def _special_names(folder: Path) -> dict[str, str]:
     names: dict[str, str] = {}
     for file in ("tokenizer_config.json", "special_tokens_map.json"):
         path = folder / file
-        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        try:
+            content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        except ValueError as error:
+            raise EncoderError("the tokenizer cannot be read", where=str(path), found=str(error)) from error
         for key in ("pad_token", "mask_token"):
             value = content.get(key)
             value = value.get("content") if isinstance(value, dict) else value

@@ -29,7 +29,7 @@ class Even:
         epoch, position = divmod(k, self.steps_per_epoch)
         order, examples = self._epoch(epoch)
         number, start = order[position]
-        return [(self._names[number], examples[number][start : start + self._batch_size])]
+        return [(self._names[number], examples[number][start : start + self._batch_size].copy())]
 
     def _shuffle(self, epoch: int) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
         """The epoch's batches as (task, first example) in their order, and each task's shuffled examples."""

@@ -26,7 +26,7 @@ class Sequential:
         for number, (task, count) in enumerate(self._counts.items()):
             if position < count:
                 start = position * self._batch_size
-                return [(task, self._order(epoch, number, task)[start : start + self._batch_size])]
+                return [(task, self._order(epoch, number, task)[start : start + self._batch_size].copy())]
             position -= count
         raise AssertionError("the counts of the tasks sum to an epoch")
 
