@@ -107,6 +107,14 @@ def test_a_column_that_cannot_be_told_is_an_error_with_the_way_out(
     assert f"--{what}" in str(error.value.hint)
 
 
+def test_a_file_without_rows_and_a_label_of_one_value_are_told_as_that(tmp_path: Path) -> None:
+    assert _guess(tmp_path, {"text": TEXTS, "label": [1] * 24}).label == "label"
+    (tmp_path / "header.csv").write_text("text,label\nbroken\n")
+    empty = open_source("header.csv", tmp_path)
+    with pytest.raises(DataError, match="no usable rows"):
+        guess_layout(empty, [empty], [])
+
+
 def test_a_few_broken_cells_do_not_hide_numbers(tmp_path: Path) -> None:
     columns = read_columns(_source(tmp_path, {"a": ["?", *["1"] * 299, None], "b": ["?", *["1"] * 20, *[None] * 280]}))
     assert columns["a"].numeric

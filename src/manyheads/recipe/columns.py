@@ -115,6 +115,10 @@ def guess_layout(
             hint = did_you_mean(name, train.columns)
             raise DataError(f"the file has no column {name!r}", where=train.name, allowed=_listed(train), hint=hint)
     columns = read_columns(train)
+    if not any(column.cells for column in columns.values()):
+        raise DataError(
+            "the file has no usable rows", where=train.name, found="a header alone, or rows that are broken"
+        )
     everywhere = {name for name in train.columns if all(name in each.columns for each in (*labelled, *unlabelled))}
     may_be_label = [
         column
@@ -135,6 +139,8 @@ def guess_layout(
 
 
 def _could_be_label(column: Column) -> bool:
+    if column.named(LABEL_WORD) and len(column.values) == 1:
+        return True  # the fault is then in the labels, and is told as that
     if len(column.values) < 2 or _is_id(column) or (_counts_rows(column) and not column.named(LABEL_WORD)):
         return False
     if column.numeric:
