@@ -24,7 +24,7 @@ from manyheads.data.batching import BATCHING
 from manyheads.data.dataset import assemble
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.model.weights import resolve
-from manyheads.recipe.assemble import build_model, make_optimizer, make_stepper, settle, use_threads
+from manyheads.recipe.build import build_model, make_optimizer, make_stepper, settle, use_threads
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,35 +10,28 @@ from typing import Any
 
 import torch
 
-from manyheads.data.batching import BATCHING, Batching
+from manyheads.data.batching import BATCHING
 from manyheads.data.dataset import assemble, count_cut
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.errors import RunError
 from manyheads.evaluation.evaluate import Scores, evaluate
 from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import model_card
-from manyheads.model.encoder import load_encoder
-from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import EncoderSource, resolve
+from manyheads.recipe.build import build_model, make_optimizer, make_plan, make_stepper, settle, use_threads
 from manyheads.recipe.prepare import read_tasks, tokenise_tasks
+from manyheads.recipe.same import check_same
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.tasks import resolved_options
 from manyheads.recipe.write import recipe_to_toml
 from manyheads.run.atomic import write_json, write_text
 from manyheads.run.events import EventLog, cut_after
 from manyheads.run.folder import RunFolder
 from manyheads.run.provenance import collect
-from manyheads.tasks.task import Task
 from manyheads.training.checkpoint import Checkpoints, Progress, load_weights
 from manyheads.training.listener import Listener, Listeners
 from manyheads.training.loop import Loop
-from manyheads.training.optimizer import build_optimizer
-from manyheads.training.plan import Plan
 from manyheads.training.record import write_predictions, write_results, write_results_csv
 from manyheads.training.schedule import build_schedule
-from manyheads.training.step import Stepper
 from manyheads.training.stop import StopFlag
-from manyheads.training.weighting import WEIGHTING
 
 
 @dataclass(frozen=True)
@@ -74,82 +64,6 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequenc
         stop = StopFlag()
         with stop.listening():
             return _Assembly(recipe, folder, checkpoints, listeners, stop).run(latest)
-
-
-def use_threads(recipe: Recipe) -> int:
-    """Set torch's threads as the recipe says, or to all cores that this process may use, and return how many."""
-    threads = recipe.threads or len(os.sched_getaffinity(0))
-    torch.set_num_threads(threads)
-    return threads
-
-
-def settle(recipe: Recipe, tasks: Sequence[Task], threads: int) -> Recipe:
-    """The recipe with every choice that was left to the program written out, so that it repeats the run anywhere."""
-    device = recipe.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise RunError("there is no CUDA device here", where="device", found=device, hint='set device = "auto"')
-    precision = recipe.precision
-    if precision == "auto":
-        precision = "bfloat16" if device == "cuda" else "float32"
-    options = {task.name: resolved_options(recipe.tasks[task.name], task) for task in tasks}
-    update = {"threads": threads, "device": device, "precision": precision, "tasks": options}
-    return recipe.model_copy(update=update)
-
-
-def build_model(recipe: Recipe, source: EncoderSource, tasks: Sequence[Task]) -> MultitaskModel:
-    """The encoder's weights and new heads, on the recipe's device; what is random is drawn from the recipe's seed."""
-    torch.manual_seed(recipe.seed)
-    encoder = load_encoder(
-        source.folder,
-        pooling=recipe.model.pooling,
-        dropout=recipe.model.dropout,
-        attention_dropout=recipe.model.attention_dropout,
-    )
-    model = MultitaskModel(encoder, tasks).to(torch.device(recipe.device))
-    if recipe.model.freeze_encoder:
-        encoder.requires_grad_(False)
-    return model
-
-
-def make_plan(recipe: Recipe, batching: Batching) -> Plan:
-    """The plan of a recipe's run over the batches of a strategy."""
-    training = recipe.training
-    return Plan(
-        batches_per_epoch=batching.steps_per_epoch,
-        epochs=training.epochs,
-        accumulation=training.accumulation,
-        max_steps=training.max_steps,
-        evaluate_every=training.evaluate_every,
-        checkpoint_every=training.checkpoint_every,
-    )
-
-
-def make_optimizer(recipe: Recipe, model: MultitaskModel) -> torch.optim.AdamW:
-    """The recipe's optimiser over what is trained of a model."""
-    training = recipe.training
-    return build_optimizer(
-        model,
-        learning_rate=training.learning_rate,
-        betas=(training.betas[0], training.betas[1]),
-        eps=training.eps,
-        weight_decay=training.weight_decay,
-    )
-
-
-def make_stepper(recipe: Recipe, model: MultitaskModel, optimizer: torch.optim.AdamW) -> Stepper:
-    """What makes updates of a model as the recipe says."""
-    weights = {name: task.loss_weight for name, task in model.tasks.items()}
-    return Stepper(
-        model,
-        optimizer,
-        WEIGHTING[recipe.training.weighting](weights),
-        seed=recipe.seed,
-        clip_norm=recipe.training.clip_norm,
-        device=torch.device(recipe.device),
-        precision=recipe.precision,
-    )
 
 
 @dataclass
@@ -302,41 +216,6 @@ class _Assembly:
             predictions = self._evaluate("test").predictions
             for which in names:
                 write_predictions(self.folder, self.prepared.test, predictions, split="test", which=which)
-
-
-def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str]) -> None:
-    """Check that a run goes on with the recipe and the data that it began with.
-
-    Raises:
-        RunError: a value of the recipe, or a data file, is another one now.
-    """
-    before = _flat(tomllib.loads(folder.recipe.read_text(encoding="utf-8")))
-    now = _flat(tomllib.loads(recipe))
-    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    if changed:
-        found = ", ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in changed[:5])
-        hint = f"go on with {folder.recipe}, or begin a new run with another --out"
-        raise RunError(
-            "the recipe is not the one that this run began with", where=str(folder.path), found=found, hint=hint
-        )
-    data = json.loads(folder.provenance.read_text(encoding="utf-8"))["data"]
-    different = sorted(name for name in data if data[name] != fingerprints.get(name))
-    if different:
-        raise RunError(
-            "a data file has changed since this run began",
-            where=different[0],
-            hint="begin a new run with another --out",
-        )
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            found.update(_flat(value, f"{prefix}{key}."))
-        else:
-            found[prefix + key] = value
-    return found
 
 
 def _describe(source: EncoderSource) -> dict[str, object]:

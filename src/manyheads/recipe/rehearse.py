@@ -19,8 +19,8 @@ from manyheads.data.tokenizer import Tokenizer
 from manyheads.model.forward import forward_split
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import resolve
-from manyheads.recipe.assemble import build_model, make_optimizer, make_plan, make_stepper, settle, use_threads
 from manyheads.recipe.audit import FileAudit, Overlap, audit_files, audit_overlaps
+from manyheads.recipe.build import build_model, make_optimizer, make_plan, make_stepper, settle, use_threads
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
 from manyheads.training.plan import Plan

@@ -51,6 +51,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
     """Make the folder at `path` anew: `fill` writes into a temporary folder, which then takes its place.
 
+    Files come out readable by all, whatever the libraries that wrote them think: a bundle is there to be shipped.
     Between the two renames of a replacement the folder is absent for an instant; readers take the run's lock.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -60,6 +61,8 @@ def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
         try:
             fill(temporary)
             for file in sorted(temporary.rglob("*")):
+                if file.is_file():
+                    file.chmod(0o644)
                 sync(file)
             sync(temporary)
             if path.exists():

@@ -1,0 +1,97 @@
+"""From a recipe to the parts of a run: each function makes one component from the options that concern it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import torch
+
+from manyheads.data.batching import Batching
+from manyheads.errors import RunError
+from manyheads.model.encoder import load_encoder
+from manyheads.model.multitask import MultitaskModel
+from manyheads.model.weights import EncoderSource
+from manyheads.recipe.schema import Recipe
+from manyheads.recipe.tasks import resolved_options
+from manyheads.tasks.task import Task
+from manyheads.training.optimizer import build_optimizer
+from manyheads.training.plan import Plan
+from manyheads.training.step import Stepper
+from manyheads.training.weighting import WEIGHTING
+
+
+def use_threads(recipe: Recipe) -> int:
+    """Set torch's threads as the recipe says, or to all cores that this process may use, and return how many."""
+    threads = recipe.threads or len(os.sched_getaffinity(0))
+    torch.set_num_threads(threads)
+    return threads
+
+
+def settle(recipe: Recipe, tasks: Sequence[Task], threads: int) -> Recipe:
+    """The recipe with every choice that was left to the program written out, so that it repeats the run anywhere."""
+    device = recipe.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RunError("there is no CUDA device here", where="device", found=device, hint='set device = "auto"')
+    precision = recipe.precision
+    if precision == "auto":
+        precision = "bfloat16" if device == "cuda" else "float32"
+    options = {task.name: resolved_options(recipe.tasks[task.name], task) for task in tasks}
+    update = {"threads": threads, "device": device, "precision": precision, "tasks": options}
+    return recipe.model_copy(update=update)
+
+
+def build_model(recipe: Recipe, source: EncoderSource, tasks: Sequence[Task]) -> MultitaskModel:
+    """The encoder's weights and new heads, on the recipe's device; what is random is drawn from the recipe's seed."""
+    torch.manual_seed(recipe.seed)
+    encoder = load_encoder(
+        source.folder,
+        pooling=recipe.model.pooling,
+        dropout=recipe.model.dropout,
+        attention_dropout=recipe.model.attention_dropout,
+    )
+    model = MultitaskModel(encoder, tasks).to(torch.device(recipe.device))
+    if recipe.model.freeze_encoder:
+        encoder.requires_grad_(False)
+    return model
+
+
+def make_plan(recipe: Recipe, batching: Batching) -> Plan:
+    """The plan of a recipe's run over the batches of a strategy."""
+    training = recipe.training
+    return Plan(
+        batches_per_epoch=batching.steps_per_epoch,
+        epochs=training.epochs,
+        accumulation=training.accumulation,
+        max_steps=training.max_steps,
+        evaluate_every=training.evaluate_every,
+        checkpoint_every=training.checkpoint_every,
+    )
+
+
+def make_optimizer(recipe: Recipe, model: MultitaskModel) -> torch.optim.AdamW:
+    """The recipe's optimiser over what is trained of a model."""
+    training = recipe.training
+    return build_optimizer(
+        model,
+        learning_rate=training.learning_rate,
+        betas=(training.betas[0], training.betas[1]),
+        eps=training.eps,
+        weight_decay=training.weight_decay,
+    )
+
+
+def make_stepper(recipe: Recipe, model: MultitaskModel, optimizer: torch.optim.AdamW) -> Stepper:
+    """What makes updates of a model as the recipe says."""
+    weights = {name: task.loss_weight for name, task in model.tasks.items()}
+    return Stepper(
+        model,
+        optimizer,
+        WEIGHTING[recipe.training.weighting](weights),
+        seed=recipe.seed,
+        clip_norm=recipe.training.clip_norm,
+        device=torch.device(recipe.device),
+        precision=recipe.precision,
+    )
