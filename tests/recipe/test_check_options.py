@@ -41,6 +41,7 @@ def _faults(task: dict[str, Any], **tables: Any) -> list[tuple[str, str]]:
         ({**TASK, "head": "crss"}, "tasks.a.head.kind", "no such kind"),
         ({**TASK, "text": ["s", "s"]}, "tasks.a.text", "the same column twice"),
         ({**TASK, "label": "s"}, "tasks.a.label", "one of the text columns"),
+        ({**TASK, "dev": "a"}, "tasks.a.dev", "is the training file"),
         ({**TASK, "loss_weight": 0}, "tasks", "nothing would be learnt"),
     ],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
@@ -19,7 +20,8 @@ from manyheads.model import pooling as pool
 from manyheads.model.first_token import first_tokens
 from manyheads.model.flat import FlatTokens
 from manyheads.model.flat_attention import NAME as FLAT
-from manyheads.model.padded import padded_tokens
+from manyheads.model.padded import padded_outputs
+from manyheads.model.padding import unpad
 from manyheads.model.pooling import Pooling
 
 FLAT_TYPES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert", "modernbert")
@@ -29,7 +31,7 @@ interface and still be wrong in flat form (relative positions, biases made from 
 FIRST_TOKEN_TYPES = ("bert", "roberta", "xlm-roberta", "electra")
 """Architectures whose last layer can run for first tokens alone."""
 
-OFFSET_TYPES = ("roberta", "xlm-roberta")
+OFFSET_TYPES = ("roberta", "xlm-roberta", "mpnet")
 """Architectures whose positions start past the padding id."""
 
 DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
@@ -74,6 +76,10 @@ class Encoder(nn.Module):
         """One vector a sequence: float[S, hidden]."""
         if self._first_token_only:
             return self._pooled(first_tokens(self.model, tokens, tokens.position_ids + self._offset))
+        if self.pooling == "pooler" and not self.flat:
+            # What a pooler does to a first token is the architecture's own affair (ALBERT: a bare linear map and tanh).
+            pooled: Tensor = self._padded(tokens).pooler_output
+            return pooled
         states = self.tokens(tokens)
         if self.pooling == "mean":
             return pool.mean(states, tokens.layout)
@@ -82,7 +88,7 @@ class Encoder(nn.Module):
     def tokens(self, tokens: FlatTokens) -> Tensor:
         """The last hidden state of every token: float[T, hidden]."""
         if not self.flat:
-            return padded_tokens(self.model, tokens, pad_id=self._pad_id, takes_segments=self._takes_segments)
+            return unpad(self._padded(tokens).last_hidden_state, tokens.layout)
         inputs = {"input_ids": tokens.token_ids[None], "position_ids": (tokens.position_ids + self._offset)[None]}
         if self._takes_segments:
             inputs["token_type_ids"] = tokens.segment_ids[None]
@@ -93,6 +99,9 @@ class Encoder(nn.Module):
         """Write config.json and model.safetensors in the hub's format; transformers loads them as they are."""
         with quiet():
             self.model.save_pretrained(folder)
+
+    def _padded(self, tokens: FlatTokens) -> Any:
+        return padded_outputs(self.model, tokens, pad_id=self._pad_id, takes_segments=self._takes_segments)
 
     def _pooled(self, first: Tensor) -> Tensor:
         if self.pooling != "pooler":
@@ -115,14 +124,15 @@ def load_encoder(
     configuration's where given.
 
     Raises:
-        EncoderError: the folder cannot be loaded, lacks weights, or has no pooler where one is asked for.
+        EncoderError: the folder cannot be loaded, lacks weights, has no pooler where one is asked for, or an
+            architecture without the dropout that is given.
     """
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        _set(config, DROPOUTS, dropout)
-        _set(config, ATTENTION_DROPOUTS, attention_dropout)
+        _set(config, DROPOUTS, dropout, "dropout")
+        _set(config, ATTENTION_DROPOUTS, attention_dropout, "attention_dropout")
         model, missing = _load_model(folder, config)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise EncoderError("the encoder cannot be loaded", where=str(folder), found=str(error)) from error
     has_pooler = _settle_pooler(model, missing)
     lost = sorted(name for name in missing if not name.startswith("pooler."))
@@ -180,7 +190,12 @@ def _settle_pooler(model: Any, missing: set[str]) -> bool:
     return True
 
 
-def _set(config: Any, names: tuple[str, ...], value: float | None) -> None:
-    for name in names:
-        if value is not None and hasattr(config, name):
-            setattr(config, name, value)
+def _set(config: Any, names: tuple[str, ...], value: float | None, option: str) -> None:
+    if value is None:
+        return
+    known = [name for name in names if hasattr(config, name)]
+    if not known:
+        hint = f"leave out model.{option}"
+        raise EncoderError(f"{config.model_type} has no such dropout", where=f"model.{option}", found=value, hint=hint)
+    for name in known:
+        setattr(config, name, value)

@@ -1,4 +1,4 @@
-"""The padded run, for architectures that flat attention does not reach: the same call, the same flat rows back."""
+"""The padded run, for architectures that flat attention does not reach: flat tokens in, the model's own outputs out."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from manyheads.model.flat import FlatTokens
-from manyheads.model.padding import unpad
 
 
-def padded_tokens(model: Any, tokens: FlatTokens, *, pad_id: int, takes_segments: bool) -> Tensor:
-    """The last hidden state of every token, float[T, H], from a model that is given padded sequences and a mask."""
+def padded_outputs(model: Any, tokens: FlatTokens, *, pad_id: int, takes_segments: bool) -> Any:
+    """The outputs of a model that is given padded sequences and a mask: `last_hidden_state` is float[S, L, H]."""
     layout = tokens.layout
     shape = (layout.sequences, layout.max_length)
     token_ids = _spread(tokens.token_ids, layout.slots, shape, pad_id)
@@ -22,7 +21,7 @@ def padded_tokens(model: Any, tokens: FlatTokens, *, pad_id: int, takes_segments
     }
     if takes_segments:
         inputs["token_type_ids"] = _spread(tokens.segment_ids, layout.slots, shape, 0)
-    return unpad(model(**inputs).last_hidden_state, layout)
+    return model(**inputs)
 
 
 def _spread(values: Tensor, slots: Tensor, shape: tuple[int, int], fill: int) -> Tensor:
