@@ -74,3 +74,20 @@ def test_an_unfinished_run_says_how_to_finish(tmp_path: Path) -> None:
     write_json(folder.results, {"best": None})
     assert folder.finished
     assert folder.read_results() == {"best": None}
+
+
+def test_a_folder_of_something_else_is_never_taken_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "letters.txt").write_text("mine")
+    with pytest.raises(RunError, match="something else"), RunFolder(tmp_path).writing(resume=True):
+        pass
+    assert (tmp_path / "letters.txt").read_text() == "mine"
+
+
+def test_clearing_leaves_what_is_no_part_of_a_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.recipe.write_text("")
+    (folder.checkpoints / "step-1").mkdir(parents=True)
+    (tmp_path / "notes.txt").write_text("mine")
+    with folder.writing(resume=True):
+        folder.clear()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "notes.txt"]

@@ -71,9 +71,13 @@ class RunFolder:
         Raises:
             RunError: the folder holds something and `resume` was not asked for, or another process writes it.
         """
-        if self._occupied() and not resume:
-            hint = "go on with --resume, choose another folder with --out, or remove this one"
-            raise RunError("the run folder exists already", where=str(self.path), hint=hint)
+        if self._occupied():
+            if not resume:
+                hint = "go on with --resume, choose another folder with --out, or remove this one"
+                raise RunError("the run folder exists already", where=str(self.path), hint=hint)
+            if not any(part.exists() for part in self._parts()):
+                hint = "choose a run's folder, or a new one, with --out"
+                raise RunError("this folder holds something else than a run", where=str(self.path), hint=hint)
         with explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             lock = (self.path / ".lock").open("w")
@@ -87,14 +91,16 @@ class RunFolder:
             yield
 
     def clear(self) -> None:
-        """Remove everything that an earlier, unfinished attempt left, except the lock."""
-        for entry in self.path.iterdir():
-            if entry.name == ".lock":
-                continue
+        """Remove what an earlier, unfinished attempt left; whatever is no part of a run stays."""
+        for entry in self._parts():
             if entry.is_dir():
                 shutil.rmtree(entry)
             else:
-                entry.unlink()
+                entry.unlink(missing_ok=True)
+
+    def _parts(self) -> tuple[Path, ...]:
+        files = (self.recipe, self.provenance, self.events, self.results_csv, self.results)
+        return (*files, self.predictions, self.checkpoints, self.model)
 
     def _occupied(self) -> bool:
         if self.path.is_file():
