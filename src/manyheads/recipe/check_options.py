@@ -53,10 +53,10 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
         yield Fault((*key, "text"), "the same column twice", options.text, "two different columns")
     if options.label in options.text:
         yield Fault((*key, "label"), "the label is one of the text columns", options.label)
-    if options.dev == options.train or options.test == options.train:
-        split = "dev" if options.dev == options.train else "test"
-        hint = "name another file, or a share of the training rows to hold out: dev = 0.1"
-        yield Fault((*key, split), f"the {split} file is the training file", options.train, hint=hint)
+    for split, file in (("dev", options.dev), ("test", options.test)):
+        if file == options.train:
+            hint = "name another file, or a share of the training rows to hold out: dev = 0.1"
+            yield Fault((*key, split), f"the {split} file is the training file", file, hint=hint)
     yield from _kind(key, options)
     yield from _head(key, options)
 
