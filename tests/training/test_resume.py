@@ -92,7 +92,11 @@ def test_an_interrupt_leaves_a_run_that_goes_on(tiny_recipe: Path, whole: Path, 
 
 def test_a_finished_run_is_returned_as_it_is(tiny_recipe: Path, whole: Path) -> None:
     before = contents(whole)
-    run = train(load_recipe(tiny_recipe, CHANGES), whole, resume=True)
+    said: list[str] = []
+    recipe = load_recipe(tiny_recipe, CHANGES)
+    run = train(recipe, whole, resume=True, listeners=[lambda event, **fields: said.append(f"{event} {fields}")])
+    assert len(said) == 1
+    assert "finished already" in said[0]
     assert run.results == RunFolder(whole).read_results()
     assert contents(whole) == before
 

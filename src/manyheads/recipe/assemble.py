@@ -57,6 +57,7 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequenc
         checkpoints = Checkpoints(folder.checkpoints, keep=recipe.training.keep)
         if folder.finished:
             checkpoints.drop()
+            Listeners(listeners)("note", text=f"the run in {out} is finished already: nothing was done")
             return Run(folder, folder.read_results())
         latest = checkpoints.latest()
         if latest is None:
