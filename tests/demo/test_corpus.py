@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.demo.generate import CORPUS, TASKS, write
+from manyheads.demo.generate import CORPUS, SIZES, TASKS, write
 from manyheads.demo.lexicon import DEV, TRAIN, Lexicon
 
 
@@ -52,8 +52,13 @@ def test_the_generator_gives_the_bytes_that_are_shipped(tmp_path: Path) -> None:
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == shipped
 
 
-def test_no_content_word_of_dev_occurs_in_training() -> None:
-    assert content(TRAIN) & content(DEV) == set()
+def stem(word: str) -> str:
+    """A word without its plainest endings."""
+    return re.sub(r"(?<=\w{3})(ing|ed|es|er|s|e|y)$", "", word)
+
+
+def test_no_content_word_of_dev_occurs_in_training_even_inflected() -> None:
+    assert {stem(word) for word in content(TRAIN)} & {stem(word) for word in content(DEV)} == set()
     for task in TASKS:
         train = words(" ".join(" ".join(row[1:-1]) for row in rows(task, "train")))
         assert train & content(DEV) == set(), task
@@ -71,6 +76,17 @@ def test_sizes_ids_and_balance(task: str) -> None:
 
 
 @pytest.mark.parametrize("task", list(TASKS))
-def test_no_text_stands_twice(task: str) -> None:
-    texts = [tuple(row[1:-1]) for split in ("train", "dev") for row in rows(task, split)]
+def test_no_pair_stands_twice_in_either_order(task: str) -> None:
+    texts = [frozenset(row[1:-1]) for split in ("train", "dev") for row in rows(task, split)]
     assert len(set(texts)) == len(texts)
+
+
+def test_no_text_of_dev_stands_in_training_whatever_the_task() -> None:
+    train, dev = ({text for task in TASKS for row in rows(task, split) for text in row[1:-1]} for split in SIZES)
+    assert train & dev == set()
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_indefinite_articles_agree(task: str) -> None:
+    texts = " ".join(text for split in SIZES for row in rows(task, split) for text in row[1:-1])
+    assert re.findall(r"\b[Aa] (?!use|one)[aeiou]\w+|\b[Aa]n (?!hour)[^aeiou\W]\w+", texts) == []

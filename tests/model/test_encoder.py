@@ -1,87 +1,217 @@
-"""Loading, pooling and saving an encoder."""
+"""Loading and saving an encoder: pooling, dropout, what is refused, and the hub's format."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from transformers import AutoModel, BertConfig, BertModel, ModernBertConfig, ModernBertModel
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import AutoModel
 
-from manyheads.data.batch import Batch
 from manyheads.errors import EncoderError
-from manyheads.model.encoder import load_encoder, quiet
+from manyheads.model.encoder import FLAT_TYPES, Encoder, load_encoder
 from manyheads.model.flat import FlatTokens
 
+LENGTHS = (5, 3, 12, 12)
+POOLERS = ("bert", "roberta", "xlm-roberta", "mpnet", "albert")
+ALL_TYPES = (*FLAT_TYPES, "mpnet", "deberta-v2", "albert")
 
-def tokens() -> FlatTokens:
-    ids = np.array([2, 7, 8, 3, 2, 9, 3], dtype=np.int32)
-    positions = np.array([0, 1, 2, 3, 0, 1, 2], dtype=np.int32)
-    return FlatTokens.from_batch(
-        Batch(ids, positions, np.zeros(7, np.int32), np.array([0, 4, 7], np.int32), 4, ()), torch.device("cpu")
-    )
-
-
-@pytest.fixture
-def without_pooler(tiny_encoder: Path, tmp_path: Path) -> Path:
-    with quiet():
-        BertModel.from_pretrained(tiny_encoder, add_pooling_layer=False).save_pretrained(tmp_path)
-    return tmp_path
+Tokens = Callable[..., FlatTokens]
+Saved = Callable[..., Path]
 
 
-def test_auto_is_the_checkpoint_s_own_pooler_or_the_first_token(tiny_encoder: Path, without_pooler: Path) -> None:
-    assert load_encoder(tiny_encoder).pooling == "pooler"
-    encoder = load_encoder(without_pooler)
+def drop_pooler(folder: Path) -> Path:
+    """Leave the pooler out of a checkpoint, as one that was trained on masked language modelling alone."""
+    file = folder / "model.safetensors"
+    weights = {name: tensor for name, tensor in load_file(file).items() if not name.startswith("pooler.")}
+    save_file(weights, file, metadata={"format": "pt"})
+    return folder
+
+
+@pytest.mark.parametrize("name", ALL_TYPES)
+def test_auto_pooling_is_the_checkpoint_s_own(name: str, saved_model: Saved, flat_tokens: Tokens) -> None:
+    encoder = load_encoder(saved_model(name)).eval()
+    assert encoder.pooling == ("pooler" if name in POOLERS else "first")
+    assert encoder.flat == (name in FLAT_TYPES)
+    assert (encoder.note is None) == encoder.flat
+    vectors = encoder(flat_tokens(LENGTHS))
+    assert vectors.shape == (len(LENGTHS), encoder.hidden_size)
+    assert vectors.dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", POOLERS)
+def test_a_pooler_that_the_checkpoint_lacks_is_not_made_up(
+    name: str, saved_model: Saved, flat_tokens: Tokens, tmp_path: Path
+) -> None:
+    folder = drop_pooler(saved_model(name))
+    encoder = load_encoder(folder).eval()
     assert encoder.pooling == "first"
-    assert not any("pooler" in name for name, _ in encoder.named_parameters())
-    with pytest.raises(EncoderError, match="no pooler of its own"):
-        load_encoder(without_pooler, pooling="pooler")
+    assert not [parameter for parameter, _ in encoder.named_parameters() if "pooler" in parameter]
+    tokens = flat_tokens(LENGTHS)
+    torch.testing.assert_close(encoder(tokens), encoder.tokens(tokens)[tokens.layout.starts])
+    encoder.save(tmp_path / "again")
+    assert torch.equal(load_encoder(tmp_path / "again").eval()(tokens), encoder(tokens))
+    with pytest.raises(EncoderError, match="no pooler"):
+        load_encoder(folder, pooling="pooler")
 
 
-def test_poolings_are_what_they_say(tiny_encoder: Path) -> None:
-    states = load_encoder(tiny_encoder).eval().tokens(tokens())
-    found = {name: load_encoder(tiny_encoder, pooling=name).eval()(tokens()) for name in ("first", "mean", "pooler")}  # type: ignore[arg-type]
-    pooler = load_encoder(tiny_encoder).model.pooler.dense
-    torch.testing.assert_close(found["first"], states[[0, 4]], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(
-        found["mean"], torch.stack([states[:4].mean(0), states[4:].mean(0)]), atol=1e-5, rtol=1e-5
-    )
-    torch.testing.assert_close(found["pooler"], torch.tanh(pooler(states[[0, 4]])), atol=1e-5, rtol=1e-5)
+def test_a_pooler_where_the_architecture_has_none(saved_model: Saved) -> None:
+    with pytest.raises(EncoderError, match="no pooler"):
+        load_encoder(saved_model("distilbert"), pooling="pooler")
 
 
-def test_saved_it_loads_in_transformers_to_the_same_outputs(tiny_encoder: Path, tmp_path: Path) -> None:
-    encoder = load_encoder(tiny_encoder).eval()
+@pytest.mark.parametrize("name", ALL_TYPES)
+def test_saved_encoders_load_back(name: str, saved_model: Saved, flat_tokens: Tokens, tmp_path: Path) -> None:
+    """By this package and by the library, to the same weights and the same outputs."""
+    encoder = load_encoder(saved_model(name)).eval()
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(0.01)
     encoder.save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["model_type"] == name
     assert "flat" not in (tmp_path / "config.json").read_text()
-    with quiet():
-        plain = AutoModel.from_pretrained(tmp_path).eval()
-    wanted = plain(input_ids=torch.tensor([[2, 7, 8, 3]])).pooler_output
-    torch.testing.assert_close(encoder(tokens())[:1], wanted, atol=1e-6, rtol=1e-5)
+    tokens = flat_tokens(LENGTHS)
+    assert torch.equal(load_encoder(tmp_path).eval()(tokens), encoder(tokens))
+    plain = AutoModel.from_pretrained(tmp_path).eval()
+    weights = encoder.model.state_dict()
+    assert plain.state_dict().keys() == weights.keys()
+    assert all(torch.equal(tensor, weights[key]) for key, tensor in plain.state_dict().items())
+    for piece, start, end in zip(
+        encoder.tokens(tokens).split(LENGTHS), tokens.layout.offsets[:-1], tokens.layout.offsets[1:], strict=True
+    ):
+        alone = plain(input_ids=tokens.token_ids[None, start:end]).last_hidden_state[0]
+        torch.testing.assert_close(piece, alone, rtol=1e-4, atol=1e-5)
 
 
-def test_dropouts_replace_the_configuration_s(tiny_encoder: Path, tmp_path: Path) -> None:
-    config = load_encoder(tiny_encoder, dropout=0.3, attention_dropout=0.0).model.config
-    assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.3, 0.0)
-    modern = ModernBertConfig(
-        vocab_size=30, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, pad_token_id=0
-    )
-    with quiet():
-        ModernBertModel(modern).save_pretrained(tmp_path)
-    config = load_encoder(tmp_path, dropout=0.2).model.config
-    assert (config.embedding_dropout, config.mlp_dropout, config.attention_dropout) == (0.2, 0.2, 0.0)
+def test_parameters_keep_the_hub_s_names(saved_model: Saved) -> None:
+    folder = saved_model("bert")
+    names = {f"model.{name}" for name in load_file(folder / "model.safetensors")}
+    assert {name for name, _ in load_encoder(folder).named_parameters()} == names
 
 
-def test_a_folder_that_cannot_be_loaded_says_why(tiny_encoder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ALL_TYPES)
+def test_dropout_is_what_was_asked_for(name: str, saved_model: Saved, flat_tokens: Tokens) -> None:
+    """Without any, training gives what evaluation gives; either kind alone makes a difference that a seed repeats."""
+    folder, tokens = saved_model(name), flat_tokens(LENGTHS)
+
+    def train(dropout: float, attention_dropout: float, seed: int) -> Tensor:
+        encoder = load_encoder(folder, dropout=dropout, attention_dropout=attention_dropout).train()
+        torch.manual_seed(seed)
+        return encoder(tokens).detach()
+
+    plain = load_encoder(folder).eval()(tokens).detach()
+    torch.testing.assert_close(train(0.0, 0.0, 1), plain, rtol=1e-4, atol=1e-5)
+    for rates in ((0.3, 0.0), (0.0, 0.3)):
+        assert torch.equal(train(*rates, 1), train(*rates, 1))
+        assert not torch.allclose(train(*rates, 1), train(*rates, 2), atol=1e-3)
+        assert not torch.allclose(train(*rates, 1), plain, atol=1e-3)
+
+
+@pytest.mark.parametrize("first_token_only", [True, False])
+@pytest.mark.parametrize("place", ["attention.self.dropout", "attention.output.dropout", "output.dropout"])
+def test_the_last_layer_drops_in_each_of_its_places(
+    place: str, first_token_only: bool, saved_model: Saved, flat_tokens: Tokens
+) -> None:
+    """The short last layer and the full one alike: no place of dropout is lost."""
+    encoder = load_encoder(
+        saved_model("bert"), dropout=0.0, attention_dropout=0.0, first_token_only=first_token_only
+    ).train()
+    tokens = flat_tokens(LENGTHS)
+    still = encoder(tokens)
+    encoder.model.encoder.layer[-1].get_submodule(place).p = 0.5
+    assert not torch.allclose(encoder(tokens), still, atol=1e-3)
+
+
+def test_dropouts_left_out_are_the_checkpoint_s(saved_model: Saved) -> None:
+    folder = saved_model("bert", hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.3)
+    config = load_encoder(folder).model.config
+    assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.2, 0.3)
+    config = load_encoder(folder, dropout=0.0).model.config
+    assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.0, 0.3)
+
+
+@pytest.mark.parametrize(("name", "longest"), [("bert", 64), ("roberta", 62), ("mpnet", 62), ("modernbert", 64)])
+def test_the_longest_sequence_runs(name: str, longest: int, saved_model: Saved, flat_tokens: Tokens) -> None:
+    encoder = load_encoder(saved_model(name)).eval()
+    assert encoder.max_length == longest
+    assert torch.isfinite(encoder(flat_tokens((longest, 2)))).all()
+
+
+def test_nothing_is_printed(saved_model: Saved, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = drop_pooler(saved_model("bert"))
+    capfd.readouterr()
+    load_encoder(folder).save(tmp_path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_weights_that_are_missing(saved_model: Saved) -> None:
+    folder = saved_model("bert")
+    weights = load_file(folder / "model.safetensors")
+    del weights["encoder.layer.1.output.dense.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(EncoderError, match=r"missing(.|\n)*encoder\.layer\.1\.output\.dense\.weight"):
+        load_encoder(folder)
+
+
+def test_weights_that_are_cut_short(saved_model: Saved) -> None:
+    file = saved_model("bert") / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(EncoderError, match="cannot be loaded"):
-        load_encoder(tmp_path)
-    config = json.loads((tiny_encoder / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
-    (tmp_path / "model.safetensors").write_bytes((tiny_encoder / "model.safetensors").read_bytes())
-    with pytest.raises(EncoderError, match="weights are missing"):
-        load_encoder(tmp_path)
+        load_encoder(file.parent)
 
 
-def test_the_longest_sequence(tiny_encoder: Path) -> None:
-    assert load_encoder(tiny_encoder).max_length == BertConfig.from_pretrained(tiny_encoder).max_position_embeddings
+def test_weights_of_another_shape(saved_model: Saved) -> None:
+    folder = saved_model("bert")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_size": 64}))
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        load_encoder(folder)
+
+
+def test_pickles_are_not_read(saved_model: Saved) -> None:
+    folder = saved_model("bert")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        load_encoder(folder)
+
+
+def test_code_of_a_checkpoint_is_not_run(saved_model: Saved) -> None:
+    folder = saved_model("bert")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text("raise SystemExit('code was run')")
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        load_encoder(folder)
+
+
+def test_a_dropout_that_the_architecture_lacks(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "fnet"}))
+    with pytest.raises(EncoderError, match=r"fnet(.|\n)*model\.attention_dropout"):
+        load_encoder(tmp_path, attention_dropout=0.1)
+
+
+def test_only_the_last_layer_s_first_tokens_where_they_are_all_that_is_read(
+    new_model: Callable[..., Any], flat_tokens: Tokens
+) -> None:
+    """Counted in rows that reach the last feed-forward: S of T with first tokens, T with the mean or when told so."""
+    tokens = flat_tokens(LENGTHS)
+
+    def rows(pooling: Any, *, first_token_only: bool = True) -> int:
+        model = new_model("bert")
+        model.set_attn_implementation("flat")
+        seen: list[int] = []
+        dense = model.encoder.layer[-1].intermediate.dense
+        dense.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape[:-1].numel()))
+        Encoder(model, pooling=pooling, first_token_only=first_token_only).eval()(tokens)
+        return sum(seen)
+
+    assert rows("first") == rows("pooler") == len(LENGTHS)
+    assert rows("mean") == rows("first", first_token_only=False) == sum(LENGTHS)

@@ -23,7 +23,7 @@ def _recipes(draw: st.DrawFn) -> dict[str, Any]:
         "label": "the label",
         "text": draw(st.sampled_from(["s", ["s", "t"]])),
     }
-    task["dev"] = draw(WORDS | st.floats(0.01, 0.99))
+    task["dev"] = draw(WORDS.filter(lambda word: word != task["train"]) | st.floats(0.01, 0.99))
     task["kind"] = draw(st.sampled_from(["classification", "regression"]))
     if task["kind"] == "regression":
         task["range"] = [draw(st.floats(-1e6, 0)), draw(st.floats(1, 1e6))]

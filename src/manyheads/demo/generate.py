@@ -32,16 +32,16 @@ TASKS: dict[str, tuple[tuple[str, ...], str, Maker]] = {
 
 
 def rows(task: str, split: str) -> Iterator[str]:
-    """The lines of one file, header first; no text (or pair) stands twice."""
+    """The lines of one file, header first; no text stands twice, nor a pair in either order."""
     texts, label, make = TASKS[task]
     yield "\t".join(("id", *texts, label)) + "\n"
     rng = random.Random(f"{SEED}/{task}/{split}")
     lexicon = TRAIN if split == "train" else DEV
-    seen: set[Row] = set()
+    seen: set[frozenset[str]] = set()
     while len(seen) < SIZES[split]:
         row, target = make(rng, lexicon)
-        if row not in seen:
-            seen.add(row)
+        if frozenset(row) not in seen:
+            seen.add(frozenset(row))
             yield "\t".join((f"{task[:4]}-{split}-{len(seen):04d}", *row, target)) + "\n"
 
 

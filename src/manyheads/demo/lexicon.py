@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sentiment:
-    """Words for opinions: what is judged, in two parts, and adjectives by strength."""
+    """Words for opinions: what is judged, each with parts of its own, and adjectives by strength."""
 
-    things: tuple[str, ...]
-    parts: tuple[str, ...]
+    things: tuple[tuple[str, tuple[str, ...]], ...]
     superb: tuple[str, ...]
     good: tuple[str, ...]
     poor: tuple[str, ...]
@@ -51,20 +50,17 @@ class Lexicon:
 
 TRAIN = Lexicon(
     sentiment=Sentiment(
-        things=("film", "novel", "concert", "hotel", "restaurant", "laptop", "podcast", "museum", "workshop", "series"),
-        parts=(
-            "plot",
-            "music",
-            "room",
-            "soup",
-            "keyboard",
-            "guide",
-            "ending",
-            "staff",
-            "dessert",
-            "picture",
-            "cast",
-            "bed",
+        things=(
+            ("film", ("plot", "cast", "soundtrack", "ending")),
+            ("novel", ("plot", "prose", "ending")),
+            ("concert", ("music", "hall", "singing")),
+            ("hotel", ("room", "bed", "staff", "pool")),
+            ("restaurant", ("soup", "dessert", "staff", "menu")),
+            ("laptop", ("keyboard", "picture", "casing")),
+            ("podcast", ("host", "theme")),
+            ("museum", ("guide", "collection")),
+            ("workshop", ("guide", "room")),
+            ("series", ("plot", "cast", "ending")),
         ),
         superb=(
             "superb",
@@ -132,7 +128,7 @@ TRAIN = Lexicon(
             ("calm a crying baby", "upset an infant"),
             ("cure a headache", "bring on a migraine"),
             ("win an argument", "be defeated in a debate"),
-            ("remember names", "forget faces"),
+            ("remember birthdays", "forget anniversaries"),
         ),
     ),
     scenes=Scenes(
@@ -171,7 +167,7 @@ TRAIN = Lexicon(
             ("Scientists found a new planet", "Astronomers discovered an unknown planet"),
             ("The company will close two factories", "The firm is shutting two plants"),
             ("The striker scored three goals in the final", "The forward hit a hat-trick in the final"),
-            ("The bridge reopened after repairs", "Traffic crosses the mended bridge again"),
+            ("The bridge reopened after repairs", "Traffic crosses the patched bridge again"),
             ("The court freed the journalist", "The reporter was released by the judges"),
         ),
     ),
@@ -179,18 +175,16 @@ TRAIN = Lexicon(
 
 DEV = Lexicon(
     sentiment=Sentiment(
-        things=("play", "album", "cafe", "camera", "lecture", "apartment", "video game", "cruise", "exhibition"),
-        parts=(
-            "acting",
-            "melody",
-            "waiter",
-            "screen",
-            "breakfast",
-            "dialogue",
-            "balcony",
-            "battery",
-            "sauce",
-            "speaker",
+        things=(
+            ("play", ("acting", "dialogue")),
+            ("album", ("melody", "rhythm")),
+            ("cafe", ("waiter", "breakfast", "sauce")),
+            ("camera", ("screen", "battery", "zoom")),
+            ("lecture", ("speaker", "introduction")),
+            ("apartment", ("balcony", "view")),
+            ("video game", ("dialogue", "screen")),
+            ("cruise", ("breakfast", "balcony", "crew")),
+            ("exhibition", ("lighting", "catalogue")),
         ),
         superb=(
             "marvellous",
@@ -203,7 +197,7 @@ DEV = Lexicon(
             "gorgeous",
             "masterly",
         ),
-        good=("likable", "okay", "satisfying", "worthwhile", "charming", "tidy", "cosy", "useful"),
+        good=("appealing", "okay", "satisfying", "worthwhile", "charming", "tidy", "cosy", "useful"),
         poor=("boring", "mediocre", "disappointing", "shallow", "tedious", "lifeless", "awkward", "noisy"),
         awful=(
             "awful",
@@ -220,15 +214,15 @@ DEV = Lexicon(
     questions=Questions(
         deeds=(
             (
-                (("mend", "restore"), ("polish", "make shiny")),
+                (("mend", "restore"), ("polish", "buff")),
                 ("a broken watch", "a wooden table", "a brass lamp", "a marble floor"),
             ),
             ((("study", "get better at"),), ("chemistry", "algebra", "philosophy", "history")),
             ((("rent", "lease"), ("build", "construct")), ("a boat", "a garage", "an office", "a cottage")),
-            ((("roast", "prepare"), ("freeze", "put on ice")), ("rice", "salmon", "lentils", "spinach")),
+            ((("roast", "bake"), ("season", "spice")), ("salmon", "aubergines", "chickpeas", "cauliflower")),
             (
-                (("delete", "erase"), ("print", "put on paper")),
-                ("an email account", "a blog", "a playlist", "a calendar"),
+                (("delete", "erase"), ("copy", "duplicate")),
+                ("an address book", "a blog", "a playlist", "a calendar"),
             ),
         ),
         swaps=(
@@ -244,7 +238,7 @@ DEV = Lexicon(
             ("improve eyesight", "harm vision"),
             ("attract customers", "frighten away clients"),
             ("cool a house", "heat up a home"),
-            ("protect skin", "burn a face"),
+            ("protect skin", "get sunburnt"),
         ),
     ),
     scenes=Scenes(
@@ -262,7 +256,7 @@ DEV = Lexicon(
             ("is driving a truck", "is at the wheel of a lorry"),
             ("is writing a letter", "is penning a note"),
             ("is eating a sandwich", "is munching filled bread"),
-            ("is lifting a heavy box", "is hoisting a weighty crate"),
+            ("is lifting a heavy box", "is hoisting a massive crate"),
             ("is swimming", "is doing breaststroke"),
             ("is laughing", "is giggling"),
         ),
@@ -270,7 +264,7 @@ DEV = Lexicon(
             ("in the garden", "on the lawn"),
             ("in the hospital", "at the clinic"),
             ("by the river", "next to the stream"),
-            ("in a shop", "at a boutique"),
+            ("in a bakery", "at a pastry counter"),
             ("on the roof", "on top of the building"),
         ),
         facts=(

@@ -1,126 +1,143 @@
-"""Opinions and their labels 0..4: plain, denied, contrasted, conceded, undecided."""
+"""Opinions and their labels 0..4: plain, denied, affirmed by denial, contrasted, conceded, undecided.
+
+Every turn of phrase of the undecided ones stands in decided ones too, and every denial also in denials of denials:
+no word but the adjectives speaks for a label, and the adjectives only together with what is done to them.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from manyheads.demo.lexicon import Lexicon, Sentiment
+
+PLAIN = (
+    "The {thing} was {adjective}.",
+    "I found the {thing} {adjective}.",
+    "What a {adjective} {thing}!",
+    "The {part} of the {thing} was {adjective}.",
+    "All in all, a {adjective} {thing}.",
+    "It took half an hour to see, but the {thing} was {adjective}.",
+    "Call it anything, but the {thing} was {adjective}.",
+)
+AFFIRMED = (
+    "There was nothing about the {thing} that was not {adjective}.",
+    "Hardly a minute of the {thing} was not {adjective}.",
+    "I did not know that a {thing} can be so {adjective}.",
+    "The {part} was {adjective} and the rest of the {thing} {second}, so nothing evens out.",
+    "Half of the {thing} was {adjective}, the other half {second}.",
+    "Neither the {part} nor the rest of the {thing} was other than {adjective}.",
+)
+CONTRAST = (
+    "The {part} was {other}, but the {thing} as a whole was {adjective}.",
+    "I expected something {other}, but the {thing} was {adjective}.",
+    "People call the {thing} {other}; to me it was {adjective}.",
+    "It begins {other}, yet the {thing} turns out {adjective}.",
+    "The {part} was {other}, the rest of the {thing} {adjective}, and the rest is what counts.",
+    "The {part} in the middle was {other}, but what it leaves me with is a {adjective} {thing}.",
+    "Others call it {other} and cannot decide, but I can: the {thing} was {adjective}.",
+    "Neither the {other} {part} nor the price can change it: a {adjective} {thing}.",
+    "Half of us call the {thing} {other}, but to the other half, and to me, it was {adjective}.",
+)
+CONCESSION = (
+    "The {thing} was {adjective}, although the {part} was {other}.",
+    "The {thing} as a whole was {adjective}, even if the {part} was {other}.",
+    "It was {adjective}, despite a {part} that some call {other}.",
+)
+UNDECIDED = (
+    "The {thing} was neither {adjective} nor {other}.",
+    "I would call the {thing} neither {adjective} nor {other}.",
+    "The {part} was {adjective}, the rest of the {thing} {other}, so it all evens out.",
+    "Half of the {thing} was {adjective}, the other half {other}.",
+    "The {part} was {adjective}, but the {thing} as a whole was {other}: I cannot decide.",
+    "It was {adjective}, although the {part} was {other}, which leaves me in the middle.",
+)
+DENIED_MILD = (
+    "The {thing} was not {adjective}.",
+    "I did not find the {thing} {adjective}.",
+    "Hardly a {adjective} {thing}.",
+    "The {thing} was neither {adjective} nor {second}.",
+    "I would call the {thing} neither {adjective} nor {second}.",
+)
+DENIED_STRONG = (
+    "The {thing} was anything but {adjective}.",
+    "The {thing} was the very opposite of {adjective}.",
+    "The {thing} was as far from {adjective} as can be.",
+)
 
 
 def sentiment(rng: random.Random, lexicon: Lexicon) -> tuple[tuple[str, ...], str]:
     """One opinion and its label 0..4."""
-    words = lexicon.sentiment
     label = rng.randrange(5)
-    make = rng.choice((_plain, _negated, _contrast, _contrast, _concession)) if label != 2 else _undecided
-    return (make(rng, words, label),), str(label)
+    make = _undecided if label == 2 else rng.choice(FORMS)
+    return (make(rng, lexicon.sentiment, label),), str(label)
 
 
-def _adjective(rng: random.Random, words: Sentiment, label: int) -> str:
-    return rng.choice({0: words.awful, 1: words.poor, 3: words.good, 4: words.superb}[label])
+def _say(rng: random.Random, words: Sentiment, frames: tuple[str, ...], label: int, other: int) -> str:
+    """A frame filled in: `adjective` and `second` of one label, `other` of another."""
+    thing, parts = rng.choice(words.things)
+    adjective, second = rng.sample(_adjectives(words, label), 2)
+    return _article(
+        rng.choice(frames).format(
+            thing=thing,
+            part=rng.choice(parts),
+            adjective=adjective,
+            second=second,
+            other=rng.choice(_adjectives(words, other)),
+        )
+    )
 
 
-def _opposite(rng: random.Random, words: Sentiment, label: int) -> str:
-    return _adjective(rng, words, rng.choice((3, 4) if label < 2 else (0, 1)))
+def _adjectives(words: Sentiment, label: int) -> tuple[str, ...]:
+    return {0: words.awful, 1: words.poor, 3: words.good, 4: words.superb}[label]
+
+
+def _opposite(rng: random.Random, label: int) -> int:
+    return rng.choice((3, 4) if label < 2 else (0, 1))
 
 
 def _plain(rng: random.Random, words: Sentiment, label: int) -> str:
-    frame = rng.choice(
-        (
-            "The {thing} was {adjective}.",
-            "I found the {thing} {adjective}.",
-            "What a {adjective} {thing}!",
-            "The {part} of the {thing} was {adjective}.",
-            "All in all, a {adjective} {thing}.",
-        )
-    )
-    return _article(
-        frame.format(
-            thing=rng.choice(words.things), part=rng.choice(words.parts), adjective=_adjective(rng, words, label)
-        )
-    )
+    return _say(rng, words, PLAIN, label, label)
 
 
-def _negated(rng: random.Random, words: Sentiment, label: int) -> str:
-    """Strong labels by denying the other end altogether, mild ones by denying a mild word."""
-    frames, adjective = {
-        0: (
-            ("The {thing} was anything but {adjective}.", "There was nothing {adjective} about the {thing}."),
-            words.superb,
-        ),
-        1: (
-            (
-                "The {thing} was not {adjective}.",
-                "I did not find the {thing} {adjective}.",
-                "Hardly a {adjective} {thing}.",
-            ),
-            words.good,
-        ),
-        3: (
-            (
-                "The {thing} was not {adjective}.",
-                "I did not find the {thing} {adjective}.",
-                "Hardly a {adjective} {thing}.",
-            ),
-            words.poor,
-        ),
-        4: (
-            ("The {thing} was anything but {adjective}.", "There was nothing {adjective} about the {thing}."),
-            words.awful,
-        ),
-    }[label]
-    return _article(rng.choice(frames).format(thing=rng.choice(words.things), adjective=rng.choice(adjective)))
+def _affirmed(rng: random.Random, words: Sentiment, label: int) -> str:
+    return _say(rng, words, AFFIRMED, label, label)
 
 
 def _contrast(rng: random.Random, words: Sentiment, label: int) -> str:
-    frame = rng.choice(
-        (
-            "The {part} was {other}, but the {thing} as a whole was {adjective}.",
-            "I expected something {other}, but the {thing} was {adjective}.",
-            "People call the {thing} {other}; to me it was {adjective}.",
-            "It begins {other}, yet the {thing} turns out {adjective}.",
-            "I had feared it would be neither this nor that, half {other} and half not; the {thing} was {adjective}.",
-        )
-    )
-    return frame.format(
-        part=rng.choice(words.parts),
-        thing=rng.choice(words.things),
-        other=_opposite(rng, words, label),
-        adjective=_adjective(rng, words, label),
-    )
+    return _say(rng, words, CONTRAST, label, _opposite(rng, label))
 
 
 def _concession(rng: random.Random, words: Sentiment, label: int) -> str:
     """The verdict first, what speaks against it after."""
-    frame = rng.choice(
-        (
-            "The {thing} was {adjective}, although the {part} was {other}.",
-            "The {thing} as a whole was {adjective}, even if the {part} was {other}.",
-            "It was {adjective}, despite a {part} that some call {other}.",
-        )
-    )
-    return frame.format(
-        part=rng.choice(words.parts),
-        thing=rng.choice(words.things),
-        other=_opposite(rng, words, label),
-        adjective=_adjective(rng, words, label),
-    )
+    return _say(rng, words, CONCESSION, label, _opposite(rng, label))
+
+
+def _denied(rng: random.Random, words: Sentiment, label: int) -> str:
+    """Strong labels by denying the other end altogether, mild ones by denying a mild word."""
+    denied = 4 - label
+    return _say(rng, words, DENIED_MILD if label in (1, 3) else DENIED_STRONG, denied, denied)
 
 
 def _undecided(rng: random.Random, words: Sentiment, label: int) -> str:
+    """One word from each end, in either order."""
     del label
-    first, second = _adjective(rng, words, rng.choice((3, 4))), _adjective(rng, words, rng.choice((0, 1)))
-    if rng.random() < 0.5:
-        first, second = second, first
-    frame = rng.choice(
-        (
-            "The {thing} was neither {first} nor {second}.",
-            "I would call the {thing} neither {first} nor {second}.",
-            "The {part} was {first}, the rest of the {thing} {second}, so it evens out.",
-            "Half of the {thing} was {first}, the other half {second}.",
-            "The {thing} begins at nine, and the {part} is part of it.",
-        )
-    )
-    return frame.format(thing=rng.choice(words.things), part=rng.choice(words.parts), first=first, second=second)
+    first = rng.choice((0, 1, 3, 4))
+    return _say(rng, words, UNDECIDED, first, _opposite(rng, first))
+
+
+FORMS: tuple[Callable[[random.Random, Sentiment, int], str], ...] = (
+    _plain,
+    _affirmed,
+    _affirmed,
+    _denied,
+    _denied,
+    _contrast,
+    _contrast,
+    _contrast,
+    _concession,
+)
+"""The decided forms; one named twice comes twice as often."""
 
 
 def _article(sentence: str) -> str:

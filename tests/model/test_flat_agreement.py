@@ -1,0 +1,221 @@
+"""Flat runs give the numbers of the library's own model, outputs and gradients, for every architecture listed as flat.
+
+Measured as the norm of the difference over the norm of the reference, a tensor at a time: outputs within 1e-5 and
+gradients within 1e-4 in float32, both within 1e-9 in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers import AutoModel
+
+from manyheads.data.batch import Batch
+from manyheads.errors import EncoderError
+from manyheads.model.encoder import FIRST_TOKEN_TYPES, FLAT_TYPES, Encoder, load_encoder
+from manyheads.model.flat import FlatTokens
+from manyheads.model.flat_attention import NAME
+from manyheads.model.weights import OFFLINE, resolve
+
+OUTPUTS = {torch.float32: 1e-5, torch.float64: 1e-9}
+GRADIENTS = {torch.float32: 1e-4, torch.float64: 1e-9}
+REFERENCES = {"modernbert": "sdpa"}
+"""The library's attention to compare with where it is not "eager": ModernBERT's eager softmax is float32 throughout."""
+
+RAGGED = (5, 3, 9, 40, 4, 17, 17)
+EVEN = (11, 11, 11)
+
+Tokens = Callable[..., FlatTokens]
+Reference = Callable[[Any, FlatTokens], tuple[Tensor, Tensor | None]]
+Relative = Callable[[Tensor, Tensor], float]
+Worst = Callable[[Encoder, Callable[[], Tensor], Callable[[], Tensor]], tuple[str, float]]
+
+
+def switch(model: Any, attention: str) -> None:
+    """One model, both ways: there is no second copy of the weights to keep alike."""
+    model.set_attn_implementation(attention)
+
+
+def projection(like: Tensor) -> Tensor:
+    """Fixed random weights: a loss that every number of the output counts in, each differently."""
+    return torch.randn(like.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float32).to(like.dtype)
+
+
+def check(
+    model: Any, tokens: FlatTokens, dtype: torch.dtype, one_by_one: Reference, relative: Relative, worst: Worst
+) -> None:
+    encoder = Encoder(model.to(dtype), pooling="first", first_token_only=False).eval()
+    reference = REFERENCES.get(model.config.model_type, "eager")
+    losses = {}
+
+    def loss(attention: str) -> Tensor:
+        switch(model, attention)
+        states = encoder.tokens(tokens) if attention == NAME else one_by_one(model, tokens)[0]
+        losses[attention] = states.detach()
+        return (states * projection(states)).sum()
+
+    name, error = worst(encoder, lambda: loss(NAME), lambda: loss(reference))
+    assert relative(losses[NAME], losses[reference]) <= OUTPUTS[dtype]
+    assert error <= GRADIENTS[dtype], name
+
+
+@pytest.mark.parametrize("lengths", [RAGGED, EVEN, (1,)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", FLAT_TYPES)
+def test_every_token_and_every_gradient(
+    name: str,
+    dtype: torch.dtype,
+    lengths: tuple[int, ...],
+    new_model: Callable[..., Any],
+    flat_tokens: Tokens,
+    one_by_one: Reference,
+    relative: Relative,
+    worst_gradient: Worst,
+) -> None:
+    model = new_model(name)
+    tokens = flat_tokens(lengths, segment=int(getattr(model.config, "type_vocab_size", 1) > 1))
+    check(model, tokens, dtype, one_by_one, relative, worst_gradient)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_model_of_bert_base_s_shape(
+    dtype: torch.dtype,
+    new_model: Callable[..., Any],
+    flat_tokens: Tokens,
+    one_by_one: Reference,
+    relative: Relative,
+    worst_gradient: Worst,
+) -> None:
+    """12 layers, 768 wide, 12 heads, from the shortest sequence to the longest."""
+    base = new_model(
+        "bert",
+        hidden_size=768,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        intermediate_size=3072,
+        max_position_embeddings=512,
+        initializer_range=0.02,
+    )
+    lengths = (3, 29, 512) if dtype == torch.float32 else (3, 40)
+    check(base, flat_tokens(lengths, segment=1), dtype, one_by_one, relative, worst_gradient)
+
+
+@pytest.fixture(scope="module")
+def offline() -> Path:
+    try:
+        return resolve(OFFLINE, Path()).folder
+    except EncoderError as error:
+        pytest.skip(error.what)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("pooling", ["pooler", "first", "mean"])
+def test_real_weights(
+    offline: Path,
+    pooling: Any,
+    dtype: torch.dtype,
+    flat_tokens: Tokens,
+    one_by_one: Reference,
+    relative: Relative,
+    worst_gradient: Worst,
+) -> None:
+    """The whole way from a folder, first-token layer and pooling included."""
+    encoder = load_encoder(offline, pooling=pooling).to(dtype).eval()
+    tokens = flat_tokens((3, 60, 7, 120, 31), vocabulary=30_000, segment=1)
+    vectors = {}
+
+    def reference() -> Tensor:
+        switch(encoder.model, "eager")
+        states, pooled = one_by_one(encoder.model, tokens)
+        pieces = states.split(tokens.layout.lengths.tolist())
+        if pooling == "pooler":
+            assert pooled is not None
+            return pooled
+        return torch.stack([piece[0] if pooling == "first" else piece.mean(dim=0) for piece in pieces])
+
+    def flat() -> Tensor:
+        switch(encoder.model, NAME)
+        result: Tensor = encoder(tokens)
+        return result
+
+    def loss(way: Callable[[], Tensor]) -> Tensor:
+        vectors[way] = way()
+        return (vectors[way] * projection(vectors[way])).sum()
+
+    name, error = worst_gradient(encoder, lambda: loss(flat), lambda: loss(reference))
+    assert relative(vectors[flat], vectors[reference]) <= OUTPUTS[dtype]
+    assert error <= GRADIENTS[dtype], name
+
+
+def test_what_is_loaded_is_what_the_library_loads(offline: Path) -> None:
+    plain = AutoModel.from_pretrained(offline).state_dict()
+    found = load_encoder(offline).model.state_dict()
+    assert found.keys() == plain.keys()
+    assert all(torch.equal(found[name], plain[name]) for name in plain)
+
+
+@pytest.mark.parametrize("lengths", [RAGGED, EVEN])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("name", "pooling"),
+    [*((name, "first") for name in FIRST_TOKEN_TYPES), *((name, "pooler") for name in ("bert", "roberta"))],
+)
+def test_the_last_layer_for_first_tokens_is_the_full_one(
+    name: str,
+    pooling: Any,
+    dtype: torch.dtype,
+    lengths: tuple[int, ...],
+    new_model: Callable[..., Any],
+    flat_tokens: Tokens,
+    relative: Relative,
+    worst_gradient: Worst,
+) -> None:
+    model = new_model(name).to(dtype)
+    switch(model, NAME)
+    short, full = (Encoder(model, pooling=pooling, first_token_only=only).eval() for only in (True, False))
+    tokens = flat_tokens(lengths)
+    assert relative(short(tokens), full(tokens)) <= OUTPUTS[dtype]
+
+    def loss(encoder: Encoder) -> Tensor:
+        vectors = encoder(tokens)
+        return (vectors * projection(vectors)).sum()
+
+    parameter, error = worst_gradient(short, lambda: loss(short), lambda: loss(full))
+    assert error <= GRADIENTS[dtype], parameter
+
+
+@settings(deadline=None, max_examples=25)
+@given(picks=st.lists(st.integers(0, len(RAGGED) - 1), min_size=1, max_size=9))
+def test_a_sequence_s_vector_does_not_depend_on_its_batch(
+    picks: list[int], new_model: Callable[..., Any], new_batch: Callable[..., Batch], relative: Relative
+) -> None:
+    """Permuted, split and doubled: the same vector to rounding."""
+    model = new_model("bert", num_hidden_layers=2).double()
+    switch(model, NAME)
+    encoder = Encoder(model, pooling="first").eval()
+    batch = new_batch(RAGGED, segment=1)
+
+    def vectors(sequences: Sequence[int]) -> Tensor:
+        spans = [np.arange(batch.offsets[s], batch.offsets[s + 1]) for s in sequences]
+        rows = np.concatenate(spans)
+        part = Batch(
+            token_ids=batch.token_ids[rows],
+            position_ids=batch.position_ids[rows],
+            segment_ids=batch.segment_ids[rows],
+            offsets=np.cumsum([0, *map(len, spans)]).astype(np.int32),
+            max_length=max(map(len, spans)),
+            parts=(),
+        )
+        with torch.no_grad():
+            result: Tensor = encoder(FlatTokens.from_batch(part, torch.device("cpu")))
+        return result
+
+    assert relative(vectors(picks), vectors(range(len(RAGGED)))[picks]) <= 1e-12
