@@ -104,8 +104,7 @@ def test_a_model_of_bert_base_s_shape(
         max_position_embeddings=512,
         initializer_range=0.02,
     )
-    lengths = (3, 29, 512) if dtype == torch.float32 else (3, 40)
-    check(base, flat_tokens(lengths, segment=1), dtype, one_by_one, relative, worst_gradient)
+    check(base, flat_tokens((3, 29, 512), segment=1), dtype, one_by_one, relative, worst_gradient)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +128,7 @@ def test_real_weights(
 ) -> None:
     """The whole way from a folder, first-token layer and pooling included."""
     encoder = load_encoder(offline, pooling=pooling).to(dtype).eval()
-    tokens = flat_tokens((3, 60, 7, 120, 31), vocabulary=30_000, segment=1)
+    tokens = flat_tokens((3, 7, 31, 512) if pooling == "mean" else (3, 60, 7, 120), vocabulary=30_000, segment=1)
     vectors = {}
 
     def reference() -> Tensor:
@@ -192,16 +191,21 @@ def test_the_last_layer_for_first_tokens_is_the_full_one(
     assert error <= GRADIENTS[dtype], parameter
 
 
-@settings(deadline=None, max_examples=25)
+@pytest.mark.parametrize("name", FLAT_TYPES)
+@settings(deadline=None, max_examples=8)
 @given(picks=st.lists(st.integers(0, len(RAGGED) - 1), min_size=1, max_size=9))
 def test_a_sequence_s_vector_does_not_depend_on_its_batch(
-    picks: list[int], new_model: Callable[..., Any], new_batch: Callable[..., Batch], relative: Relative
+    name: str,
+    picks: list[int],
+    new_model: Callable[..., Any],
+    new_batch: Callable[..., Batch],
+    relative: Relative,
 ) -> None:
     """Permuted, split and doubled: the same vector to rounding."""
-    model = new_model("bert", num_hidden_layers=2).double()
+    model = new_model(name, num_hidden_layers=2).double()
     switch(model, NAME)
     encoder = Encoder(model, pooling="first").eval()
-    batch = new_batch(RAGGED, segment=1)
+    batch = new_batch(RAGGED)
 
     def vectors(sequences: Sequence[int]) -> Tensor:
         spans = [np.arange(batch.offsets[s], batch.offsets[s + 1]) for s in sequences]
@@ -218,4 +222,26 @@ def test_a_sequence_s_vector_does_not_depend_on_its_batch(
             result: Tensor = encoder(FlatTokens.from_batch(part, torch.device("cpu")))
         return result
 
-    assert relative(vectors(picks), vectors(range(len(RAGGED)))[picks]) <= 1e-12
+    assert relative(vectors(picks), vectors(range(len(RAGGED)))[picks]) <= OUTPUTS[torch.float64]
+
+
+def test_gradients_are_the_same_bytes_each_time_on_two_threads(
+    new_model: Callable[..., Any], flat_tokens: Tokens
+) -> None:
+    """A resumed run ends as one never stopped only if no sum depends on which thread came first."""
+    model = new_model("bert")
+    switch(model, NAME)
+    tokens = flat_tokens(range(1, 60))
+    threads, runs = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        for pooling in ("mean", "pooler") * 2:
+            encoder = Encoder(model, pooling=pooling).train()
+            encoder.zero_grad()
+            torch.manual_seed(5)
+            encoder(tokens).square().sum().backward()
+            runs.append([parameter.grad for parameter in encoder.parameters() if parameter.grad is not None])
+    finally:
+        torch.set_num_threads(threads)
+    for first, again in zip(runs[:2], runs[2:], strict=True):
+        assert all(torch.equal(left, right) for left, right in zip(first, again, strict=True))
