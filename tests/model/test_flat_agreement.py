@@ -180,7 +180,7 @@ def test_the_last_layer_for_first_tokens_is_the_full_one(
     model = new_model(name).to(dtype)
     switch(model, NAME)
     short, full = (Encoder(model, pooling=pooling, first_token_only=only).eval() for only in (True, False))
-    tokens = flat_tokens(lengths)
+    tokens = flat_tokens(lengths, segment=int(model.config.type_vocab_size > 1))
     assert relative(short(tokens), full(tokens)) <= OUTPUTS[dtype]
 
     def loss(encoder: Encoder) -> Tensor:
