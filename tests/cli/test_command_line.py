@@ -142,5 +142,5 @@ def test_check_audits_without_training(tiny_recipe: Path, tmp_path: Path) -> Non
     assert found.returncode == 1
     assert f"{bad}:8" in found.stdout
     assert "label '9'" in found.stdout
-    assert "1 examples of sentiment's training file also stand in sentiment's dev file" in found.stdout
+    assert "1 example of sentiment's training file also stands in sentiment's dev file" in found.stdout
     assert "on_bad_rows" in found.stderr

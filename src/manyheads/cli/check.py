@@ -29,6 +29,7 @@ def check(recipe: Recipe, set_: Changes = None) -> None:
     with console.status("reading, and timing a few steps"):
         found = rehearse(load_recipe(recipe, set_ or []))
     console.print(_files(found))
+    _say(console, _labels(found))
     _say(console, _findings(found))
     _say(console, _schedule(found))
     if found.stops:
@@ -39,28 +40,38 @@ def check(recipe: Recipe, set_: Changes = None) -> None:
 
 
 def _files(found: Rehearsal) -> Table:
+    """Counts, narrow enough for a terminal of 80 columns."""
     from rich.table import Table
 
-    table = Table(title="files", title_justify="left")
-    for column in ("task", "split", "file"):
-        table.add_column(column)
-    for column in ("rows", "rejected", "duplicates", "tokens mean / p99 / max", "cut"):
+    table = Table(title="files; mean, p99 and max: tokens an example", title_justify="left")
+    for column in ("task", "split"):
+        table.add_column(column, no_wrap=True)
+    for column in ("rows", "rejected", "repeated", "cut", "mean", "p99", "max"):
         table.add_column(column, justify="right")
-    table.add_column("labels")
     for audit in found.files:
         mean, high, longest = audit.tokens
-        table.add_row(
-            audit.task,
-            audit.split,
-            Path(audit.source).name,
+        counts = (
             f"{audit.rows:,}",
-            str(len(audit.rejected)),
-            str(audit.duplicates),
-            f"{mean:.0f} / {high:.0f} / {longest}",
-            str(audit.cut),
-            "  ".join(f"{label}: {share:.0%}" for label, share in list(audit.labels.items())[:SHOWN]) or "none",
+            len(audit.rejected),
+            audit.duplicates,
+            audit.cut,
+            f"{mean:.0f}",
+            f"{high:.0f}",
+            longest,
         )
+        table.add_row(audit.task, audit.split, *map(str, counts))
     return table
+
+
+def _labels(found: Rehearsal) -> list[str]:
+    """Each file with the shares of its labels."""
+    lines = []
+    for audit in found.files:
+        shares = [f"{label}: {share:.0%}" for label, share in list(audit.labels.items())[:SHOWN]]
+        more = ["..."] if len(audit.labels) > SHOWN else []
+        shown = ", ".join(shares + more) or "no labels"
+        lines.append(f"  {audit.task} {audit.split} ({Path(audit.source).name}): {shown}")
+    return ["labels", *lines, ""]
 
 
 def _findings(found: Rehearsal) -> list[str]:
@@ -70,10 +81,10 @@ def _findings(found: Rehearsal) -> list[str]:
         if len(audit.rejected) > SHOWN:
             lines.append(f"... and {len(audit.rejected) - SHOWN} more in {audit.source}")
     for overlap in found.overlaps:
-        what = "examples" if overlap.train == overlap.dev else "texts"
-        lines.append(
-            f"{overlap.texts} {what} of {overlap.train}'s training file also stand in {overlap.dev}'s dev file"
-        )
+        what = "example" if overlap.train == overlap.dev else "text"
+        many, stand = ("", "stands") if overlap.texts == 1 else ("s", "stand")
+        train, dev = f"{overlap.train}'s training file", f"{overlap.dev}'s dev file"
+        lines.append(f"{overlap.texts} {what}{many} of {train} also {stand} in {dev}")
     return lines
 
 
