@@ -1,4 +1,4 @@
-"""Holding out a share of the training rows, where a task names no dev file."""
+"""Fewer rows: a share of the training rows held out for dev, or a fixed sample of a file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import numpy as np
 
 from manyheads.data.examples import Examples
 from manyheads.errors import DataError
+
+SAMPLE = 2**32 - 2
+"""The mark of the draw of `draw`, apart from that of `hold_out`."""
 
 
 def hold_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
@@ -32,3 +35,11 @@ def hold_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Exa
     groups = min(len(numbers) - 1, int(np.searchsorted(sizes, wanted)) + 1)
     in_dev = np.isin(group, order[:groups])
     return examples.take(np.flatnonzero(~in_dev)), examples.take(np.flatnonzero(in_dev))
+
+
+def draw(examples: Examples, count: int | None) -> Examples:
+    """At most `count` of the examples, in the order of the file: the same ones for every run, whatever its seed."""
+    if count is None or count >= len(examples):
+        return examples
+    order = np.random.default_rng([len(examples), SAMPLE]).permutation(len(examples))
+    return examples.take(np.sort(order[:count]))

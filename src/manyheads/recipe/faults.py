@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -46,11 +46,11 @@ def raise_faults(faults: Sequence[Fault], where: Where) -> None:
     raise RecipeError(f"the recipe has {len(faults)} faults\n{shown}{more}")
 
 
-def from_validation(error: ValidationError) -> list[Fault]:
-    """What pydantic found, in this project's words; several tries at one value (a union) make one fault."""
+def from_validation(error: ValidationError, root: type[BaseModel] = Recipe) -> list[Fault]:
+    """What pydantic found in a `root`, in this project's words; several tries at one value (a union) make one fault."""
     faults: dict[tuple[str, ...], Fault] = {}
     for entry in error.errors(include_url=False):
-        key, model = _walk(entry["loc"])
+        key, model = _walk(entry["loc"], root)
         fault = _fault(key, model, dict(entry))
         before = faults.get(key)
         if before is not None and before.allowed and fault.allowed and fault.allowed not in before.allowed:
@@ -87,10 +87,10 @@ def _allowed(entry: Mapping[str, Any]) -> str:
     return message.removeprefix("Input should be ").removeprefix("a valid ")
 
 
-def _walk(location: Iterable[int | str]) -> tuple[tuple[str, ...], type[BaseModel] | None]:
+def _walk(location: Iterable[int | str], root: type[BaseModel]) -> tuple[tuple[str, ...], type[BaseModel] | None]:
     """The key that a pydantic location means, without the names of union members, and the model around it."""
     key: list[str] = []
-    model: type[BaseModel] | None = Recipe
+    model: type[BaseModel] | None = root
     names_follow = False
     for part in location:
         if model is None or not isinstance(part, str):
@@ -99,10 +99,11 @@ def _walk(location: Iterable[int | str]) -> tuple[tuple[str, ...], type[BaseMode
         if names_follow:
             names_follow = False
         elif part in model.model_fields:
-            below = _model_of(model.model_fields[part].annotation)
+            annotation = model.model_fields[part].annotation
+            below = _model_of(annotation)
             if below is None:
                 break
-            names_follow = part == "tasks"
+            names_follow = get_origin(annotation) is dict
             model = below
     return tuple(key), model
 

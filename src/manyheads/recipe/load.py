@@ -17,6 +17,8 @@ from manyheads.recipe.locate import agreement, line_of
 from manyheads.recipe.override import apply_override, from_here, parse_override
 from manyheads.recipe.schema import Recipe
 
+INIT = "write one with: manyheads init FILE..."
+
 
 def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
     """Read a recipe file, with overrides over it. Its `data_dir` comes back absolute.
@@ -25,11 +27,7 @@ def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
         RecipeError: the file cannot be read, or a key or value of it or of an override is wrong.
     """
     file = Path(path)
-    text = _read(file)
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError("the recipe is not TOML", where=_toml_place(file, error), found=str(error)) from error
+    text, content = read_toml(file, "recipe")
     original = content
     overridden: dict[tuple[str, ...], str] = {}
     for change in changes:
@@ -66,17 +64,30 @@ def _encoder(name: str, folder: Path) -> str:
     return str(beside.absolute()) if (beside / "config.json").is_file() else name
 
 
-def _read(file: Path) -> str:
+def read_toml(file: Path, noun: str) -> tuple[str, dict[str, Any]]:
+    """A TOML file's text and content; `noun` ("recipe", "study") is what messages call it.
+
+    Raises:
+        RecipeError: there is no such file, or it is not TOML.
+    """
+    text = _read(file, noun)
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"the {noun} is not TOML", where=_toml_place(file, error), found=str(error)) from error
+
+
+def _read(file: Path, noun: str) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         beside = [each.name for each in file.parent.glob("*.toml")] if file.parent.is_dir() else []
-        hint = did_you_mean(file.name, beside) or "write one with: manyheads init FILE..."
-        raise RecipeError("there is no such recipe", where=str(file), hint=hint) from None
+        hint = did_you_mean(file.name, beside) or (INIT if noun == "recipe" else None)
+        raise RecipeError(f"there is no such {noun}", where=str(file), hint=hint) from None
     except IsADirectoryError:
-        raise RecipeError("a recipe is a TOML file, this is a folder", where=str(file)) from None
+        raise RecipeError(f"a {noun} is a TOML file, this is a folder", where=str(file)) from None
     except UnicodeDecodeError as error:
-        raise RecipeError("the recipe is not UTF-8", where=str(file), found=str(error)) from error
+        raise RecipeError(f"the {noun} is not UTF-8", where=str(file), found=str(error)) from error
 
 
 def _override_of(

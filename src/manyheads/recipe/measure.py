@@ -11,7 +11,7 @@ import torch
 
 from manyheads.data.examples import Examples, read_examples
 from manyheads.data.reading import open_source
-from manyheads.data.split import hold_out
+from manyheads.data.split import draw, hold_out
 from manyheads.errors import DataError
 from manyheads.evaluation.evaluate import evaluate
 from manyheads.inference.bundle import Bundle, load_bundle
@@ -76,9 +76,10 @@ def _read(recipe: Recipe, task: Task, split: str, file: Path | None) -> Examples
         whole, _ = read_examples(
             task, open_source(options.train, folder), on_bad_rows=options.on_bad_rows, labelled=True
         )
-        return hold_out(whole, spec, recipe.seed)[1]
+        return draw(hold_out(whole, spec, recipe.seed)[1], options.dev_rows)
     source = open_source(spec, folder)
     if task.label not in source.columns:
         hint = "to answer it without measuring: manyheads predict"
         raise DataError("the file has no labels to measure against", where=source.name, hint=hint)
-    return read_examples(task, source, on_bad_rows=options.on_bad_rows, labelled=True)[0]
+    found, _ = read_examples(task, source, on_bad_rows=options.on_bad_rows, labelled=True)
+    return draw(found, options.dev_rows) if file is None and split == "dev" else found

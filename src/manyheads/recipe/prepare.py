@@ -11,7 +11,7 @@ import numpy as np
 from manyheads.data.dataset import Split
 from manyheads.data.examples import Examples, examples_warnings, read_examples
 from manyheads.data.reading import BadRow, open_source
-from manyheads.data.split import hold_out
+from manyheads.data.split import draw, hold_out
 from manyheads.data.texts import TextStore, cache_folder, tokenise
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.recipe.schema import Recipe, TaskOptions
@@ -132,5 +132,6 @@ def _read_task(name: str, options: TaskOptions, recipe: Recipe, notify: Notify) 
         dev = read(options.dev, labelled=True)
     else:
         train, dev = hold_out(train, options.dev, recipe.seed)
+    train, dev = draw(train, options.train_rows), draw(dev, options.dev_rows)
     test = None if options.test is None else read(options.test, labelled=False)
     return TaskData(task, train, dev, test, tuple(rejected), fingerprints)

@@ -28,6 +28,7 @@ class TaskOptions(Options):
 
     `dev` is a file, or the share of the training rows to hold out. `labels` left out are those that stand in the
     training file; `range` left out is that of the training labels. `pair` is "cross" or "bi" for two text columns.
+    `train_rows`, `dev_rows`: use so many rows at most, drawn once with a fixed seed: the same for every run.
     """
 
     kind: Literal["classification", "regression"]
@@ -43,6 +44,8 @@ class TaskOptions(Options):
     head: Annotated[HeadOptions, BeforeValidator(_head_table)] = HeadOptions()
     loss: str | None = None
     metric: str | None = None
+    train_rows: int | None = Field(default=None, ge=1)
+    dev_rows: int | None = Field(default=None, ge=2)
     loss_weight: float = Field(default=1.0, ge=0)
     class_weights: list[float] | None = None
     on_bad_rows: Literal["error", "skip"] = "error"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from manyheads.errors import RunError
-from manyheads.run.atomic import explained
+from manyheads.run.lock import only_writer
 
 
 class RunFolder:
@@ -78,15 +77,7 @@ class RunFolder:
             if not any(part.exists() for part in self._parts()):
                 hint = "choose a run's folder, or a new one, with --out"
                 raise RunError("this folder holds something else than a run", where=str(self.path), hint=hint)
-        with explained(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("w")
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                hint = "wait for it, or stop it first"
-                raise RunError("another process is writing this run folder", where=str(self.path), hint=hint) from None
+        with only_writer(self.path / ".lock", "another process is writing this run folder", self.path):
             self._sweep()
             yield
 

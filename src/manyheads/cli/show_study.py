@@ -1,0 +1,196 @@
+"""Running a study before a person's eyes: which cells are done, running and failed, and the time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from manyheads.study.cells import read_error
+from manyheads.study.plan import StudyPlan
+from manyheads.study.run import Runner, Survey
+
+SEEDS_SHOWN = 10
+"""Columns of cells; a study with more seeds shows counts for the rest."""
+
+
+def study_and_show(
+    file: Path,
+    changes: list[str],
+    out: Path,
+    *,
+    jobs: int | None,
+    ray: str | None,
+    only: Sequence[str],
+    seeds: int | None,
+    retry_failed: bool,
+) -> None:
+    """Run a study into `out`, show how it goes, and write its table."""
+    console = Console(soft_wrap=True)
+    with console.status("starting"):
+        from manyheads.study.load import load_study
+        from manyheads.study.run import run_study, survey
+
+        plan = load_study(file, changes)
+        chosen = replace(plan, seeds=plan.seeds[:seeds])
+        found = survey(chosen, out, only=only, retry_failed=retry_failed)
+        runner, how = _runner(plan, jobs, ray)
+    console.print(_opening(chosen, found, how), markup=False, highlight=False)
+    ended = True
+    if found.todo:
+        with StudyDisplay(console, found) as display:
+            ended = run_study(chosen, out, runner, display, found)
+    else:
+        run_study(chosen, out, lambda _cells, _notify: True, _silent, found)
+    if not ended:
+        console.print("Stopped. What is finished is kept; go on with the same command.", markup=False)
+        raise SystemExit(130)
+    from manyheads.cli.table import show_table
+
+    show_table(console, chosen, out)
+    failed = [cell for cell in found.cells if cell.error_file.exists()]
+    for cell in failed:
+        first = read_error(cell.error_file)["error"].strip().splitlines()
+        console.print(f"failed: {cell.row}, seed {cell.seed}: {first[0] if first else ''}", style="red", markup=False)
+    if failed:
+        console.print("Their errors are in full beside their folders; --retry-failed runs them again.", markup=False)
+        raise SystemExit(1)
+
+
+def _runner(plan: StudyPlan, jobs: int | None, ray: str | None) -> tuple[Runner, str]:
+    """What runs the cells, and a sentence on how."""
+    import torch
+
+    from manyheads.study.run import default_jobs, local_runner
+
+    threads = max(row.recipe.threads or 1 for row in plan.rows)
+    each = "1 thread" if threads == 1 else f"{threads} threads"
+    if ray is not None:
+        from manyheads.study.cluster import run_on_ray
+
+        def run(cells: Sequence[Any], notify: Any) -> bool:
+            run_on_ray(cells, address=ray, notify=notify, keep_models=plan.keep_models)
+            return True
+
+        return run, f"on the Ray cluster {ray}, {each} a run"
+    devices = torch.cuda.device_count() if any(row.recipe.device != "cpu" for row in plan.rows) else 0
+    count = jobs or default_jobs(plan, devices)
+    return local_runner(plan, count, devices), f"{count} at a time, {each} each"
+
+
+def _opening(plan: StudyPlan, found: Survey, how: str) -> str:
+    states = list(found.states)
+    parts = [f"{states.count('done')} done"]
+    parts += [f"{states.count('failed')} failed before"] if "failed" in states else []
+    rows = len({cell.row for cell in found.cells})
+    counts = f"{rows} rows x {len(plan.seeds)} seeds = {len(states)} runs"
+    return f"{plan.title}: {counts}, {', '.join(parts)}, {len(found.todo)} to run, {how}"
+
+
+def _silent(event: str, **fields: object) -> None:
+    """Nobody is told: nothing happens."""
+
+
+class StudyDisplay:
+    """A listener that shows a study: a live table on a terminal, a line an event elsewhere."""
+
+    def __init__(self, console: Console, found: Survey) -> None:
+        self._console = console
+        self._rows = list(dict.fromkeys(cell.row for cell in found.cells))
+        self._seeds = list(dict.fromkeys(cell.seed for cell in found.cells))
+        self._state: dict[tuple[str, int], str] = {
+            (cell.row, cell.seed): state for cell, state in zip(found.cells, found.states, strict=True)
+        }
+        self._share: dict[tuple[str, int], float] = {}
+        self._average: dict[tuple[str, int], float | None] = {}
+        self._todo = len(found.todo)
+        self._done = 0
+        self._began = time.monotonic()
+        self._live = Live(self._view(), console=console, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        """Show one event."""
+        if event == "note":
+            self._console.print(fields["text"], markup=False, highlight=False)
+            return
+        cell = (fields["row"], fields["seed"])
+        self._note(event, cell, fields)
+        if self._console.is_terminal:
+            self._live.update(self._view())
+        elif event in ("cell_start", "cell_done", "cell_failed"):
+            self._line(event, cell, fields)
+
+    def _note(self, event: str, cell: tuple[str, int], fields: Mapping[str, Any]) -> None:
+        if event == "cell_start":
+            self._state[cell] = "running"
+        elif event == "cell_progress":
+            self._share[cell] = fields["step"] / max(1, fields["total"])
+        elif event in ("cell_done", "cell_failed"):
+            self._state[cell] = event.removeprefix("cell_")
+            self._average[cell] = fields.get("average")
+            self._done += 1
+        elif event == "cell_stopped":
+            self._state[cell] = "begun"
+
+    def _line(self, event: str, cell: tuple[str, int], fields: Mapping[str, Any]) -> None:
+        name = f"{cell[0]}, seed {cell[1]}"
+        if event == "cell_start":
+            text = f"begins: {name}"
+        elif event == "cell_done":
+            text = f"done: {name}, average {_number(fields['average'])}; {self._left()}"
+        else:
+            text = f"FAILED: {name}: {fields['error'].strip().splitlines()[0]}"
+        self._console.print(text, markup=False, highlight=False)
+
+    def _left(self) -> str:
+        """Cells and time left, by the time that cells took so far (running ones count by their share)."""
+        running = sum(self._share.get(cell, 0.0) for cell, state in self._state.items() if state == "running")
+        finished = self._done + running
+        spent = time.monotonic() - self._began
+        cells = f"{self._done} of {self._todo} runs"
+        if finished < 0.05:
+            return cells
+        return f"{cells}, about {spent / finished * (self._todo - finished) / 60:.0f} min left"
+
+    def _view(self) -> Group:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("row", overflow="fold")
+        for seed in self._seeds[:SEEDS_SHOWN]:
+            table.add_column(f"seed {seed}", justify="right")
+        for row in self._rows:
+            table.add_row(row, *(self._cell((row, seed)) for seed in self._seeds[:SEEDS_SHOWN]))
+        return Group(table, Text(self._left(), style="dim"))
+
+    def _cell(self, cell: tuple[str, int]) -> Text:
+        state = self._state.get(cell)
+        if state == "done":
+            average = self._average.get(cell)
+            return Text("done" if average is None else f"{average:.3f}", style="green")
+        if state == "running":
+            return Text(f"{100 * self._share.get(cell, 0.0):.0f}%", style="cyan")
+        if state == "failed":
+            return Text("failed", style="red")
+        return Text("begun" if state == "begun" else ".", style="dim")
+
+
+def _number(average: float | None) -> str:
+    return "none" if average is None else f"{average:.4f}"

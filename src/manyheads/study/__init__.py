@@ -1,0 +1,1 @@
+"""Studies: rows and seeds to runs, and runs to a table with intervals and tests."""

@@ -1,0 +1,222 @@
+"""From a study file to a StudyPlan, every mistake named with its place."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from manyheads.errors import RecipeError, did_you_mean
+from manyheads.recipe.check_options import head_of, pairing_of
+from manyheads.recipe.faults import Fault, from_validation, raise_faults
+from manyheads.recipe.load import read_toml, recipe_from
+from manyheads.recipe.locate import agreement, line_of
+from manyheads.recipe.merge import merge
+from manyheads.recipe.override import apply_override, from_here, parse_override
+from manyheads.recipe.schema import Recipe
+from manyheads.study.factors import differing, levels_of, show_value
+from manyheads.study.plan import Row, StudyPlan
+from manyheads.study.schema import StudyOptions
+
+ROW_NAME = re.compile(r"[^/\\\x00-\x1f.@~][^/\\\x00-\x1f@~]*")
+"""A row's name is a folder's name; "@" is kept for twins."""
+
+REMARK = "provenance"
+"""The one key of a row that is no part of a recipe: a remark for the table."""
+
+
+def load_study(path: str | Path, changes: Sequence[str] = ()) -> StudyPlan:
+    """Read a study file; `changes` are overrides (`"training.epochs=1"`) of every row's recipe.
+
+    Raises:
+        RecipeError: the study or its base cannot be read, or a key or value of a row is wrong.
+    """
+    file = Path(path)
+    text, content = read_toml(file, "study")
+
+    def where(key: Sequence[str]) -> str:
+        line = line_of(text, key)
+        return f"{file}:{line}, key {'.'.join(key)}" if line else f"{file}, key {'.'.join(key)}"
+
+    try:
+        options = StudyOptions.model_validate(content)
+    except ValidationError as error:
+        raise_faults(from_validation(error, StudyOptions), where)
+        raise
+    return _Reader(file, text, options, tuple(changes)).plan()
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A named change of the base: its place in the study file, its partial recipe, and its remark."""
+
+    name: str
+    place: tuple[str, ...]
+    changes: Mapping[str, Any]
+    remark: str | None = None
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """One study file being resolved."""
+
+    file: Path
+    text: str
+    options: StudyOptions
+    overrides: tuple[str, ...]
+
+    def plan(self) -> StudyPlan:
+        rows = [self._row(change) for change in self._changes()]
+        if not rows:
+            raise RecipeError("the study has no rows", where=str(self.file), hint="add [rows.NAME] or a [grid]")
+        names = [name for name, _, _ in rows]
+        baseline = self._known("baseline", self.options.baseline or names[0], names)
+        twins = [baseline] if self.options.twins is None else self.options.twins
+        for twin in twins:
+            self._known("twins", twin, names)
+        metric = self._metric(rows[names.index(baseline)][1])
+        factors = self.options.factors or differing([_plain(recipe) for _, recipe, _ in rows])
+        entries: list[tuple[str, Recipe, tuple[str, str] | None, str | None]]
+        entries = [(name, recipe, None, remark) for name, recipe, remark in rows]
+        entries += [
+            (f"{name}@{task}", _alone(recipe, task), (name, task), None)
+            for name, recipe, _ in rows
+            if name in twins and len(recipe.tasks) > 1
+            for task in recipe.tasks
+        ]
+        known: dict[str, str] = {}
+        found = []
+        for name, recipe, twin_of, remark in entries:
+            first = known.setdefault(_identity(recipe), name)
+            levels = levels_of(_plain(recipe), factors)
+            found.append(Row(name, recipe, None if first == name else first, twin_of, levels, remark))
+        return StudyPlan(
+            file=self.file,
+            title=self.options.title or self.file.stem,
+            caption=self.options.caption,
+            seeds=self._seeds(),
+            baseline=baseline,
+            metric=metric,
+            rows=tuple(found),
+            factors=tuple(factors),
+            keep_models=self.options.keep_models,
+        )
+
+    def _changes(self) -> Iterator[_Change]:
+        """The listed rows, then those of the grid."""
+        for name, table in self.options.rows.items():
+            if not ROW_NAME.fullmatch(name):
+                raise RecipeError(
+                    "a row's name is a folder's name",
+                    where=self._where(("rows", name)),
+                    found=name,
+                    allowed="no slash, @ or ~, and no dot at its beginning",
+                )
+            partial = {key: value for key, value in table.items() if key != REMARK}
+            remark = table.get(REMARK)
+            yield _Change(name, ("rows", name), partial, None if remark is None else str(remark))
+        if not self.options.grid:
+            return
+        for values in itertools.product(*self.options.grid.values()):
+            named = dict(zip(self.options.grid, values, strict=True))
+            partial = {}
+            for key, value in named.items():
+                partial = apply_override(partial, key.split("."), value)
+            name = ",".join(f"{key}={show_value(value)}" for key, value in named.items()).replace("/", "%")
+            if name in self.options.rows:
+                raise RecipeError("a grid row has the name of a listed row", where=self._where(("grid",)), found=name)
+            yield _Change(name, ("grid",), partial)
+
+    def _row(self, change: _Change) -> tuple[str, Recipe, str | None]:
+        base = (self.file.parent / Path(self.options.base).expanduser()).resolve()
+        base_text, content = read_toml(base, "recipe")
+        content = merge(merge(content, self.options.changes), change.changes)
+        overridden = []
+        for override in self.overrides:
+            parts, value = parse_override(override)
+            content = apply_override(content, parts, from_here(parts, value))
+            overridden.append((parts, override))
+
+        def where(key: Sequence[str]) -> str:
+            """Where a key was set last: by an override, the row, the study's changes, or the base."""
+            for parts, override in overridden:
+                if agreement(parts, key) == len(parts):
+                    return f"--set {override}, row {change.name}"
+            for place, partial in ((change.place, change.changes), (("changes",), self.options.changes)):
+                if _sets(partial, key):
+                    return self._where((*place, *key))
+            line = line_of(base_text, key)
+            at = f"{base}:{line}" if line else str(base)
+            return f"{at}, key {'.'.join(key)}, row {change.name} of {self.file}"
+
+        recipe = recipe_from(content, base.parent, where)
+        # Runs side by side share the cores: without a word in the recipe each has one thread, whatever --jobs says.
+        return change.name, recipe.model_copy(update={"threads": recipe.threads or 1, "seed": 0}), change.remark
+
+    def _seeds(self) -> tuple[int, ...]:
+        seeds = self.options.seeds
+        if len(set(seeds)) < len(seeds):
+            raise_faults([Fault(("seeds",), "a seed stands there twice", seeds)], self._where)
+        return tuple(seeds)
+
+    def _known(self, key: str, name: str, names: Sequence[str]) -> str:
+        if name not in names:
+            hint = did_you_mean(name, names)
+            raise RecipeError(
+                "there is no such row", where=self._where((key,)), found=name, allowed=", ".join(names), hint=hint
+            )
+        return name
+
+    def _metric(self, recipe: Recipe) -> str:
+        allowed = ["average", "course_score", *recipe.tasks]
+        metric = self.options.metric
+        if metric not in allowed:
+            raise RecipeError(
+                "there is no such metric to compare rows by",
+                where=self._where(("metric",)),
+                found=metric,
+                allowed=", ".join(allowed),
+                hint=did_you_mean(metric, allowed),
+            )
+        return metric
+
+    def _where(self, key: Sequence[str]) -> str:
+        line = line_of(self.text, key)
+        at = f"{self.file}:{line}" if line else str(self.file)
+        return f"{at}, key {'.'.join(key)}"
+
+
+def _alone(recipe: Recipe, task: str) -> Recipe:
+    """The same recipe with one task alone; its loss weight is 1, for alone it would only scale every gradient."""
+    options = recipe.tasks[task].model_copy(update={"loss_weight": 1.0})
+    return recipe.model_copy(update={"tasks": {task: options}})
+
+
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's values, pairings and heads written out, so that recipes that mean the same are the same."""
+    plain = recipe.model_dump()
+    for name, options in recipe.tasks.items():
+        plain["tasks"][name]["pair"] = pairing_of(options)
+        plain["tasks"][name]["head"]["kind"] = head_of(options)
+    return plain
+
+
+def _identity(recipe: Recipe) -> str:
+    return repr(_plain(recipe))
+
+
+def _sets(partial: Mapping[str, Any], key: Sequence[str]) -> bool:
+    """Whether a partial recipe sets a key, or a table or value around it."""
+    at: Any = partial
+    for part in key:
+        if not isinstance(at, Mapping):
+            return True
+        if part not in at:
+            return False
+        at = at[part]
+    return True
