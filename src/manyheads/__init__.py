@@ -1,7 +1,7 @@
 """One shared text encoder, many tasks: train it on all of them at once, and know what the numbers are worth.
 
-The public surface: `train(recipe) -> Run`, `load(run) -> Predictor`, `Run`, `Predictor`, and the errors. Names are
-imported when they are first used, so that `import manyheads` is instant.
+The public surface: `train(recipe) -> Run`, `pretrain(recipe) -> Pretrained`, `load(run) -> Predictor`, their
+results' types, and the errors. Names are imported when they are first used, so that `import manyheads` is instant.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from manyheads.errors import ManyheadsError
 from manyheads.version import __version__
 
 if TYPE_CHECKING:
-    from manyheads.api import Predictor, Run, load, train
+    from manyheads.api import Predictor, Pretrained, Run, load, pretrain, train
 
-__all__ = ["ManyheadsError", "Predictor", "Run", "__version__", "load", "train"]
+__all__ = ["ManyheadsError", "Predictor", "Pretrained", "Run", "__version__", "load", "pretrain", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Predictor", "Run", "load", "train"):
+    if name in ("Predictor", "Pretrained", "Run", "load", "pretrain", "train"):
         import manyheads.api
 
         return getattr(manyheads.api, name)

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from manyheads.inference.predictor import Predictor
+from manyheads.pretraining.cache import Pretrained
 from manyheads.recipe.assemble import Run
 from manyheads.recipe.assemble import train as train_recipe
 from manyheads.recipe.load import load_recipe
+from manyheads.recipe.pretrain import pretrain as pretrain_recipe
 from manyheads.recipe.schema import Recipe
 from manyheads.training.listener import Listener
 
-__all__ = ["Predictor", "Run", "load", "train"]
+__all__ = ["Predictor", "Pretrained", "Run", "load", "pretrain", "train"]
 
 
 def train(
@@ -42,6 +44,28 @@ def train(
     file = Path(recipe)
     folder = Path("runs") / file.stem if out is None else Path(out)
     return train_recipe(load_recipe(file, changes), folder, resume=resume, listeners=listeners)
+
+
+def pretrain(
+    recipe: str | Path | Recipe,
+    out: str | Path | None = None,
+    *,
+    changes: Sequence[str] = (),
+    listeners: Sequence[Listener] = (),
+) -> Pretrained:
+    """Pretrain a recipe's encoder on its tasks' texts, as its `[pretraining]` table says, or take it from the cache.
+
+    Args:
+        recipe: a recipe file, or a loaded recipe.
+        out: a new folder to copy the encoder to; by default it stays in the cache.
+        changes: overrides as on the command line, `"pretraining.epochs=3"`.
+        listeners: functions that are told every event, `listener(event, **fields)`.
+
+    Raises:
+        ManyheadsError: the recipe, the data, the encoder or the folder cannot be used; the message says why.
+    """
+    loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), changes)
+    return pretrain_recipe(loaded, None if out is None else Path(out), listeners=listeners)
 
 
 def load(run: str | Path | Run) -> Predictor:

@@ -66,7 +66,8 @@ class ProgressDisplay:
     def _on_start(self, fields: Mapping[str, Any]) -> None:
         self._total = fields["total_steps"]
         self._metrics = fields["metrics"]
-        self._bar.reset(self._id, total=self._total, completed=fields["at"], visible=True)
+        self._losses = {}
+        self._bar.reset(self._id, total=self._total, completed=fields["at"], visible=True, description="training")
 
     def _on_resume(self, fields: Mapping[str, Any]) -> None:
         self._line(f"going on after step {fields['at']}")
@@ -87,6 +88,24 @@ class ProgressDisplay:
         scores = "  ".join(f"{task} {_number(found[self._metrics[task]])}" for task, found in fields["tasks"].items())
         mark = "  (best so far)" if fields["best"] else ""
         self._line(f"epoch {fields['epoch']}: {scores}  average {_number(fields['average'])}{mark}")
+
+    def _on_pretraining_start(self, fields: Mapping[str, Any]) -> None:
+        self._losses = {}
+        self._total = fields["total_steps"]
+        description = "pretraining" if fields["phase"] == "encoder" else "a new head"
+        self._bar.reset(self._id, total=self._total, completed=fields["at"], visible=True, description=description)
+
+    def _on_pretraining_resume(self, fields: Mapping[str, Any]) -> None:
+        self._line(f"pretraining goes on after step {fields['at']}")
+        self._on_pretraining_start(fields)
+
+    def _on_pretraining_step(self, fields: Mapping[str, Any]) -> None:
+        self._on_step(fields)
+
+    def _on_pretraining_evaluation(self, fields: Mapping[str, Any]) -> None:
+        before = " (before)" if fields["epoch"] == 0 and fields["phase"] == "encoder" else ""
+        what = "pretraining" if fields["phase"] == "encoder" else "new head"
+        self._line(f"{what}, epoch {fields['epoch']:g}{before}: held-out perplexity {fields['perplexity']:.2f}")
 
     def _line(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False)

@@ -46,6 +46,11 @@ class Batch:
         return len(self.token_ids)
 
     @property
+    def examples(self) -> int:
+        """The number of examples of all parts."""
+        return sum(len(part.examples) for part in self.parts)
+
+    @property
     def sequences(self) -> int:
         """S, the number of sequences."""
         return len(self.offsets) - 1

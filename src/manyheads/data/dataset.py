@@ -85,6 +85,12 @@ def assemble(
     return _write(store, groups, tuple(parts), cut)
 
 
+def assemble_texts(store: TextStore, template: Template, max_length: int, texts: Ints) -> Batch:
+    """A batch of single texts (int64[n], indices into the store) that belongs to no task: its `parts` are empty."""
+    group, was_cut = _fit(store, template, max_length, texts[:, None])
+    return _write(store, [group], (), int(was_cut.sum()))
+
+
 def lengths(store: TextStore, template: Template, max_length: int, split: Split) -> NDArray[np.int32]:
     """Tokens that each example takes in a batch, all its sequences and special tokens counted: int32[n]."""
     rows, places = _rows(split.task, split.text_index.astype(np.int64), deduplicate=False)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 from tokenizers import Tokenizer as FastTokenizer
+from tokenizers.models import WordPiece
 
 from manyheads.errors import EncoderError
 
@@ -66,6 +67,8 @@ class Tokenizer:
         names = _special_names(folder)
         self.pad_id = self._id(names.get("pad_token"), ("[PAD]", "<pad>"))
         self.mask_id = self._id(names.get("mask_token"), ("[MASK]", "<mask>"))
+        added = fast.get_added_tokens_decoder()
+        self.special_ids = frozenset(number for number, token in added.items() if token.special)
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
@@ -89,6 +92,27 @@ class Tokenizer:
         for start in range(0, len(texts), CHUNK):
             for encoding in self._fast.encode_batch_fast(list(texts[start : start + CHUNK]), add_special_tokens=False):
                 yield np.array(encoding.ids, dtype=np.int32)
+
+    def words(self, texts: Sequence[str]) -> Iterator[NDArray[np.int64]]:
+        """For each token of each text the number of its word within the text, as the tokenizer itself splits it."""
+        for start in range(0, len(texts), CHUNK):
+            for encoding in self._fast.encode_batch(list(texts[start : start + CHUNK]), add_special_tokens=False):
+                yield np.array([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
+
+    @property
+    def pieces(self) -> list[str]:
+        """The vocabulary: the piece of every id, "" where an id has none."""
+        vocabulary = self._fast.get_vocab(with_added_tokens=True)
+        pieces = [""] * (max(vocabulary.values()) + 1)
+        for piece, number in vocabulary.items():
+            pieces[number] = piece
+        return pieces
+
+    @property
+    def continuation(self) -> str | None:
+        """How a piece begins that goes on with a word, in a WordPiece vocabulary ("##"); None in any other."""
+        prefix = getattr(self._fast.model, "continuing_subword_prefix", None)
+        return prefix if isinstance(prefix, str) and prefix and isinstance(self._fast.model, WordPiece) else None
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """The text of token ids, special tokens left out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 
+from manyheads.data.batch import Batch
 from manyheads.data.batching import BATCHING
 from manyheads.data.dataset import assemble, count_cut
 from manyheads.data.tokenizer import Tokenizer
@@ -18,7 +20,8 @@ from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import model_card
 from manyheads.model.weights import EncoderSource, resolve
 from manyheads.recipe.build import build_model, make_optimizer, make_plan, make_stepper, settle, use_threads
-from manyheads.recipe.prepare import read_tasks, tokenise_tasks
+from manyheads.recipe.prepare import TaskData, read_tasks, tokenise_tasks
+from manyheads.recipe.pretrain import pretrained
 from manyheads.recipe.same import check_same
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.write import recipe_to_toml
@@ -87,9 +90,22 @@ class _Assembly:
         self.tokenizer = Tokenizer.load(self.source.folder)
         self.prepared = tokenise_tasks(data, self.tokenizer)
         self._begin(latest)
+        self.encoder = self.source
+        if self.recipe.pretraining is not None:
+            self._pretrain(data)
         with EventLog(self.folder.events) as log:
             self.notify = Listeners([log.write, *self.listeners])
             return self._train(latest)
+
+    def _pretrain(self, data: Sequence[TaskData]) -> None:
+        """Let the run begin with the pretrained encoder; its own log has its steps, this run's provenance its key."""
+        notify = Listeners(self.listeners)
+        found = pretrained(self.recipe, self.source, self.tokenizer, data, stop=self.stop, notify=notify)
+        self.encoder = resolve(str(found.folder), Path.cwd())
+        provenance = json.loads(self.folder.provenance.read_text(encoding="utf-8"))
+        write_json(self.folder.provenance, {**provenance, "pretraining": found.summary})
+        numbers = {name: found.summary[name] for name in ("key", "before", "after", "corpus")}
+        self.findings.append(("pretraining", numbers))
 
     def _find(self, event: str, **fields: Any) -> None:
         """Keep what reading the data found until there is a log to write it to."""
@@ -115,7 +131,7 @@ class _Assembly:
         write_text(self.folder.recipe, text)
 
     def _train(self, latest: Path | None) -> Run:
-        model = build_model(self.recipe, self.source, self.prepared.tasks)
+        model = build_model(self.recipe, self.encoder, self.prepared.tasks)
         self.model = model
         self.max_length = min(self.recipe.model.max_length, model.encoder.max_length)
         optimizer = make_optimizer(self.recipe, model)
@@ -145,7 +161,7 @@ class _Assembly:
             for listener in self.listeners if resumed else [self.notify]:
                 listener(event, **fields)
 
-    def _loop(self, optimizer: torch.optim.AdamW) -> Loop:
+    def _loop(self, optimizer: torch.optim.AdamW) -> Loop[Batch]:
         recipe, training = self.recipe, self.recipe.training
         sizes = {name: len(split) for name, split in self.prepared.train.items()}
         batching = BATCHING[recipe.batching.strategy](sizes, recipe.batching.batch_size, recipe.seed)

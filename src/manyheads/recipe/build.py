@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from manyheads.data.batch import Batch
 from manyheads.data.batching import Batching
 from manyheads.errors import RunError
 from manyheads.model.encoder import load_encoder
@@ -18,6 +19,7 @@ from manyheads.tasks.task import Task
 from manyheads.training.optimizer import build_optimizer
 from manyheads.training.plan import Plan
 from manyheads.training.step import Stepper
+from manyheads.training.task_losses import TaskLosses
 from manyheads.training.weighting import WEIGHTING
 
 
@@ -83,15 +85,14 @@ def make_optimizer(recipe: Recipe, model: MultitaskModel) -> torch.optim.AdamW:
     )
 
 
-def make_stepper(recipe: Recipe, model: MultitaskModel, optimizer: torch.optim.AdamW) -> Stepper:
+def make_stepper(recipe: Recipe, model: MultitaskModel, optimizer: torch.optim.AdamW) -> Stepper[Batch]:
     """What makes updates of a model as the recipe says."""
     weights = {name: task.loss_weight for name, task in model.tasks.items()}
     return Stepper(
         model,
+        TaskLosses(model, device=torch.device(recipe.device), precision=recipe.precision),
         optimizer,
         WEIGHTING[recipe.training.weighting](weights),
         seed=recipe.seed,
         clip_norm=recipe.training.clip_norm,
-        device=torch.device(recipe.device),
-        precision=recipe.precision,
     )

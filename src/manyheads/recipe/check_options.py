@@ -25,6 +25,8 @@ def check_recipe(recipe: Recipe) -> list[Fault]:
         *_menu(("training", "schedule"), recipe.training.schedule, SHAPES),
         *_menu(("training", "weighting"), recipe.training.weighting, WEIGHTING),
     ]
+    if recipe.pretraining is not None:
+        faults.extend(_menu(("pretraining", "schedule"), recipe.pretraining.schedule, SHAPES))
     for name, options in recipe.tasks.items():
         faults.extend(_task(name, options))
     if all(options.loss_weight == 0 for options in recipe.tasks.values()):

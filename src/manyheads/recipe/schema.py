@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from manyheads.data.batching.options import BatchingOptions
 from manyheads.model.heads.options import HeadOptions
 from manyheads.model.options import ModelOptions
 from manyheads.options import Options
+from manyheads.pretraining.options import PretrainingOptions
 from manyheads.training.options import TrainingOptions
 
 
@@ -21,6 +22,11 @@ def _listed(value: Any) -> Any:
 def _head_table(value: Any) -> Any:
     """A head may be written as its kind alone."""
     return {"kind": value} if isinstance(value, str) else value
+
+
+def _none_of_none(value: PretrainingOptions | None) -> PretrainingOptions | None:
+    """No epochs of pretraining are no pretraining: the same recipe as one that says nothing of it."""
+    return None if value is not None and value.epochs == 0 else value
 
 
 class TaskOptions(Options):
@@ -64,3 +70,4 @@ class Recipe(Options):
     model: ModelOptions = ModelOptions()
     batching: BatchingOptions = BatchingOptions()
     training: TrainingOptions = TrainingOptions()
+    pretraining: Annotated[PretrainingOptions | None, AfterValidator(_none_of_none)] = None

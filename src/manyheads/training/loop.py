@@ -5,37 +5,36 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
+from torch import nn
 from torch.optim import AdamW
 
-from manyheads.data.batch import Batch
-from manyheads.model.multitask import MultitaskModel
 from manyheads.training.checkpoint import Checkpoints, Progress
 from manyheads.training.listener import Listener
 from manyheads.training.optimizer import set_learning_rate
 from manyheads.training.plan import Plan
 from manyheads.training.schedule import Schedule
-from manyheads.training.step import Stepper, StepResult
+from manyheads.training.step import B, Stepper, StepResult
 from manyheads.training.stop import Interrupted, StopFlag
 
 
 @dataclass(frozen=True)
-class Loop:
+class Loop(Generic[B]):
     """Everything that an uninterrupted run and one that goes on share.
 
     `batch(k)`: batch number k, a pure function of k. `evaluate()`: the scores of the model as it stands, with
-    `tasks`, `average` and `course_score`. `record(progress, is_best)`: called after each evaluation, before the
+    an `average` where one of them can be the best. `record(progress, is_best)`: called after each evaluation, before the
     checkpoint; it must be safe to repeat. `early_stopping`: evaluations without a better average before the end.
     """
 
-    model: MultitaskModel
+    model: nn.Module
     optimizer: AdamW
-    stepper: Stepper
+    stepper: Stepper[B]
     schedule: Schedule
     learning_rate: float
     plan: Plan
-    batch: Callable[[int], Batch]
+    batch: Callable[[int], B]
     evaluate: Callable[[], Mapping[str, Any]]
     record: Callable[[Progress, bool], None]
     checkpoints: Checkpoints
@@ -105,7 +104,7 @@ class Loop:
     @staticmethod
     def _is_best(progress: Progress) -> bool:
         """Whether the newest average is above all before it; one that is null is never best."""
-        average = progress.evaluations[-1]["average"]
+        average = progress.evaluations[-1].get("average")
         if average is None:
             return False
         return progress.best is None or average > progress.evaluations[progress.best]["average"]

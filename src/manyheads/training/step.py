@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from manyheads.data.batch import Batch, Part
 from manyheads.errors import TrainingError
-from manyheads.model.flat import FlatTokens
-from manyheads.model.losses import task_loss
-from manyheads.model.multitask import MultitaskModel
 from manyheads.training.weighting import Weighting
 
 
@@ -30,30 +27,46 @@ class StepResult:
     tokens: int
 
 
-class Stepper:
-    """Makes updates of one model with one optimiser."""
+class Counted(Protocol):
+    """What the loop asks of a batch: how many examples and real tokens it has."""
+
+    @property
+    def examples(self) -> int:
+        """The number of examples."""
+
+    @property
+    def tokens(self) -> int:
+        """The number of real tokens."""
+
+
+B = TypeVar("B", bound=Counted)
+
+
+class Stepper(Generic[B]):
+    """Makes updates of one model with one optimiser.
+
+    `losses(batch)`: the mean loss of each task in a batch, by name.
+    """
 
     def __init__(
         self,
-        model: MultitaskModel,
+        model: nn.Module,
+        losses: Callable[[B], Mapping[str, Tensor]],
         optimizer: AdamW,
         weighting: Weighting,
         *,
         seed: int,
         clip_norm: float,
-        device: torch.device,
-        precision: str = "float32",
     ) -> None:
         self._model = model
+        self._losses = losses
         self._optimizer = optimizer
         self._weighting = weighting
         self._seed = seed
         self._clip_norm = clip_norm
-        self._device = device
-        self._precision = precision
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
-    def update(self, step: int, batches: Sequence[Batch]) -> StepResult:
+    def update(self, step: int, batches: Sequence[B]) -> StepResult:
         """One update from one batch, or from several whose gradients are averaged.
 
         Dropout is a function of (seed, step), so a run that goes on from a checkpoint draws what it would have drawn.
@@ -70,32 +83,21 @@ class Stepper:
             for task, loss in losses.items():
                 sums.setdefault(task, []).append(_finite(loss.item(), task, step, number))
             (self._weighting(losses) / len(batches)).backward()  # type: ignore[no-untyped-call]
-        norm = self._clip(step, batches)
+        norm = self._clip(step, sums)
         self._optimizer.step()
         return StepResult(
             losses={task: sum(values) / len(values) for task, values in sums.items()},
             gradient_norm=norm,
-            examples=sum(len(part.examples) for batch in batches for part in batch.parts),
+            examples=sum(batch.examples for batch in batches),
             tokens=sum(batch.tokens for batch in batches),
         )
 
-    def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        tokens = FlatTokens.from_batch(batch, self._device)
-        with _autocast(self._device, self._precision):
-            outputs = self._model(tokens, batch.parts)
-            return {part.task: self._mean_loss(part, output) for part, output in zip(batch.parts, outputs, strict=True)}
-
-    def _mean_loss(self, part: Part, output: Tensor) -> Tensor:
-        """The mean over the examples that are there: a short last batch counts each of its examples fully."""
-        targets = torch.from_numpy(part.targets).to(self._device)
-        return task_loss(self._model.tasks[part.task], output.float(), targets).mean()
-
-    def _clip(self, step: int, batches: Sequence[Batch]) -> float:
+    def _clip(self, step: int, seen: Mapping[str, object]) -> float:
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         total = nn.utils.get_total_norm(gradients)
         norm = total.item()
         if not math.isfinite(norm):
-            tasks = ", ".join(sorted({part.task for batch in batches for part in batch.parts}))
+            tasks = ", ".join(sorted(seen))
             raise TrainingError(
                 "the gradient is not finite",
                 where=f"step {step}, task {tasks}",
@@ -124,7 +126,8 @@ def _finite(loss: float, task: str, step: int, number: int) -> float:
     return loss
 
 
-def _autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """What runs a forward pass in a precision: "float32" as it is, "bfloat16" by torch's autocast."""
     if precision == "bfloat16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()

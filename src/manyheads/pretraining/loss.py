@@ -1,0 +1,60 @@
+"""The loss of masked language modelling, in training and on held-out texts."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from manyheads.errors import TrainingError
+from manyheads.model.flat import FlatTokens
+from manyheads.pretraining.head import MaskedModel
+from manyheads.pretraining.mask import MaskedBatch
+from manyheads.pretraining.texts import MaskedTexts
+from manyheads.training.step import autocast
+
+NAME = "masked"
+"""What the loss is called where a task's name would stand."""
+
+
+class MaskedLoss:
+    """Batches to losses, as a Stepper wants them."""
+
+    def __init__(self, model: MaskedModel, *, device: torch.device, precision: str) -> None:
+        self._model, self._device, self._precision = model, device, precision
+
+    def __call__(self, batch: MaskedBatch) -> dict[str, Tensor]:
+        """The mean cross-entropy over the masked tokens of a batch."""
+        return {NAME: self._losses(batch).mean()}
+
+    def held_out(self, texts: MaskedTexts) -> dict[str, float]:
+        """`loss`: the mean over all masked tokens of the texts with their fixed masks, and `perplexity`, its exponent.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        was_training = self._model.training
+        self._model.eval()
+        total, count = 0.0, 0
+        try:
+            with torch.inference_mode():
+                for batch in texts.fixed():
+                    total += self._losses(batch).double().sum().item()
+                    count += len(batch.positions)
+        finally:
+            self._model.train(was_training)
+        loss = total / count
+        if not math.isfinite(loss):
+            hint = "lower pretraining.learning_rate"
+            raise TrainingError("the held-out loss is not finite", where="pretraining", found=loss, hint=hint)
+        return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+
+    def _losses(self, batch: MaskedBatch) -> Tensor:
+        tokens = FlatTokens.from_batch(batch.batch, self._device)
+        positions = torch.from_numpy(batch.positions).to(self._device)
+        with autocast(self._device, self._precision):
+            logits = self._model.logits(self._model.encoder.tokens(tokens), positions)
+        targets = torch.from_numpy(batch.targets).to(self._device)
+        return cross_entropy(logits.float(), targets, reduction="none")

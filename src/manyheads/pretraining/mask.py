@@ -1,0 +1,81 @@
+"""Masking: which tokens are to be found out, and what stands in their place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyheads.data.batch import Batch
+from manyheads.pretraining.words import NO_WORD
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class MaskedBatch:
+    """A batch with tokens covered: `targets`: int64[m], what stood at `positions`: int64[m], in rising order."""
+
+    batch: Batch
+    positions: Ints
+    targets: Ints
+
+    @property
+    def tokens(self) -> int:
+        """The number of real tokens."""
+        return self.batch.tokens
+
+    @property
+    def examples(self) -> int:
+        """The number of texts."""
+        return self.batch.sequences
+
+
+@dataclass(frozen=True)
+class Masker:
+    """Covers words of a batch.
+
+    `share` of each sequence's words is chosen, at least one; each of their tokens becomes `mask_id` (`replaced` of
+    them), one of the `ordinary` ids (`random` of them), or stays. Source: Devlin et al., 2019, section 3.1, and their
+    whole-word masking.
+    """
+
+    mask_id: int
+    ordinary: Ints
+    share: float
+    replaced: float
+    random: float
+
+    def __call__(self, batch: Batch, words: NDArray[np.int32], draws: np.random.Generator) -> MaskedBatch:
+        """Cover words: `words`: int32[T], neighbours with the same number are one word, -1 is never covered."""
+        positions = np.flatnonzero(_chosen(words, batch.offsets, self.share, draws))
+        targets = batch.token_ids[positions].astype(np.int64)
+        fate = draws.random(len(positions))
+        others = self.ordinary[draws.integers(len(self.ordinary), size=len(positions))]
+        shown = np.select([fate < self.replaced, fate < self.replaced + self.random], [self.mask_id, others], targets)
+        token_ids = batch.token_ids.copy()
+        token_ids[positions] = shown
+        return MaskedBatch(replace(batch, token_ids=token_ids), positions, targets)
+
+
+def _chosen(
+    words: NDArray[np.int32], offsets: NDArray[np.int32], share: float, draws: np.random.Generator
+) -> NDArray[np.bool_]:
+    """For each token whether its word is chosen: bool[T].
+
+    Of w words share * w are taken, rounded up or down by chance so that the mean is exact, and at least one.
+    """
+    sequence = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    maskable = words != NO_WORD
+    first = maskable.copy()
+    first[1:] &= (words[1:] != words[:-1]) | (sequence[1:] != sequence[:-1])
+    owner = sequence[first]
+    counts = np.bincount(owner, minlength=len(offsets) - 1)
+    wanted = np.maximum(1, np.floor(share * counts + draws.random(len(counts))).astype(np.int64))
+    order = np.lexsort((draws.random(len(owner)), owner))
+    rank = np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
+    taken = np.zeros(len(owner), dtype=bool)
+    taken[order] = rank < wanted[owner]
+    chosen: NDArray[np.bool_] = maskable & np.append(taken, False)[np.cumsum(first) - 1]
+    return chosen

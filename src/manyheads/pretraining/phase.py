@@ -1,0 +1,134 @@
+"""Phases of pretraining: the loop over masked batches, with its own checkpoints and log in a folder of its own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from manyheads.pretraining.head import MaskedModel
+from manyheads.pretraining.loss import NAME, MaskedLoss
+from manyheads.pretraining.mask import MaskedBatch
+from manyheads.pretraining.options import PretrainingOptions
+from manyheads.pretraining.texts import MaskedTexts
+from manyheads.run.events import EventLog, cut_after
+from manyheads.training.checkpoint import Checkpoints, Progress
+from manyheads.training.listener import Listener, Listeners
+from manyheads.training.loop import Loop
+from manyheads.training.optimizer import build_optimizer
+from manyheads.training.plan import Plan
+from manyheads.training.schedule import build_schedule
+from manyheads.training.step import Stepper
+from manyheads.training.stop import StopFlag
+from manyheads.training.weighting import WEIGHTING
+
+PLACES = {"head": 0, "encoder": 1}
+"""The phases and their places in the stream of the seed: a new head alone, then the encoder with its head."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One of the two phases of a model's pretraining.
+
+    `folder` holds its checkpoints and its log. `notify` is told "pretraining_start" or "pretraining_resume",
+    "pretraining_step", "pretraining_evaluation" and "pretraining_checkpoint", each with `phase`.
+    """
+
+    name: str
+    folder: Path
+    model: MaskedModel
+    train: MaskedTexts
+    held_out: MaskedTexts
+    options: PretrainingOptions
+    device: torch.device
+    precision: str
+    notify: Listener
+    stop: StopFlag
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Where it goes on from."""
+        return Checkpoints(self.folder / "checkpoints")
+
+    @property
+    def log(self) -> Path:
+        """Its events."""
+        return self.folder / "events.jsonl"
+
+    def run(self) -> Progress:
+        """Train to the end, from the last checkpoint where there is one.
+
+        The first evaluation is of the weights as they come in, at epoch 0.
+
+        Raises:
+            Interrupted: a signal asked to stop; a checkpoint is written.
+            TrainingError: a loss or the gradient is not finite.
+        """
+        options, latest = self.options, self.checkpoints.latest()
+        loss = MaskedLoss(self.model, device=self.device, precision=self.precision)
+        optimizer = build_optimizer(
+            self.model, learning_rate=self._rate, betas=(0.9, 0.999), eps=options.eps, weight_decay=options.weight_decay
+        )
+        progress = Progress() if latest is None else self.checkpoints.restore(latest, self.model, optimizer)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        cut_after(self.log, progress.step if latest else -1)
+        with EventLog(self.log) as log:
+            tell = _Renamed(Listeners([log.write, self.notify]), self.name)
+            plan = self._plan()
+            tell("start" if latest is None else "resume", at=progress.step, total_steps=plan.total_steps)
+            if latest is None:
+                self._measure_before(progress, loss, tell)
+            return Loop(
+                model=self.model,
+                optimizer=optimizer,
+                stepper=self._stepper(loss, optimizer),
+                schedule=build_schedule(options.schedule, total_steps=plan.total_steps, warmup=options.warmup),
+                learning_rate=self._rate,
+                plan=plan,
+                batch=self._batch,
+                evaluate=lambda: loss.held_out(self.held_out),
+                record=lambda _progress, _is_best: None,
+                checkpoints=self.checkpoints,
+                notify=tell,
+                stop=self.stop,
+            ).run(progress)
+
+    @property
+    def _rate(self) -> float:
+        return self.options.head_learning_rate if self.name == "head" else self.options.learning_rate
+
+    def _plan(self) -> Plan:
+        epochs = self.options.head_epochs if self.name == "head" else self.options.epochs
+        batches = self.train.batches_per_epoch(self.options.batch_size)
+        return Plan(batches, epochs, checkpoint_every=self.options.checkpoint_every)
+
+    def _stepper(self, loss: MaskedLoss, optimizer: torch.optim.AdamW) -> Stepper[MaskedBatch]:
+        weighting = WEIGHTING["fixed"]({NAME: 1.0})
+        seed, clip_norm = self.options.seed, self.options.clip_norm
+        return Stepper(self.model, loss, optimizer, weighting, seed=seed, clip_norm=clip_norm)
+
+    def _batch(self, k: int) -> MaskedBatch:
+        return self.train.batch(k, batch_size=self.options.batch_size, phase=PLACES[self.name])
+
+    def _measure_before(self, progress: Progress, loss: MaskedLoss, tell: Listener) -> None:
+        started = time.perf_counter()
+        entry: dict[str, Any] = {"epoch": 0, "step": 0, **loss.held_out(self.held_out)}
+        progress.evaluations.append(entry)
+        tell("evaluation", **entry, evaluation_seconds=round(time.perf_counter() - started, 3))
+
+
+class _Renamed:
+    """A listener that gets the loop's events as those of a phase of pretraining."""
+
+    def __init__(self, listener: Listener, phase: str) -> None:
+        self._listener, self._phase = listener, phase
+
+    def __call__(self, event: str, **fields: object) -> None:
+        self._listener(
+            f"pretraining_{event}",
+            phase=self._phase,
+            **{name: value for name, value in fields.items() if name != "best"},
+        )

@@ -1,0 +1,49 @@
+"""What pretraining leaves: an encoder folder in the hub's layout, its numbers, its log and a figure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from manyheads.data.tokenizer import Tokenizer
+from manyheads.pretraining.cache import SUMMARY, sha256
+from manyheads.pretraining.figure import draw_perplexity
+from manyheads.pretraining.head import HEAD_FILE, MaskedModel, save_head
+from manyheads.run.atomic import replace_folder, write_json, write_text
+
+
+def write_pretrained(
+    folder: Path, model: MaskedModel, tokenizer: Tokenizer, summary: Mapping[str, Any], logs: Sequence[Path]
+) -> dict[str, Any]:
+    """Write the folder in one step and return its pretraining.json: `summary` and the SHA-256 of the weights.
+
+    The encoder (its pooler as it was) and the tokenizer are as on the hub; the head is in mlm_head.safetensors.
+    """
+    content = dict(summary)
+
+    def fill(target: Path) -> None:
+        model.encoder.save(target)
+        tokenizer.save(target)
+        save_head(target, model)
+        weights = sorted(path for path in target.glob("model*.safetensors"))
+        content["files"] = {path.name: sha256(path) for path in [*weights, target / HEAD_FILE]}
+        write_text(target / "pretraining.csv", _csv(summary))
+        write_text(target / "events.jsonl", "".join(log.read_text(encoding="utf-8") for log in logs if log.exists()))
+        draw_perplexity(target / "perplexity", summary["evaluations"])
+        write_json(target / SUMMARY, content)
+
+    replace_folder(folder, fill)
+    return content
+
+
+def _csv(summary: Mapping[str, Any]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["phase", "epoch", "step", "loss", "perplexity"])
+    for phase, entries in (("head", summary["head_evaluations"]), ("encoder", summary["evaluations"])):
+        for entry in entries:
+            writer.writerow([phase, *(repr(entry[name]) for name in ("epoch", "step", "loss", "perplexity"))])
+    return text.getvalue()

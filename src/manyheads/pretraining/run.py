@@ -1,0 +1,198 @@
+"""Pretraining put together: corpus, masks, a head, the two phases, and the folder that comes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from manyheads.data.texts import tokenise
+from manyheads.data.tokenizer import Tokenizer
+from manyheads.errors import DataError, EncoderError
+from manyheads.model.encoder import load_encoder
+from manyheads.model.weights import EncoderSource
+from manyheads.pretraining.cache import Entry, Pretrained, make_key, sha256
+from manyheads.pretraining.corpus import Corpus
+from manyheads.pretraining.head import MaskedModel, head_files, load_head
+from manyheads.pretraining.mask import Masker
+from manyheads.pretraining.options import PretrainingOptions
+from manyheads.pretraining.phase import Phase
+from manyheads.pretraining.record import write_pretrained
+from manyheads.pretraining.texts import MaskedTexts
+from manyheads.pretraining.words import word_numbers
+from manyheads.training.listener import Listener
+from manyheads.training.stop import StopFlag
+
+NOT_IN_KEY = {"files", "checkpoint_every"}
+"""Options that change no result: which files they were does not matter beside what stands in them."""
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Everything that decides a pretrained encoder; `threads` belongs to it, for sums depend on it."""
+
+    source: EncoderSource
+    tokenizer: Tokenizer
+    corpus: Corpus
+    options: PretrainingOptions
+    device: str
+    precision: str
+    threads: int
+
+    @property
+    def key(self) -> str:
+        """The key in the cache."""
+        folder = self.source.folder
+        parts = {
+            "encoder": {path.name: sha256(path) for path in [folder / "config.json", *head_files(folder)]},
+            "tokenizer": self.tokenizer.fingerprint,
+            "train": self.corpus.train,
+            "held_out": self.corpus.held_out,
+            "options": self.options.model_dump(exclude=NOT_IN_KEY),
+            "run": [self.device, self.precision, self.threads],
+        }
+        return make_key(parts)
+
+    def get(self, cache: Path, *, stop: StopFlag, notify: Listener) -> Pretrained:
+        """The encoder from the cache, or made now; another process that makes it is waited for.
+
+        Raises:
+            ManyheadsError: the encoder or the texts cannot be used, or a loss is not finite.
+            Interrupted: a signal asked to stop; the next call goes on from there.
+        """
+        entry = Entry(cache, self.key)
+        found = entry.read()
+        if found is None:
+            with entry.alone(stop, notify):
+                found = entry.read() or self._make(entry, stop, notify)
+        else:
+            notify("note", text=f"the pretrained encoder is taken from {found.folder}")
+        return found
+
+    def _make(self, entry: Entry, stop: StopFlag, notify: Listener) -> Pretrained:
+        started = time.perf_counter()
+        torch.manual_seed(self.options.seed)
+        encoder = load_encoder(self.source.folder, first_token_only=False)
+        head, own = load_head(self.source.folder, encoder)
+        train, held_out = self._texts(min(self.options.max_length, encoder.max_length))
+        if not own:
+            head.start_from(train.token_counts(len(head.bias)))
+        model = MaskedModel(encoder, head).to(torch.device(self.device))
+        self._tell(train, own, notify)
+        phases = [self._phase(name, entry, model, train, held_out, stop, notify) for name in ("head", "encoder")]
+        first, main = phases
+        head_evaluations: list[dict[str, Any]] = []
+        if not own:
+            model.encoder.requires_grad_(False)
+            head_evaluations = first.run().evaluations
+        model.train_all()
+        progress = main.run()
+        summary = {
+            "key": entry.key,
+            "encoder": {"name": self.source.name, "revision": self.source.revision, "sha256": self.source.sha256},
+            "head": "checkpoint" if own else "new",
+            "options": self.options.model_dump(),
+            "threads": self.threads,
+            "device": self.device,
+            "precision": self.precision,
+            "corpus": self._counts(train, held_out),
+            "before": _measured(progress.evaluations[0]),
+            "after": _measured(progress.evaluations[-1]),
+            "head_evaluations": head_evaluations,
+            "evaluations": progress.evaluations,
+            "steps": progress.step,
+            "tokens": progress.tokens,
+            "seconds": round(progress.seconds, 3),
+            "seconds_of_last_start": round(time.perf_counter() - started, 3),
+        }
+        content = write_pretrained(entry.folder, model, self.tokenizer, summary, [phase.log for phase in phases])
+        entry.drop_work()
+        return Pretrained(entry.key, entry.folder, content)
+
+    def _texts(self, max_length: int) -> tuple[MaskedTexts, MaskedTexts]:
+        corpus, options, tokenizer = self.corpus, self.options, self.tokenizer
+        if tokenizer.mask_id is None:
+            raise EncoderError("the tokenizer has no mask token", where=str(self.source.folder), found="mask_token")
+        distinct = list(dict.fromkeys([*corpus.train, *corpus.held_out]))
+        store, index = tokenise([*distinct, *corpus.train, *corpus.held_out], tokenizer, None)
+        words = word_numbers(store, distinct, tokenizer, whole=options.masking == "whole_word")
+        masker = Masker(
+            mask_id=tokenizer.mask_id,
+            ordinary=np.setdiff1d(np.arange(tokenizer.vocab_size), np.array(sorted(tokenizer.special_ids))),
+            share=options.mask_share,
+            replaced=options.replace_share,
+            random=options.random_share,
+        )
+        middle = len(distinct) + len(corpus.train)
+        train, held_out = (
+            MaskedTexts(
+                store,
+                words,
+                texts,
+                template=tokenizer.template,
+                max_length=max_length,
+                masker=masker,
+                seed=options.seed,
+            )
+            for texts in (index[len(distinct) : middle], index[middle:])
+        )
+        if not len(train) or not len(held_out):
+            hint = "is this the tokenizer of the texts' language?"
+            raise DataError("no text has a token that could be masked", where="pretraining", hint=hint)
+        return train, held_out
+
+    def _phase(
+        self,
+        name: str,
+        entry: Entry,
+        model: MaskedModel,
+        train: MaskedTexts,
+        held_out: MaskedTexts,
+        stop: StopFlag,
+        notify: Listener,
+    ) -> Phase:
+        return Phase(
+            name=name,
+            folder=entry.work / name,
+            model=model,
+            train=train,
+            held_out=held_out,
+            options=self.options,
+            device=torch.device(self.device),
+            precision=self.precision,
+            notify=notify,
+            stop=stop,
+        )
+
+    def _tell(self, train: MaskedTexts, own: bool, notify: Listener) -> None:
+        counts = self.corpus.counts
+        left_out = [(counts.duplicates, "repeated"), (counts.short, "short"), (counts.in_dev, "in a dev file")]
+        left_out += [(counts.in_test, "in a test file"), (train.empty, "without words")]
+        said = ", ".join(f"{count:,} {what}" for count, what in left_out if count) or "none"
+        notify("note", text=f"pretraining on {len(train):,} of {counts.texts:,} texts (left out: {said})")
+        if not own:
+            text = "the checkpoint has no head for masked language modelling: a new one is trained first"
+            notify("note", text=text)
+
+    def _counts(self, train: MaskedTexts, held_out: MaskedTexts) -> dict[str, dict[str, int]]:
+        found = {}
+        for name, counts, texts in (
+            ("train", self.corpus.counts, train),
+            ("held_out", self.corpus.held_out_counts, held_out),
+        ):
+            found[name] = {**counts.as_dict(), "empty": texts.empty, "kept": len(texts), "cut": texts.cut}
+        return found
+
+
+def _measured(evaluation: dict[str, Any]) -> dict[str, float]:
+    return {name: evaluation[name] for name in ("loss", "perplexity")}
+
+
+def texts_of(columns: Sequence[Sequence[str]]) -> list[str]:
+    """The texts of several columns, one column after another."""
+    return [text for column in columns for text in column]

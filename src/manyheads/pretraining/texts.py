@@ -1,0 +1,88 @@
+"""MaskedTexts: tokenised texts as masked batches, each a pure function of its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyheads.data.batching.shuffle import generator, shuffled
+from manyheads.data.dataset import assemble_texts
+from manyheads.data.texts import TextStore
+from manyheads.data.tokenizer import Form, Template
+from manyheads.model.forward import TOKEN_BUDGET, batches_by_length
+from manyheads.pretraining.mask import MaskedBatch, Masker
+from manyheads.pretraining.words import NO_WORD
+
+ORDER, MASKS, HELD_OUT = 0, 1, 2
+"""The places that shuffles, masks and held-out masks have in the stream of the seed."""
+
+
+class MaskedTexts:
+    """Some texts of a store. `words` has the store's shape and the word of each token; `texts`: int64[n]."""
+
+    def __init__(
+        self,
+        store: TextStore,
+        words: TextStore,
+        texts: NDArray[np.int64],
+        *,
+        template: Template,
+        max_length: int,
+        masker: Masker,
+        seed: int,
+    ) -> None:
+        self._store, self._words, self._template = store, words, template
+        self._blank = Template(_blank(template.single), template.pair)
+        self._max_length, self._masker, self._seed = max_length, masker, seed
+        room = max_length - template.single.specials
+        maskable = np.array([bool((words[text][:room] != NO_WORD).any()) for text in texts], dtype=bool)
+        self.texts = texts[maskable]
+        self.empty = int((~maskable).sum())
+        self.cut = int((store.lengths[self.texts] > room).sum())
+        self._order = lru_cache(maxsize=1)(self._shuffle)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def token_counts(self, vocabulary: int) -> NDArray[np.int64]:
+        """How often each id stands in the texts where it could be masked: int64[vocabulary]."""
+        counts = np.zeros(vocabulary, dtype=np.int64)
+        for text in self.texts:
+            ids = self._store[text]
+            np.add.at(counts, ids[self._words[text] != NO_WORD], 1)
+        return counts
+
+    def batches_per_epoch(self, batch_size: int) -> int:
+        """How many batches an epoch has, a short last one counted."""
+        return math.ceil(len(self) / batch_size)
+
+    def batch(self, k: int, *, batch_size: int, phase: int) -> MaskedBatch:
+        """Batch k of a phase: the texts in an order drawn anew each epoch, the masks drawn anew each batch."""
+        epoch, position = divmod(k, self.batches_per_epoch(batch_size))
+        picks = self._order(phase, epoch)[position * batch_size : (position + 1) * batch_size]
+        return self._masked(self.texts[picks], generator(self._seed, MASKS, phase, k))
+
+    def fixed(self) -> Iterator[MaskedBatch]:
+        """All texts once, by length, with masks that are always the same: what is held out is measured with these."""
+        room = self._max_length - self._template.single.specials
+        sizes = np.minimum(self._store.lengths[self.texts], room) + self._template.single.specials
+        for number, picks in enumerate(batches_by_length(sizes, TOKEN_BUDGET)):
+            yield self._masked(self.texts[picks], generator(self._seed, HELD_OUT, number))
+
+    def _masked(self, texts: NDArray[np.int64], draws: np.random.Generator) -> MaskedBatch:
+        batch = assemble_texts(self._store, self._template, self._max_length, texts)
+        words = assemble_texts(self._words, self._blank, self._max_length, texts).token_ids
+        return self._masker(batch, words, draws)
+
+    def _shuffle(self, phase: int, epoch: int) -> NDArray[np.int64]:
+        return shuffled(len(self), self._seed, ORDER, phase, epoch)
+
+
+def _blank(form: Form) -> Form:
+    """The form with "no word" at the places of its special tokens."""
+    special = tuple(tuple(NO_WORD for _ in tokens) for tokens in form.special)
+    return Form(special, form.special_segments, form.text_segments)

@@ -1,0 +1,31 @@
+"""TaskLosses: from a batch to the mean loss of each of its tasks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from manyheads.data.batch import Batch, Part
+from manyheads.model.flat import FlatTokens
+from manyheads.model.losses import task_loss
+from manyheads.model.multitask import MultitaskModel
+from manyheads.training.step import autocast
+
+
+class TaskLosses:
+    """Batches to losses, as a Stepper wants them."""
+
+    def __init__(self, model: MultitaskModel, *, device: torch.device, precision: str = "float32") -> None:
+        self._model, self._device, self._precision = model, device, precision
+
+    def __call__(self, batch: Batch) -> dict[str, Tensor]:
+        """Each task's mean loss over its examples in the batch."""
+        tokens = FlatTokens.from_batch(batch, self._device)
+        with autocast(self._device, self._precision):
+            outputs = self._model(tokens, batch.parts)
+            return {part.task: self._mean(part, output) for part, output in zip(batch.parts, outputs, strict=True)}
+
+    def _mean(self, part: Part, output: Tensor) -> Tensor:
+        """The mean over the examples that are there: a short last batch counts each of its examples fully."""
+        targets = torch.from_numpy(part.targets).to(self._device)
+        return task_loss(self._model.tasks[part.task], output.float(), targets).mean()
