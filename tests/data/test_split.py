@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyheads.data.examples import Examples
-from manyheads.data.split import hold_out
+from manyheads.data.split import draw, hold_out
 from manyheads.errors import DataError
 
 PAIRS = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("xyz")), min_size=2, max_size=60).filter(
@@ -86,3 +86,14 @@ def test_equal_texts_alone_cannot_be_split(count: int) -> None:
     with pytest.raises(DataError, match="too few different texts") as caught:
         hold_out(examples_of([("a", "x")] * count), 0.5, 0)
     assert caught.value.where == "file.csv"
+
+
+def test_a_draw_is_the_same_every_time_and_keeps_the_order_of_the_file() -> None:
+    examples = examples_of([(f"text {number}", "x") for number in range(50)])
+    drawn = draw(examples, 20)
+    assert drawn.ids == draw(examples, 20).ids
+    assert len(drawn) == 20
+    assert list(drawn.lines) == sorted(drawn.lines)
+    assert set(drawn.ids) < set(examples.ids)
+    assert draw(examples, None) is examples
+    assert draw(examples, 50) is examples

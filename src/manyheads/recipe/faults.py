@@ -93,18 +93,15 @@ def _walk(location: Iterable[int | str], root: type[BaseModel]) -> tuple[tuple[s
     model: type[BaseModel] | None = root
     names_follow = False
     for part in location:
-        if model is None or not isinstance(part, str):
+        if (model is None and not names_follow) or not isinstance(part, str):
             break
         key.append(part)
-        if names_follow:
+        if names_follow or model is None:
             names_follow = False
         elif part in model.model_fields:
             annotation = model.model_fields[part].annotation
-            below = _model_of(annotation)
-            if below is None:
-                break
             names_follow = get_origin(annotation) is dict
-            model = below
+            model = _model_of(annotation)
     return tuple(key), model
 
 

@@ -1,0 +1,168 @@
+"""Study files: rows, grids, twins, rows that are the same, and every mistake with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from manyheads.errors import RecipeError
+from manyheads.study.load import load_study
+
+
+@pytest.fixture
+def write(tiny_recipe: Path, tmp_path: Path):
+    def _write(body: str, head: str = "seeds = [1, 2]") -> Path:
+        file = tmp_path / "study.toml"
+        file.write_text(f'base = "{tiny_recipe}"\n{head}\n{body}')
+        return file
+
+    return _write
+
+
+def test_a_row_is_the_base_with_its_changes(write) -> None:
+    plan = load_study(write("twins = []\n[rows.plain]\n[rows.slow]\ntraining.learning_rate = 1e-5\n"))
+    plain, slow = plan.rows
+    assert (plain.recipe.training.learning_rate, slow.recipe.training.learning_rate) == (1e-3, 1e-5)
+    assert slow.recipe.training.model_copy(update={"learning_rate": 1e-3}) == plain.recipe.training
+    assert plan.seeds == (1, 2)
+    assert plan.baseline == "plain"
+
+
+def test_a_changed_kind_replaces_its_table(write) -> None:
+    body = 'twins = []\n[rows.b1]\ntasks.similarity = { head = { kind = "b1" }, loss = "l1" }\n'
+    head = load_study(write(body)).rows[0].recipe.tasks["similarity"].head
+    assert head.kind == "b1"
+
+
+def test_changes_hold_for_every_row_and_a_row_is_over_them(write) -> None:
+    plan = load_study(
+        write("twins = []\n[changes]\ntraining.epochs = 7\n[rows.a]\n[rows.b]\ntraining.epochs = 2\n[rows.c]\n")
+    )
+    assert [row.recipe.training.epochs for row in plan.rows] == [7, 2, 7]
+
+
+def test_an_override_holds_for_every_row(write) -> None:
+    plan = load_study(write("twins = []\n[rows.a]\n[rows.b]\ntraining.epochs = 2\n"), ["training.epochs=5"])
+    assert [row.recipe.training.epochs for row in plan.rows] == [5, 5]
+
+
+def test_a_grid_is_crossed_and_named_by_its_values(write) -> None:
+    body = (
+        'baseline = "training.epochs=1,batching.batch_size=8"\ntwins = []\n[grid]\n"training.epochs" = [1, 2]\n'
+        '"batching.batch_size" = [8, 16]\n'
+    )
+    plan = load_study(write(body))
+    assert [row.name for row in plan.rows] == [
+        f"training.epochs={epochs},batching.batch_size={size}" for epochs in (1, 2) for size in (8, 16)
+    ]
+    assert plan.rows[3].recipe.batching.batch_size == 16
+    assert set(plan.factors) == {"batching.batch_size", "training.epochs"}
+
+
+def test_rows_that_resolve_to_the_same_recipe_run_once(write) -> None:
+    body = 'twins = []\n[rows.a]\n[rows.b]\ntasks.paraphrase.pair = "cross"\n[rows.c]\ntraining.epochs = 2\n'
+    plan = load_study(write(body))
+    assert [row.same_as for row in plan.rows] == [None, "a", None]
+
+
+def test_the_baseline_has_single_task_twins_unless_said(write) -> None:
+    plan = load_study(write("[rows.a]\n[rows.b]\ntraining.epochs = 2\n"))
+    assert [row.name for row in plan.rows] == ["a", "b", "a@sentiment", "a@paraphrase", "a@similarity"]
+    twin = plan.rows[-1]
+    assert twin.twin_of == ("a", "similarity")
+    assert list(twin.recipe.tasks) == ["similarity"]
+
+
+def test_a_listed_single_task_row_is_its_own_twins_runs(write) -> None:
+    body = "[rows.a]\n[rows.a2]\ntasks.paraphrase.loss_weight = 0.5\n[rows.b]\ntraining.epochs = 2\n"
+    plan = load_study(write('twins = ["a", "a2"]\n' + body))
+    same = {row.name: row.same_as for row in plan.rows}
+    # A loss weight means nothing to a task alone, so that the twins of both rows are the same runs.
+    assert same["a2@paraphrase"] == "a@paraphrase"
+
+
+def test_a_run_has_one_thread_where_nobody_says(write, tiny_recipe: Path, tmp_path: Path) -> None:
+    unsaid = tmp_path / "unsaid.toml"
+    unsaid.write_text(tiny_recipe.read_text().replace("threads = 1\n", ""))
+    file = tmp_path / "study.toml"
+    file.write_text(f'base = "{unsaid}"\nseeds = [1]\n[rows.a]\n')
+    assert load_study(file).rows[0].recipe.threads == 1
+
+
+def test_factors_name_levels(write) -> None:
+    body = """
+[factors]
+EB = { key = "batching.strategy", levels = { yes = "even", no = "sequential" } }
+LR = { key = "tasks.paraphrase.loss_weight", levels = { no = 1.0 } }
+AP = { key = "pretraining.epochs", levels = { no = "none" } }
+TD = { key = ["tasks.sentiment.head.dropout", "tasks.similarity.head.dropout"], levels = { none = [0.0, 0.0] } }
+[rows.a]
+[rows.b]
+batching.strategy = "sequential"
+tasks.paraphrase.loss_weight = 0.2
+tasks.sentiment.head.dropout = 0.0
+tasks.similarity.head.dropout = 0.0
+"""
+    plan = load_study(write(body, 'seeds = [1]\ntwins = ["a"]'))
+    by_name = {row.name: dict(row.levels) for row in plan.rows}
+    assert by_name["a"]["EB"] == "yes"
+    assert by_name["b"] == {"EB": "no", "LR": "0.2", "AP": "no", "TD": "none"}
+    assert by_name["a@sentiment"]["LR"] == ""
+    assert plan.factors == ("EB", "LR", "AP", "TD")
+
+
+def test_without_factors_the_keys_that_differ_are_the_columns(write) -> None:
+    body = "twins = []\n[rows.a]\n[rows.b]\ntraining.epochs = 2\n[rows.c]\ntasks.paraphrase.loss_weight = 0.5\n"
+    plan = load_study(write(body))
+    assert set(plan.factors) == {"training.epochs", "tasks.paraphrase.loss_weight"}
+    assert [row.levels["training.epochs"] for row in plan.rows] == ["1", "2", "1"]
+
+
+def test_a_remark_is_no_part_of_the_recipe(write) -> None:
+    plan = load_study(write('twins = []\n[rows.a]\n[rows.b]\nprovenance = "four machines"\n'))
+    assert plan.rows[1].provenance == "four machines"
+    assert plan.rows[1].same_as == "a"
+
+
+@pytest.mark.parametrize(
+    ("body", "head", "where", "what"),
+    [
+        ("[rows.a]\ntrainin.epochs = 3\n", "seeds = [1]", "study.toml:4", "did you mean 'training'?"),
+        ("[rows.a]\ntraining.epochs = 0\n", "seeds = [1]", "study.toml:4", "training.epochs"),
+        ("[rows.a]\n", 'seeds = [1]\nbaseline = "A"', "study.toml:3", "did you mean 'a'?"),
+        ("[rows.a]\n", 'seeds = [1]\ntwins = ["b"]', "study.toml:3", "no such row"),
+        ("[rows.a]\n", 'seeds = [1]\nmetric = "sentimentt"', "study.toml:3", "did you mean 'sentiment'?"),
+        ("[rows.a]\n", "seeds = [1, 1]", "study.toml:2", "twice"),
+        ("[rows.a]\n", "seeds = []", "study.toml:2", "at least 1"),
+        ("[rows.a]\n", "seed = [1]", "study.toml:2", "did you mean 'seeds'?"),
+        ('[rows."a/b"]\n', "seeds = [1]", "study.toml:3", "slash"),
+        ('[rows."a@b"]\n', "seeds = [1]", "study.toml:3", "@"),
+        ("", "seeds = [1]", "study.toml", "no rows"),
+        ('[grid]\n"training.epochs" = []\n', "seeds = [1]", "study.toml:4", "at least 1"),
+    ],
+)
+def test_mistakes_are_told_with_their_place(write, body: str, head: str, where: str, what: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_study(write(body, head))
+    message = str(caught.value)
+    assert where in message
+    assert what in message
+
+
+def test_a_mistake_of_the_base_is_told_with_the_base_line(tmp_path: Path, tiny_recipe: Path) -> None:
+    base = tmp_path / "base.toml"
+    base.write_text(tiny_recipe.read_text().replace("epochs = 1", "epochs = 0"))
+    file = tmp_path / "study.toml"
+    file.write_text('base = "base.toml"\nseeds = [1]\n[rows.a]\n')
+    with pytest.raises(RecipeError, match=r"base\.toml:\d+, key training\.epochs, row a of"):
+        load_study(file)
+
+
+def test_a_missing_study_or_base_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no such study"):
+        load_study(tmp_path / "none.toml")
+    file = tmp_path / "study.toml"
+    file.write_text('base = "none.toml"\nseeds = [1]\n[rows.a]\n')
+    with pytest.raises(RecipeError, match="no such recipe"):
+        load_study(file)
