@@ -62,10 +62,15 @@ def _table(summary: Mapping[str, Any]) -> Table:
 
 def _corpus(summary: Mapping[str, Any]) -> str:
     train, held_out = summary["corpus"]["train"], summary["corpus"]["held_out"]
+    left_out = [
+        f"{train['duplicates']:,} repeated",
+        f"{train['short']:,} short",
+        f"{train['in_dev']:,} in a dev file",
+        f"{train['in_test']:,} in a test file",
+    ]
     lines = [
         f"texts: {train['kept']:,} of {train['texts']:,} learnt from, {held_out['kept']:,} held out",
-        f"left out: {train['duplicates']:,} repeated, {train['short']:,} short, {train['in_dev']:,} in a dev file, "
-        f"{train['in_test']:,} in a test file",
+        f"left out: {', '.join(left_out)}",
         f"{summary['steps']:,} steps in {summary['seconds']:.0f} s of training; key {summary['key'][:16]}",
     ]
     if summary["head"] == "new":

@@ -74,7 +74,9 @@ class Phase:
         )
         progress = Progress() if latest is None else self.checkpoints.restore(latest, self.model, optimizer)
         self.folder.mkdir(parents=True, exist_ok=True)
-        cut_after(self.log, progress.step if latest else -1)
+        if latest is None:
+            self.log.unlink(missing_ok=True)
+        cut_after(self.log, progress.step)
         with EventLog(self.log) as log:
             tell = _Renamed(Listeners([log.write, self.notify]), self.name)
             plan = self._plan()
@@ -127,8 +129,5 @@ class _Renamed:
         self._listener, self._phase = listener, phase
 
     def __call__(self, event: str, **fields: object) -> None:
-        self._listener(
-            f"pretraining_{event}",
-            phase=self._phase,
-            **{name: value for name, value in fields.items() if name != "best"},
-        )
+        fields.pop("best", None)
+        self._listener(f"pretraining_{event}", phase=self._phase, **fields)

@@ -24,8 +24,8 @@ class Loop(Generic[B]):
     """Everything that an uninterrupted run and one that goes on share.
 
     `batch(k)`: batch number k, a pure function of k. `evaluate()`: the scores of the model as it stands, with
-    an `average` where one of them can be the best. `record(progress, is_best)`: called after each evaluation, before the
-    checkpoint; it must be safe to repeat. `early_stopping`: evaluations without a better average before the end.
+    an `average` where one of them can be the best. `record(progress, is_best)`: called after each evaluation, before
+    the checkpoint; it must be safe to repeat. `early_stopping`: evaluations without a better average before the end.
     """
 
     model: nn.Module
