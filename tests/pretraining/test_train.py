@@ -54,8 +54,3 @@ def test_a_run_begins_with_the_pretrained_encoder(
 def test_no_epochs_are_no_pretraining(tiny_recipe: Path) -> None:
     assert load_recipe(tiny_recipe, ["pretraining.epochs=0"]) == load_recipe(tiny_recipe)
     assert load_recipe(tiny_recipe, ["pretraining.masking=subword"]).pretraining is not None
-
-
-def test_the_verb_needs_the_table(tiny_recipe: Path) -> None:
-    with pytest.raises(manyheads.ManyheadsError, match="nothing of pretraining"):
-        manyheads.pretrain(tiny_recipe)

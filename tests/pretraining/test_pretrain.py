@@ -1,0 +1,165 @@
+"""Pretraining as a whole: killed it goes on to the same bytes, and two at once make one encoder."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import manyheads
+from manyheads.errors import DataError, ManyheadsError, RecipeError
+from manyheads.run.events import read_events
+
+CHANGES = [
+    "pretraining.epochs=2",
+    "pretraining.batch_size=32",
+    "pretraining.checkpoint_every=3",
+    *(f"tasks.{task}.train_rows=120" for task in ("sentiment", "paraphrase", "similarity")),
+    *(f"tasks.{task}.dev_rows=30" for task in ("sentiment", "paraphrase", "similarity")),
+]
+FILES = (
+    "model.safetensors",
+    "mlm_head.safetensors",
+    "config.json",
+    "tokenizer.json",
+    "pretraining.csv",
+    "perplexity.svg",
+)
+
+
+def start(recipe: Path, cache: Path, *words: str) -> subprocess.Popen[str]:
+    changes = [word for change in CHANGES for word in ("--set", change)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "manyheads", "pretrain", str(recipe), *changes, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "MANYHEADS_CACHE": str(cache)},
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> manyheads.Pretrained:
+    """What nothing stopped; it stays in the tests' own cache."""
+    out = tmp_path_factory.mktemp("whole") / "encoder"
+    return manyheads.pretrain(tiny_recipe, out, changes=CHANGES)
+
+
+def test_killed_it_goes_on_to_the_same_bytes(
+    tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = whole.summary["steps"] * 3 // 2  # the new head's one epoch, then two
+    kills = sorted(random.SystemRandom().sample(range(1, total - 1), 2))
+    for kill in kills:
+        process = start(tiny_recipe, tmp_path)
+        while process.poll() is None:
+            logs = list((tmp_path / "pretrained").glob("*.work/*/events.jsonl"))
+            if sum(event["event"] == "pretraining_step" for log in logs for event in read_events(log)) >= kill:
+                process.send_signal(signal.SIGKILL)
+            time.sleep(0.005)
+        process.communicate(timeout=120)
+    monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path))
+    found = manyheads.pretrain(tiny_recipe, changes=CHANGES)
+    assert contents(found.folder) == contents(whole.folder), f"killed after steps {kills}"
+    assert found.key == whole.key
+    assert not list((tmp_path / "pretrained").glob("*.work"))
+    steps = [e["step"] for e in read_events(found.folder / "events.jsonl") if e["event"] == "pretraining_step"]
+    each = whole.summary["steps"] // 2
+    assert steps == [*range(1, each + 1), *range(1, 2 * each + 1)], "steps done again stand once in the log"
+
+
+def test_two_at_once_make_one_encoder(tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path) -> None:
+    processes = [start(tiny_recipe, tmp_path, "--out", str(tmp_path / f"out{number}")) for number in range(2)]
+    said = [process.communicate(timeout=240)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert sum("new head, epoch 1" in text for text in said) == 1, said
+    assert all(contents(tmp_path / f"out{number}") == contents(whole.folder) for number in range(2))
+
+
+def test_the_folder_holds_its_numbers(whole: manyheads.Pretrained) -> None:
+    summary = json.loads((whole.folder / "pretraining.json").read_text())
+    assert summary == whole.summary
+    lines = (whole.folder / "pretraining.csv").read_text().splitlines()
+    assert lines[0] == "phase,epoch,step,loss,perplexity"
+    assert [line.split(",")[:2] for line in lines[1:]] == [
+        ["head", "0"],
+        ["head", "1"],
+        ["encoder", "0"],
+        ["encoder", "1"],
+        ["encoder", "2"],
+    ]
+    assert lines[2].split(",")[3:] == lines[3].split(",")[3:], '"before" is after the new head was trained'
+    train = summary["corpus"]["train"]
+    assert train["texts"] == 120 * 5
+    assert train["kept"] + train["duplicates"] + train["short"] + train["in_dev"] + train["in_test"] == 600
+    assert (whole.folder / "perplexity.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_damaged_encoder_is_made_again(
+    tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path))
+    found = manyheads.pretrain(tiny_recipe, changes=CHANGES)
+    (found.folder / "model.safetensors").write_bytes(b"broken")
+    again = manyheads.pretrain(tiny_recipe, changes=CHANGES)
+    assert contents(again.folder) == contents(whole.folder)
+
+
+@pytest.mark.parametrize(
+    "change", ["pretraining.seed=2", "pretraining.mask_share=0.2", "tasks.sentiment.train_rows=119", "threads=2"]
+)
+def test_whatever_decides_the_encoder_is_in_its_key(
+    change: str, tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path))
+    found = manyheads.pretrain(
+        tiny_recipe, changes=[*CHANGES, "pretraining.epochs=1", "pretraining.head_epochs=0", change]
+    )
+    plain = manyheads.pretrain(tiny_recipe, changes=[*CHANGES, "pretraining.epochs=1", "pretraining.head_epochs=0"])
+    assert found.key != plain.key != whole.key
+
+
+def test_what_does_not_decide_it_is_not(tiny_recipe: Path, whole: manyheads.Pretrained) -> None:
+    changes = [*CHANGES, "seed=7", "training.epochs=9", "model.dropout=0.0", "pretraining.checkpoint_every=4"]
+    assert manyheads.pretrain(tiny_recipe, changes=changes).key == whole.key
+
+
+def test_an_extra_file_is_learnt_from(tiny_recipe: Path, tmp_path: Path) -> None:
+    extra = tmp_path / "more.txt"
+    extra.write_text("the film was long and dull indeed\nshort\n\nthe actors were good and the music better\n")
+    few = [*CHANGES, "pretraining.epochs=1", "pretraining.head_epochs=0", f'pretraining.files=["{extra}"]']
+    found = manyheads.pretrain(tiny_recipe, changes=few)
+    assert found.summary["corpus"]["train"]["texts"] == 603
+    with pytest.raises(DataError, match=r"no such file"):
+        manyheads.pretrain(tiny_recipe, changes=[*CHANGES, 'pretraining.files=["nowhere.txt"]'])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("pretraining.schedule=liner", "did you mean 'linear'"),
+        ("pretraining.maskin=subword", "did you mean 'masking'"),
+        ("pretraining.replace_share=0.95", "more than 1"),
+        ("pretraining.min_characters=100000", "min_characters"),
+    ],
+)
+def test_mistakes_are_named(change: str, said: str, tiny_recipe: Path) -> None:
+    with pytest.raises(ManyheadsError, match=said) as caught:
+        manyheads.pretrain(tiny_recipe, changes=[*CHANGES, change])
+    assert "pretraining" in str(caught.value)
+
+
+def test_the_verb_needs_the_table(tiny_recipe: Path) -> None:
+    with pytest.raises(RecipeError, match="nothing of pretraining"):
+        manyheads.pretrain(tiny_recipe)
