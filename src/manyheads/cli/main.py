@@ -14,6 +14,7 @@ from manyheads.cli.init import init
 from manyheads.cli.predict import predict
 from manyheads.cli.pretrain import pretrain
 from manyheads.cli.study import study
+from manyheads.cli.table import table
 from manyheads.cli.train import train
 from manyheads.errors import ManyheadsError
 from manyheads.version import __version__
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, init, check, pretrain, train, evaluate, predict, study):
+for verb in (demo, init, check, pretrain, train, evaluate, predict, study, table):
     app.command()(verb)
 
 

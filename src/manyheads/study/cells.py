@@ -77,7 +77,7 @@ def read_error(path: Path) -> dict[str, str]:
 def _check_recipe(cell: Cell, folder: RunFolder) -> None:
     """A run's own recipe is the cell's, with what was left open settled."""
     ran = load_recipe(folder.recipe).model_dump()
-    changed = list(_differences(cell.recipe.model_dump(), ran))
+    changed = list(differences(cell.recipe.model_dump(), ran))
     if changed:
         hint = "give the changed study another --out, or remove this folder"
         raise RunError(
@@ -88,10 +88,11 @@ def _check_recipe(cell: Cell, folder: RunFolder) -> None:
         )
 
 
-def _differences(planned: Mapping[str, Any], ran: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def differences(planned: Mapping[str, Any], ran: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Where a run's recipe is not the planned one; what the plan leaves open may be anything."""
     for key, value in planned.items():
         other = ran.get(key)
         if isinstance(value, Mapping) and isinstance(other, Mapping):
-            yield from _differences(value, other, f"{prefix}{key}.")
+            yield from differences(value, other, f"{prefix}{key}.")
         elif value not in (None, "auto", other):
             yield f"{prefix}{key}: {other!r} there, {value!r} in the study"

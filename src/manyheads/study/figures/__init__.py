@@ -1,0 +1,17 @@
+"""The figures of a study, one file each; every one says in words what it shows."""
+
+from __future__ import annotations
+
+from manyheads.study.figures.curves import CURVES
+from manyheads.study.figures.forest import FOREST
+from manyheads.study.figures.pareto import PARETO
+from manyheads.study.figures.style import Drawing
+from manyheads.study.figures.twins import TWINS
+
+FIGURES: dict[str, Drawing] = {
+    "differences": FOREST,
+    "curves": CURVES,
+    "twins": TWINS,
+    "time": PARETO,
+}
+"""Figures by the name of their files."""

@@ -1,0 +1,94 @@
+"""Dev metrics by epoch: the mean of each row, and the band from its lowest to its highest seed."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from manyheads.study.figures.style import GREY, INK, SERIES, Drawing, canvas, light_grid, shortened
+from manyheads.study.render import words
+from manyheads.study.table import RowCurve, Table
+
+SHOWN = len(SERIES) - 1
+"""Rows with a colour of their own beside the baseline; more could not be told apart."""
+
+
+def describe(table: Table) -> str | None:
+    """The ends of the highlighted curves in words."""
+    by_row = {curve.row: curve for curve in table.curves if curve.column == "average"}
+    ends = {name: curve.mean[-1] for name, curve in by_row.items() if curve.mean}
+    parts = [f"{name} ends at {words.score(ends[name])}" for name in highlighted(table) if ends.get(name) is not None]
+    if not parts:
+        return None
+    return f"Dev average by epoch, mean and range over seeds, rows with the highest averages: {'; '.join(parts)}."
+
+
+def highlighted(table: Table) -> list[str]:
+    """The baseline, then the rows of the highest figures."""
+    drawn = {curve.row for curve in table.curves}
+    found = []
+    for row in table.listed:
+        figure = row.best.of(table.metric)
+        if row.name in drawn and row.name != table.baseline and figure is not None:
+            found.append((-figure.mean, row.name))
+    baseline = [table.baseline] if table.baseline in drawn else []
+    return baseline + [name for _, name in sorted(found)[:SHOWN]]
+
+
+def draw(table: Table) -> Figure:
+    """A panel for the average and one for each task; rows without a colour are thin and grey."""
+    columns = list(dict.fromkeys(curve.column for curve in table.curves))
+    metrics = {task.name: f"{task.name} ({task.metric})" for task in table.tasks}
+    chosen = highlighted(table)
+    across = min(2, len(columns))
+    down = -(-len(columns) // across)
+    figure = canvas(0.5 + 2.2 * down + 0.17 * len(chosen))
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, column in zip(panels, columns, strict=False):
+        for curve in table.curves:
+            if curve.column == column:
+                _line(axes, curve, chosen)
+        axes.set_title(metrics.get(column, column), loc="left", fontsize=8.5)
+        axes.set_xlabel("epoch")
+        light_grid(axes, "y")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    for axes in panels[len(columns) :]:
+        axes.set_visible(False)
+    handles, labels = panels[0].get_legend_handles_labels()
+    order = [labels.index(shortened(name, 70)) for name in chosen if shortened(name, 70) in labels]
+    figure.legend(
+        [handles[place] for place in order],
+        [labels[place] for place in order],
+        loc="outside lower left",
+        ncols=1,
+        fontsize=7.5,
+    )
+    return figure
+
+
+def _line(axes: Axes, curve: RowCurve, chosen: list[str]) -> None:
+    epochs, mean = np.array(curve.epochs), _numbers(curve.mean)
+    if curve.row not in chosen:
+        axes.plot(epochs, mean, color=GREY, linewidth=0.7, alpha=0.7, zorder=1)
+        return
+    place = chosen.index(curve.row)
+    colour = INK if place == 0 else SERIES[place - 1]
+    style = "--" if place == 0 else "-"
+    axes.plot(
+        epochs, mean, style, color=colour, linewidth=1.5, marker=".", markersize=5, label=shortened(curve.row, 70)
+    )
+    axes.fill_between(epochs, _numbers(curve.low), _numbers(curve.high), color=colour, alpha=0.13, linewidth=0)
+
+
+def _numbers(values: tuple[float | None, ...]) -> NDArray[np.float64]:
+    return np.array([np.nan if value is None else value for value in values])
+
+
+CURVES = Drawing(
+    "Dev metrics by epoch: mean over seeds, and the band from the lowest to the highest seed. Dashed: the baseline; "
+    "coloured: the rows of the highest figures; grey: all others.",
+    describe,
+    draw,
+)

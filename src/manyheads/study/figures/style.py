@@ -1,0 +1,82 @@
+"""How figures look and become files: colours that colour-blind readers tell apart, and always the same bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from manyheads.study.table import Table
+
+# Okabe and Ito's palette, the yellows darkened for white paper. Ink and paper are not pure, so that a page can tell
+# them from other blacks and whites and put its own in their place.
+BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
+INK, PAPER, GREY = "#1b1b1b", "#fefefe", "#9a9a9a"
+SERIES = ("#0072b3", "#d55e01", "#009e74", "#cc79a7", "#b8860b", "#56b4e9")
+
+WIDTH = 7.2
+"""Inches: what fits a page's column."""
+
+SETTINGS: dict[Any, Any] = {
+    "font.size": 8.5,
+    "font.family": "sans-serif",
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "figure.facecolor": PAPER,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure: its title, what it shows of a table in words (None: nothing to show), and how it is drawn."""
+
+    title: str
+    describe: Callable[[Table], str | None]
+    draw: Callable[[Table], Figure]
+
+
+def render(name: str, drawing: Drawing, table: Table) -> dict[str, bytes]:
+    """A figure's files by ending, "svg" and "png"; the same table gives the same bytes."""
+    with mpl.rc_context({**SETTINGS, "svg.hashsalt": f"manyheads-{name}"}):
+        figure = drawing.draw(table)
+        FigureCanvasAgg(figure)
+        svg, png = io.BytesIO(), io.BytesIO()
+        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Title": drawing.title})
+        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+    return {"svg": svg.getvalue(), "png": png.getvalue()}
+
+
+def canvas(height: float) -> Figure:
+    """An empty figure of the common width."""
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def light_grid(axes: Axes, axis: str) -> None:
+    """Thin lines behind the data along one axis, "x" or "y"."""
+    axes.set_axisbelow(True)
+    axes.grid(visible=True, axis="x" if axis == "x" else "y", color=GREY, alpha=0.3, linewidth=0.5)
+
+
+def shortened(name: str, most: int = 46) -> str:
+    """A row's name for a figure: what does not fit is left out in the middle."""
+    if len(name) <= most:
+        return name
+    half = (most - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"

@@ -1,0 +1,53 @@
+"""table.csv: a line a row, twins too, in flat columns; empty where a number is not known."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from manyheads.study.table import Difference, Figures, Interval, Table, TableRow
+
+FIGURES = ("mean", "low", "high")
+TESTED = (*FIGURES, "p", "p_holm")
+
+
+def to_csv(table: Table) -> str:
+    """The content of table.csv."""
+    text = io.StringIO()
+    lines = [dict(_flat(table, row)) for row in table.rows]
+    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _flat(table: Table, row: TableRow) -> Iterator[tuple[str, object]]:
+    yield "row", row.name
+    yield "same_as", row.same_as
+    yield "twin_of", None if row.twin_of is None else row.twin_of[0]
+    for factor in table.factors:
+        yield f"factor.{factor}", row.levels.get(factor, "")
+    yield "seeds", len(row.seeds)
+    yield "failed", len(row.failed)
+    yield "missing", len(row.missing)
+    for which, figures in (("best", row.best), ("last", row.last)):
+        yield from _figures(table, which, figures)
+    yield from _numbers("difference", row.difference, TESTED)
+    for task in table.tasks:
+        yield from _numbers(f"difference.{task.name}", row.differences.get(task.name), TESTED)
+    yield "may_be_best", None if row.may_be_best is None else str(row.may_be_best).lower()
+    yield "provenance", row.provenance
+
+
+def _figures(table: Table, which: str, figures: Figures) -> Iterator[tuple[str, object]]:
+    for task in table.tasks:
+        yield from _numbers(f"{which}.{task.name}.{task.metric}", figures.tasks.get(task.name), FIGURES)
+    yield from _numbers(f"{which}.average", figures.average, FIGURES)
+    yield from _numbers(f"{which}.course_score", figures.course_score, FIGURES)
+    yield f"{which}.epochs", " ".join("" if epoch is None else f"{epoch:g}" for epoch in figures.epochs)
+
+
+def _numbers(prefix: str, found: Interval | Difference | None, names: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+    for name in names:
+        yield f"{prefix}.{name}", None if found is None else getattr(found, name)

@@ -1,0 +1,60 @@
+"""table.html: one page with everything in it, figures too; it asks nothing of a network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from manyheads.study.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PAPER, SERIES
+from manyheads.study.render.sections import sections
+from manyheads.study.render.words import TICK
+from manyheads.study.table import Table
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure for the page: its name, title, what it shows in words, and its SVG file's text."""
+
+    name: str
+    title: str
+    alt: str
+    svg: str
+
+
+def to_html(table: Table, pictures: Sequence[Picture] = ()) -> str:
+    """The content of table.html."""
+    environment = Environment(
+        loader=PackageLoader("manyheads.study.render", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    shown = [(picture, inline(picture)) for picture in pictures]
+    page = environment.get_template("table.html.jinja")
+    return page.render(table=table, sections=sections(table), pictures=shown, tick=TICK)
+
+
+def inline(picture: Picture) -> Markup:
+    """A figure's SVG as part of a page: its colours follow the page's, light or dark."""
+    body = picture.svg[picture.svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<svg ([^>]*)>", _opening(picture), body, count=1)
+    for name, colour in _colours().items():
+        body = re.sub(re.escape(colour), f"var(--{name})", body, flags=re.IGNORECASE)
+    return Markup(body)
+
+
+def _opening(picture: Picture) -> str:
+    alt = str(Markup.escape(picture.alt)).replace("\\", r"\\")
+    return rf'<svg \1 role="img" aria-label="{alt}">'
+
+
+def _colours() -> dict[str, str]:
+    fixed = {"ink": INK, "paper": PAPER, "grey": GREY, "blue": BLUE, "orange": ORANGE, "green": GREEN}
+    return {**fixed, **{f"series{number}": colour for number, colour in enumerate(SERIES)}}

@@ -1,0 +1,87 @@
+"""table.tex: the sections of a table as table environments; the document needs `\\usepackage{booktabs}` and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from manyheads.study.render.sections import Cell, Section, sections
+from manyheads.study.render.words import TICK
+from manyheads.study.table import Table
+
+ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+    '"': "''",
+}
+
+
+def to_latex(table: Table) -> str:
+    """The content of table.tex."""
+    return "\n".join(_lines(table)) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text for LaTeX, every character of meaning there made plain."""
+    return "".join(ESCAPES.get(character, character) for character in text).replace("\n", " ")
+
+
+def _lines(table: Table) -> Iterator[str]:
+    yield r"% Needs \usepackage{booktabs}. Wide: sideways or on a page of its own, or leave columns out."
+    for number, section in enumerate(sections(table)):
+        caption = f"{table.title}: {section.title[0].lower()}{section.title[1:]}."
+        if number == 0:
+            caption = " ".join(text for text in (f"{table.title}.", table.caption, table.setting, *table.notes) if text)
+        else:
+            caption = f"{caption} {section.note}".strip()
+        yield from _section(section, escape(caption), f"tab:study-{number + 1}")
+
+
+def _section(section: Section, caption: str, label: str) -> Iterator[str]:
+    yield r"\begin{table*}"
+    yield r"\centering\scriptsize\setlength{\tabcolsep}{3pt}"
+    yield rf"\caption{{{caption}}}"
+    yield rf"\label{{{label}}}"
+    yield rf"\begin{{tabular}}{{@{{}}{''.join('r' if column.numeric else 'l' for column in section.columns)}@{{}}}}"
+    yield r"\toprule"
+    yield " & ".join(_stacked(escape(column.title)) for column in section.columns) + r" \\"
+    yield r"\midrule"
+    for row in section.rows:
+        yield " & ".join(_cell(cell) for cell in row) + r" \\[2pt]"
+    yield r"\bottomrule"
+    yield r"\end{tabular}"
+    yield r"\end{table*}"
+
+
+def _stacked(title: str) -> str:
+    """A head of several words, one below the other."""
+    lines = title.replace(" ", r" \\ ")
+    return title if lines == title else rf"\shortstack{{{lines}}}"
+
+
+def _cell(cell: Cell) -> str:
+    if cell.mark == "name":
+        return _below(escape(cell.text), escape(cell.detail), "l")
+    text = r"$\times$" if cell.text == TICK else _signed(escape(cell.text))
+    if cell.mark in ("best", "clear") and text:
+        text = rf"\textbf{{{text}}}"
+    return _below(text, _signed(escape(cell.detail)), "r")
+
+
+def _below(text: str, detail: str, align: str) -> str:
+    return rf"\shortstack[{align}]{{{text} \\ {{\tiny {detail}}}}}" if detail else text
+
+
+def _signed(text: str) -> str:
+    """The minus of a number as mathematics; a hyphen in a name stays one."""
+    return text.replace("-.", "$-$.")

@@ -1,0 +1,137 @@
+"""From the runs of a study to its table: every number is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyheads.evaluation.estimate import Estimate, Sample
+from manyheads.study.collect import WHICH, Collected, collect
+from manyheads.study.compare import corrected, interval, less, may_be_best
+from manyheads.study.curves import curves_of, timings_of
+from manyheads.study.notes import notes_of, setting_of
+from manyheads.study.plan import Row, StudyPlan
+from manyheads.study.samples import TaskSamples, of_metric, samples_of
+from manyheads.study.table import Difference, Figures, Interval, Table, TableRow, TaskFacts
+from manyheads.study.twins import twin_gains
+from manyheads.study.worth import Worth, worth_of
+
+
+def tabulate(plan: StudyPlan, out: Path) -> Table:
+    """The table of a study, from its run folders alone.
+
+    Raises:
+        RunError: no run is finished, or runs cannot be compared.
+    """
+    return _Tabulation.of(plan, collect(plan, out)).table()
+
+
+@dataclass(frozen=True)
+class _Tabulation:
+    """A study's samples: `samples[which][row][task]`."""
+
+    plan: StudyPlan
+    collected: Collected
+    samples: Mapping[str, Mapping[str, TaskSamples]]
+    metrics: Mapping[str, str]
+
+    @classmethod
+    def of(cls, plan: StudyPlan, collected: Collected) -> _Tabulation:
+        samples = {}
+        for which in WHICH:
+            found: dict[str, TaskSamples] = {}
+            for row in plan.rows:
+                runs = collected.rows[row.name]
+                found[row.name] = found[row.same_as] if row.same_as else samples_of(collected, runs, which)
+            samples[which] = found
+        return cls(plan, collected, samples, {task: dev.metric for task, dev in collected.dev.items()})
+
+    def table(self) -> Table:
+        plan, collected = self.plan, self.collected
+        differences = corrected({row.name: self._difference(row, plan.metric) for row in self._compared()})
+        by_task = corrected(
+            {(row.name, task): self._difference(row, task) for row in self._compared() for task in self.metrics}
+        )
+        best = may_be_best({row.name: self._of(row.name, plan.metric) for row in self._distinct()})
+        rows = tuple(self._row(row, differences, by_task, best) for row in plan.rows)
+        worth = self._worth()
+        return Table(
+            title=plan.title,
+            caption=plan.caption,
+            setting=setting_of(plan, collected),
+            baseline=plan.baseline,
+            metric=plan.metric,
+            seeds=plan.seeds,
+            factors=plan.factors,
+            tasks=tuple(TaskFacts(task, dev.metric, len(dev.ids)) for task, dev in collected.dev.items()),
+            rows=rows,
+            twins=twin_gains(plan, lambda row, metric: self._of(row, metric)),
+            effects=worth.effects,
+            aliases=worth.aliases,
+            smallest_difference=worth.smallest_difference,
+            notes=notes_of(plan, collected, rows, worth),
+            failures=tuple(
+                failure for row in plan.rows if not row.same_as for failure in collected.rows[row.name].failures
+            ),
+            curves=curves_of(plan, collected),
+            timings=timings_of(plan, collected),
+        )
+
+    def _distinct(self) -> list[Row]:
+        """The rows with runs of their own that are no twins."""
+        return [row for row in self.plan.rows if row.twin_of is None and row.same_as is None]
+
+    def _compared(self) -> list[Row]:
+        """The rows that are compared with the baseline: one family."""
+        baseline = self.plan.row(self.plan.baseline)
+        return [row for row in self._distinct() if row.name not in (baseline.name, baseline.same_as)]
+
+    def _of(self, row: str, metric: str, which: str = "best") -> list[Sample] | None:
+        return of_metric(self.samples[which][row], metric, self.metrics)
+
+    def _difference(self, row: Row, metric: str) -> Estimate | None:
+        if metric in ("average", "course_score") and set(self.samples["best"][row.name]) != set(
+            self.samples["best"][self.plan.baseline]
+        ):
+            return None
+        return less(self._of(row.name, metric), self._of(self.plan.baseline, metric))
+
+    def _row(
+        self,
+        row: Row,
+        differences: Mapping[str, Difference | None],
+        by_task: Mapping[tuple[str, str], Difference | None],
+        best: Mapping[str, bool | None],
+    ) -> TableRow:
+        runs = self.collected.rows[row.name]
+        own = row.same_as or row.name
+        return TableRow(
+            name=row.name,
+            same_as=row.same_as,
+            twin_of=row.twin_of,
+            levels=row.levels,
+            provenance=row.provenance,
+            seeds=runs.seeds,
+            failed=tuple(failure.seed for failure in runs.failures),
+            missing=runs.missing,
+            best=self._figures(row.name, "best"),
+            last=self._figures(row.name, "last"),
+            difference=differences.get(own),
+            differences={task: by_task.get((own, task)) for task in row.recipe.tasks},
+            may_be_best=best.get(own),
+        )
+
+    def _figures(self, row: str, which: str) -> Figures:
+        tasks = {task: self._interval(row, task, which) for task in self.samples[which][row]}
+        average, course = (self._interval(row, metric, which) for metric in ("average", "course_score"))
+        return Figures(tasks, average, course, self.collected.rows[row].epochs[which])
+
+    def _interval(self, row: str, metric: str, which: str) -> Interval | None:
+        return interval(self._of(row, metric, which))
+
+    def _worth(self) -> Worth:
+        rows = {row.name: self._of(row.name, self.plan.metric) for row in self._distinct()}
+        levels = {row.name: row.levels for row in self._distinct()}
+        comparisons = [self._difference(row, self.plan.metric) for row in self._compared()]
+        return worth_of(self.plan.baseline, rows, levels, comparisons)

@@ -1,0 +1,50 @@
+"""Writing a study's table: all of its forms and figures, from the run folders alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from manyheads.run.atomic import write_bytes, write_text
+from manyheads.study.figures import FIGURES
+from manyheads.study.figures.style import render
+from manyheads.study.plan import StudyPlan
+from manyheads.study.render.csv_ import to_csv
+from manyheads.study.render.html import Picture, to_html
+from manyheads.study.render.json_ import to_json
+from manyheads.study.render.latex import to_latex
+from manyheads.study.render.markdown import to_markdown
+from manyheads.study.table import Table
+from manyheads.study.tabulate import tabulate
+
+
+def write_table(plan: StudyPlan, out: Path) -> Table:
+    """Write `OUT/table.{json,csv,md,tex,html}` and `OUT/figures/<name>.{svg,png}`, and return the table.
+
+    Figures that an earlier table had and this one has not are removed.
+
+    Raises:
+        RunError: no run is finished, runs cannot be compared, or the folder may not be written.
+    """
+    table = tabulate(plan, out)
+    pictures = _write_figures(table, out / "figures")
+    write_text(out / "table.json", to_json(table))
+    write_text(out / "table.csv", to_csv(table))
+    write_text(out / "table.md", to_markdown(table))
+    write_text(out / "table.tex", to_latex(table))
+    write_text(out / "table.html", to_html(table, pictures))
+    return table
+
+
+def _write_figures(table: Table, folder: Path) -> list[Picture]:
+    pictures = []
+    for name, drawing in FIGURES.items():
+        alt = drawing.describe(table)
+        if alt is None:
+            for ending in ("svg", "png"):
+                (folder / f"{name}.{ending}").unlink(missing_ok=True)
+            continue
+        files = render(name, drawing, table)
+        for ending, content in files.items():
+            write_bytes(folder / f"{name}.{ending}", content)
+        pictures.append(Picture(name, drawing.title, alt, files["svg"].decode("utf-8")))
+    return pictures
