@@ -17,9 +17,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special
 
 Floats = NDArray[np.float64]
+
+SMALLEST_LOG_P = math.log(1e-12)
+"""Below this a p value says nothing but "very small"."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +67,15 @@ class Components:
     examples: float
     examples_df: float
 
-    def half_width(self, level: float) -> float:
-        """Half the interval of this level: each part with the t quantile of its own degrees of freedom.
+    def half_width(self, error: float) -> float:
+        """Half the interval of level 1 - `error`: each part with the t quantile of its own degrees of freedom.
 
         That is recovery of variance estimates (Zou and Donner 2008; Howe 1974), and at 0 examples' variance Welch's
         interval, at 0 seeds' variance the paired t over examples. One t with Satterthwaite's degrees of freedom for
         the sum was tried first: with 3 seeds it covers 90 to 93% where it says 95, for when the seeds' variance comes
         out small by chance, it also claims many degrees of freedom.
         """
-        tail = (1 + level) / 2
-        seeds = stats.t.ppf(tail, self.seeds_df) ** 2 * self.seeds if self.seeds > 0 else 0.0
-        examples = stats.t.ppf(tail, self.examples_df) ** 2 * self.examples if self.examples > 0 else 0.0
-        return math.sqrt(float(seeds + examples))
+        return math.sqrt(_share(self.seeds, self.seeds_df, error) + _share(self.examples, self.examples_df, error))
 
     @property
     def standard_error(self) -> float:
@@ -96,10 +96,9 @@ def contrast(rows: Sequence[Sequence[Sample]], weights: Sequence[float], level: 
     mean = float(sum(w * _by_seed(row).mean() for w, row in zip(weights, rows, strict=True)))
     parts = components(rows, weights)
     known = all(len(row[0].values) > 1 for row in rows)
-    half = parts.half_width(level)
-    error = parts.standard_error
-    p = _p_value(mean, parts) if known and error > 0 else None
-    return Estimate(mean, mean - half, mean + half, p, error, _matching_df(half, error, level), known)
+    half, se = parts.half_width(1 - level), parts.standard_error
+    p = _p_value(mean, parts) if known and se > 0 else None
+    return Estimate(mean, mean - half, mean + half, p, se, _matching_df(half, se, 1 - level), known)
 
 
 def components(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> Components:
@@ -121,13 +120,19 @@ def components(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> Co
     return Components(seeds, seeds_df, max(0.0, examples), min(counts) - 1)
 
 
+def _share(variance: float, df: float, error: float) -> float:
+    """A part's share of the squared half width."""
+    return float(special.stdtrit(df, error / 2)) ** 2 * variance if variance > 0 else 0.0
+
+
 def _residual(influence: Floats) -> float:
     """The variance of a mean over seeds that stems from what is neither the seed's nor the example's: 0 of one seed."""
     seeds, count = influence.shape
     if seeds == 1:
         return 0.0
     left = influence - influence.mean(axis=0)
-    return float(np.sum(left * left)) / ((seeds - 1) * (count - 1)) / seeds
+    found: float = np.square(left).sum().item() / ((seeds - 1) * (count - 1)) / seeds
+    return found
 
 
 def _p_value(mean: float, parts: Components) -> float:
@@ -136,26 +141,26 @@ def _p_value(mean: float, parts: Components) -> float:
         return 1.0
 
     def reaches(log_p: float) -> float:
-        return parts.half_width(1 - math.exp(log_p)) - abs(mean)
+        return parts.half_width(math.exp(log_p)) - abs(mean)
 
-    lowest = -34.0
-    if reaches(lowest) <= 0:
-        return math.exp(lowest)
-    if reaches(-1e-12) >= 0:
-        return 1.0
-    return math.exp(float(optimize.brentq(reaches, lowest, -1e-12, xtol=1e-10)))
+    if reaches(SMALLEST_LOG_P) <= 0:
+        return math.exp(SMALLEST_LOG_P)
+    return math.exp(float(optimize.brentq(reaches, SMALLEST_LOG_P, 0.0, xtol=1e-12)))
 
 
-def _matching_df(half: float, error: float, level: float) -> float:
+def _matching_df(half: float, se: float, error: float) -> float:
     """The degrees of freedom of the t distribution that gives this half width for this standard error."""
-    if error == 0:
+    if se == 0:
         return math.inf
-    ratio, tail = half / error, (1 + level) / 2
-    if ratio <= stats.t.ppf(tail, 1e7):
+    ratio = half / se
+
+    def wider(log_df: float) -> float:
+        return -float(special.stdtrit(math.exp(log_df), error / 2)) - ratio
+
+    most = math.log(1e7)
+    if wider(most) >= 0:
         return math.inf
-    if ratio >= stats.t.ppf(tail, 1.0):
-        return 1.0
-    return float(optimize.brentq(lambda df: stats.t.ppf(tail, df) - ratio, 1.0, 1e7))
+    return math.exp(float(optimize.brentq(wider, 0.0, most))) if wider(0.0) > 0 else 1.0
 
 
 def _by_seed(row: Sequence[Sample]) -> Floats:

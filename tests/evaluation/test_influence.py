@@ -1,0 +1,83 @@
+"""Influences: what each example does to a metric, against small changes of its weight."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from manyheads.evaluation.influence import INFLUENCE, sample
+from manyheads.evaluation.metrics import METRICS
+from manyheads.tasks.kind import Predictions
+
+N = 400
+
+
+def make(metric: str, seed: int, n: int = N) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions and targets of n examples, classes or values as the metric needs."""
+    rng = np.random.default_rng(seed)
+    targets = rng.standard_normal(n)
+    predicted = targets + 0.7 * rng.standard_normal(n)
+    if metric in ("accuracy", "macro_f1", "mcc"):
+        cuts = [-0.8, 0.1, 0.9]
+        return np.digitize(predicted, cuts).astype(float), np.digitize(targets, cuts).astype(float)
+    return predicted, targets
+
+
+@pytest.mark.parametrize("metric", sorted(METRICS))
+def test_every_metric_has_an_influence_of_mean_zero(metric: str) -> None:
+    predicted, targets = make(metric, 0)
+    found = sample(metric, np.stack([predicted, make(metric, 0)[0][::-1]]), targets)
+    assert found is not None
+    assert found.values[0] == METRICS[metric](Predictions(predicted, None), targets)
+    assert found.influence.shape == (2, N)
+    np.testing.assert_allclose(found.influence.mean(axis=1), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", sorted(METRICS))
+def test_an_influence_is_what_leaving_the_example_out_does(metric: str) -> None:
+    """(n - 1)(whole - without) is the jackknife's influence: the same up to 1/n."""
+    predicted, targets = make(metric, 1)
+    found = sample(metric, predicted[None], targets)
+    assert found is not None
+    jackknife = np.array(
+        [
+            found.values[0] - METRICS[metric](Predictions(np.delete(predicted, i), None), np.delete(targets, i))
+            for i in range(N)
+        ]
+    ) * (N - 1)
+    scale = found.influence[0].std()
+    assert np.abs(jackknife - jackknife.mean() - found.influence[0]).max() < 0.2 * scale
+
+
+@pytest.mark.parametrize("metric", sorted(METRICS))
+def test_the_spread_of_influences_is_the_spread_over_samples(metric: str) -> None:
+    """The variance of a metric over samples of n examples is that of the influences over n."""
+    values, spreads = [], []
+    for seed in range(150):
+        predicted, targets = make(metric, seed, 200)
+        found = sample(metric, predicted[None], targets)
+        assert found is not None
+        values.append(found.values[0])
+        spreads.append(found.influence[0].var(ddof=1) / 200)
+    # The spread of a variance from 150 samples is 12%; three of it.
+    assert np.mean(spreads) / np.var(values, ddof=1) == pytest.approx(1.0, abs=0.35)
+
+
+def test_spearman_with_ties_goes_by_mean_ranks() -> None:
+    rng = np.random.default_rng(3)
+    targets = rng.integers(0, 6, 500).astype(float)
+    predicted = targets + rng.standard_normal(500)
+    jackknife = sample("spearman", predicted[None], targets)
+    assert jackknife is not None
+    without = METRICS["spearman"](Predictions(predicted[1:], None), targets[1:])
+    assert without is not None
+    assert (jackknife.values[0] - without) * 499 == pytest.approx(jackknife.influence[0, 0], abs=0.15)
+
+
+def test_an_undefined_metric_has_no_sample() -> None:
+    targets = np.arange(10.0)
+    assert sample("pearson", np.stack([targets, np.ones(10)]), targets) is None
+
+
+def test_the_menus_agree() -> None:
+    assert set(INFLUENCE) == set(METRICS)
