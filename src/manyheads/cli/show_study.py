@@ -77,8 +77,7 @@ def _runner(plan: StudyPlan, jobs: int | None, ray: str | None) -> tuple[Runner,
         from manyheads.study.cluster import run_on_ray
 
         def run(cells: Sequence[Any], notify: Any) -> bool:
-            run_on_ray(cells, address=ray, notify=notify, keep_models=plan.keep_models)
-            return True
+            return run_on_ray(cells, address=ray, notify=notify, keep_models=plan.keep_models)
 
         return run, f"on the Ray cluster {ray}, {each} a run"
     devices = torch.cuda.device_count() if any(row.recipe.device != "cpu" for row in plan.rows) else 0

@@ -1,0 +1,68 @@
+"""Studies on a Ray cluster of two nodes on this machine: the same runs, and a lost node loses no finished one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manyheads.study.cells import Cell, cells_of, read_error, state_of
+from manyheads.study.cluster import run_on_ray
+from manyheads.study.load import load_study
+from manyheads.study.local import run_local
+
+ray_cluster = pytest.importorskip("ray.cluster_utils", reason="the extra `ray` is not installed")
+
+# Ray leaves sockets and processes to the collector when a cluster is taken down; none of that is this project's.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    found = ray_cluster.Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": 10**8}
+    )
+    yield found
+    found.shutdown()
+
+
+def run(cells: list[Cell], cluster: Any, told: list[tuple[str, dict[str, Any]]], after: Any = None) -> bool:
+    def notify(event: str, **fields: Any) -> None:
+        told.append((event, fields))
+        if after is not None:
+            after(event)
+
+    return run_on_ray(cells, address=cluster.address, notify=notify, keep_models=False)
+
+
+def test_two_nodes_give_the_bytes_of_local_processes_and_a_lost_node_loses_no_finished_run(
+    cluster: Any, tiny_study: Path, tmp_path: Path
+) -> None:
+    second = cluster.add_node(num_cpus=1, object_store_memory=10**8)
+    tiny_study.write_text(tiny_study.read_text() + '[rows.broken]\nencoder = "nobody/nothing-here"\n')
+    plan = load_study(tiny_study)
+    cells = list(cells_of(plan, tmp_path / "ray"))
+    told: list[tuple[str, dict[str, Any]]] = []
+    lost: list[str] = []
+
+    def lose_a_node(event: str) -> None:
+        if event == "cell_done" and not lost:
+            lost.append(event)
+            cluster.remove_node(second, allow_graceful=False)
+
+    assert run(cells, cluster, told, lose_a_node)
+    events = [event for event, _ in told]
+    assert lost
+    assert events.count("cell_done") == 4
+    assert events.count("cell_failed") == 2
+    assert [state_of(cell) for cell in cells] == ["failed" if cell.row == "broken" else "done" for cell in cells]
+    assert all("nobody/nothing-here" in read_error(cell.error_file)["error"] for cell in cells if cell.row == "broken")
+
+    local = [cell for cell in cells_of(plan, tmp_path / "local") if cell.row == "plain"][:1]
+    assert run_local(local, jobs=1, notify=lambda _event, **_fields: None, keep_models=False)
+    other = next(cell for cell in cells if (cell.row, cell.seed) == (local[0].row, local[0].seed))
+    for file in sorted((local[0].folder / "predictions").iterdir()):
+        assert file.read_bytes() == (other.folder / "predictions" / file.name).read_bytes()
