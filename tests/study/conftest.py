@@ -1,10 +1,28 @@
-"""A study of two rows and two seeds on the tiny recipe, each run a few steps."""
+"""A study of two rows and two seeds on the tiny recipe, each run a few steps; and one of made-up predictions."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from manyheads.evaluation.evaluate import measure, summarise
+from manyheads.recipe.label_space import LabelSpace
+from manyheads.recipe.schema import TaskOptions
+from manyheads.recipe.tasks import build_task, resolved_options
+from manyheads.recipe.write import recipe_to_toml
+from manyheads.run.atomic import write_json
+from manyheads.run.folder import RunFolder
+from manyheads.study.cells import Cell, cells_of, error_file
+from manyheads.study.load import load_study
+from manyheads.study.plan import StudyPlan
+from manyheads.tasks.kind import Predictions
+from manyheads.tasks.records import json_lines, records
+from manyheads.tasks.task import Task
 
 STUDY = """
 base = "{base}"
@@ -25,3 +43,145 @@ def tiny_study(tiny_recipe: Path, tmp_path: Path) -> Path:
     file = tmp_path / "tiny.toml"
     file.write_text(STUDY.format(base=tiny_recipe))
     return file
+
+
+SYNTHETIC = """
+base = "recipe.toml"
+title = "Small & <synthetic>"
+caption = "Made of random numbers."
+seeds = [1, 2, 3]
+baseline = "plain"
+twins = ["even"]
+[factors]
+EB = { key = "batching.strategy", levels = { yes = "even", no = "sequential" } }
+LR = { key = "tasks.para.loss_weight", levels = { no = 1.0 } }
+[rows.plain]
+batching.strategy = "sequential"
+[rows.even]
+batching.strategy = "even"
+[rows."plain_rescale0.1"]
+batching.strategy = "sequential"
+tasks.para.loss_weight = 0.1
+provenance = "one of four"
+[rows."even_rescale0.1"]
+batching.strategy = "even"
+tasks.para.loss_weight = 0.1
+[rows.again]
+batching.strategy = "even"
+"""
+
+BASE = """
+encoder = "minilm-offline"
+threads = 1
+[tasks.sst]
+kind = "classification"
+train = "sst-train.csv"
+dev = "sst-dev.csv"
+text = "sentence"
+label = "sentiment"
+labels = ["bad", "fair", "good"]
+[tasks.para]
+kind = "classification"
+train = "para-train.csv"
+dev = "para-dev.csv"
+text = ["a", "b"]
+label = "same"
+labels = [0, 1]
+[tasks.sts]
+kind = "regression"
+train = "sts-train.csv"
+dev = "sts-dev.csv"
+text = ["a", "b"]
+label = "similarity"
+range = [0, 5]
+"""
+
+DEV_ROWS = {"sst": 150, "para": 200, "sts": 120}
+
+
+class SyntheticStudy:
+    """A study file, and run folders as training leaves them, of made-up predictions; quick to make."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file, self.out = folder / "study.toml", folder / "out"
+        self.file.write_text(SYNTHETIC)
+        (folder / "recipe.toml").write_text(BASE)
+
+    def plan(self) -> StudyPlan:
+        return load_study(self.file)
+
+    def rewrite(self, old: str, new: str) -> None:
+        assert old in self.file.read_text()
+        self.file.write_text(self.file.read_text().replace(old, new))
+
+    def run(self, gains: Mapping[str, float] | None = None, skip: Collection[tuple[str, int]] = ()) -> StudyPlan:
+        """Make the runs of every cell but `skip`; a row is better by its gain."""
+        plan = self.plan()
+        for cell in cells_of(plan, self.out):
+            if (cell.row, cell.seed) not in skip:
+                make_run(cell, (gains or {}).get(cell.row, 0.0))
+        return plan
+
+    def fail(self, row: str, seed: int, error: str) -> None:
+        write_json(error_file(self.out, row, seed), {"error": error, "kind": "TrainingError"})
+
+
+def make_run(cell: Cell, gain: float) -> None:
+    """A finished run folder of two epochs, the second of which is the best."""
+    folder = RunFolder(cell.folder)
+    tasks = {name: build_task(name, options, _space(options)) for name, options in cell.recipe.tasks.items()}
+    settled = {name: resolved_options(cell.recipe.tasks[name], task) for name, task in tasks.items()}
+    _put(folder.recipe, recipe_to_toml(cell.recipe.model_copy(update={"tasks": settled, "device": "cpu"})))
+    _put(folder.provenance, json.dumps({"hardware": {"device": "cpu", "processor": "Abacus"}}))
+    entries = []
+    for epoch, skill in ((1, 0.5 + gain), (2, 0.7 + gain)):
+        metrics = {}
+        for name, task in tasks.items():
+            # The dev examples are the study's; the predictions are the cell's own.
+            examples = np.random.default_rng([*name.encode()])
+            own = np.random.default_rng([cell.seed, *cell.row.encode(), *name.encode(), epoch])
+            ids = [f"{name}-{place}" for place in range(DEV_ROWS[name])]
+            found, targets = _predict(task, skill, examples, own, DEV_ROWS[name])
+            metrics[name] = measure(task, found, targets)
+            lines = "".join(json_lines(records(task.kind, ids, found, targets)))
+            for which in ("best", "last"):
+                _put(folder.prediction_file(name, "dev", which), lines)
+        entries.append({"epoch": epoch, "step": 10 * epoch, **summarise(tasks, metrics)})
+    columns = [f"{name}.{task.metric}" for name, task in tasks.items()]
+    lines = [",".join(["epoch", "step", *columns, "average"])]
+    for entry in entries:
+        scores = [entry["tasks"][name][task.metric] for name, task in tasks.items()]
+        lines.append(",".join(map(str, [entry["epoch"], entry["step"], *scores, entry["average"]])))
+    _put(folder.results_csv, "\n".join(lines) + "\n")
+    times = {"seconds": 60.0 + len(cell.row) + cell.seed, "examples": 2000}
+    _put(folder.results, json.dumps({"best": entries[1], "last": entries[1], **times}))
+
+
+def _put(file: Path, text: str) -> None:
+    """Without the waits for the disk that a real run makes."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def _space(options: TaskOptions) -> LabelSpace:
+    if options.labels is not None:
+        return LabelSpace(labels=tuple(options.labels))
+    return LabelSpace(value_range=(0.0, 5.0))
+
+
+def _predict(
+    task: Task, skill: float, examples: np.random.Generator, own: np.random.Generator, count: int
+) -> tuple[Predictions, NDArray[np.float64]]:
+    if task.kind.labels is None:
+        targets = np.round(examples.uniform(0, 5, count), 1)
+        return Predictions(targets + own.normal(0, 2 * (1.2 - skill), count), None), targets
+    classes = len(task.kind.labels)
+    targets = examples.integers(classes, size=count).astype(np.float64)
+    right = own.uniform(size=count) < skill + own.normal(0, 0.005)
+    values = np.where(right, targets, (targets + 1) % classes)
+    return Predictions(values, np.eye(classes)[values.astype(int)]), targets
+
+
+@pytest.fixture
+def synthetic(tmp_path: Path) -> SyntheticStudy:
+    return SyntheticStudy(tmp_path)

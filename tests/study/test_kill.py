@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 SECONDS = 240
 
 
@@ -23,9 +25,10 @@ def rows(out: Path) -> bytes:
     return json.dumps(json.loads((out / "table.json").read_text())["rows"]).encode()
 
 
+@pytest.mark.timeout(600)
 def test_five_kills_and_one_job_or_two_give_the_same_rows(tiny_study: Path, tmp_path: Path) -> None:
     text = tiny_study.read_text().replace("max_steps = 4", "max_steps = 12")
-    tiny_study.write_text(text + "[rows.sequential]\nbatching.strategy = 'sequential'\n")
+    tiny_study.write_text(text)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     done = subprocess.run(command(tiny_study, whole, 2), capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,11 @@ class Phase:
         """Its events."""
         return self.folder / "events.jsonl"
 
-    def run(self) -> Progress:
+    def run(self, before: Mapping[str, float] | None = None) -> Progress:
         """Train to the end, from the last checkpoint where there is one.
 
-        The first evaluation is of the weights as they come in, at epoch 0.
+        The encoder is evaluated before and after each epoch, a new head at its end alone. `before`: the held-out loss
+        of the weights as they come in, where it is known.
 
         Raises:
             Interrupted: a signal asked to stop; a checkpoint is written.
@@ -82,7 +84,7 @@ class Phase:
             plan = self._plan()
             tell("start" if latest is None else "resume", at=progress.step, total_steps=plan.total_steps)
             if latest is None:
-                self._measure_before(progress, loss, tell)
+                self._begin(progress, loss, tell, before)
             return Loop(
                 model=self.model,
                 optimizer=optimizer,
@@ -105,7 +107,9 @@ class Phase:
     def _plan(self) -> Plan:
         epochs = self.options.head_epochs if self.name == "head" else self.options.epochs
         batches = self.train.batches_per_epoch(self.options.batch_size)
-        return Plan(batches, epochs, checkpoint_every=self.options.checkpoint_every)
+        evaluate_every = epochs * batches if self.name == "head" else None
+        every = self.options.checkpoint_every
+        return Plan(batches, epochs, evaluate_every=evaluate_every, checkpoint_every=every)
 
     def _stepper(self, loss: MaskedLoss, optimizer: torch.optim.AdamW) -> Stepper[MaskedBatch]:
         weighting = WEIGHTING["fixed"]({NAME: 1.0})
@@ -115,9 +119,12 @@ class Phase:
     def _batch(self, k: int) -> MaskedBatch:
         return self.train.batch(k, batch_size=self.options.batch_size, phase=PLACES[self.name])
 
-    def _measure_before(self, progress: Progress, loss: MaskedLoss, tell: Listener) -> None:
+    def _begin(self, progress: Progress, loss: MaskedLoss, tell: Listener, before: Mapping[str, float] | None) -> None:
+        """Put what the weights are worth as they come in at the head of the evaluations."""
+        if self.name == "head":
+            return
         started = time.perf_counter()
-        entry: dict[str, Any] = {"epoch": 0, "step": 0, **loss.held_out(self.held_out)}
+        entry: dict[str, Any] = {"epoch": 0, "step": 0, **(before or loss.held_out(self.held_out))}
         progress.evaluations.append(entry)
         tell("evaluation", **entry, evaluation_seconds=round(time.perf_counter() - started, 3))
 

@@ -91,7 +91,7 @@ class Pretraining:
             model.encoder.requires_grad_(False)
             head_evaluations = first.run().evaluations
         model.train_all()
-        progress = main.run()
+        progress = main.run(_measured(head_evaluations[-1]) if head_evaluations else None)
         summary = {
             "key": entry.key,
             "encoder": {"name": self.source.name, "revision": self.source.revision, "sha256": self.source.sha256},

@@ -95,7 +95,7 @@ def _read_row(plan: StudyPlan, out: Path, row: Row, dev: dict[str, DevExamples])
     results: list[dict[str, Any]] = [folder.read_results() for folder in done.values()]
     recipe = row.recipe
     if done:
-        recipe = [_own_recipe(plan, row, seed, folder) for seed, folder in done.items()][0]
+        recipe = [_own_recipe(plan, row, seed, folder) for seed, folder in done.items()][-1]
         _agree_on_tasks(recipe, list(done.values()), dev)
     gone = {failure.seed for failure in failed}
     return RowRuns(

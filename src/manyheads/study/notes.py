@@ -72,6 +72,8 @@ def _notes(plan: StudyPlan, collected: Collected, rows: Sequence[TableRow], wort
             f"comparisons, is {worth.smallest_difference:.4f} (the median over its comparisons). A smaller one that is "
             "not significant is no sign of there being none."
         )
+    if worth.aliases:
+        yield f"These rows cannot tell apart: {'; '.join(worth.aliases)}."
     if len({count for count in (len(row.seeds) for row in rows) if count}) > 1:
         yield "Rows have different numbers of finished seeds; see the column of seeds."
     yield from _undefined(collected, rows)

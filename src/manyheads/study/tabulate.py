@@ -66,7 +66,7 @@ class _Tabulation:
             factors=plan.factors,
             tasks=tuple(TaskFacts(task, dev.metric, len(dev.ids)) for task, dev in collected.dev.items()),
             rows=rows,
-            twins=twin_gains(plan, lambda row, metric: self._of(row, metric)),
+            twins=twin_gains(plan, self._of),
             effects=worth.effects,
             aliases=worth.aliases,
             smallest_difference=worth.smallest_difference,

@@ -50,8 +50,10 @@ def draw(table: Table) -> Figure:
         axes.plot([seconds], [value.mean], marker="o", markersize=4.5, color=colour)
     axes.step([entry[0] for entry in best], [entry[1].mean for entry in best], where="post", color=BLUE, linewidth=0.9)
     for number, (seconds, value, _) in enumerate(best, start=1):
+        # Neighbours on the front lie close: their numbers stand on either side in turn.
+        side, align = (-5, "right") if number % 2 else (5, "left")
         axes.annotate(
-            str(number), (seconds, value.mean), xytext=(-5, 4), textcoords="offset points", ha="right", color=BLUE
+            str(number), (seconds, value.mean), xytext=(side, 4), textcoords="offset points", ha=align, color=BLUE
         )
     names = [f"{number}  {shortened(name, 80)}" for number, (_, _, name) in enumerate(best, start=1)]
     axes.set_xlabel("training seconds of one run (mean over seeds)\n" + "\n".join(names), loc="left")

@@ -58,7 +58,7 @@ def render(name: str, drawing: Drawing, table: Table) -> dict[str, bytes]:
         figure = drawing.draw(table)
         FigureCanvasAgg(figure)
         svg, png = io.BytesIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Title": drawing.title})
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Title": drawing.title})
         figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
     return {"svg": svg.getvalue(), "png": png.getvalue()}
 

@@ -41,10 +41,12 @@ def to_html(table: Table, pictures: Sequence[Picture] = ()) -> str:
 
 
 def inline(picture: Picture) -> Markup:
-    """A figure's SVG as part of a page: its colours follow the page's, light or dark."""
+    """A figure's SVG as part of a page: its colours follow the page's, light or dark, its ids are its own."""
     body = picture.svg[picture.svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"<svg ([^>]*)>", _opening(picture), body, count=1)
+    for mark in (' id="', "url(#", 'href="#'):
+        body = body.replace(mark, f"{mark}{picture.name}-")
     for name, colour in _colours().items():
         body = re.sub(re.escape(colour), f"var(--{name})", body, flags=re.IGNORECASE)
     return Markup(body)

@@ -156,10 +156,9 @@ def _effects(table: Table) -> Section:
     rows = [
         (Cell(effect.name, mark="name"), Cell(effect.kind), *difference_cells(effect.value)) for effect in table.effects
     ]
-    aliased = "" if not table.aliases else " Not told apart by these rows: " + "; ".join(table.aliases) + "."
     note = (
-        "Main effects of a level against the baseline's, from a linear model without interactions; interactions from "
-        "the model that has them, where the rows identify them." + aliased
+        "Main effect: what a level adds against the baseline's, where factors add up (least squares over the rows). "
+        "Interaction: the difference of differences over rows that agree in all else."
     )
     return Section("What each factor is worth", columns, tuple(rows), note)
 

@@ -1,0 +1,167 @@
+"""The forms of a table: each is whole, well formed, and shows what the table holds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from manyheads.study.figures import FIGURES
+from manyheads.study.figures.style import render
+from manyheads.study.render import words
+from manyheads.study.render.csv_ import to_csv
+from manyheads.study.render.html import Picture, to_html
+from manyheads.study.render.json_ import to_json
+from manyheads.study.render.latex import escape, to_latex
+from manyheads.study.render.markdown import to_markdown
+from manyheads.study.table import Table
+from manyheads.study.tabulate import tabulate
+
+VOID = {"meta", "br", "link"}
+
+
+@pytest.fixture
+def table(synthetic: Any) -> Table:
+    """A table with a failed run, a missing one, a remark, and a row that is the same as another."""
+    synthetic.fail("plain_rescale0.1", 2, "boom & <bust>")
+    plan = synthetic.run({"even": 0.2}, skip={("plain_rescale0.1", 2), ("even_rescale0.1", 3)})
+    return tabulate(plan, synthetic.out)
+
+
+class Nesting(HTMLParser):
+    """Checks that tags close in order, and collects what a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        for key, value in attrs:
+            if key == "id":
+                self.ids.append(value or "")
+            if key in ("src", "href", "xlink:href") and not (value or "").startswith("#"):
+                self.fetched.append(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_json_has_the_form_of_the_design(table: Table) -> None:
+    content = json.loads(to_json(table))
+    row = next(row for row in content["rows"] if row["name"] == "even")
+    assert {"name", "seeds", "failed", "tasks", "average", "course_score", "difference", "last"} <= set(row)
+    assert set(row["tasks"]["sts"]) == set(row["average"]) == {"mean", "low", "high"}
+    assert set(row["difference"]) == {"mean", "low", "high", "p", "p_holm"}
+    assert {"tasks", "average", "course_score"} <= set(row["last"])
+    assert "seconds" not in json.dumps(content["rows"])
+    assert "/" not in json.dumps(content["rows"])
+    numbers = re.findall(r"-?\d+\.(\d+)", json.dumps(content["rows"]))
+    assert max(map(len, numbers)) <= 6
+
+
+def test_csv_has_a_line_a_row_and_the_same_numbers(table: Table) -> None:
+    lines = list(csv.DictReader(io.StringIO(to_csv(table))))
+    assert [line["row"] for line in lines] == [row.name for row in table.rows]
+    even = next(line for line in lines if line["row"] == "even")
+    figure = next(row for row in table.rows if row.name == "even").best.average
+    assert figure is not None
+    assert float(even["best.average.mean"]) == figure.mean
+    assert even["factor.EB"] == "yes"
+    assert None not in even
+
+
+def test_markdown_rows_have_as_many_cells_as_their_head(table: Table) -> None:
+    text = to_markdown(table)
+    widths: list[int] = []
+    for line in text.splitlines():
+        if line.startswith("|"):
+            widths.append(len(re.findall(r"(?<!\\)\|", line)))
+        else:
+            assert len(set(widths)) <= 1
+            widths = []
+    assert "again (the same runs as even)" in text
+    assert "one of four; " not in text.split("failed: seed 2")[0].splitlines()[-1]
+    assert "boom & <bust>" in text
+    assert r"Small & \<synthetic>" in text
+
+
+def test_latex_is_balanced_and_escaped(table: Table) -> None:
+    text = to_latex(table)
+    for block in re.findall(r"\\begin\{tabular\}\{@\{\}([lr]+)@\{\}\}(.*?)\\end\{tabular\}", text, re.DOTALL):
+        columns, body = block
+        lines = [line for line in body.splitlines() if "&" in line]
+        assert lines
+        for line in lines:
+            assert len(re.findall(r"(?<!\\)&", line)) == len(columns) - 1
+    plain = text.replace("\\{", "").replace("\\}", "")
+    assert plain.count("{") == plain.count("}")
+    assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") >= 4
+    assert r"even\_rescale0.1" in text
+    assert r"Small \& $<$synthetic$>$" in text
+    assert not re.search(r"(?<!\\)_", re.sub(r"\\(label|usepackage)\{[^}]*\}", "", text))
+
+
+def test_every_character_of_meaning_in_latex_is_escaped() -> None:
+    assert escape("a_b%c&d#e$f{g}h~i^j\\k") == (
+        r"a\_b\%c\&d\#e\$f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k"
+    )
+
+
+def test_html_is_one_well_formed_file_that_fetches_nothing(table: Table) -> None:
+    pictures = []
+    for name, drawing in FIGURES.items():
+        svg = render(name, drawing, table)["svg"].decode()
+        pictures.append(Picture(name, drawing.title, drawing.describe(table) or "", svg))
+    page = to_html(table, pictures)
+    nesting = Nesting()
+    nesting.feed(page)
+    assert nesting.open == []
+    assert nesting.fetched == []
+    assert len(set(nesting.ids)) == len(nesting.ids)
+    assert page.count("<svg") == page.count('role="img"') == len(pictures) == 4
+    assert "url(http" not in page
+    assert "@import" not in page
+    assert "Small &amp; &lt;synthetic&gt;" in page
+    assert "boom &amp; &lt;bust&gt;" in page
+    assert "<synthetic>" not in page
+    assert "var(--ink)" in page.split("<svg", 1)[1]
+    assert "3 seeds a row" in page.split("<figcaption>", 1)[1].split("</figcaption>")[0]
+
+
+def test_html_ticks_factors(table: Table) -> None:
+    body = to_html(table).split("<tbody>")[1].split("</tbody>")[0]
+    assert "✓" in body
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.485, ".4850"), (1.0, "1.0000"), (-0.02, "-.0200"), (0.0, ".0000"), (None, "")]
+)
+def test_scores_are_written_as_in_the_reference(value: float | None, shown: str) -> None:
+    assert words.score(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.0123, "+.0123"), (-0.5, "-.5000"), (0.0, ".0000"), (-0.00001, ".0000")]
+)
+def test_differences_have_signs(value: float, shown: str) -> None:
+    assert words.signed(value) == shown
+
+
+def test_levels_p_values_and_epochs() -> None:
+    assert [words.level(name) for name in ("yes", "no", "0.1", "")] == ["x", "", "0.1", ""]
+    assert [words.p_value(p) for p in (None, 0.00004, 0.0312, 1.0)] == ["", "<.001", ".031", "1.000"]
+    assert [words.epochs(found) for found in ((), (None,), (3.0, 3.0), (1.0, 2.5, None))] == ["", "", "3", "1 to 2.5"]

@@ -1,0 +1,82 @@
+"""Prediction files: read as numbers, held to the same dev examples, and never taken for what they are not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from manyheads.errors import RunError
+from manyheads.study.predictions import read_dev, read_values
+
+Record = dict[str, Any]
+GOOD = [("a", "x", "x"), ("b", "y", "x"), ("c", "y", "y")]
+
+
+def write(file: Path, cells: list[tuple[str, Any, Any]]) -> Path:
+    lines = [json.dumps({"id": name, "prediction": found, "target": target}) for name, found, target in cells]
+    file.write_text("".join(f"{line}\n" for line in lines))
+    return file
+
+
+def test_labels_become_their_indices(tmp_path: Path) -> None:
+    file = write(tmp_path / "run", GOOD)
+    dev = read_dev(file, "t", "accuracy", ["x", "y"])
+    assert dev.ids == ("a", "b", "c")
+    assert dev.targets.tolist() == [0, 0, 1]
+    assert read_values(file, dev).tolist() == [0, 1, 1]
+
+
+def test_values_stay_values(tmp_path: Path) -> None:
+    file = write(tmp_path / "run", [("a", 1.25, 2.0), ("b", -0.5, 0.0)])
+    dev = read_dev(file, "t", "pearson", None)
+    assert read_values(file, dev).tolist() == [1.25, -0.5]
+
+
+def test_examples_without_a_target_are_left_out(tmp_path: Path) -> None:
+    file = write(tmp_path / "run", [*GOOD, ("d", "x", None)])
+    dev = read_dev(file, "t", "accuracy", ["x", "y"])
+    assert len(dev.ids) == len(read_values(file, dev)) == 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [("a", "x", "x"), ("b", "y", "x")],
+        [("a", "x", "x"), ("b", "y", "x"), ("d", "y", "y")],
+        [("a", "x", "x"), ("c", "y", "y"), ("b", "y", "x")],
+        [("a", "x", "x"), ("b", "y", "y"), ("c", "y", "y")],
+    ],
+)
+def test_runs_of_other_dev_examples_are_refused(tmp_path: Path, other: list[tuple[str, Any, Any]]) -> None:
+    dev = read_dev(write(tmp_path / "one", GOOD), "t", "accuracy", ["x", "y"])
+    with pytest.raises(RunError, match="different dev examples of t"):
+        read_values(write(tmp_path / "other", other), dev)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"id": "a", "predic', "damaged"),
+        ('{"id": "a", "prediction": "z", "target": "x"}\n', "none of the task's labels"),
+    ],
+)
+def test_a_damaged_file_is_told(tmp_path: Path, content: str, message: str) -> None:
+    dev = read_dev(write(tmp_path / "one", [("a", "x", "x")]), "t", "accuracy", ["x", "y"])
+    (tmp_path / "other").write_text(content)
+    with pytest.raises(RunError, match=message):
+        read_values(tmp_path / "other", dev)
+    with pytest.raises(RunError, match="missing"):
+        read_values(tmp_path / "nothing", dev)
+
+
+def test_a_value_that_is_not_finite_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "run"
+    file.write_text('{"id": "a", "prediction": NaN, "target": 1.0}\n')
+    dev = read_dev(file, "t", "pearson", None)
+    with pytest.raises(RunError, match="not a finite number"):
+        read_values(file, dev)
+    assert np.isfinite(dev.targets).all()

@@ -1,0 +1,195 @@
+"""The table's numbers: those of the runs, their differences, twins and effects, and what is said of gaps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from manyheads.errors import RunError
+from manyheads.run.folder import RunFolder
+from manyheads.study.cells import cell_folder
+from manyheads.study.plan import StudyPlan
+from manyheads.study.render.json_ import content_of
+from manyheads.study.table import Table, TableRow
+from manyheads.study.tabulate import tabulate
+
+
+def results(out: Path, row: str, seed: int) -> dict[str, Any]:
+    return RunFolder(cell_folder(out, row, seed)).read_results()["best"]  # type: ignore[return-value]
+
+
+def row_of(table: Table, name: str) -> TableRow:
+    return next(row for row in table.rows if row.name == name)
+
+
+def test_figures_are_the_means_of_the_runs(synthetic: Any) -> None:
+    table = tabulate(synthetic.run(), synthetic.out)
+    for name in ("plain", "even_rescale0.1"):
+        runs = [results(synthetic.out, name, seed) for seed in (1, 2, 3)]
+        best = row_of(table, name).best
+        for task, metric in (("sst", "accuracy"), ("para", "accuracy"), ("sts", "pearson")):
+            figure = best.tasks[task]
+            assert figure is not None
+            assert figure.mean == pytest.approx(np.mean([run["tasks"][task][metric] for run in runs]), abs=1e-5)
+            assert figure.low < figure.mean < figure.high
+        for figure, key in ((best.average, "average"), (best.course_score, "course_score")):
+            assert figure is not None
+            assert figure.mean == pytest.approx(np.mean([run[key] for run in runs]), abs=1e-5)
+        assert best.epochs == (2, 2, 2)
+
+
+def test_a_planted_gain_is_found_and_no_gain_is_not(synthetic: Any) -> None:
+    plan = synthetic.run({"even": 0.2, "even@sst": 0.2, "even@para": 0.0, "even@sts": 0.2})
+    table = tabulate(plan, synthetic.out)
+    even, same = row_of(table, "even").difference, row_of(table, "plain_rescale0.1").difference
+    assert even is not None
+    assert even.clear
+    assert even.low > 0.05
+    assert same is not None
+    assert not same.clear
+    assert same.low < 0 < same.high
+    assert row_of(table, "plain").difference is None
+    gains = {gain.task: gain.gain for gain in table.twins}
+    assert set(gains) == {"sst", "para", "sts", "average"}
+    assert gains["para"] is not None
+    assert gains["para"].clear
+    assert gains["para"].mean > 0.1
+    assert gains["sst"] is not None
+    assert not gains["sst"].clear
+    assert {row.name: row.may_be_best for row in table.listed} == {
+        "plain": False,
+        "even": True,
+        "plain_rescale0.1": False,
+        "even_rescale0.1": False,
+        "again": True,
+    }
+
+
+def test_correction_is_over_the_rows_with_runs_of_their_own(synthetic: Any) -> None:
+    table = tabulate(synthetic.run(), synthetic.out)
+    found = [row.difference for row in table.listed if row.difference is not None and row.same_as is None]
+    tested = sorted((difference.p or 0, difference.p_holm or 0) for difference in found)
+    assert len(tested) == 3
+    assert tested[0][1] == pytest.approx(min(1, 3 * tested[0][0]), abs=1e-5)
+    assert all(p_holm >= p for p, p_holm in tested)
+
+
+def test_a_row_of_the_same_recipe_has_the_other_rows_figures(synthetic: Any) -> None:
+    table = tabulate(synthetic.run(), synthetic.out)
+    even, again = row_of(table, "even"), row_of(table, "again")
+    assert again.same_as == "even"
+    assert (again.best, again.difference, again.seeds) == (even.best, even.difference, even.seeds)
+
+
+def test_effects_are_those_of_the_factors(synthetic: Any) -> None:
+    table = tabulate(synthetic.run({"even": 0.2, "even_rescale0.1": 0.2}), synthetic.out)
+    effects = {effect.name: effect for effect in table.effects}
+    assert effects["EB"].value.clear
+    assert effects["EB"].value.low > 0.05
+    assert not effects["LR = 0.1"].value.clear
+    assert effects["EB x LR = 0.1"].kind == "interaction"
+
+
+def test_failed_and_missing_runs_are_told_and_the_others_counted(synthetic: Any) -> None:
+    synthetic.fail("even", 2, "the loss is not finite\n  where:   step 3")
+    plan = synthetic.run(
+        skip={("even", 2), ("plain_rescale0.1", 3), *(("even_rescale0.1", seed) for seed in (1, 2, 3))}
+    )
+    table = tabulate(plan, synthetic.out)
+    even, rescaled, none = (row_of(table, name) for name in ("even", "plain_rescale0.1", "even_rescale0.1"))
+    assert (even.seeds, even.failed, even.missing) == ((1, 3), (2,), ())
+    assert (rescaled.seeds, rescaled.failed, rescaled.missing) == ((1, 2), (), (3,))
+    assert none.seeds == ()
+    assert none.best.average is None
+    assert none.difference is None
+    assert [(failure.row, failure.seed) for failure in table.failures] == [("even", 2)]
+    assert "1 run of 21 failed" in table.notes[0]
+    assert "4 runs of 21 are not finished" in table.notes[1]
+
+
+def test_a_baseline_without_runs_leaves_no_differences(synthetic: Any) -> None:
+    table = tabulate(synthetic.run(skip={("plain", seed) for seed in (1, 2, 3)}), synthetic.out)
+    assert all(row.difference is None for row in table.rows)
+    assert row_of(table, "even").best.average is not None
+
+
+def test_one_seed_says_that_nothing_is_known_about_seeds(synthetic: Any) -> None:
+    synthetic.rewrite("[1, 2, 3]", "[1]")
+    table = tabulate(synthetic.run({"even": 0.2}), synthetic.out)
+    assert any("nothing can be concluded about seeds" in note for note in table.notes)
+    even = row_of(table, "even")
+    assert even.difference is not None
+    assert even.difference.p is None
+    assert even.difference.p_holm is None
+    assert {row.may_be_best for row in table.rows} == {None}
+    assert table.smallest_difference is None
+
+
+def test_an_undefined_metric_is_null_and_said(synthetic: Any) -> None:
+    plan = synthetic.run()
+    folder = RunFolder(cell_folder(synthetic.out, "even_rescale0.1", 2))
+    for which in ("best", "last"):
+        file = folder.prediction_file("sts", "dev", which)
+        lines = [{**json.loads(line), "prediction": 1.0, "value": 1.0} for line in file.read_text().splitlines()]
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    content = folder.read_results()
+    for which in ("best", "last"):
+        content[which]["tasks"]["sts"]["pearson"] = None  # type: ignore[index]
+        content[which]["average"] = None  # type: ignore[index]
+    folder.results.write_text(json.dumps(content))
+    table = tabulate(plan, synthetic.out)
+    row = row_of(table, "even_rescale0.1")
+    assert row.best.tasks["sts"] is None
+    assert row.best.tasks["sst"] is not None
+    assert row.best.average is None
+    assert row.difference is None
+    assert any("even_rescale0.1" in note and "undefined" in note for note in table.notes)
+
+
+def test_predictions_that_do_not_give_the_reported_metric_are_refused(synthetic: Any) -> None:
+    plan = synthetic.run()
+    folder = RunFolder(cell_folder(synthetic.out, "even", 2))
+    content = folder.read_results()
+    content["best"]["tasks"]["para"]["accuracy"] += 0.01  # type: ignore[index]
+    folder.results.write_text(json.dumps(content))
+    with pytest.raises(RunError, match="predictions of para do not give the metric"):
+        tabulate(plan, synthetic.out)
+
+
+def test_runs_of_another_recipe_and_studies_without_runs_are_refused(synthetic: Any) -> None:
+    with pytest.raises(RunError, match="no run of this study is finished"):
+        tabulate(synthetic.plan(), synthetic.out)
+    synthetic.run()
+    synthetic.rewrite("loss_weight = 0.1", "loss_weight = 0.2")
+    with pytest.raises(RunError, match=r"another recipe than the study's[^$]*loss_weight: 0.1 there, 0.2"):
+        tabulate(synthetic.plan(), synthetic.out)
+
+
+def test_where_the_data_lay_does_not_matter(synthetic: Any) -> None:
+    synthetic.run()
+    synthetic.rewrite("title =", 'changes.data_dir = "elsewhere"\ntitle =')
+    assert tabulate(synthetic.plan(), synthetic.out).rows
+
+
+def test_a_study_by_one_task_compares_that_task(synthetic: Any) -> None:
+    synthetic.rewrite("seeds =", 'metric = "para"\nseeds =')
+    table = tabulate(synthetic.run({"even": 0.1}), synthetic.out)
+    row = row_of(table, "even")
+    assert row.difference is not None
+    assert row.differences["para"] is not None
+    assert row.difference.mean == row.differences["para"].mean
+
+
+def test_times_and_the_order_of_files_change_no_row(synthetic: Any) -> None:
+    plan: StudyPlan = synthetic.run()
+    before = content_of(tabulate(plan, synthetic.out))
+    for seed in (3, 1):
+        folder = RunFolder(cell_folder(synthetic.out, "even", seed))
+        folder.results.write_text(json.dumps({**folder.read_results(), "seconds": 1234.5}))
+    after = content_of(tabulate(plan, synthetic.out))
+    assert json.dumps(before["rows"]) == json.dumps(after["rows"])
+    assert before["timings"] != after["timings"]

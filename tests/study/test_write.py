@@ -1,0 +1,73 @@
+"""`write_table` and `manyheads table`: all files, the same bytes each time, and a page for real runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manyheads.cli.main import main
+from manyheads.study.load import load_study
+from manyheads.study.run import local_runner, run_study, survey
+from manyheads.study.write import write_table
+
+FORMS = ["table.csv", "table.html", "table.json", "table.md", "table.tex"]
+
+
+def test_all_forms_and_figures_are_written_and_again_the_same(synthetic: Any) -> None:
+    plan = synthetic.run()
+    write_table(plan, synthetic.out)
+    files = [*(synthetic.out / name for name in FORMS), *sorted((synthetic.out / "figures").iterdir())]
+    assert [file.name for file in files[5:]] == [
+        f"{name}.{ending}" for name in ("curves", "differences", "time", "twins") for ending in ("png", "svg")
+    ]
+    before = {file: file.read_bytes() for file in files}
+    write_table(plan, synthetic.out)
+    assert {file: file.read_bytes() for file in files} == before
+
+
+def test_a_figure_that_has_nothing_to_show_any_more_is_removed(synthetic: Any) -> None:
+    plan = synthetic.run()
+    write_table(plan, synthetic.out)
+    synthetic.rewrite('twins = ["even"]', "twins = []")
+    write_table(synthetic.plan(), synthetic.out)
+    assert not (synthetic.out / "figures" / "twins.svg").exists()
+    assert (synthetic.out / "figures" / "time.svg").exists()
+
+
+@pytest.mark.parametrize("width", [40, 80, 240])
+def test_the_table_is_shown_at_any_width(
+    synthetic: Any, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    synthetic.run({"even": 0.2})
+    with pytest.raises(SystemExit) as ended:
+        main(["table", str(synthetic.file), "--out", str(synthetic.out)])
+    assert ended.value.code in (0, None)
+    shown = capsys.readouterr().out
+    assert str(synthetic.out / "table.html") in shown
+    assert ("course score" in shown) == (width == 240)
+    lines = [line for line in shown.splitlines() if str(synthetic.out) not in line]
+    assert max(len(line.rstrip()) for line in lines) <= width
+
+
+def test_without_runs_it_says_how_to_get_them(synthetic: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["table", str(synthetic.file), "--out", str(synthetic.out)])
+    assert f"manyheads study {synthetic.file} --out {synthetic.out}" in capsys.readouterr().err
+
+
+def test_real_runs_give_a_table(tiny_study: Path, tmp_path: Path) -> None:
+    plan, out = load_study(tiny_study), tmp_path / "out"
+    assert run_study(plan, out, local_runner(plan, 2, 0), lambda _event, **_fields: None, survey(plan, out))
+    table = write_table(plan, out)
+    rows = json.loads((out / "table.json").read_text())["rows"]
+    assert [row["name"] for row in rows] == ["plain", "rescaled"]
+    for row in rows:
+        assert row["seeds"] == [1, 2]
+        assert set(row["tasks"]) == {"sentiment", "paraphrase", "similarity"}
+        assert row["average"] is None or row["average"]["low"] < row["average"]["high"]
+    assert "Encoder" in table.setting
+    assert "/" not in table.setting
