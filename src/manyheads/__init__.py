@@ -1,7 +1,8 @@
 """One shared text encoder, many tasks: train it on all of them at once, and know what the numbers are worth.
 
-The public surface: `train(recipe) -> Run`, `pretrain(recipe) -> Pretrained`, `load(run) -> Predictor`, their
-results' types, and the errors. Names are imported when they are first used, so that `import manyheads` is instant.
+The public surface: `train(recipe) -> Run`, `pretrain(recipe) -> Pretrained`, `run_study(file) -> Table`,
+`load(run) -> Predictor`, their results' types, and the errors. Names are imported when they are first used, so that
+`import manyheads` is instant.
 """
 
 from __future__ import annotations
@@ -12,13 +13,26 @@ from manyheads.errors import ManyheadsError
 from manyheads.version import __version__
 
 if TYPE_CHECKING:
-    from manyheads.api import Predictor, Pretrained, Run, load, pretrain, train
+    from manyheads.api import Predictor, Pretrained, Run, Table, load, pretrain, run_study, train
 
-__all__ = ["ManyheadsError", "Predictor", "Pretrained", "Run", "__version__", "load", "pretrain", "train"]
+_LAZY = ("Predictor", "Pretrained", "Run", "Table", "load", "pretrain", "run_study", "train")
+
+__all__ = [
+    "ManyheadsError",
+    "Predictor",
+    "Pretrained",
+    "Run",
+    "Table",
+    "__version__",
+    "load",
+    "pretrain",
+    "run_study",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Predictor", "Pretrained", "Run", "load", "pretrain", "train"):
+    if name in _LAZY:
         import manyheads.api
 
         return getattr(manyheads.api, name)

@@ -1,4 +1,4 @@
-"""The public Python functions. `manyheads.train` and `manyheads.load` are these."""
+"""The public Python functions: `manyheads.train`, `pretrain`, `run_study` and `load` are these."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from manyheads.recipe.assemble import train as train_recipe
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.pretrain import pretrain as pretrain_recipe
 from manyheads.recipe.schema import Recipe
+from manyheads.study.cells import Notify
+from manyheads.study.load import load_study
+from manyheads.study.run import default_jobs, local_runner, survey
+from manyheads.study.run import run_study as run_cells
+from manyheads.study.table import Table
+from manyheads.study.write import write_table
 from manyheads.training.listener import Listener
 
-__all__ = ["Predictor", "Pretrained", "Run", "load", "pretrain", "train"]
+__all__ = ["Predictor", "Pretrained", "Run", "Table", "load", "pretrain", "run_study", "train"]
 
 
 def train(
@@ -76,3 +82,36 @@ def load(run: str | Path | Run) -> Predictor:
     """
     folder = run.folder.path if isinstance(run, Run) else Path(run)
     return Predictor.load(folder / "model" if (folder / "model").is_dir() else folder)
+
+
+def run_study(
+    file: str | Path,
+    out: str | Path | None = None,
+    *,
+    jobs: int | None = None,
+    changes: Sequence[str] = (),
+    notify: Notify | None = None,
+) -> Table:
+    """Run what is missing of a study in processes of this machine, write its table, and return it.
+
+    Args:
+        file: the study file.
+        out: the study's folder; by default `runs/<the study file's name>`.
+        jobs: runs side by side; by default cores / threads a run.
+        changes: overrides of every row's recipe, `"training.epochs=1"`.
+        notify: a function that is told what happens to each cell, `notify(event, row=..., seed=..., **fields)`.
+
+    Raises:
+        ManyheadsError: the study or its base cannot be used, or the folder holds other runs.
+        RuntimeError: a signal stopped the study; the same call goes on from there.
+    """
+    plan = load_study(file, changes)
+    folder = Path("runs") / plan.file.stem if out is None else Path(out)
+    runner = local_runner(plan, jobs or default_jobs(plan, 0), 0)
+    if not run_cells(plan, folder, runner, notify or _nobody, survey(plan, folder)):
+        raise RuntimeError(f"the study in {folder} was stopped")
+    return write_table(plan, folder)
+
+
+def _nobody(event: str, **fields: object) -> None:
+    """Nobody is told."""

@@ -115,7 +115,7 @@ def test_a_mistake_is_told_with_file_line_key_and_what_is_allowed(
         ("tasks.a.head.kind=b1", "one text"),
         ("batching.strategy=evn", "did you mean 'even'?"),
         ("seed=-1", "greater than or equal to 0"),
-            ("pretrainin.epochs=3", "did you mean 'pretraining'?"),
+        ("pretrainin.epochs=3", "did you mean 'pretraining'?"),
     ],
 )
 def test_a_mistake_in_an_override_names_the_override(recipe_file: Path, change: str, says: str) -> None:
