@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -45,7 +43,7 @@ def test_five_kills_and_one_job_or_two_give_the_same_rows(tiny_study: Path, tmp_
             assert time.monotonic() < deadline
             time.sleep(0.05)
         time.sleep(moments.uniform(0.0, 3.0))
-        os.kill(child.pid, signal.SIGKILL)
+        child.kill()  # it may have ended by itself: a fast machine
         child.wait()
         finished = {path: path.read_bytes() for path in killed.glob("*/*/results.json")}
         assert finished_before <= set(finished)

@@ -166,3 +166,9 @@ def test_a_missing_study_or_base_is_told(tmp_path: Path) -> None:
     file.write_text('base = "none.toml"\nseeds = [1]\n[rows.a]\n')
     with pytest.raises(RecipeError, match="no such recipe"):
         load_study(file)
+
+
+def test_a_misspelt_factor_key_is_told(write) -> None:
+    file = write('[factors]\nEB = "batching.stratgy"\n[rows.a]\n')
+    with pytest.raises(RecipeError, match=r"no row's recipe has the key of factor EB(.|\n)*batching\.strategy"):
+        load_study(file)

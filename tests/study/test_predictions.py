@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from manyheads.errors import RunError
@@ -76,7 +75,15 @@ def test_a_damaged_file_is_told(tmp_path: Path, content: str, message: str) -> N
 def test_a_value_that_is_not_finite_is_told(tmp_path: Path) -> None:
     file = tmp_path / "run"
     file.write_text('{"id": "a", "prediction": NaN, "target": 1.0}\n')
-    dev = read_dev(file, "t", "pearson", None)
+    dev = read_dev(write(tmp_path / "other", [("a", 2.0, 1.0)]), "t", "pearson", None)
     with pytest.raises(RunError, match="not a finite number"):
         read_values(file, dev)
-    assert np.isfinite(dev.targets).all()
+
+
+@pytest.mark.parametrize("labels", [["x", "y"], [0, 1], [True, False], [0, "y"], [0.5, 1.5]])
+def test_labels_of_every_type_are_read(tmp_path: Path, labels: list[Any]) -> None:
+    first, second = labels
+    file = write(tmp_path / "run", [("a", first, first), ("b", second, first), ("c", second, second)])
+    dev = read_dev(file, "t", "accuracy", labels)
+    assert dev.targets.tolist() == [0, 0, 1]
+    assert read_values(file, dev).tolist() == [0, 1, 1]

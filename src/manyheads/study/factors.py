@@ -28,6 +28,11 @@ def differing(recipes: Sequence[Mapping[str, Any]]) -> dict[str, FactorOptions]:
     return {group[0]: FactorOptions(key=[group[0]]) for group in groups.values()}
 
 
+def keys_of(recipe: Mapping[str, Any]) -> set[str]:
+    """The dotted keys of a recipe's plain values."""
+    return {key for key, _ in _flat(recipe)}
+
+
 def _values(flat: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
     found: list[Any] = []
     for each in flat:

@@ -19,7 +19,7 @@ from manyheads.recipe.locate import agreement, line_of
 from manyheads.recipe.merge import merge
 from manyheads.recipe.override import apply_override, from_here, parse_override
 from manyheads.recipe.schema import Recipe
-from manyheads.study.factors import differing, levels_of, show_value
+from manyheads.study.factors import differing, keys_of, levels_of, show_value
 from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.schema import StudyOptions
 
@@ -81,6 +81,7 @@ class _Reader:
             self._known("twins", twin, names)
         metric = self._metric(rows[names.index(baseline)][1])
         factors = self.options.factors or differing([_plain(recipe) for _, recipe, _ in rows])
+        self._check_factors([_plain(recipe) for _, recipe, _ in rows])
         entries: list[tuple[str, Recipe, tuple[str, str] | None, str | None]]
         entries = [(name, recipe, None, remark) for name, recipe, remark in rows]
         entries += [
@@ -106,6 +107,24 @@ class _Reader:
             factors=tuple(factors),
             keep_models=self.options.keep_models,
         )
+
+    def _check_factors(self, recipes: Sequence[Mapping[str, Any]]) -> None:
+        """A factor's key stands in the recipe of some row, so that a misspelt one is no empty column.
+
+        Raises:
+            RecipeError: no recipe of the study has the key.
+        """
+        known = sorted({key for recipe in recipes for key in keys_of(recipe)})
+        for name, factor in self.options.factors.items():
+            for key in factor.key:
+                # A table that is absent as a whole (no pretraining in any row) has no keys to be held against.
+                if key not in known and key.split(".")[0] not in known:
+                    raise RecipeError(
+                        f"no row's recipe has the key of factor {name}",
+                        where=self._where(("factors", name)),
+                        found=key,
+                        hint=did_you_mean(key, known),
+                    )
 
     def _changes(self) -> Iterator[_Change]:
         """The listed rows, then those of the grid."""

@@ -6,10 +6,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from manyheads.errors import RunError
@@ -32,6 +34,11 @@ class DevExamples:
     targets: NDArray[np.float64]
     source: Path
 
+    @cached_property
+    def names(self) -> pl.Series:
+        """The ids, as a column."""
+        return pl.Series(self.ids, dtype=pl.String)
+
 
 def read_dev(file: Path, task: str, metric: str, labels: Sequence[Label] | None) -> DevExamples:
     """The dev examples that a prediction file holds, those without a target left out.
@@ -39,11 +46,9 @@ def read_dev(file: Path, task: str, metric: str, labels: Sequence[Label] | None)
     Raises:
         RunError: the file is missing or damaged, or holds a label that the task has not.
     """
-    records = _known(_read(file))
-    codes = _codes(labels)
-    targets = _numbers(file, codes, [record["target"] for record in records])
-    ids = tuple(str(record["id"]) for record in records)
-    return DevExamples(task, metric, None if labels is None else tuple(labels), ids, targets, file)
+    columns = _columns(file, labels)
+    kept = None if labels is None else tuple(labels)
+    return DevExamples(task, metric, kept, tuple(columns.ids), columns.targets, file)
 
 
 def read_values(file: Path, dev: DevExamples) -> NDArray[np.float64]:
@@ -52,19 +57,59 @@ def read_values(file: Path, dev: DevExamples) -> NDArray[np.float64]:
     Raises:
         RunError: the file is missing, damaged, or of other dev examples.
     """
-    records = _known(_read(file))
-    codes = _codes(dev.labels)
-    ids = tuple(str(record["id"]) for record in records)
-    if ids != dev.ids or not np.array_equal(
-        _numbers(file, codes, [record["target"] for record in records]), dev.targets
-    ):
+    columns = _columns(file, dev.labels)
+    if not columns.ids.equals(dev.names) or not np.array_equal(columns.targets, dev.targets):
         raise RunError(
             f"two runs of the study have different dev examples of {dev.task}, so they cannot be compared",
             where=f"{file} and {dev.source}",
-            found=f"{len(ids)} and {len(dev.ids)} labelled examples",
+            found=f"{len(columns.ids)} and {len(dev.ids)} labelled examples",
             hint="name one dev file for all rows (a share held out of train differs from seed to seed)",
         )
-    return _numbers(file, codes, [record["prediction"] for record in records])
+    return columns.predictions
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The labelled records of a file: ids (strings), predictions and targets as numbers, float64[n]."""
+
+    ids: pl.Series
+    predictions: NDArray[np.float64]
+    targets: NDArray[np.float64]
+
+
+def _columns(file: Path, labels: Sequence[Label] | None) -> _Columns:
+    found = _fast(file, labels)
+    if found is not None:
+        return found
+    records = [record for record in _read(file) if record.get("target") is not None]
+    codes = _codes(labels)
+    return _Columns(
+        pl.Series([str(record["id"]) for record in records], dtype=pl.String),
+        _numbers(file, codes, [record["prediction"] for record in records]),
+        _numbers(file, codes, [record["target"] for record in records]),
+    )
+
+
+def _fast(file: Path, labels: Sequence[Label] | None) -> _Columns | None:
+    """The same by columns, a third of the time (a study has millions of records); None for whatever is not plain."""
+    kinds = {type(label) for label in labels} if labels is not None else {float}
+    if len(kinds) > 1 or not file.exists():
+        return None
+    cell = {str: pl.String(), int: pl.Int64(), bool: pl.Boolean(), float: pl.Float64()}[kinds.pop()]
+    try:
+        frame = pl.read_ndjson(file, schema={"id": pl.String(), "prediction": cell, "target": cell})
+        frame = frame.filter(pl.col("target").is_not_null())
+        if labels is not None:
+            codes = [float(code) for code in range(len(labels))]
+            cells = pl.col("prediction", "target")
+            frame = frame.with_columns(cells.replace_strict(list(labels), codes, return_dtype=pl.Float64))
+    except pl.exceptions.PolarsError:
+        return None
+    numbers = frame.select("prediction", "target").to_numpy()
+    if frame["id"].has_nulls() or not np.isfinite(numbers).all():
+        return None
+    predictions, targets = np.ascontiguousarray(numbers.T)
+    return _Columns(frame["id"], predictions, targets)
 
 
 def _read(file: Path) -> list[dict[str, Any]]:
@@ -72,16 +117,11 @@ def _read(file: Path) -> list[dict[str, Any]]:
         raise RunError("a run's predictions are missing", where=str(file), hint="remove the run's folder and run again")
     lines = file.read_text(encoding="utf-8").splitlines()
     try:
-        # One call for the whole file: a study has millions of these lines.
         found: list[dict[str, Any]] = json.loads(f"[{','.join(lines)}]")
     except json.JSONDecodeError as error:
         hint = "remove the run's folder and run again"
         raise RunError("a file of predictions is damaged", where=str(file), found=str(error), hint=hint) from None
     return found
-
-
-def _known(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [record for record in records if record.get("target") is not None]
 
 
 def _codes(labels: Sequence[Label] | None) -> Mapping[Label, float] | None:
