@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from manyheads.errors import EncoderError
 from manyheads.model import pooling as pool
+from manyheads.model.dropout import DropoutStream, install
 from manyheads.model.first_token import first_tokens
 from manyheads.model.flat import FlatTokens
 from manyheads.model.flat_attention import NAME as FLAT
@@ -42,14 +43,16 @@ ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
 class Encoder(nn.Module):
     """A transformers model behind one call: flat tokens in, pooled vectors[S, hidden] out.
 
-    `flat`: whether it runs without padding; `note`: a sentence for the log where it does not. `model` is the
-    transformers model itself, so parameters keep the hub's names under "model.".
+    `stream`: where its dropout masks come from. `flat`: whether it runs without padding; `note`: a sentence for the
+    log where it does not. `model` is the transformers model itself, so parameters keep the hub's names under "model.".
     """
 
     def __init__(self, model: Any, *, pooling: Pooling, first_token_only: bool = True) -> None:
         super().__init__()
         config = model.config
         self.model = model
+        self.stream = DropoutStream()
+        install(model, self.stream)
         self.pooling: Pooling = pooling
         self.flat = config.model_type in FLAT_TYPES
         self.hidden_size = int(config.hidden_size)
@@ -75,7 +78,8 @@ class Encoder(nn.Module):
     def forward(self, tokens: FlatTokens) -> Tensor:
         """One vector a sequence: float[S, hidden]."""
         if self._first_token_only:
-            return self._pooled(first_tokens(self.model, tokens, tokens.position_ids + self._offset))
+            with self.stream.over(tokens.layout.keys, site=0):
+                return self._pooled(first_tokens(self.model, tokens, tokens.position_ids + self._offset, self.stream))
         if self.pooling == "pooler" and not self.flat:
             # What a pooler does to a first token is the architecture's own affair (ALBERT: a bare linear map and tanh).
             pooled: Tensor = self._padded(tokens).pooler_output
@@ -92,7 +96,9 @@ class Encoder(nn.Module):
         inputs = {"input_ids": tokens.token_ids[None], "position_ids": (tokens.position_ids + self._offset)[None]}
         if self._takes_segments:
             inputs["token_type_ids"] = tokens.segment_ids[None]
-        states: Tensor = self.model(**inputs, flat_layout=tokens.layout).last_hidden_state[0]
+        with self.stream.over(tokens.layout.keys, site=0):
+            outputs = self.model(**inputs, flat_layout=tokens.layout, flat_stream=self.stream)
+        states: Tensor = outputs.last_hidden_state[0]
         return states
 
     def save(self, folder: Path) -> None:

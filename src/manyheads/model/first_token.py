@@ -10,11 +10,12 @@ from typing import Any
 
 from torch import Tensor
 
+from manyheads.model.dropout import DropoutStream
 from manyheads.model.flat import FlatTokens
 from manyheads.model.flat_attention import first_token_attention
 
 
-def first_tokens(model: Any, tokens: FlatTokens, position_ids: Tensor) -> Tensor:
+def first_tokens(model: Any, tokens: FlatTokens, position_ids: Tensor, stream: DropoutStream) -> Tensor:
     """The last hidden state of every sequence's first token, float[S, H], of a BERT, RoBERTa or ELECTRA model."""
     hidden = model.embeddings(
         input_ids=tokens.token_ids[None], token_type_ids=tokens.segment_ids[None], position_ids=position_ids[None]
@@ -22,11 +23,11 @@ def first_tokens(model: Any, tokens: FlatTokens, position_ids: Tensor) -> Tensor
     if hasattr(model, "embeddings_project"):
         hidden = model.embeddings_project(hidden)
     for layer in model.encoder.layer[:-1]:
-        hidden = layer(hidden, None, flat_layout=tokens.layout)
-    return _last_layer(model.encoder.layer[-1], hidden[0], tokens)
+        hidden = layer(hidden, None, flat_layout=tokens.layout, flat_stream=stream)
+    return _last_layer(model.encoder.layer[-1], hidden[0], tokens, stream)
 
 
-def _last_layer(layer: Any, hidden: Tensor, tokens: FlatTokens) -> Tensor:
+def _last_layer(layer: Any, hidden: Tensor, tokens: FlatTokens, stream: DropoutStream) -> Tensor:
     attention = layer.attention.self
     first = hidden.index_select(0, tokens.layout.starts)
     attended = first_token_attention(
@@ -37,6 +38,8 @@ def _last_layer(layer: Any, hidden: Tensor, tokens: FlatTokens) -> Tensor:
         heads=attention.num_attention_heads,
         scaling=attention.scaling,
         dropout=attention.dropout.p if attention.training else 0.0,
+        stream=stream,
     )
-    output: Tensor = layer.feed_forward_chunk(layer.attention.output(attended, first))
+    with stream.over(tokens.first_keys):
+        output: Tensor = layer.feed_forward_chunk(layer.attention.output(attended, first))
     return output

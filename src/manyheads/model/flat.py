@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from manyheads.data.batch import Batch
+from manyheads.model.dropout import row_keys
+from manyheads.model.groups import Groups, make_groups
 
 
 @dataclass(frozen=True)
@@ -15,42 +20,28 @@ class Layout:
     """Where T flat tokens stand among S sequences of up to L tokens; made once a batch, used by every layer.
 
     `offsets`: int32[S+1]; `slots`: int64[T], each token's place in a padded [S*L]; `starts`: int64[S], each
-    sequence's first token; `lengths`: int64[S].
+    sequence's first token; `lengths`: int64[S], and `sizes`, the same in host memory. `keys`: int32[T], what dropout
+    masks are drawn by; None where none are.
     """
 
     offsets: Tensor
     slots: Tensor
     starts: Tensor
     lengths: Tensor
+    sizes: NDArray[np.int64]
     max_length: int
     ragged: bool
-    _masks: dict[tuple[torch.dtype, int | None], Tensor] = field(default_factory=dict)
+    keys: Tensor | None = None
 
     @property
     def sequences(self) -> int:
         """S, the number of sequences."""
         return len(self.starts)
 
-    def mask(self, dtype: torch.dtype, window: int | None) -> Tensor | None:
-        """What is added to attention scores: 0 where a query may see a key, -inf elsewhere; None where it may see all.
-
-        Shape [S, 1, 1, L], or [S, 1, L, L] with a window (a query sees keys nearer than `window` places).
-        """
-        if not self.ragged and (window is None or window >= self.max_length):
-            return None
-        key = (dtype, window)
-        if key not in self._masks:
-            self._masks[key] = self._make_mask(dtype, window)
-        return self._masks[key]
-
-    def _make_mask(self, dtype: torch.dtype, window: int | None) -> Tensor:
-        places = torch.arange(self.max_length, device=self.lengths.device)
-        seen = (places[None, :] < self.lengths[:, None])[:, None, None, :]
-        if window is not None:
-            distance = (places[:, None] - places[None, :]).abs()
-            # Every place sees itself: a padded query with no key at all would give NaN, and spoil the gradients.
-            seen = (seen & (distance < window)) | (distance == 0)
-        return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, float("-inf"))
+    @cached_property
+    def groups(self) -> Groups:
+        """The sequences in groups of like length, for attention."""
+        return make_groups(self.sizes, self.lengths.device)
 
 
 @dataclass(frozen=True)
@@ -62,9 +53,14 @@ class FlatTokens:
     segment_ids: Tensor
     layout: Layout
 
+    @cached_property
+    def first_keys(self) -> Tensor | None:
+        """The keys of each sequence's first token, int32[S]; None where there are none."""
+        return None if self.layout.keys is None else self.layout.keys.index_select(0, self.layout.starts)
+
     @classmethod
-    def from_batch(cls, batch: Batch, device: torch.device) -> FlatTokens:
-        """Move a batch to a device."""
+    def from_batch(cls, batch: Batch, device: torch.device, *, keyed: bool = False) -> FlatTokens:
+        """Move a batch to a device; `keyed`, with the keys that dropout masks are drawn by."""
         offsets = torch.from_numpy(batch.offsets).to(device)
         positions = torch.from_numpy(batch.position_ids).to(device).long()
         lengths = offsets.diff().long()
@@ -74,8 +70,10 @@ class FlatTokens:
             slots=sequence * batch.max_length + positions,
             starts=offsets[:-1].long(),
             lengths=lengths,
+            sizes=np.diff(batch.offsets).astype(np.int64),
             max_length=batch.max_length,
             ragged=batch.tokens < batch.sequences * batch.max_length,
+            keys=torch.from_numpy(row_keys(batch)).to(device) if keyed else None,
         )
         return cls(
             token_ids=torch.from_numpy(batch.token_ids).to(device).long(),

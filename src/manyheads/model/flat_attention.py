@@ -6,6 +6,7 @@ no mask: the layout of the batch, handed through the model's keyword arguments, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,11 +14,15 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from manyheads.model.dropout import DropoutStream
 from manyheads.model.flat import Layout
-from manyheads.model.padding import pad, unpad
+from manyheads.model.groups import Group
 
 NAME = "flat"
 """The name of the attention implementation within transformers."""
+
+HEAD = 0x2545F491
+"""What tells the heads of a layer apart in the keys of dropout masks."""
 
 
 def flat_attention(
@@ -28,6 +33,7 @@ def flat_attention(
     attention_mask: Tensor | None,
     *,
     flat_layout: Layout,
+    flat_stream: DropoutStream | None = None,
     scaling: float | None = None,
     dropout: float = 0.0,
     sliding_window: int | None = None,
@@ -40,24 +46,81 @@ def flat_attention(
     if _has_kernel(query, dropout, sliding_window):
         attended = _variable_length(queries, keys, values, flat_layout, heads, scaling)
     else:
-        attended = _padded(queries, keys, values, flat_layout, heads, scaling, dropout, sliding_window)
+        attend = _Attend(heads, scaling, dropout, sliding_window, flat_stream, _site(flat_stream))
+        attended = _by_groups(queries, keys, values, flat_layout, attend)
     return attended.view(1, -1, heads, size), None
 
 
 def first_token_attention(
-    query: Tensor, key: Tensor, value: Tensor, layout: Layout, *, heads: int, scaling: float, dropout: float
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    layout: Layout,
+    *,
+    heads: int,
+    scaling: float,
+    dropout: float,
+    stream: DropoutStream | None = None,
 ) -> Tensor:
     """Attention of each sequence's first token alone: query[S, H], key and value[T, H] to [S, H]."""
-    keys, values = (_heads(pad(states, layout), heads) for states in (key, value))
-    attended = scaled_dot_product_attention(
-        _heads(query.unsqueeze(1), heads),
-        keys,
-        values,
-        attn_mask=layout.mask(query.dtype, None),
-        dropout_p=dropout,
-        scale=scaling,
-    )
-    return attended.transpose(1, 2).reshape(query.shape)
+    groups, attend = layout.groups, _Attend(heads, scaling, dropout, None, stream, _site(stream))
+    keys, values = groups.pad(key), groups.pad(value)
+    queries = query if len(groups.groups) == 1 else query.index_select(0, groups.order)
+    drawn_by = None if layout.keys is None else layout.keys.index_select(0, layout.starts).index_select(0, groups.order)
+    parts, first = [], 0
+    for group in groups.groups:
+        rows = None if drawn_by is None else drawn_by.narrow(0, first, group.sequences).view(-1, 1)
+        own = queries.narrow(0, first, group.sequences).unsqueeze(1)
+        parts.append(attend(own, group.rows(keys), group.rows(values), group, rows))
+        first += group.sequences
+    if len(parts) == 1:
+        return parts[0].reshape(query.shape)
+    return torch.cat(parts).reshape(query.shape).index_select(0, groups.places)
+
+
+@dataclass(frozen=True)
+class _Attend:
+    """Attention within one group of padded sequences. `site`: of this layer's dropout masks, all groups' alike."""
+
+    heads: int
+    scaling: float | None
+    dropout: float
+    window: int | None
+    stream: DropoutStream | None
+    site: int
+
+    def __call__(self, queries: Tensor, keys: Tensor, values: Tensor, group: Group, rows: Tensor | None) -> Tensor:
+        """queries[n, l, H], keys and values[n, L, H] to [n, l, H]. `rows`: int32[n, l], keys of dropout masks."""
+        query, key, value = (self._split(states) for states in (queries, keys, values))
+        mask = group.mask(query.dtype, self.window)
+        factor = self._factor(rows, group.length, query) if self.dropout > 0.0 else None
+        if factor is None:
+            attended = scaled_dot_product_attention(
+                query, key, value, attn_mask=mask, dropout_p=self.dropout, scale=self.scaling
+            )
+        else:
+            # The fused kernel of a CPU has no dropout, and draws from torch's generator elsewhere.
+            scale = query.shape[-1] ** -0.5 if self.scaling is None else self.scaling
+            scores = (query * scale) @ key.transpose(-2, -1)
+            weights = torch.softmax(scores if mask is None else scores + mask, dim=-1)
+            attended = (weights * factor) @ value
+        return attended.transpose(1, 2).reshape(queries.shape)
+
+    def _split(self, padded: Tensor) -> Tensor:
+        """[n, L, H] to [n, heads, L, d]."""
+        return padded.view(padded.shape[0], padded.shape[1], self.heads, -1).transpose(1, 2)
+
+    def _factor(self, rows: Tensor | None, width: int, query: Tensor) -> Tensor | None:
+        """The dropout mask of weights[n, heads, l, L]; None where torch's generator is to serve."""
+        if rows is None or self.stream is None:
+            return None
+        heads = torch.arange(self.heads, dtype=torch.int32, device=rows.device) * HEAD
+        keys = (rows[:, None, :] + heads[None, :, None])[..., None]
+        return self.stream.draw(self.site, keys, width, self.dropout, query.dtype)
+
+
+def _site(stream: DropoutStream | None) -> int:
+    return 0 if stream is None else stream.next_site()
 
 
 def _rows(states: Tensor) -> Tensor:
@@ -65,30 +128,18 @@ def _rows(states: Tensor) -> Tensor:
     return states.transpose(1, 2).reshape(states.shape[2], -1)
 
 
-def _heads(padded: Tensor, heads: int) -> Tensor:
-    """[S, L, H] to [S, heads, L, d]."""
-    return padded.view(padded.shape[0], padded.shape[1], heads, -1).transpose(1, 2)
-
-
-def _padded(
-    queries: Tensor,
-    keys: Tensor,
-    values: Tensor,
-    layout: Layout,
-    heads: int,
-    scaling: float | None,
-    dropout: float,
-    window: int | None,
-) -> Tensor:
-    attended = scaled_dot_product_attention(
-        _heads(pad(queries, layout), heads),
-        _heads(pad(keys, layout), heads),
-        _heads(pad(values, layout), heads),
-        attn_mask=layout.mask(queries.dtype, window),
-        dropout_p=dropout,
-        scale=scaling,
-    )
-    return unpad(attended.transpose(1, 2).reshape(layout.sequences, layout.max_length, -1), layout)
+def _by_groups(queries: Tensor, keys: Tensor, values: Tensor, layout: Layout, attend: _Attend) -> Tensor:
+    groups = layout.groups
+    padded = [groups.pad(states) for states in (queries, keys, values)]
+    drawn_by = None
+    if layout.keys is not None and attend.dropout > 0.0:
+        drawn_by = layout.keys.new_zeros(groups.size).index_copy_(0, groups.slots, layout.keys)
+    parts = []
+    for group in groups.groups:
+        query, key, value = (group.rows(states) for states in padded)
+        rows = None if drawn_by is None else group.rows(drawn_by[:, None]).squeeze(-1)
+        parts.append(attend(query, key, value, group, rows))
+    return groups.unpad(parts)
 
 
 def _has_kernel(query: Tensor, dropout: float, window: int | None) -> bool:

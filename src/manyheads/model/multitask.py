@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from manyheads.data.batch import Part
+from manyheads.model.dropout import HEADS_SITE, install
 from manyheads.model.encoder import Encoder
 from manyheads.model.flat import FlatTokens
 from manyheads.model.heads import HEADS
@@ -25,11 +26,17 @@ class MultitaskModel(nn.Module):
         self.tasks: Mapping[str, Task] = {task.name: task for task in tasks}
         # A prefix keeps a task's name clear of the attributes of nn.Module ("type", "train", ...).
         self.heads = nn.ModuleDict({_key(task.name): build_head(task, encoder.hidden_size) for task in tasks})
+        install(self.heads, encoder.stream)
 
     def forward(self, tokens: FlatTokens, parts: Sequence[Part]) -> list[Tensor]:
         """The outputs of every part's head: one tensor[n, outputs] a part, in order."""
         vectors = self.encoder(tokens)
-        return [self.outputs(vectors, part) for part in parts]
+        return [self._keyed_outputs(vectors, part, tokens) for part in parts]
+
+    def _keyed_outputs(self, vectors: Tensor, part: Part, tokens: FlatTokens) -> Tensor:
+        keys = tokens.first_keys
+        with self.encoder.stream.over(None if keys is None else _select(keys, part.sequences[:, 0]), site=HEADS_SITE):
+            return self.outputs(vectors, part)
 
     def outputs(self, vectors: Tensor, part: Part) -> Tensor:
         """A part's head on the sequences that its examples are read from: vectors[S, hidden] to [n, outputs]."""

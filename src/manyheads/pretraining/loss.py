@@ -52,7 +52,7 @@ class MaskedLoss:
         return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
 
     def _losses(self, batch: MaskedBatch) -> Tensor:
-        tokens = FlatTokens.from_batch(batch.batch, self._device)
+        tokens = FlatTokens.from_batch(batch.batch, self._device, keyed=self._model.training)
         positions = torch.from_numpy(batch.positions).to(self._device)
         with autocast(self._device, self._precision):
             logits = self._model.logits(self._model.encoder.tokens(tokens), positions)

@@ -10,6 +10,7 @@ import torch
 from manyheads.data.batch import Batch
 from manyheads.data.batching import Batching
 from manyheads.errors import RunError
+from manyheads.model.embedding import keep_rows
 from manyheads.model.encoder import load_encoder
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import EncoderSource
@@ -88,6 +89,8 @@ def make_optimizer(recipe: Recipe, model: MultitaskModel) -> torch.optim.AdamW:
 def make_stepper(recipe: Recipe, model: MultitaskModel, optimizer: torch.optim.AdamW) -> Stepper[Batch]:
     """What makes updates of a model as the recipe says."""
     weights = {name: task.loss_weight for name, task in model.tasks.items()}
+    # Telling rows apart makes a CUDA device wait for the host, and there the dense gradient costs next to nothing.
+    rows = keep_rows(model.encoder.model) if recipe.device == "cpu" and not recipe.model.freeze_encoder else []
     return Stepper(
         model,
         TaskLosses(model, device=torch.device(recipe.device), precision=recipe.precision),
@@ -95,4 +98,5 @@ def make_stepper(recipe: Recipe, model: MultitaskModel, optimizer: torch.optim.A
         WEIGHTING[recipe.training.weighting](weights),
         seed=recipe.seed,
         clip_norm=recipe.training.clip_norm,
+        rows=rows,
     )

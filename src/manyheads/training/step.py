@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from manyheads.errors import TrainingError
+from manyheads.model.dropout import KeyedDropout
+from manyheads.model.embedding import RowEmbedding
 from manyheads.training.weighting import Weighting
 
 
@@ -45,7 +47,8 @@ B = TypeVar("B", bound=Counted)
 class Stepper(Generic[B]):
     """Makes updates of one model with one optimiser.
 
-    `losses(batch)`: the mean loss of each task in a batch, by name.
+    `losses(batch)`: the mean loss of each task in a batch, by name. `rows`: embeddings of the model that keep their
+    gradient by rows.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Stepper(Generic[B]):
         *,
         seed: int,
         clip_norm: float,
+        rows: Sequence[RowEmbedding] = (),
     ) -> None:
         self._model = model
         self._losses = losses
@@ -64,7 +68,10 @@ class Stepper(Generic[B]):
         self._weighting = weighting
         self._seed = seed
         self._clip_norm = clip_norm
-        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._rows = tuple(rows)
+        kept = {embedding.weight for embedding in self._rows}
+        self._dense = [each for each in model.parameters() if each.requires_grad and each not in kept]
+        self._streams = {module.stream for module in model.modules() if isinstance(module, KeyedDropout)}
 
     def update(self, step: int, batches: Sequence[B]) -> StepResult:
         """One update from one batch, or from several whose gradients are averaged.
@@ -74,9 +81,12 @@ class Stepper(Generic[B]):
         Raises:
             TrainingError: a loss or the gradient is not finite; the weights are left as they were before the step.
         """
-        torch.manual_seed(dropout_seed(self._seed, step))
+        drawn_by = dropout_seed(self._seed, step)
+        torch.manual_seed(drawn_by)
+        for stream in self._streams:
+            stream.begin(drawn_by)
         self._model.train()
-        self._optimizer.zero_grad(set_to_none=True)
+        self._clear()
         sums: dict[str, list[float]] = {}
         for number, batch in enumerate(batches):
             losses = self._losses(batch)
@@ -92,8 +102,15 @@ class Stepper(Generic[B]):
             tokens=sum(batch.tokens for batch in batches),
         )
 
+    def _clear(self) -> None:
+        for parameter in self._dense:
+            parameter.grad = None
+        for embedding in self._rows:
+            embedding.clear()
+
     def _clip(self, step: int, seen: Mapping[str, object]) -> float:
-        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        rows = [embedding.gradient() for embedding in self._rows]
+        gradients = [each for each in [*(parameter.grad for parameter in self._dense), *rows] if each is not None]
         total = nn.utils.get_total_norm(gradients)
         norm = total.item()
         if not math.isfinite(norm):
@@ -104,8 +121,10 @@ class Stepper(Generic[B]):
                 found=norm,
                 hint="lower training.learning_rate, or set training.clip_norm",
             )
-        if self._clip_norm > 0:
-            nn.utils.clip_grads_with_norm_(self._parameters, self._clip_norm, total)
+        if 0 < self._clip_norm < norm:
+            nn.utils.clip_grads_with_norm_(self._dense, self._clip_norm, total)
+            for embedding in self._rows:
+                embedding.scale(self._clip_norm / (total + 1e-6))
         return norm
 
 

@@ -20,7 +20,7 @@ class TaskLosses:
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """Each task's mean loss over its examples in the batch."""
-        tokens = FlatTokens.from_batch(batch, self._device)
+        tokens = FlatTokens.from_batch(batch, self._device, keyed=self._model.training)
         with autocast(self._device, self._precision):
             outputs = self._model(tokens, batch.parts)
             return {part.task: self._mean(part, output) for part, output in zip(batch.parts, outputs, strict=True)}

@@ -1,0 +1,62 @@
+"""The padded model that other programs train: transformers' own, with the same heads, losses, weights and dropouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel
+from transformers.utils import logging
+
+from benchmarks.work import Work
+from manyheads.data.batch import Batch, Part
+from manyheads.model.losses import task_loss
+from manyheads.model.multitask import build_head
+
+
+class PaddedModel(nn.Module):
+    """A padded encoder with a head for each task; its forward gives what transformers' Trainer asks for."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__()
+        logging.disable_progress_bar()
+        config = AutoConfig.from_pretrained(work.source.folder)
+        options = work.recipe.model
+        for name, value in (
+            ("hidden_dropout_prob", options.dropout),
+            ("attention_probs_dropout_prob", options.attention_dropout),
+        ):
+            if value is not None:
+                setattr(config, name, value)
+        self.encoder = AutoModel.from_pretrained(work.source.folder, config=config, attn_implementation="sdpa")
+        self.tasks = {task.name: task for task in work.prepared.tasks}
+        self.heads = nn.ModuleDict({name: build_head(task, config.hidden_size) for name, task in self.tasks.items()})
+
+    def forward(self, parts: Sequence[Part], **inputs: Tensor) -> dict[str, Any]:
+        """The weighted loss of a padded batch, and each part's outputs."""
+        vectors = self.encoder(**inputs).pooler_output
+        losses, outputs = [], []
+        for part in parts:
+            columns = [vectors[torch.from_numpy(column)] for column in part.sequences.T]
+            outputs.append(self.heads[part.task](*columns))
+            task = self.tasks[part.task]
+            losses.append(task.loss_weight * task_loss(task, outputs[-1], torch.from_numpy(part.targets)).mean())
+        return {"loss": torch.stack(losses).sum(), "logits": torch.cat([each.flatten() for each in outputs])}
+
+
+def padded(batch: Batch) -> dict[str, Any]:
+    """A flat batch as the keyword arguments of PaddedModel, every sequence padded to the longest."""
+    lengths = torch.from_numpy(batch.offsets).diff()
+    mask = torch.arange(batch.max_length)[None] < lengths[:, None]
+
+    def pad(values: Tensor) -> Tensor:
+        return torch.zeros(mask.shape, dtype=torch.long).masked_scatter_(mask, values.long())
+
+    return {
+        "parts": batch.parts,
+        "input_ids": pad(torch.from_numpy(batch.token_ids)),
+        "token_type_ids": pad(torch.from_numpy(batch.segment_ids)),
+        "attention_mask": mask.long(),
+    }

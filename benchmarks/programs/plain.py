@@ -1,0 +1,34 @@
+"""The plain loop: padded batches of the recipe's own strategy, sdpa attention, fused AdamW, nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from benchmarks.programs.padded import PaddedModel, padded
+from benchmarks.work import Pick, Work
+
+
+class Plain:
+    """Trains on the very batches that manyheads trains on."""
+
+    name = "plain padded loop, same batches"
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.model = PaddedModel(work).train()
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=work.recipe.training.learning_rate, fused=True)
+
+    def train(self, block: Sequence[Sequence[Pick]], seed: int) -> float:
+        """Seconds for the block."""
+        del seed
+        started = time.perf_counter()
+        for picks in block:
+            self.optimizer.zero_grad()
+            self.model(**padded(self.work.assemble(picks)))["loss"].backward()
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.work.recipe.training.clip_norm)
+            self.optimizer.step()
+        return time.perf_counter() - started

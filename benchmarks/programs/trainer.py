@@ -1,0 +1,95 @@
+"""transformers' Trainer at its best settings here: sdpa, fused AdamW, no logging, no saving, nothing to report."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from torch.utils.data import Dataset
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from benchmarks.programs.padded import PaddedModel, padded
+from benchmarks.work import Pick, Work, grouped_batches, shuffled_batches
+
+
+class _Picks(Dataset[Pick]):
+    def __init__(self, picks: Sequence[Pick]) -> None:
+        self.picks = picks
+
+    def __len__(self) -> int:
+        return len(self.picks)
+
+    def __getitem__(self, index: int) -> Pick:
+        return self.picks[index]
+
+
+class Clock(TrainerCallback):
+    """The time between the beginning of the first step and the end of the last."""
+
+    def __init__(self) -> None:
+        self.first: float | None = None
+        self.last = 0.0
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        """Note the first step's beginning."""
+        self.first = time.perf_counter() if self.first is None else self.first
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        """Note a step's end."""
+        self.last = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """What lies between."""
+        return self.last - (self.first or self.last)
+
+
+class HubTrainer:
+    """Random batches, or `grouped`: sorted by length over the whole block, as its length sampler would.
+
+    The order is made beforehand and read in sequence, so that both ways train on a block's very examples.
+    """
+
+    def __init__(self, work: Work, *, grouped: bool) -> None:
+        self.work, self.grouped = work, grouped
+        self.name = f"transformers Trainer, {'length-grouped' if grouped else 'random'} batches"
+        self.model = PaddedModel(work)
+
+    def train(self, block: Sequence[Sequence[Pick]], seed: int) -> float:
+        """Seconds for the block, the Trainer's own start left out."""
+        batches = grouped_batches(block, self.work, seed) if self.grouped else shuffled_batches(block, seed)
+        clock = Clock()
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = Trainer(
+                model=self.model,
+                args=self._arguments(folder, max(map(len, batches))),
+                train_dataset=_Picks([pick for batch in batches for pick in batch]),
+                data_collator=lambda picks: padded(self.work.assemble(picks)),
+                callbacks=[clock],
+            )
+            trainer.train()
+        return clock.seconds
+
+    def _arguments(self, folder: str, size: int) -> TrainingArguments:
+        training = self.work.recipe.training
+        return TrainingArguments(
+            output_dir=folder,
+            per_device_train_batch_size=size,
+            num_train_epochs=1,
+            train_sampling_strategy="sequential",
+            optim="adamw_torch_fused",
+            learning_rate=training.learning_rate,
+            weight_decay=training.weight_decay,
+            max_grad_norm=training.clip_norm,
+            lr_scheduler_type="constant",
+            logging_strategy="no",
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            dataloader_pin_memory=False,
+            logging_nan_inf_filter=False,
+            use_cpu=True,
+        )
