@@ -81,7 +81,7 @@ class Stepper(Generic[B]):
         for number, batch in enumerate(batches):
             losses = self._losses(batch)
             for task, loss in losses.items():
-                sums.setdefault(task, []).append(_finite(loss.item(), task, step, number))
+                sums.setdefault(task, []).append(check_finite(loss.item(), task, step, number))
             (self._weighting(losses) / len(batches)).backward()  # type: ignore[no-untyped-call]
         norm = self._clip(step, sums)
         self._optimizer.step()
@@ -115,7 +115,12 @@ def dropout_seed(seed: int, step: int, rank: int = 0) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def _finite(loss: float, task: str, step: int, number: int) -> float:
+def check_finite(loss: float, task: str, step: int, number: int) -> float:
+    """The loss of a task in batch `number` of a step.
+
+    Raises:
+        TrainingError: it is not finite.
+    """
     if not math.isfinite(loss):
         raise TrainingError(
             "the loss is not finite",
