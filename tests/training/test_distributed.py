@@ -105,7 +105,8 @@ def test_a_signal_stops_all_at_one_step_and_the_run_goes_on_exactly(
     while process.poll() is None and len(steps_of(out)) < 3:
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    assert "--resume" in ended(process)
+    said = ended(process)
+    assert "--resume" in said, said
     assert not (out / "results.json").exists()
     stopped = steps_of(out)[-1]["step"]
     assert [path.name for path in (out / "checkpoints").glob("step-*")] == [f"step-{stopped:09d}"]

@@ -68,7 +68,7 @@ class SharedStepper(Stepper[Batch]):
         super().__init__(model, losses, optimizer, weighting, seed=seed, clip_norm=clip_norm)
         self._processes, self._stop = processes, stop
         self._parallel = DistributedDataParallel(
-            _LossModule(model, losses), broadcast_buffers=False, find_unused_parameters=True
+            _LossModule(model, losses), forward_sync_buffers=False, find_unused_parameters=True
         )
 
     def update(self, step: int, batches: Sequence[Batch]) -> StepResult:
