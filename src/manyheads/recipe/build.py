@@ -110,5 +110,5 @@ def make_stepper(
         seed=seed,
         clip_norm=clip_norm,
         processes=processes,
-        stop=stop or StopFlag(),
+        stop=StopFlag() if stop is None else stop,
     )
