@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from rich.table import Table
 
 def run_and_show(recipe_file: Path, changes: list[str], out: Path, *, resume: bool) -> None:
     """Train as the recipe says into `out`, and show what comes of it."""
-    console = Console(soft_wrap=True)
+    # torchrun numbers its processes: the first one speaks for all.
+    console = Console(soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
     with console.status("starting"):
         from manyheads.cli.progress import ProgressDisplay
         from manyheads.recipe.assemble import train

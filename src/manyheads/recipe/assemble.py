@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from manyheads.data.tokenizer import Tokenizer
 from manyheads.evaluation.evaluate import Scores, evaluate
 from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import model_card
+from manyheads.model.forward import forward_split
 from manyheads.model.weights import EncoderSource, resolve
 from manyheads.recipe.build import build_model, make_optimizer, make_plan, make_stepper, settle, use_threads
 from manyheads.recipe.prepare import TaskData, read_tasks, tokenise_tasks
@@ -30,10 +32,12 @@ from manyheads.run.events import EventLog, cut_after
 from manyheads.run.folder import RunFolder
 from manyheads.run.provenance import collect
 from manyheads.training.checkpoint import Checkpoints, Progress, load_weights
+from manyheads.training.distributed import Processes, joined
 from manyheads.training.listener import Listener, Listeners
 from manyheads.training.loop import Loop
 from manyheads.training.record import write_predictions, write_results, write_results_csv
 from manyheads.training.schedule import build_schedule
+from manyheads.training.shared import SharedCheckpoints, SharedForward, SharedStop
 from manyheads.training.stop import StopFlag
 
 
@@ -56,18 +60,24 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequenc
         Interrupted: a signal asked to stop; the folder can be gone on from.
     """
     folder = RunFolder(out)
-    with folder.writing(resume=resume):
-        checkpoints = Checkpoints(folder.checkpoints, keep=recipe.training.keep)
-        if folder.finished:
+    with joined(recipe.device) as processes, ExitStack() as stack:
+        listeners = listeners if processes.main else ()
+        keep, stop = recipe.training.keep, StopFlag()
+        checkpoints = Checkpoints(folder.checkpoints, keep=keep)
+        if processes.size > 1:
+            stop, checkpoints = SharedStop(), SharedCheckpoints(folder.checkpoints, processes, keep=keep)
+        # The lock stays with the main process alone, whose stack holds it to the end.
+        processes.from_main(lambda: stack.enter_context(folder.writing(resume=resume)))
+        results = processes.from_main(lambda: folder.read_results() if folder.finished else None)
+        if results is not None:
             checkpoints.drop()
             Listeners(listeners)("note", text=f"the run in {out} is finished already: nothing was done")
-            return Run(folder, folder.read_results())
+            return Run(folder, results)
         latest = checkpoints.latest()
         if latest is None:
-            folder.clear()
-        stop = StopFlag()
+            processes.from_main(folder.clear)
         with stop.listening():
-            return _Assembly(recipe, folder, checkpoints, listeners, stop).run(latest)
+            return _Assembly(recipe, folder, checkpoints, listeners, stop, processes).run(latest)
 
 
 @dataclass
@@ -79,20 +89,25 @@ class _Assembly:
     checkpoints: Checkpoints
     listeners: Sequence[Listener]
     stop: StopFlag
+    processes: Processes
     findings: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     scores: Scores | None = None
+    moved: dict[str, int] | None = None
 
     def run(self, latest: Path | None) -> Run:
-        threads = use_threads(self.recipe)
+        threads = use_threads(self.recipe, self.processes)
         data = read_tasks(self.recipe, self._find)
         self.recipe = settle(self.recipe, [each.task for each in data], threads)
         self.source = resolve(self.recipe.encoder, Path.cwd())
         self.tokenizer = Tokenizer.load(self.source.folder)
         self.prepared = tokenise_tasks(data, self.tokenizer)
-        self._begin(latest)
+        self.processes.from_main(lambda: self._begin(latest))
         self.encoder = self.source
         if self.recipe.pretraining is not None:
             self._pretrain(data)
+        if not self.processes.main:
+            self.notify = Listeners(())
+            return self._train(latest)
         with EventLog(self.folder.events) as log:
             self.notify = Listeners([log.write, *self.listeners])
             return self._train(latest)
@@ -102,8 +117,9 @@ class _Assembly:
         notify = Listeners(self.listeners)
         found = pretrained(self.recipe, self.source, self.tokenizer, data, stop=self.stop, notify=notify)
         self.encoder = resolve(str(found.folder), Path.cwd())
-        provenance = json.loads(self.folder.provenance.read_text(encoding="utf-8"))
-        write_json(self.folder.provenance, {**provenance, "pretraining": found.summary})
+        if self.processes.main:
+            provenance = json.loads(self.folder.provenance.read_text(encoding="utf-8"))
+            write_json(self.folder.provenance, {**provenance, "pretraining": found.summary})
         numbers = {name: found.summary[name] for name in ("key", "before", "after", "corpus")}
         self.findings.append(("pretraining", numbers))
 
@@ -115,7 +131,11 @@ class _Assembly:
         """Write the recipe and provenance of a new run, or check that those of an old one are the same."""
         text = recipe_to_toml(self.recipe)
         if latest is not None:
-            check_same(self.folder, text, self.prepared.fingerprints)
+            before = json.loads(self.folder.provenance.read_text(encoding="utf-8")).get("processes", 1)
+            moved = before != self.processes.size
+            check_same(self.folder, text, self.prepared.fingerprints, but=("threads",) if moved else ())
+            if moved:
+                self.moved = {"before": before, "now": self.processes.size}
             cut_after(self.folder.events, _step_of(latest))
             return
         provenance = collect(
@@ -127,7 +147,7 @@ class _Assembly:
             data=self.prepared.fingerprints,
             command=["manyheads", *sys.argv[1:]],
         )
-        write_json(self.folder.provenance, provenance)
+        write_json(self.folder.provenance, {**provenance, "processes": self.processes.size})
         write_text(self.folder.recipe, text)
 
     def _train(self, latest: Path | None) -> Run:
@@ -137,6 +157,9 @@ class _Assembly:
         optimizer = make_optimizer(self.recipe, model)
         progress = Progress() if latest is None else self.checkpoints.restore(latest, model, optimizer)
         self._tell(resumed=latest is not None)
+        if self.moved is not None:
+            words = "the run began on {before} process(es) and goes on with {now}: the same batches, other rounding"
+            self.notify("note", text=words.format(**self.moved) + " and dropout", **self.moved)
         loop = self._loop(optimizer)
         self.notify(
             "start" if latest is None else "resume",
@@ -170,7 +193,7 @@ class _Assembly:
         return Loop(
             model=self.model,
             optimizer=optimizer,
-            stepper=make_stepper(recipe, self.model, optimizer),
+            stepper=make_stepper(recipe, self.model, optimizer, self.processes, self.stop),
             schedule=build_schedule(training.schedule, total_steps=plan.total_steps, warmup=training.warmup),
             learning_rate=training.learning_rate,
             plan=plan,
@@ -193,6 +216,7 @@ class _Assembly:
             self.prepared.dev if split == "dev" else self.prepared.test,
             max_length=self.max_length,
             device=torch.device(self.recipe.device),
+            forward=forward_split if self.processes.size == 1 else SharedForward(self.processes),
         )
 
     def _evaluate_dev(self) -> dict[str, Any]:
@@ -202,6 +226,8 @@ class _Assembly:
     def _record(self, progress: Progress, is_best: bool) -> None:
         if self.scores is None:
             raise AssertionError("an evaluation is recorded after it was made")
+        if not self.processes.main:
+            return
         for which in ("last", "best") if is_best else ("last",):
             write_predictions(self.folder, self.prepared.dev, self.scores.predictions, split="dev", which=which)
         write_results_csv(self.folder, {task.name: task for task in self.prepared.tasks}, progress)
@@ -211,8 +237,13 @@ class _Assembly:
         best = None if progress.best is None else int(progress.evaluations[progress.best]["step"])
         self._predict_test(("last", "best") if best == progress.step else ("last",))
         if best is not None and best != progress.step:
-            load_weights(self.checkpoints.best_weights(best), self.model)
+            self.processes.from_main(lambda: load_weights(self.checkpoints.best_weights(best), self.model))
+            self.processes.same_weights(self.model)
             self._predict_test(("best",))
+        return Run(self.folder, self.processes.from_main(lambda: self._ship(progress)))
+
+    def _ship(self, progress: Progress) -> dict[str, Any]:
+        """Write the bundle and the results, and drop the checkpoints: one process does."""
         shipped = progress.evaluations[-1 if progress.best is None else progress.best]
         save_bundle(
             self.folder.model,
@@ -225,13 +256,13 @@ class _Assembly:
         results = write_results(self.folder, progress)
         self.notify("finish", at=progress.step, average=shipped["average"])
         self.checkpoints.drop()
-        return Run(self.folder, results)
+        return results
 
     def _predict_test(self, names: Sequence[str]) -> None:
         """Predict the test files with the weights as they stand, under each of these names."""
         if self.prepared.test:
             predictions = self._evaluate("test").predictions
-            for which in names:
+            for which in names if self.processes.main else ():
                 write_predictions(self.folder, self.prepared.test, predictions, split="test", which=which)
 
 

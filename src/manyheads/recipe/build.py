@@ -17,16 +17,19 @@ from manyheads.model.weights import EncoderSource
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import resolved_options
 from manyheads.tasks.task import Task
+from manyheads.training.distributed import ALONE, Processes
 from manyheads.training.optimizer import build_optimizer
 from manyheads.training.plan import Plan
+from manyheads.training.shared import SharedStepper
 from manyheads.training.step import Stepper
+from manyheads.training.stop import StopFlag
 from manyheads.training.task_losses import TaskLosses
 from manyheads.training.weighting import WEIGHTING
 
 
-def use_threads(recipe: Recipe) -> int:
-    """Set torch's threads as the recipe says, or to all cores that this process may use, and return how many."""
-    threads = recipe.threads or len(os.sched_getaffinity(0))
+def use_threads(recipe: Recipe, processes: Processes = ALONE) -> int:
+    """Set torch's threads as the recipe says, or to this process's share of the cores here, and return how many."""
+    threads = recipe.threads or max(1, len(os.sched_getaffinity(0)) // processes.local_size)
     torch.set_num_threads(threads)
     return threads
 
@@ -86,17 +89,29 @@ def make_optimizer(recipe: Recipe, model: MultitaskModel) -> torch.optim.AdamW:
     )
 
 
-def make_stepper(recipe: Recipe, model: MultitaskModel, optimizer: torch.optim.AdamW) -> Stepper[Batch]:
-    """What makes updates of a model as the recipe says."""
+def make_stepper(
+    recipe: Recipe,
+    model: MultitaskModel,
+    optimizer: torch.optim.AdamW,
+    processes: Processes = ALONE,
+    stop: StopFlag | None = None,
+) -> Stepper[Batch]:
+    """What makes updates of a model as the recipe says; with several processes, on all of them together."""
     weights = {name: task.loss_weight for name, task in model.tasks.items()}
-    # Telling rows apart makes a CUDA device wait for the host, and there the dense gradient costs next to nothing.
-    rows = keep_rows(model.encoder.model) if recipe.device == "cpu" and not recipe.model.freeze_encoder else []
-    return Stepper(
+    losses = TaskLosses(model, device=torch.device(recipe.device), precision=recipe.precision)
+    weighting = WEIGHTING[recipe.training.weighting](weights)
+    seed, clip_norm = recipe.seed, recipe.training.clip_norm
+    if processes.size == 1:
+        # Telling rows apart makes a CUDA device wait for the host, and there the dense gradient costs next to nothing.
+        rows = keep_rows(model.encoder.model) if recipe.device == "cpu" and not recipe.model.freeze_encoder else []
+        return Stepper(model, losses, optimizer, weighting, seed=seed, clip_norm=clip_norm, rows=rows)
+    return SharedStepper(
         model,
-        TaskLosses(model, device=torch.device(recipe.device), precision=recipe.precision),
+        losses,
         optimizer,
-        WEIGHTING[recipe.training.weighting](weights),
-        seed=recipe.seed,
-        clip_norm=recipe.training.clip_norm,
-        rows=rows,
+        weighting,
+        seed=seed,
+        clip_norm=clip_norm,
+        processes=processes,
+        stop=StopFlag() if stop is None else stop,
     )

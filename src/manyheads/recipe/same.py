@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Container
 from typing import Any
 
 from manyheads.errors import RunError
 from manyheads.run.folder import RunFolder
 
 
-def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str]) -> None:
+def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str], *, but: Container[str] = ()) -> None:
     """Check that a run goes on with the recipe and the data that it began with.
+
+    `but`: keys whose values may differ.
 
     Raises:
         RunError: a value of the recipe, or a data file, is another one now.
     """
     before = _flat(tomllib.loads(folder.recipe.read_text(encoding="utf-8")))
     now = _flat(tomllib.loads(recipe))
-    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    changed = sorted(key for key in before.keys() | now.keys() if key not in but and before.get(key) != now.get(key))
     if changed:
         found = ", ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in changed[:5])
         hint = f"go on with {folder.recipe}, or begin a new run with another --out"

@@ -81,17 +81,12 @@ class Stepper(Generic[B]):
         Raises:
             TrainingError: a loss or the gradient is not finite; the weights are left as they were before the step.
         """
-        drawn_by = dropout_seed(self._seed, step)
-        torch.manual_seed(drawn_by)
-        for stream in self._streams:
-            stream.begin(drawn_by)
-        self._model.train()
-        self._clear()
+        self._begin(step)
         sums: dict[str, list[float]] = {}
         for number, batch in enumerate(batches):
             losses = self._losses(batch)
             for task, loss in losses.items():
-                sums.setdefault(task, []).append(_finite(loss.item(), task, step, number))
+                sums.setdefault(task, []).append(check_finite(loss.item(), task, step, number))
             (self._weighting(losses) / len(batches)).backward()  # type: ignore[no-untyped-call]
         norm = self._clip(step, sums)
         self._optimizer.step()
@@ -102,7 +97,12 @@ class Stepper(Generic[B]):
             tokens=sum(batch.tokens for batch in batches),
         )
 
-    def _clear(self) -> None:
+    def _begin(self, step: int, rank: int = 0) -> None:
+        """Set dropout's generators and clear the gradients. torch's own generator serves where a mask has no keys."""
+        torch.manual_seed(dropout_seed(self._seed, step, rank))
+        for stream in self._streams:
+            stream.begin(dropout_seed(self._seed, step))
+        self._model.train()
         for parameter in self._dense:
             parameter.grad = None
         for embedding in self._rows:
@@ -134,7 +134,12 @@ def dropout_seed(seed: int, step: int, rank: int = 0) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def _finite(loss: float, task: str, step: int, number: int) -> float:
+def check_finite(loss: float, task: str, step: int, number: int) -> float:
+    """The loss of a task in batch `number` of a step.
+
+    Raises:
+        TrainingError: it is not finite.
+    """
     if not math.isfinite(loss):
         raise TrainingError(
             "the loss is not finite",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -18,14 +20,20 @@ class TaskLosses:
     def __init__(self, model: MultitaskModel, *, device: torch.device, precision: str = "float32") -> None:
         self._model, self._device, self._precision = model, device, precision
 
-    def __call__(self, batch: Batch) -> dict[str, Tensor]:
-        """Each task's mean loss over its examples in the batch."""
+    def __call__(self, batch: Batch, counts: Mapping[str, int] | None = None) -> dict[str, Tensor]:
+        """Each task's mean loss over its examples in the batch.
+
+        `counts`: what to divide each task's sum by, where the batch is one share of a larger one.
+        """
         tokens = FlatTokens.from_batch(batch, self._device, keyed=self._model.training)
         with autocast(self._device, self._precision):
             outputs = self._model(tokens, batch.parts)
-            return {part.task: self._mean(part, output) for part, output in zip(batch.parts, outputs, strict=True)}
+            return {
+                part.task: self._mean(part, output, counts) for part, output in zip(batch.parts, outputs, strict=True)
+            }
 
-    def _mean(self, part: Part, output: Tensor) -> Tensor:
+    def _mean(self, part: Part, output: Tensor, counts: Mapping[str, int] | None) -> Tensor:
         """The mean over the examples that are there: a short last batch counts each of its examples fully."""
         targets = torch.from_numpy(part.targets).to(self._device)
-        return task_loss(self._model.tasks[part.task], output.float(), targets).mean()
+        losses = task_loss(self._model.tasks[part.task], output.float(), targets)
+        return losses.mean() if counts is None else losses.sum() / counts[part.task]

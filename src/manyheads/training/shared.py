@@ -1,0 +1,192 @@
+"""What changes when several processes train one run: updates, stopping, checkpoints, and outputs of a split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import AdamW
+
+from manyheads.data.batch import Batch
+from manyheads.data.dataset import Split, lengths
+from manyheads.data.share import assign, share, take
+from manyheads.data.texts import TextStore
+from manyheads.data.tokenizer import Template
+from manyheads.model.forward import forward_split
+from manyheads.model.multitask import MultitaskModel
+from manyheads.training.checkpoint import Checkpoints, Progress
+from manyheads.training.distributed import Processes
+from manyheads.training.step import Stepper, StepResult, check_finite
+from manyheads.training.stop import StopFlag
+from manyheads.training.task_losses import TaskLosses
+from manyheads.training.weighting import Weighting
+
+
+class SharedStop(StopFlag):
+    """A flag that is up on all processes after the same step: a signal counts when all have heard of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._agreed = False
+
+    def __bool__(self) -> bool:
+        return self._agreed
+
+    def agree(self, highest: int) -> None:
+        """Take the highest signal number that any process has heard, 0 for none."""
+        if highest:
+            self._agreed = True
+            self.signal_number = self.signal_number or highest
+
+
+class SharedStepper(Stepper[Batch]):
+    """Updates whose batch is shared out: each task's loss is the sum over its examples everywhere / their count.
+
+    DistributedDataParallel takes the mean over processes, so each share is multiplied by their number. A process
+    left without an example goes through one of another's with weight zero, and so joins the reduction.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        losses: TaskLosses,
+        optimizer: AdamW,
+        weighting: Weighting,
+        *,
+        seed: int,
+        clip_norm: float,
+        processes: Processes,
+        stop: StopFlag,
+    ) -> None:
+        super().__init__(model, losses, optimizer, weighting, seed=seed, clip_norm=clip_norm)
+        self._processes, self._stop = processes, stop
+        self._parallel = DistributedDataParallel(
+            _LossModule(model, losses), forward_sync_buffers=False, find_unused_parameters=True
+        )
+
+    def update(self, step: int, batches: Sequence[Batch]) -> StepResult:
+        """One update, the same on every process.
+
+        Dropout is a function of (seed, step, example): that of one process.
+
+        Raises:
+            TrainingError: a loss or the gradient is not finite on some process; all of them raise it.
+        """
+        processes = self._processes
+        self._begin(step, processes.rank)
+        seen: list[float] = []
+        for number, batch in enumerate(batches):
+            with self._parallel.no_sync() if number < len(batches) - 1 else nullcontext():
+                seen += self._backward(batch, processes.size / len(batches))
+        heard = [0.0] * processes.size
+        heard[processes.rank] = float(self._stop.signal_number or 0)
+        totals = processes.total([*seen, *heard])
+        if isinstance(self._stop, SharedStop):
+            self._stop.agree(int(max(totals[len(seen) :])))
+        sums: dict[str, list[float]] = {}
+        names = [(number, part.task) for number, batch in enumerate(batches) for part in batch.parts]
+        for (number, task), loss in zip(names, totals, strict=False):
+            sums.setdefault(task, []).append(check_finite(loss, task, step, number))
+        norm = self._clip(step, sums)
+        self._optimizer.step()
+        return StepResult(
+            losses={task: sum(values) / len(values) for task, values in sums.items()},
+            gradient_norm=norm,
+            examples=sum(batch.examples for batch in batches),
+            tokens=sum(batch.tokens for batch in batches),
+        )
+
+    def _backward(self, batch: Batch, factor: float) -> list[float]:
+        """This process's part of each task's mean loss, in the order of the batch's parts."""
+        counts = {part.task: len(part.examples) for part in batch.parts}
+        own = share(batch, self._processes.rank, self._processes.size)
+        if not own.parts:
+            rows = [np.arange(1 if place == 0 else 0) for place in range(len(batch.parts))]
+            losses = self._parallel(take(batch, rows), counts)
+            (self._weighting(losses) * 0.0).backward()  # type: ignore[no-untyped-call]
+            return [0.0] * len(counts)
+        losses = self._parallel(own, counts)
+        (self._weighting(losses) * factor).backward()  # type: ignore[no-untyped-call]
+        return [losses[task].item() if task in losses else 0.0 for task in counts]
+
+
+class _LossModule(nn.Module):
+    """Losses as a module, whose forward pass DistributedDataParallel can follow."""
+
+    def __init__(self, model: nn.Module, losses: TaskLosses) -> None:
+        super().__init__()
+        self.model = model
+        self._losses = losses
+
+    def forward(self, batch: Batch, counts: Mapping[str, int]) -> dict[str, Tensor]:
+        return self._losses(batch, counts)
+
+
+class SharedCheckpoints(Checkpoints):
+    """Checkpoints that the main process writes and reads for all; the others wait until one lies there."""
+
+    def __init__(self, folder: Path, processes: Processes, *, keep: int = 1) -> None:
+        super().__init__(folder, keep=keep)
+        self._processes = processes
+
+    def save(self, model: nn.Module, optimizer: AdamW, progress: Progress) -> None:
+        """Write a checkpoint; no process goes on, or ends, before it lies on the disk."""
+        self._processes.from_main(lambda: super(SharedCheckpoints, self).save(model, optimizer, progress))
+
+    def save_best(self, model: nn.Module, step: int) -> None:
+        """Keep the best weights, on the main process."""
+        if self._processes.main:
+            super().save_best(model, step)
+
+    def latest(self) -> Path | None:
+        """The newest checkpoint that the main process finds."""
+        return self._processes.from_main(super().latest)
+
+    def restore(self, folder: Path, model: nn.Module, optimizer: AdamW) -> Progress:
+        """The main process reads; weights, optimiser and progress go to all."""
+        read = super().restore
+        progress = self._processes.from_main(lambda: read(folder, model, optimizer))
+        self._processes.same_weights(model)
+        self._processes.same_state(model, optimizer)
+        return progress
+
+    def drop(self) -> None:
+        """Remove all checkpoints, on the main process."""
+        if self._processes.main:
+            super().drop()
+
+
+class SharedForward:
+    """`forward_split` with the examples shared out by their tokens, and all outputs on every process."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+
+    def __call__(
+        self,
+        model: MultitaskModel,
+        store: TextStore,
+        template: Template,
+        split: Split,
+        *,
+        max_length: int,
+        device: torch.device,
+    ) -> NDArray[np.float32]:
+        """The head's outputs of every example, in the split's order: float32[n, outputs]."""
+        owner = assign(lengths(store, template, max_length, split), self._processes.size)
+        rows = np.flatnonzero(owner == self._processes.rank)
+        options: dict[str, Any] = {"max_length": max_length, "device": device}
+        own = np.empty((0, split.task.outputs), dtype=np.float32)
+        if len(rows):
+            own = forward_split(model, store, template, split.take(rows), **options)
+        outputs = np.empty((len(split), split.task.outputs), dtype=np.float32)
+        for rank, found in enumerate(self._processes.gather(own)):
+            outputs[owner == rank] = found
+        return outputs

@@ -1,0 +1,135 @@
+"""Several processes train one run: the same losses, the same batches, one writer, a clean end, and going on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import manyheads
+from manyheads.data.batch import Batch, Part
+from manyheads.data.share import assign, share
+from manyheads.run.events import read_events
+
+STILL = ["model.dropout=0.0", "model.attention_dropout=0.0", "training.weight_decay=0.0", "training.learning_rate=1e-5"]
+STILL += [f"tasks.{task}.head.dropout=0.0" for task in ("sentiment", "paraphrase", "similarity")]
+FIFTY = [*STILL, "training.max_steps=50", "training.evaluate_every=25"]
+
+
+def torchrun(processes: int, recipe: Path, out: Path, *changes: str, resume: bool = False) -> subprocess.Popen[str]:
+    words = [word for change in changes for word in ("--set", change)] + ["--resume"] * resume
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m", "manyheads"]
+    return subprocess.Popen(
+        [sys.executable, *launch, "train", str(recipe), "--out", str(out), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "MANYHEADS_TIMEOUT": "60"},
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    said, _ = process.communicate(timeout=200)
+    return said
+
+
+def steps_of(out: Path) -> list[dict[str, object]]:
+    return [event for event in read_events(out / "events.jsonl") if event["event"] == "step"]
+
+
+@pytest.fixture(scope="module")
+def one(tiny_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return manyheads.train(tiny_recipe, tmp_path_factory.mktemp("one") / "run", changes=FIFTY).folder.path
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_without_dropout_any_number_of_processes_has_the_same_losses(
+    processes: int, tiny_recipe: Path, one: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    process = torchrun(processes, tiny_recipe, out, *FIFTY)
+    said = ended(process)
+    assert process.returncode == 0, said
+    expected, found = steps_of(one), steps_of(out)
+    assert len(expected) == len(found) == 50, "one process writes each step once"
+    for then, now in zip(expected, found, strict=True):
+        assert now["losses"] == pytest.approx(then["losses"], rel=1e-6), f"step {now['step']}"
+        assert now["gradient_norm"] == pytest.approx(then["gradient_norm"], rel=1e-5)
+        assert (now["examples"], now["tokens"]) == (then["examples"], then["tokens"])
+    assert json.loads((out / "provenance.json").read_text())["processes"] == processes
+    assert {file.name for file in (out / "predictions").iterdir()} == {
+        file.name for file in (one / "predictions").iterdir()
+    }
+
+
+def test_a_lost_process_ends_the_others_and_the_run_goes_on(tiny_recipe: Path, tmp_path: Path) -> None:
+    """With accumulation and batches of fewer examples than processes; then on at another number of processes."""
+    changes = [*STILL, "batching.batch_size=1", "training.accumulation=2", "training.checkpoint_every=2"]
+    changes += ["training.max_steps=40", "training.evaluate_every=40"]
+    whole = manyheads.train(tiny_recipe, tmp_path / "whole", changes=changes).folder.path
+    out = tmp_path / "run"
+    process = torchrun(2, tiny_recipe, out, *changes)
+    while process.poll() is None and len(steps_of(out)) < 5:
+        time.sleep(0.02)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    said = ended(process)
+    assert process.returncode != 0
+    assert not (out / "results.json").exists()
+    assert "another process of this run was lost" in said, said
+    manyheads.train(tiny_recipe, out, changes=changes, resume=True)
+    assert any(event["event"] == "note" and event.get("now") == 1 for event in read_events(out / "events.jsonl"))
+    found = steps_of(out)
+    assert [step["step"] for step in found] == list(range(1, 41))
+    for then, now in zip(steps_of(whole), found, strict=True):
+        assert now["losses"] == pytest.approx(then["losses"], rel=1e-5)
+
+
+def test_a_signal_stops_all_at_one_step_and_the_run_goes_on_exactly(tiny_recipe: Path, tmp_path: Path) -> None:
+    """With dropout: at the same number of processes going on is exact, and the losses are those of one process."""
+    out, whole = tmp_path / "run", tmp_path / "whole"
+    changes = ["training.epochs=9", "training.max_steps=100", "training.evaluate_every=100"]
+    alone = manyheads.train(tiny_recipe, tmp_path / "alone", changes=changes).folder.path
+    assert "average" in ended(torchrun(2, tiny_recipe, whole, *changes))
+    for then, now in zip(steps_of(alone)[:20], steps_of(whole), strict=False):
+        assert (now["examples"], now["tokens"]) == (then["examples"], then["tokens"])
+        assert now["losses"] == pytest.approx(then["losses"], rel=1e-4), "masks are each example's own"
+    process = torchrun(2, tiny_recipe, out, *changes)
+    while process.poll() is None and len(steps_of(out)) < 3:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    said = ended(process)
+    assert "--resume" in said, said
+    assert not (out / "results.json").exists()
+    stopped = steps_of(out)[-1]["step"]
+    assert [path.name for path in (out / "checkpoints").glob("step-*")] == [f"step-{stopped:09d}"]
+    said = ended(torchrun(2, tiny_recipe, out, *changes, resume=True))
+    assert (out / "results.csv").read_bytes() == (whole / "results.csv").read_bytes(), said
+    assert [step["losses"] for step in steps_of(out)] == [step["losses"] for step in steps_of(whole)]
+    assert (out / "model/model.safetensors").read_bytes() == (whole / "model/model.safetensors").read_bytes()
+
+
+def test_shares_are_balanced_by_tokens_and_make_up_the_batch() -> None:
+    owner = assign([9, 1, 1, 1, 5, 4], 2)
+    assert owner.tolist() == [0, 0, 1, 0, 1, 1] or sorted(np.bincount(owner, [9, 1, 1, 1, 5, 4])) == [10, 11]
+    sizes = np.array([3, 2, 4, 1])
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    positions = np.concatenate([np.arange(size) for size in sizes]).astype(np.int32)
+    ids = np.arange(10, dtype=np.int32)
+    part = Part("a", np.array([7, 8]), np.array([[0, 2], [1, 3]]), np.array([0.0, 1.0], dtype=np.float32))
+    batch = Batch(ids, positions, np.zeros(10, dtype=np.int32), offsets, 4, (part,))
+    shares = [share(batch, rank, 3) for rank in range(3)]
+    assert [each.examples for each in shares] == [1, 1, 0]
+    assert shares[0].token_ids.tolist() == [0, 1, 2, 5, 6, 7, 8]
+    assert shares[1].token_ids.tolist() == [3, 4, 9]
+    assert shares[1].offsets.tolist() == [0, 2, 3]
+    assert shares[1].parts[0].sequences.tolist() == [[0, 1]]
+    assert shares[1].parts[0].examples.tolist() == [8]
+    assert sum(each.tokens for each in shares) == batch.tokens
