@@ -29,7 +29,7 @@ CHANGES: dict[str, Sequence[str]] = {"cross": [], "bi": BI, "pairs": []}
 WARM = 4
 """Batches before the clock runs."""
 
-EVALUATED = 500
+EVALUATED = 200
 """Dev examples of each task."""
 
 
