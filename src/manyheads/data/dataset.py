@@ -99,6 +99,16 @@ def lengths(store: TextStore, template: Template, max_length: int, split: Split)
     return total
 
 
+def sequences_of(store: TextStore, template: Template, max_length: int, split: Split) -> tuple[Form, Ints, Ints]:
+    """The sequences of all examples: their form, the texts they are made of, and how many tokens of each are kept.
+
+    Both int64[n, sides, columns]: one side of one or two texts, or two sides of one text each.
+    """
+    rows, places = _rows(split.task, split.text_index.astype(np.int64), deduplicate=False)
+    group, _ = _fit(store, template, max_length, rows)
+    return group.form, group.texts[places], group.kept[places]
+
+
 def text_lengths(store: TextStore, template: Template, max_length: int, texts: Ints) -> NDArray[np.int32]:
     """Tokens that single texts (int64[n], indices into the store) take as sequences of their own: int32[n]."""
     group, _ = _fit(store, template, max_length, texts[:, None])

@@ -66,6 +66,9 @@ def first_token_attention(
     stream: DropoutStream | None = None,
 ) -> Tensor:
     """Attention of each sequence's first token alone: query[S, H], key and value[T, H] to [S, H]."""
+    if _has_kernel(query, dropout, None):
+        each = torch.arange(layout.sequences + 1, dtype=torch.int32, device=query.device)
+        return _variable_length(query, key, value, layout, heads, scaling, queries_at=each, longest_query=1)
     groups, attend = layout.groups, _Attend(heads, scaling, dropout, None, stream, _site(stream))
     keys, values = groups.pad(key), groups.pad(value)
     queries = query if len(groups.groups) == 1 else query.index_select(0, groups.order)
@@ -168,18 +171,26 @@ def _has_kernel(query: Tensor, dropout: float, window: int | None) -> bool:
 
 
 def _variable_length(
-    queries: Tensor, keys: Tensor, values: Tensor, layout: Layout, heads: int, scaling: float | None
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    layout: Layout,
+    heads: int,
+    scaling: float | None,
+    *,
+    queries_at: Tensor | None = None,
+    longest_query: int | None = None,
 ) -> Tensor:
+    """The kernel; `queries_at`: int32[S+1], where each sequence's queries begin, if they are not all its tokens."""
     from torch.nn.attention.varlen import varlen_attn
 
-    shape = (len(queries), heads, -1)
     attended = varlen_attn(
-        queries.view(shape),
-        keys.view(shape),
-        values.view(shape),
+        queries.view(len(queries), heads, -1),
+        keys.view(len(keys), heads, -1),
+        values.view(len(values), heads, -1),
+        layout.offsets if queries_at is None else queries_at,
         layout.offsets,
-        layout.offsets,
-        layout.max_length,
+        layout.max_length if longest_query is None else longest_query,
         layout.max_length,
         scale=scaling,
     )

@@ -14,18 +14,19 @@ import torch
 
 from manyheads.data.batch import Batch
 from manyheads.data.batching import BATCHING
-from manyheads.data.dataset import assemble, count_cut
+from manyheads.data.dataset import count_cut
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.evaluation.evaluate import Scores, evaluate
 from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import model_card
 from manyheads.model.forward import forward_split
 from manyheads.model.weights import EncoderSource, resolve
-from manyheads.recipe.build import build_model, make_optimizer, make_plan, make_stepper, settle, use_threads
+from manyheads.recipe.build import build_model, make_optimizer, make_plan, settle, use_threads
 from manyheads.recipe.prepare import TaskData, read_tasks, tokenise_tasks
 from manyheads.recipe.pretrain import pretrained
 from manyheads.recipe.same import check_same
 from manyheads.recipe.schema import Recipe
+from manyheads.recipe.steps import make_steps
 from manyheads.recipe.write import recipe_to_toml
 from manyheads.run.atomic import write_json, write_text
 from manyheads.run.events import EventLog, cut_after
@@ -197,17 +198,27 @@ class _Assembly:
         sizes = {name: len(split) for name, split in self.prepared.train.items()}
         batching = BATCHING[recipe.batching.strategy](sizes, recipe.batching.batch_size, recipe.seed)
         plan = make_plan(recipe, batching)
-        store, template, splits = self.prepared.store, self.tokenizer.template, self.prepared.train
+        steps = make_steps(
+            recipe,
+            self.model,
+            optimizer,
+            self.prepared,
+            self.tokenizer.template,
+            self.max_length,
+            batching,
+            self.processes,
+            self.stop,
+        )
+        if steps.note:
+            self.notify("note", text=steps.note)
         return Loop(
             model=self.model,
             optimizer=optimizer,
-            stepper=make_stepper(recipe, self.model, optimizer, self.processes, self.stop),
+            stepper=steps.stepper,
             schedule=build_schedule(training.schedule, total_steps=plan.total_steps, warmup=training.warmup),
             learning_rate=training.learning_rate,
             plan=plan,
-            batch=lambda k: assemble(
-                store, template, self.max_length, [(splits[name], rows) for name, rows in batching.batch(k)]
-            ),
+            batch=steps.batch,
             evaluate=self._evaluate_dev,
             record=self._record,
             checkpoints=self.checkpoints,

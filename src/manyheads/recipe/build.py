@@ -25,7 +25,7 @@ from manyheads.training.shared import SharedStepper
 from manyheads.training.step import Stepper
 from manyheads.training.stop import StopFlag
 from manyheads.training.task_losses import TaskLosses
-from manyheads.training.weighting import WEIGHTING
+from manyheads.training.weighting import WEIGHTING, Weighting
 
 
 def use_threads(recipe: Recipe, processes: Processes = ALONE) -> int:
@@ -94,6 +94,11 @@ def make_optimizer(recipe: Recipe, model: MultitaskModel) -> torch.optim.AdamW:
     )
 
 
+def make_weighting(recipe: Recipe, model: MultitaskModel) -> Weighting:
+    """How the losses of a model's tasks become one."""
+    return WEIGHTING[recipe.training.weighting]({name: task.loss_weight for name, task in model.tasks.items()})
+
+
 def make_stepper(
     recipe: Recipe,
     model: MultitaskModel,
@@ -102,9 +107,8 @@ def make_stepper(
     stop: StopFlag | None = None,
 ) -> Stepper[Batch]:
     """What makes updates of a model as the recipe says; with several processes, on all of them together."""
-    weights = {name: task.loss_weight for name, task in model.tasks.items()}
     losses = TaskLosses(model, device=torch.device(recipe.device), precision=recipe.precision)
-    weighting = WEIGHTING[recipe.training.weighting](weights)
+    weighting = make_weighting(recipe, model)
     seed, clip_norm = recipe.seed, recipe.training.clip_norm
     if processes.size == 1:
         # Telling rows apart makes a CUDA device wait for the host, and there the dense gradient costs next to nothing.
