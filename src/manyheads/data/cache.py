@@ -118,7 +118,7 @@ def load(folder: Path) -> Arrays | None:
     try:
         sizes = json.loads((folder / SIZES).read_text(encoding="utf-8"))
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in sizes}
-        if {name: len(array) for name, array in arrays.items()} == sizes:
+        if sizes and {name: len(array) for name, array in arrays.items()} == sizes:
             return arrays
     except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):
         pass

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.data.arrays import blocks, converted
+from manyheads.data.arrays import blocks
 from manyheads.data.cache import ArrayFile, discard, entry, load
 from manyheads.data.distinct import Distinct, Hashes, distinct, hashes_of
 from manyheads.data.tokenizer import Tokenizer
@@ -75,12 +75,6 @@ def tokenise_named(
                 index.append(found.index[start:stop])
 
     return store, entry(folder, fill)["index"]
-
-
-def tokenise_once(texts: Sequence[str], tokenizer: Tokenizer) -> tuple[TextStore, NDArray[np.int32]]:
-    """The same without a cache, the index int32[n]."""
-    store, index = tokenise(texts, tokenizer, None)
-    return store, converted(index, np.int32)
 
 
 def _stored(
