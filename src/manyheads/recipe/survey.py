@@ -60,7 +60,7 @@ def survey(group: FileGroup, *, text: Sequence[str] = (), label: str | None = No
     cells = [cell for source in with_label for cell in label_cells(source, layout.label)]
     kind = guess_kind(sources["train"].name, cells)
     counts, bad = _audit(group.name, layout, kind, sources)
-    return Survey(group, layout, kind, _shares(kind, label_cells(sources["train"], layout.label)), counts, bad)
+    return Survey(group, layout, kind, _shares(kind, list(label_cells(sources["train"], layout.label))), counts, bad)
 
 
 def guess_kind(name: str, cells: Sequence[object]) -> Kind:
@@ -125,9 +125,7 @@ def _audit(
     counts: dict[str, int] = {}
     rejected: list[Sequence[BadRow]] = []
     for part, source in sources.items():
-        examples, bad = read_examples(
-            task, source, on_bad_rows="skip", labelled=part != "test", cache=cache_folder()
-        )
+        examples, bad = read_examples(task, source, on_bad_rows="skip", labelled=part != "test", cache=cache_folder())
         counts[part] = len(examples)
         rejected.append(bad)
     return counts, Joined(rejected)
