@@ -110,7 +110,7 @@ def test_a_damaged_entry_is_made_anew(
     tokenizer: Tokenizer, tmp_path: Path, name: str, damage: Callable[[Path], None]
 ) -> None:
     plain, _ = tokenise(TEXTS, tokenizer, tmp_path)
-    expected = TextStore(np.array(plain.token_ids), plain.offsets)
+    expected = TextStore(np.array(plain.token_ids), np.array(plain.offsets))
     damage(entries(tmp_path)[0] / name)
     assert equal(tokenise(TEXTS, tokenizer, tmp_path)[0], expected)
     repaired, _ = tokenise(TEXTS, tokenizer, tmp_path)

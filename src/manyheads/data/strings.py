@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from manyheads.data.arrays import blocks, gather
 from manyheads.data.cache import ArrayFile, Arrays
 
-Item = TypeVar("Item", covariant=True)
+Item_co = TypeVar("Item_co", covariant=True)
 
 
 class Strings(Sequence[str]):
@@ -45,7 +45,7 @@ class Strings(Sequence[str]):
         return text
 
     def __iter__(self) -> Iterator[str]:
-        content = memoryview(np.asarray(self._content))
+        content = np.asarray(self._content).data
         for start, stop in blocks(len(self)):
             rows = np.arange(start, stop) if self._rows is None else self._rows[start:stop]
             begins, ends = self._offsets[rows].tolist(), self._offsets[rows + 1].tolist()
@@ -92,23 +92,23 @@ class StringsFile:
             pass
 
 
-class Joined(Sequence[Item]):
+class Joined(Sequence[Item_co]):
     """Several sequences as one, without a copy."""
 
-    def __init__(self, parts: Iterable[Sequence[Item]]) -> None:
+    def __init__(self, parts: Iterable[Sequence[Item_co]]) -> None:
         self._parts = tuple(parts)
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[Item_co]:
         for part in self._parts:
             yield from part
 
     @overload
-    def __getitem__(self, place: int) -> Item: ...
+    def __getitem__(self, place: int) -> Item_co: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Item]: ...
+    def __getitem__(self, place: slice) -> list[Item_co]: ...
     def __getitem__(self, place: int | slice) -> Any:
         if isinstance(place, slice):
             return [self[each] for each in range(len(self))[place]]
