@@ -36,6 +36,7 @@ from manyheads.training.checkpoint import Checkpoints, Progress, load_weights
 from manyheads.training.distributed import Processes, joined
 from manyheads.training.listener import Listener, Listeners
 from manyheads.training.loop import Loop
+from manyheads.training.memory import keep_freed_memory
 from manyheads.training.record import write_predictions, write_results, write_results_csv
 from manyheads.training.schedule import build_schedule
 from manyheads.training.shared import SharedCheckpoints, SharedForward, SharedStop
@@ -172,7 +173,7 @@ class _Assembly:
 
     def _tell(self, *, resumed: bool) -> None:
         """Say what reading found and how the model runs: to the log once, to the listeners each time."""
-        said = list(self.findings)
+        said = [("machine", {"text": self._machine()}), *self.findings]
         if self.model.encoder.note:
             said.append(("warning", {"text": self.model.encoder.note}))
         for name, splits in (("train", self.prepared.train), ("dev", self.prepared.dev), ("test", self.prepared.test)):
@@ -186,6 +187,13 @@ class _Assembly:
         for event, fields in chain(rejected, said):
             for listener in told:
                 listener(event, **fields)
+
+    def _machine(self) -> str:
+        """What the run computes on, in a sentence."""
+        recipe, threads = self.recipe, self.recipe.threads or 1
+        where = f"{threads} thread{'s' if threads > 1 else ''}" if recipe.device == "cpu" else recipe.device
+        kept = ", freed memory kept for the next step" if keep_freed_memory() else ""
+        return f"training on {where} in {recipe.precision}{kept}"
 
     def _loop(self, optimizer: torch.optim.AdamW) -> Loop[Batch]:
         recipe, training = self.recipe, self.recipe.training

@@ -18,6 +18,7 @@ from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import resolved_options
 from manyheads.tasks.task import Task
 from manyheads.training.distributed import ALONE, Processes
+from manyheads.training.memory import keep_freed_memory
 from manyheads.training.optimizer import build_optimizer
 from manyheads.training.plan import Plan
 from manyheads.training.shared import SharedStepper
@@ -28,7 +29,11 @@ from manyheads.training.weighting import WEIGHTING
 
 
 def use_threads(recipe: Recipe, processes: Processes = ALONE) -> int:
-    """Set torch's threads as the recipe says, or to this process's share of the cores here, and return how many."""
+    """Set torch's threads as the recipe says, or to this process's share of the cores here, and return how many.
+
+    The allocator is set for training too.
+    """
+    keep_freed_memory()
     threads = recipe.threads or max(1, len(os.sched_getaffinity(0)) // processes.local_size)
     torch.set_num_threads(threads)
     return threads

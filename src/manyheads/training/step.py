@@ -102,7 +102,8 @@ class Stepper(Generic[B]):
         torch.manual_seed(dropout_seed(self._seed, step, rank))
         for stream in self._streams:
             stream.begin(dropout_seed(self._seed, step))
-        self._model.train()
+        if not self._model.training:
+            self._model.train()
         for parameter in self._dense:
             parameter.grad = None
         for embedding in self._rows:
