@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from manyheads.inference.card import model_card
 from manyheads.model.forward import forward_split
 from manyheads.model.weights import EncoderSource, resolve
 from manyheads.recipe.build import build_model, make_optimizer, make_plan, settle, use_threads
-from manyheads.recipe.prepare import TaskData, read_tasks, tokenise_tasks
+from manyheads.recipe.prepare import TaskData, read_tasks, rejected_rows, tokenise_tasks
 from manyheads.recipe.pretrain import pretrained
 from manyheads.recipe.same import check_same
 from manyheads.recipe.schema import Recipe
@@ -182,8 +183,10 @@ class _Assembly:
                 if cut:
                     text = f"{task}: {cut} of {len(split)} {name} examples lose tokens past {self.max_length}"
                     said.append(("cut", {"task": task, "split": name, "examples": cut, "text": text}))
-        for event, fields in said:
-            for listener in self.listeners if resumed else [self.notify]:
+        told: Sequence[Listener] = self.listeners if resumed else [self.notify]
+        rejected = (("rejected_row", row) for row in rejected_rows(self.prepared.data))
+        for event, fields in chain(rejected, said):
+            for listener in told:
                 listener(event, **fields)
 
     def _machine(self) -> str:

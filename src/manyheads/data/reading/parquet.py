@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import polars as pl
-
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 from manyheads.errors import DataError
 
@@ -22,6 +20,8 @@ class Parquet:
     """
 
     def __init__(self, path: Path) -> None:
+        import polars as pl
+
         self._path = path
         self.name = str(path)
         try:
@@ -38,6 +38,8 @@ class Parquet:
         Raises:
             DataError: a part of the file cannot be read.
         """
+        import polars as pl
+
         for start in range(0, self._height, BATCH):
             try:
                 frame = pl.scan_parquet(self._path).slice(start, BATCH).collect()
