@@ -25,7 +25,8 @@ class Parquet:
         self._path = path
         self.name = str(path)
         try:
-            self.columns = tuple(pl.read_parquet_schema(path))
+            self.schema = pl.read_parquet_schema(path)
+            self.columns = tuple(self.schema)
             self._height = int(pl.scan_parquet(path).select(pl.len()).collect().item())
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(path, error) from error
