@@ -85,13 +85,8 @@ def test_json_lines_keep_their_keys(trained: manyheads.Run, expected: list[int])
 
 def test_parquet_keeps_its_types(trained: manyheads.Run, expected: list[int], tmp_path: Path) -> None:
     file, output = tmp_path / "in.parquet", tmp_path / "out.parquet"
-    frame = pl.DataFrame(
-        {
-            "sentence": TEXTS,
-            "n": [1, None, 3, 4],
-            "when": pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 1, 4), eager=True),
-        }
-    )
+    days = pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 1, 4), eager=True)
+    frame = pl.DataFrame({"sentence": TEXTS, "n": [1, None, 3, 4], "day": days})
     frame.write_parquet(file)
     done = predict(trained, "--input", file, "--output", output)
     assert done.exit_code == 0, done.stderr
@@ -121,7 +116,7 @@ def test_the_format_may_be_said(trained: manyheads.Run, expected: list[int], tmp
     assert len(lines.stdout.splitlines()) == 3
     parquet = predict(trained, "--input", file, "--input-format", "csv", "--format", "parquet")
     assert pl.read_parquet(io.BytesIO(parquet.stdout_bytes))["prediction"].to_list() == [expected[0]]
-    assert "no such file" in predict(trained, "--input", tmp_path / "x", "--input-format", "csv").stderr
+    assert "no such file" in str(predict(trained, "--input", tmp_path / "x", "--input-format", "csv").exception)
 
 
 WATCH = """

@@ -23,7 +23,12 @@ from manyheads.tasks.task import Task
 PLAIN_ENDINGS = (".txt", "")
 """Files that may be plain lines: those whose ending promises no columns."""
 
-READERS: dict[str, Callable[[Path], Source]] = {"csv": Delimited, "tsv": Delimited, "jsonl": JsonLines, "parquet": Parquet}
+READERS: dict[str, Callable[[Path], Source]] = {
+    "csv": Delimited,
+    "tsv": Delimited,
+    "jsonl": JsonLines,
+    "parquet": Parquet,
+}
 """Input formats by name; "lines" is the fifth."""
 
 
