@@ -32,6 +32,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("load", "Predictor"):
+        # Not through api: these two work without torch.
+        import manyheads.inference.load
+
+        return getattr(manyheads.inference.load, name)
     if name in _LAZY:
         import manyheads.api
 

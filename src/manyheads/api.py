@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from manyheads.inference.load import load
 from manyheads.inference.predictor import Predictor
 from manyheads.pretraining.cache import Pretrained
 from manyheads.recipe.assemble import Run
@@ -72,20 +73,6 @@ def pretrain(
     """
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), changes)
     return pretrain_recipe(loaded, None if out is None else Path(out), listeners=listeners)
-
-
-def load(run: str | Path | Run, *, int8: bool = False) -> Predictor:
-    """Load the model of a finished run: from the run, its folder, or the bundle `model` in it.
-
-    Args:
-        run: a run, its folder, or a bundle.
-        int8: answer in 8-bit integers: faster on a CPU, and not the same numbers (`manyheads evaluate RUN --int8`).
-
-    Raises:
-        ManyheadsError: the folder is no finished run and no bundle, or a file of it was changed.
-    """
-    folder = run.folder.path if isinstance(run, Run) else Path(run)
-    return Predictor.load(folder / "model" if (folder / "model").is_dir() else folder, int8=int8)
 
 
 def run_study(

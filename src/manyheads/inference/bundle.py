@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +12,12 @@ from safetensors.torch import load_file, save_file
 
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import BundleError
+from manyheads.inference.manifest import FORMAT, HEADS, MANIFEST, check_files, read_manifest, sha256
 from manyheads.inference.task_json import task_from_json, task_to_json
 from manyheads.model.encoder import load_encoder
 from manyheads.model.multitask import MultitaskModel
 from manyheads.run.atomic import replace_folder, write_json, write_text
 from manyheads.version import __version__
-
-MANIFEST = "manyheads.json"
-HEADS = "heads.safetensors"
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ def save_bundle(
             "pooling": model.encoder.pooling,
             "max_length": max_length,
             "tasks": [task_to_json(task) for task in model.tasks.values()],
-            "files": {path.name: _sha256(path) for path in files},
+            "files": {path.name: sha256(path) for path in files},
         }
         write_json(target / MANIFEST, manifest)
 
@@ -78,8 +73,8 @@ def load_bundle(folder: Path) -> Bundle:
     Raises:
         BundleError: it is no bundle, is of a newer format, or a file is missing or changed.
     """
-    manifest = _read_manifest(folder)
-    _check_files(folder, manifest)
+    manifest = read_manifest(folder)
+    check_files(folder, manifest, HEADS)
     try:
         tasks = [task_from_json(task) for task in manifest["tasks"]]
         encoder = load_encoder(folder, pooling=manifest["pooling"], dropout=None, attention_dropout=None)
@@ -88,39 +83,3 @@ def load_bundle(folder: Path) -> Bundle:
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise BundleError("the bundle cannot be understood", where=str(folder), found=str(error)) from error
     return Bundle(model.eval(), Tokenizer.load(folder), int(manifest["max_length"]), manifest)
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        hint = "a bundle is the folder `model` of a finished run"
-        raise BundleError(f"this is no bundle: there is no {MANIFEST}", where=str(folder), hint=hint)
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BundleError("the bundle's manifest is not JSON", where=str(path), found=str(error)) from error
-    version = manifest.get("format") if isinstance(manifest, dict) else None
-    if version != FORMAT:
-        hint = "load it with the version of manyheads that wrote it"
-        raise BundleError(
-            "the bundle has another format", where=str(path), found=version, allowed=str(FORMAT), hint=hint
-        )
-    return dict(manifest)
-
-
-def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
-    files = manifest.get("files")
-    if not isinstance(files, dict) or HEADS not in files:
-        raise BundleError("the bundle's manifest lists no files", where=str(folder / MANIFEST))
-    for name, expected in files.items():
-        path = folder / name
-        if Path(name).name != name or not path.is_file():
-            raise BundleError("a file of the bundle is missing", where=str(path), hint="copy the whole folder again")
-        if _sha256(path) != expected:
-            hint = "copy the whole folder again; a bundle that was edited is not the model that was measured"
-            raise BundleError("a file of the bundle was changed or cut short", where=str(path), hint=hint)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from manyheads.data.dataset import Split
 from manyheads.data.texts import tokenise
 from manyheads.errors import DataError, did_you_mean
-from manyheads.inference.bundle import Bundle, load_bundle
-from manyheads.model.forward import forward_split
-from manyheads.model.int8 import to_int8
+from manyheads.inference.engine import Engine
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.records import record_of
 from manyheads.tasks.task import Task
@@ -37,10 +34,8 @@ class Prediction:
 class Predictor:
     """A trained model that answers questions about texts."""
 
-    def __init__(self, bundle: Bundle, device: torch.device | None = None) -> None:
-        self._device = device or torch.device("cpu")
-        self._bundle = bundle
-        self._model = bundle.model.to(self._device)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     @classmethod
     def load(cls, folder: Path, *, int8: bool = False) -> Predictor:
@@ -49,13 +44,20 @@ class Predictor:
         Raises:
             BundleError: it is no bundle, or a file in it was changed.
         """
+        # Imported here: a predictor of exported graphs runs where there is no torch.
+        from dataclasses import replace
+
+        from manyheads.inference.bundle import load_bundle
+        from manyheads.inference.torch_engine import TorchEngine
+        from manyheads.model.int8 import to_int8
+
         bundle = load_bundle(folder)
-        return cls(replace(bundle, model=to_int8(bundle.model)) if int8 else bundle)
+        return cls(TorchEngine(replace(bundle, model=to_int8(bundle.model)) if int8 else bundle))
 
     @property
     def tasks(self) -> Mapping[str, Task]:
         """The tasks that this model answers, by name."""
-        return self._model.tasks
+        return self._engine.tasks
 
     def task(self, name: str) -> Task:
         """One task.
@@ -92,7 +94,7 @@ class Predictor:
     def decode(self, task: Task, rows: Sequence[tuple[str, ...]]) -> Predictions:
         """Decoded predictions for rows of texts (one or two a row)."""
         columns = len(task.text)
-        store, index = tokenise([text for row in rows for text in row], self._bundle.tokenizer, None)
+        store, index = tokenise([text for row in rows for text in row], self._engine.tokenizer, None)
         split = Split(
             task=task,
             ids=[str(position) for position in range(len(rows))],
@@ -100,15 +102,7 @@ class Predictor:
             targets=np.full(len(rows), np.nan, dtype=np.float32),
             lines=np.arange(len(rows), dtype=np.int64),
         )
-        outputs = forward_split(
-            self._model,
-            store,
-            self._bundle.tokenizer.template,
-            split,
-            max_length=self._bundle.max_length,
-            device=self._device,
-        )
-        return task.kind.decode(outputs)
+        return task.kind.decode(self._engine.outputs(store, split))
 
 
 def _row(task: Task, text: Text, number: int) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from manyheads.data.batch import Part
+from manyheads.data.by_length import batches_by_length as batches_by_length
 from manyheads.data.dataset import Split, assemble, assemble_texts, lengths, text_lengths
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
@@ -86,20 +86,3 @@ class _Ready:
             part = Part(split.task.name, rows, places[rows], split.targets[rows])
             outputs[rows] = self.model.outputs(vectors, part).float().cpu().numpy()
         return outputs
-
-
-def batches_by_length(sizes: NDArray[np.integer], token_budget: int) -> Iterator[NDArray[np.int64]]:
-    """Examples grouped by size, longest first: sizes[n] to index arrays whose sizes sum to at most the budget.
-
-    An example larger than the budget is a batch of its own. Longest first, so that a lack of memory shows at once.
-    """
-    order = np.argsort(-sizes.astype(np.int64), kind="stable")
-    start, total = 0, 0
-    for position, example in enumerate(order):
-        size = int(sizes[example])
-        if position > start and total + size > token_budget:
-            yield order[start:position]
-            start, total = position, 0
-        total += size
-    if len(order) > start:
-        yield order[start:]

@@ -1,0 +1,25 @@
+"""Examples of like length together, for runs without gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def batches_by_length(sizes: NDArray[np.integer], token_budget: int) -> Iterator[NDArray[np.int64]]:
+    """Examples grouped by size, longest first: sizes[n] to index arrays whose sizes sum to at most the budget.
+
+    An example larger than the budget is a batch of its own. Longest first, so that a lack of memory shows at once.
+    """
+    order = np.argsort(-sizes.astype(np.int64), kind="stable")
+    start, total = 0, 0
+    for position, example in enumerate(order):
+        size = int(sizes[example])
+        if position > start and total + size > token_budget:
+            yield order[start:position]
+            start, total = position, 0
+        total += size
+    if len(order) > start:
+        yield order[start:]

@@ -1,0 +1,40 @@
+"""The engine that runs a bundle in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from manyheads.data.dataset import Split
+from manyheads.data.texts import TextStore
+from manyheads.data.tokenizer import Tokenizer
+from manyheads.inference.bundle import Bundle
+from manyheads.model.forward import forward_split
+from manyheads.tasks.task import Task
+
+
+class TorchEngine:
+    """A bundle on a device, by default the CPU."""
+
+    def __init__(self, bundle: Bundle, device: torch.device | None = None) -> None:
+        self._device = device or torch.device("cpu")
+        self._bundle = bundle
+        self._model = bundle.model.to(self._device)
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """The tasks that the model answers, by name."""
+        return self._model.tasks
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of its texts."""
+        return self._bundle.tokenizer
+
+    def outputs(self, store: TextStore, split: Split) -> NDArray[np.float32]:
+        """The head's outputs of every example, in the split's order: float32[n, outputs]."""
+        template, length = self._bundle.tokenizer.template, self._bundle.max_length
+        return forward_split(self._model, store, template, split, max_length=length, device=self._device)
