@@ -10,6 +10,7 @@ import typer
 from manyheads.cli.check import check
 from manyheads.cli.demo import demo
 from manyheads.cli.evaluate import evaluate
+from manyheads.cli.export import export
 from manyheads.cli.init import init
 from manyheads.cli.predict import predict
 from manyheads.cli.pretrain import pretrain
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, init, check, pretrain, train, evaluate, predict, study, table):
+for verb in (demo, init, check, pretrain, train, evaluate, predict, study, table, export):
     app.command()(verb)
 
 
