@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from manyheads.data.dataset import Split
 from manyheads.data.texts import tokenise
 from manyheads.errors import DataError, did_you_mean
 from manyheads.inference.bundle import Bundle, load_bundle
+from manyheads.inference.explain import TokenWeight, token_weights
 from manyheads.model.forward import forward_split
+from manyheads.model.several import forward_several
 from manyheads.model.int8 import to_int8
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.records import record_of
@@ -91,15 +94,8 @@ class Predictor:
 
     def decode(self, task: Task, rows: Sequence[tuple[str, ...]]) -> Predictions:
         """Decoded predictions for rows of texts (one or two a row)."""
-        columns = len(task.text)
         store, index = tokenise([text for row in rows for text in row], self._bundle.tokenizer, None)
-        split = Split(
-            task=task,
-            ids=[str(position) for position in range(len(rows))],
-            text_index=np.asarray(index, dtype=np.int32).reshape(len(rows), columns),
-            targets=np.full(len(rows), np.nan, dtype=np.float32),
-            lines=np.arange(len(rows), dtype=np.int64),
-        )
+        split = _split(task, index)
         outputs = forward_split(
             self._model,
             store,
@@ -109,6 +105,43 @@ class Predictor:
             device=self._device,
         )
         return task.kind.decode(outputs)
+
+    def decode_several(self, asked: Mapping[str, Sequence[tuple[str, ...]]]) -> dict[str, Predictions]:
+        """Decoded predictions of several tasks, each for rows of its own, in one go.
+
+        A sequence that several rows or tasks read is encoded once.
+        """
+        texts = [text for rows in asked.values() for row in rows for text in row]
+        store, index = tokenise(texts, self._bundle.tokenizer, None)
+        splits, start = [], 0
+        for name, rows in asked.items():
+            columns = len(self.task(name).text)
+            stop = start + len(rows) * columns
+            splits.append(_split(self.task(name), index[start:stop]))
+            start = stop
+        outputs = forward_several(
+            self._model,
+            store,
+            self._bundle.tokenizer.template,
+            splits,
+            max_length=self._bundle.max_length,
+            device=self._device,
+        )
+        return {each.task.name: each.task.kind.decode(found) for each, found in zip(splits, outputs, strict=True)}
+
+    def explain(self, task: Task, row: tuple[str, ...]) -> list[list[TokenWeight]]:
+        """How much each token of each text mattered to the answer: gradient x input of the predicted output."""
+        store, index = tokenise(row, self._bundle.tokenizer, None)
+        return token_weights(
+            self._model, self._bundle.tokenizer, store, _split(task, index), self._bundle.max_length, self._device
+        )
+
+
+def _split(task: Task, index: NDArray[np.int64]) -> Split:
+    """Rows of texts (indices into a store, flat) as a split without ids, targets or lines of a file."""
+    rows = index.astype(np.int32).reshape(-1, len(task.text))
+    nothing = np.full(len(rows), np.nan, dtype=np.float32)
+    return Split(task, [""] * len(rows), rows, nothing, np.zeros(len(rows), dtype=np.int64))
 
 
 def _row(task: Task, text: Text, number: int) -> tuple[str, ...]:
