@@ -66,6 +66,10 @@ class BundleError(ManyheadsError):
     """A saved model that is changed, truncated or foreign."""
 
 
+class ServeError(ManyheadsError):
+    """A server that cannot start: an address in use, an option out of range."""
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that is most like `name`, or None where nothing is alike."""
     names = list(names)

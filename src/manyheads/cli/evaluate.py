@@ -49,10 +49,10 @@ def evaluate(
             whole["int8"] = {**found.int8.scores, "seconds": found.int8.seconds}
         typer.echo(json.dumps(whole, indent=2))
         return
-    Console().print(_table(found, str(input_ or f"{split.value} files")))
+    Console().print(table_of(found, str(input_ or f"{split.value} files")))
 
 
-def _table(found: Measurement, title: str) -> Table:
+def table_of(found: Measurement, title: str) -> Table:
     """A row a metric; with the quantised model's figures and what they differ by, where it was measured."""
     from rich.table import Table
 

@@ -14,6 +14,7 @@ from manyheads.cli.export import export
 from manyheads.cli.init import init
 from manyheads.cli.predict import predict
 from manyheads.cli.pretrain import pretrain
+from manyheads.cli.serve import serve
 from manyheads.cli.study import study
 from manyheads.cli.table import table
 from manyheads.cli.train import train
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, init, check, pretrain, train, evaluate, predict, study, table, export):
+for verb in (demo, init, check, pretrain, train, evaluate, predict, export, serve, study, table):
     app.command()(verb)
 
 

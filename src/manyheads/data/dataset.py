@@ -92,6 +92,18 @@ def assemble_texts(store: TextStore, template: Template, max_length: int, texts:
     return _write(store, [group], (), int(was_cut.sum()))
 
 
+def assemble_rows(store: TextStore, template: Template, max_length: int, rows: Sequence[Ints]) -> Batch:
+    """A batch of sequences that belong to no task: `rows`, groups of int64[n, 1 or 2] indices into the store."""
+    fitted = [_fit(store, template, max_length, group) for group in rows if len(group)]
+    return _write(store, [group for group, _ in fitted], (), int(sum(cut.sum() for _, cut in fitted)))
+
+
+def row_lengths(store: TextStore, template: Template, max_length: int, rows: Ints) -> NDArray[np.int32]:
+    """Tokens that sequences of one text or of two (int64[n, 1 or 2]) take: int32[n]."""
+    group, _ = _fit(store, template, max_length, rows)
+    return group.lengths.astype(np.int32)
+
+
 def lengths(store: TextStore, template: Template, max_length: int, split: Split) -> NDArray[np.int32]:
     """Tokens that each example takes in a batch, all its sequences and special tokens counted: int32[n]."""
     total: NDArray[np.int32] = scratch(len(split), np.int32)

@@ -12,12 +12,14 @@ from safetensors.torch import load_file, save_file
 
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import BundleError
-from manyheads.inference.manifest import FORMAT, HEADS, MANIFEST, check_files, read_manifest, sha256
+from manyheads.inference.manifest import check_files, read_manifest, write_manifest
+from manyheads.inference.sentence_modules import write_sentence_modules
 from manyheads.inference.task_json import task_from_json, task_to_json
 from manyheads.model.encoder import load_encoder
 from manyheads.model.multitask import MultitaskModel
-from manyheads.run.atomic import replace_folder, write_json, write_text
-from manyheads.version import __version__
+from manyheads.run.atomic import replace_folder, write_text
+
+HEADS = "heads.safetensors"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ def save_bundle(
     """Write the bundle in one step.
 
     The encoder and the tokenizer in the hub's format (transformers loads the folder as it is), the heads in
-    `heads.safetensors`, tasks and the SHA-256 of every file in `manyheads.json`, the model card in `README.md`.
+    `heads.safetensors`, modules of sentence-transformers where a pair is bi-encoded, tasks and the SHA-256 of every
+    file in `manyheads.json`, the model card in `README.md`.
     `encoder` says where the encoder came from.
     """
 
@@ -51,18 +54,15 @@ def save_bundle(
         tokenizer.save(target)
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.heads.state_dict().items()}
         save_file(weights, target / HEADS)
+        write_sentence_modules(target, model, max_length)
         write_text(target / "README.md", card)
-        files = sorted(path for path in target.iterdir() if path.name != MANIFEST)
         manifest = {
-            "format": FORMAT,
-            "manyheads": __version__,
             "encoder": dict(encoder),
             "pooling": model.encoder.pooling,
             "max_length": max_length,
             "tasks": [task_to_json(task) for task in model.tasks.values()],
-            "files": {path.name: sha256(path) for path in files},
         }
-        write_json(target / MANIFEST, manifest)
+        write_manifest(target, manifest)
 
     replace_folder(folder, fill)
 
@@ -71,7 +71,7 @@ def load_bundle(folder: Path) -> Bundle:
     """Load a bundle after checking every file's hash.
 
     Raises:
-        BundleError: it is no bundle, is of a newer format, or a file is missing or changed.
+        BundleError: it is no bundle, is of a newer format, or a file is missing, changed or foreign.
     """
     manifest = read_manifest(folder)
     check_files(folder, manifest, HEADS)

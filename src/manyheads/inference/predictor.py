@@ -8,11 +8,12 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manyheads.data.dataset import Split
 from manyheads.data.texts import tokenise
 from manyheads.errors import DataError, did_you_mean
-from manyheads.inference.engine import Engine
+from manyheads.inference.engine import Engine, TokenWeight
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.records import record_of
 from manyheads.tasks.task import Task
@@ -93,16 +94,40 @@ class Predictor:
 
     def decode(self, task: Task, rows: Sequence[tuple[str, ...]]) -> Predictions:
         """Decoded predictions for rows of texts (one or two a row)."""
-        columns = len(task.text)
         store, index = tokenise([text for row in rows for text in row], self._engine.tokenizer, None)
-        split = Split(
-            task=task,
-            ids=[str(position) for position in range(len(rows))],
-            text_index=np.asarray(index, dtype=np.int32).reshape(len(rows), columns),
-            targets=np.full(len(rows), np.nan, dtype=np.float32),
-            lines=np.arange(len(rows), dtype=np.int64),
-        )
-        return task.kind.decode(self._engine.outputs(store, split))
+        return task.kind.decode(self._engine.outputs(store, _split(task, index)))
+
+    def decode_several(self, asked: Mapping[str, Sequence[tuple[str, ...]]]) -> dict[str, Predictions]:
+        """Decoded predictions of several tasks, each for rows of its own, in one go.
+
+        A sequence that several rows or tasks read is encoded once.
+        """
+        texts = [text for rows in asked.values() for row in rows for text in row]
+        store, index = tokenise(texts, self._engine.tokenizer, None)
+        splits, start = [], 0
+        for name, rows in asked.items():
+            task = self.task(name)
+            stop = start + len(rows) * len(task.text)
+            splits.append(_split(task, index[start:stop]))
+            start = stop
+        outputs = self._engine.outputs_several(store, splits)
+        return {each.task.name: each.task.kind.decode(found) for each, found in zip(splits, outputs, strict=True)}
+
+    def explain(self, task: Task, row: tuple[str, ...]) -> list[list[TokenWeight]]:
+        """How much each token of each text mattered to the answer: gradient x input of the predicted output.
+
+        Raises:
+            BundleError: the runtime has no gradients.
+        """
+        store, index = tokenise(row, self._engine.tokenizer, None)
+        return self._engine.explain(store, _split(task, index))
+
+
+def _split(task: Task, index: NDArray[np.int64]) -> Split:
+    """Rows of texts (indices into a store, flat) as a split without ids, targets or lines of a file."""
+    rows = index.astype(np.int32).reshape(-1, len(task.text))
+    nothing = np.full(len(rows), np.nan, dtype=np.float32)
+    return Split(task, [""] * len(rows), rows, nothing, np.zeros(len(rows), dtype=np.int64))
 
 
 def _row(task: Task, text: Text, number: int) -> tuple[str, ...]:

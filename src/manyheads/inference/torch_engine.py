@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from manyheads.data.dataset import Split
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.inference.bundle import Bundle
+from manyheads.inference.engine import Floats, TokenWeight
+from manyheads.inference.explain import token_weights
 from manyheads.model.forward import forward_split
+from manyheads.model.several import forward_several
 from manyheads.tasks.task import Task
 
 
@@ -34,7 +35,16 @@ class TorchEngine:
         """The tokenizer of its texts."""
         return self._bundle.tokenizer
 
-    def outputs(self, store: TextStore, split: Split) -> NDArray[np.float32]:
+    def outputs(self, store: TextStore, split: Split) -> Floats:
         """The head's outputs of every example, in the split's order: float32[n, outputs]."""
-        template, length = self._bundle.tokenizer.template, self._bundle.max_length
+        template, length = self.tokenizer.template, self._bundle.max_length
         return forward_split(self._model, store, template, split, max_length=length, device=self._device)
+
+    def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Floats]:
+        """The same of several splits; a sequence that several of them read is encoded once."""
+        template, length = self.tokenizer.template, self._bundle.max_length
+        return forward_several(self._model, store, template, splits, max_length=length, device=self._device)
+
+    def explain(self, store: TextStore, split: Split) -> list[list[TokenWeight]]:
+        """How much each token of each text of a split's one example mattered: gradient x input."""
+        return token_weights(self._model, self.tokenizer, store, split, self._bundle.max_length, self._device)

@@ -44,7 +44,8 @@ class Encoder(nn.Module):
     """A transformers model behind one call: flat tokens in, pooled vectors[S, hidden] out.
 
     `stream`: where its dropout masks come from. `flat`: whether it runs without padding; `note`: a sentence for the
-    log where it does not. `model` is the transformers model itself, so parameters keep the hub's names under "model.".
+    log where it does not; `takes_segments`: whether it reads token types. `model` is the transformers model itself, so
+    parameters keep the hub's names under "model.".
     """
 
     def __init__(self, model: Any, *, pooling: Pooling, first_token_only: bool = True) -> None:
@@ -61,7 +62,7 @@ class Encoder(nn.Module):
         self._first_token_only = (
             first_token_only and pooling != "mean" and config.model_type in FIRST_TOKEN_TYPES and self.flat
         )
-        self._takes_segments = "token_type_ids" in inspect.signature(model.forward).parameters
+        self.takes_segments = "token_type_ids" in inspect.signature(model.forward).parameters
 
     @property
     def max_length(self) -> int:
@@ -105,7 +106,7 @@ class Encoder(nn.Module):
         if not self.flat:
             return unpad(self._padded(tokens).last_hidden_state, tokens.layout)
         inputs = {"input_ids": tokens.token_ids[None], "position_ids": (tokens.position_ids + self._offset)[None]}
-        if self._takes_segments:
+        if self.takes_segments:
             inputs["token_type_ids"] = tokens.segment_ids[None]
         with self.stream.over(tokens.layout.keys, site=0):
             outputs = self.model(**inputs, flat_layout=tokens.layout, flat_stream=self.stream)
@@ -118,7 +119,7 @@ class Encoder(nn.Module):
             self.model.save_pretrained(folder)
 
     def _padded(self, tokens: FlatTokens) -> Any:
-        return padded_outputs(self.model, tokens, pad_id=self._pad_id, takes_segments=self._takes_segments)
+        return padded_outputs(self.model, tokens, pad_id=self._pad_id, takes_segments=self.takes_segments)
 
     def _pooled(self, first: Tensor) -> Tensor:
         if self.pooling != "pooler":

@@ -57,7 +57,7 @@ def measure_run(
     if not tasks:
         allowed = ", ".join(bundle.model.tasks)
         raise DataError("this model has no such task", found=task, allowed=allowed)
-    read = {name: _read(recipe, each, split, file) for name, each in tasks.items()}
+    read = {name: labelled_examples(recipe, each, split, file) for name, each in tasks.items()}
     examples = {name: found for name, found in read.items() if found is not None}
     if not examples:
         raise DataError(f"the recipe names no {split} file", where=str(run.recipe))
@@ -83,7 +83,12 @@ def _measure(bundle: Bundle, tasks: Mapping[str, Task], examples: Mapping[str, E
     return Measurement(scores.summary, {name: len(split) for name, split in named.items()}, seconds)
 
 
-def _read(recipe: Recipe, task: Task, split: str, file: Path | None) -> Examples | None:
+def labelled_examples(recipe: Recipe, task: Task, split: str, file: Path | None = None) -> Examples | None:
+    """The labelled examples of a task's split, or of another file; None where the recipe names none.
+
+    Raises:
+        DataError: the file is missing, unlabelled, or has bad rows.
+    """
     options = recipe.tasks[task.name]
     folder = Path(recipe.data_dir)
     spec = str(file.absolute()) if file is not None else getattr(options, split)

@@ -1,0 +1,68 @@
+"""Which tokens mattered: gradient x input.
+
+Source: Shrikumar et al. 2016 (arXiv:1605.01713): the gradient of an output by a token's word vector, times that vector,
+summed over its numbers. Above 0, the token speaks for the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from manyheads.data.dataset import Split, assemble, sequences_of
+from manyheads.data.texts import TextStore
+from manyheads.data.tokenizer import Tokenizer
+from manyheads.inference.engine import TokenWeight
+from manyheads.model.flat import FlatTokens
+from manyheads.model.multitask import MultitaskModel, is_regression
+
+
+def token_weights(
+    model: MultitaskModel, tokenizer: Tokenizer, store: TextStore, split: Split, max_length: int, device: torch.device
+) -> list[list[TokenWeight]]:
+    """The weights of every token that the model read of each text of a split's one example."""
+    batch = assemble(store, tokenizer.template, max_length, [(split, np.zeros(1, dtype=np.int64))])
+    with torch.enable_grad(), _leaf_of(model) as leaves:
+        (outputs,) = model(FlatTokens.from_batch(batch, device), batch.parts)
+        (gradient,) = torch.autograd.grad(_answer(outputs[0], is_regression(split.task.kind)), leaves[0])
+    scores = (gradient * leaves[0].detach()).sum(-1).reshape(-1).float().cpu().numpy()
+    scores = scores / max(float(np.abs(scores).max(initial=0.0)), 1e-12)
+    pieces = tokenizer.pieces
+    form, _, kept = sequences_of(store, tokenizer.template, max_length, split)
+    found, at = [], 0
+    for side in kept[0]:
+        at += len(form.special[0])
+        for column, count in enumerate(side):
+            places = range(at, at + int(count))
+            found.append([TokenWeight(pieces[batch.token_ids[k]], round(float(scores[k]), 4)) for k in places])
+            at += int(count) + len(form.special[column + 1])
+    return found
+
+
+def _answer(outputs: Tensor, regression: bool) -> Tensor:
+    """The output that the answer stands for: the value, the winning logit, or a single logit towards its class."""
+    if len(outputs) > 1:
+        return outputs.max()
+    return outputs[0] if regression or outputs[0] > 0 else -outputs[0]
+
+
+@contextmanager
+def _leaf_of(model: MultitaskModel) -> Iterator[list[Tensor]]:
+    """While the block runs, the word vectors that are looked up are leaves of the graph; the list gets them."""
+    leaves: list[Tensor] = []
+
+    def detach(module: Any, inputs: Any, output: Tensor) -> Tensor:
+        del module, inputs
+        leaves.append(output.detach().requires_grad_())
+        return leaves[-1]
+
+    handle = model.encoder.model.get_input_embeddings().register_forward_hook(detach)
+    try:
+        yield leaves
+    finally:
+        handle.remove()

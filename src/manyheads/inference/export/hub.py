@@ -1,0 +1,110 @@
+"""A bundle as a repository for the hub: all of the bundle, and each task as a model that transformers itself opens."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
+
+from manyheads.errors import BundleError
+from manyheads.inference.bundle import Bundle
+from manyheads.inference.engine import Floats
+from manyheads.inference.graph_engine import GraphEngine, task_output
+from manyheads.inference.manifest import MANIFEST, read_manifest, write_manifest
+from manyheads.model.encoder import quiet
+from manyheads.tasks.task import Task
+
+FORM = "hub"
+PIPELINES = "pipelines"
+
+
+def write_hub(bundle: Bundle, folder: Path, target: Path) -> list[str]:
+    """Copy the bundle in `folder` to `target` and add `pipelines/TASK`; the tasks that got one.
+
+    Exact for BERT with its pooler and tasks that read one sequence: that is BertForSequenceClassification. Others have
+    no such form in transformers and are left to `manyheads.load`.
+    """
+    shutil.copytree(folder, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+    names = [name for name, task in bundle.model.tasks.items() if _has_pipeline(bundle, task)]
+    for name in names:
+        place = target / PIPELINES / name
+        place.mkdir(parents=True)
+        with quiet():
+            _classifier(bundle, bundle.model.tasks[name]).save_pretrained(place)
+        bundle.tokenizer.save(place)
+    manifest = read_manifest(target)
+    content = {key: value for key, value in manifest.items() if key not in ("format", "manyheads", "files")}
+    (target / MANIFEST).unlink()
+    write_manifest(target, {**content, "export": FORM, "pad_id": bundle.tokenizer.pad_id or 0, "pipelines": names})
+    return names
+
+
+class HubModels:
+    """The pipelines' models of an exported folder, read as a user of transformers does."""
+
+    segments = True
+
+    def __init__(self, folder: Path, tasks: Mapping[str, Task]) -> None:
+        self._folder = folder
+        self._tasks = {task_output(name): task for name, task in tasks.items()}
+        self._models: dict[str, Any] = {}
+
+    def encode(self, feeds: Mapping[str, NDArray[np.int64]], output: str) -> Floats:
+        """A task's outputs, as its head gives them, for int64[S, L] inputs."""
+        task = self._tasks[output]
+        if output not in self._models:
+            with quiet():
+                self._models[output] = AutoModelForSequenceClassification.from_pretrained(
+                    self._folder / PIPELINES / task.name, use_safetensors=True, trust_remote_code=False
+                ).eval()
+        with torch.inference_mode():
+            logits = self._models[output](**{name: torch.from_numpy(value) for name, value in feeds.items()}).logits
+        if task.kind.value_range is not None:
+            logits = torch.sigmoid(logits)
+        elif task.outputs == 1:
+            logits = logits[:, 1:] - logits[:, :1]
+        return np.asarray(logits.numpy())
+
+    def pair(self, task: str, first: Floats, second: Floats) -> Floats:
+        """Nothing: a bi-encoded pair has no pipeline.
+
+        Raises:
+            BundleError: always.
+        """
+        del first, second
+        raise BundleError("a bi-encoded pair has no model in transformers", found=task)
+
+
+def hub_engine(folder: Path, tasks: Mapping[str, Task]) -> GraphEngine:
+    """The pipelines' models as an engine, to compare them with the bundle."""
+    return GraphEngine(folder, HubModels(folder, tasks))
+
+
+def _has_pipeline(bundle: Bundle, task: Task) -> bool:
+    encoder = bundle.model.encoder
+    return encoder.model.config.model_type == "bert" and encoder.pooling == "pooler" and task.sequences == 1
+
+
+def _classifier(bundle: Bundle, task: Task) -> BertForSequenceClassification:
+    """The task's model in transformers. A head with one logit for two classes becomes 0 and that logit."""
+    head: Any = bundle.model.head(task.name)
+    config = copy.deepcopy(bundle.model.encoder.model.config)
+    names = [str(label) for label in task.kind.labels or (task.name,)]
+    config.id2label, config.label2id = dict(enumerate(names)), {name: place for place, name in enumerate(names)}
+    config.problem_type = "regression" if task.kind.labels is None else "single_label_classification"
+    config.classifier_dropout = task.dropout
+    config._attn_implementation = "eager"
+    model = BertForSequenceClassification(config)
+    with torch.no_grad():
+        model.bert.load_state_dict(bundle.model.encoder.model.state_dict())
+        for part, given in ((model.classifier.weight, head.map.weight), (model.classifier.bias, head.map.bias)):
+            part.zero_()
+            part[-len(given) :] = given
+    return model.eval()

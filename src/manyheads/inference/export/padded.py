@@ -1,0 +1,59 @@
+"""The model as one padded module, for whatever traces modules: inputs of transformers, an output a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel
+
+from manyheads.inference.bundle import Bundle
+from manyheads.inference.graph_engine import VECTOR, task_output
+from manyheads.model.encoder import quiet
+
+
+class PaddedModel(nn.Module):
+    """The padded encoder with plain attention, its pooling, and the heads of all tasks that read one sequence.
+
+    `names`: what its outputs are called, in order.
+    """
+
+    def __init__(self, bundle: Bundle, folder: Path) -> None:
+        super().__init__()
+        single = [name for name, task in bundle.model.tasks.items() if task.sequences == 1]
+        with quiet():
+            self.encoder: Any = AutoModel.from_pretrained(
+                folder, use_safetensors=True, trust_remote_code=False, attn_implementation="eager", dtype=torch.float32
+            )
+        self.segments = bundle.model.encoder.takes_segments
+        self.pooling = bundle.model.encoder.pooling
+        self.heads = nn.ModuleList([bundle.model.head(name) for name in single])
+        self.names = [VECTOR, *map(task_output, single)]
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Any:
+        """int64[S, L] each to a vector[S, hidden] and each head's outputs[S, outputs]."""
+        segments = {"token_type_ids": token_type_ids} if self.segments else {}
+        found = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **segments)
+        if self.pooling == "pooler":
+            vector = found.pooler_output
+        elif self.pooling == "first":
+            vector = found.last_hidden_state[:, 0]
+        else:
+            weights = attention_mask.unsqueeze(-1).to(torch.float32)
+            vector = (found.last_hidden_state * weights).sum(1) / weights.sum(1)
+        return (vector, *(head(vector) for head in self.heads))
+
+    def example(self) -> dict[str, Tensor]:
+        """Inputs to trace it with: two sequences of eight tokens, the second of them cut short."""
+        ids = torch.full((2, 8), 5, dtype=torch.int64)
+        mask = torch.ones_like(ids)
+        mask[1, 6:] = 0
+        found = {"input_ids": ids, "attention_mask": mask}
+        return {**found, "token_type_ids": torch.zeros_like(ids)} if self.segments else found
+
+
+def pair_example(hidden: int) -> dict[str, Tensor]:
+    """Inputs to trace a bi-encoded pair's head with: two pairs of vectors."""
+    return {"first": torch.rand(2, hidden), "second": torch.rand(2, hidden)}

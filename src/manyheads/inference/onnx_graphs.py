@@ -1,0 +1,62 @@
+"""Exported graphs in onnxruntime, on the CPU. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyheads.errors import BundleError
+from manyheads.inference.engine import Floats
+from manyheads.inference.graph_engine import GraphEngine, checked_export, pair_graph
+
+FORM = "onnx"
+ENCODER, INT8 = "encoder.onnx", "encoder.int8.onnx"
+
+
+class OnnxGraphs:
+    """The graphs of a folder; a session each."""
+
+    def __init__(self, folder: Path, *, int8: bool = False, threads: int = 0) -> None:
+        self._folder, self._threads = folder, threads
+        self._encoder = self._session(INT8 if int8 else ENCODER)
+        self.segments = "token_type_ids" in {each.name for each in self._encoder.get_inputs()}
+        self._pairs: dict[str, Any] = {}
+
+    def encode(self, feeds: Mapping[str, NDArray[np.int64]], output: str) -> Floats:
+        """One output of the encoder for int64[S, L] inputs: float32[S, numbers]."""
+        (found,) = self._encoder.run([output], dict(feeds))
+        return np.asarray(found, dtype=np.float32)
+
+    def pair(self, task: str, first: Floats, second: Floats) -> Floats:
+        """A bi-encoded pair's head on vectors[n, hidden]: float32[n, outputs]."""
+        if task not in self._pairs:
+            self._pairs[task] = self._session(f"{pair_graph(task)}.onnx")
+        (found,) = self._pairs[task].run(None, {"first": first, "second": second})
+        return np.asarray(found, dtype=np.float32)
+
+    def _session(self, name: str) -> Any:
+        try:
+            import onnxruntime
+        except ModuleNotFoundError as error:
+            hint = "pip install 'manyheads[onnx]'"
+            raise BundleError("onnxruntime is not installed", found=str(error), hint=hint) from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        return onnxruntime.InferenceSession(self._folder / name, options, providers=["CPUExecutionProvider"])
+
+
+def onnx_engine(folder: Path, *, int8: bool = False, threads: int = 0) -> GraphEngine:
+    """The engine of a folder that was exported to ONNX. `threads` 0: one a core.
+
+    Raises:
+        BundleError: it is no such folder, a file in it was changed, it has no int8 graph, or onnxruntime is missing.
+    """
+    if int8 and not (folder / INT8).is_file():
+        hint = "manyheads export RUN --to onnx --int8"
+        raise BundleError("this export has no int8 graph", where=str(folder), hint=hint)
+    checked_export(folder, FORM, INT8 if int8 else ENCODER)
+    return GraphEngine(folder, OnnxGraphs(folder, int8=int8, threads=threads))

@@ -1,0 +1,87 @@
+"""What cannot be answered is refused with a reason, and nothing makes the server fail."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import manyheads
+from manyheads.errors import ServeError
+from manyheads.inference.server.options import ServerOptions
+from manyheads.inference.server.run import run_server
+
+BAD = [
+    (b"{", 422),
+    (b"[" * 100_000, 422),
+    (b'{"texts": ["\xff\xfe"]}', 400),
+    (b"[]", 422),
+    (b'{"texts": "one"}', 422),
+    (b'{"texts": [1]}', 422),
+    (b'{"texts": [null]}', 422),
+    (b'{"texts": []}', 422),
+    (b'{"texts": [""]}', 422),
+    (b'{"texts": [" \\t "]}', 422),
+    (b'{"texts": ["a\\u0000b"]}', 422),
+    (b'{"texts": ["\\ud800"]}', 422),
+    (b'{"texts": [["a", "b"]]}', 422),
+    (b'{"texts": ["a"], "more": 1}', 422),
+    (b'{"texts": ["' + b"a" * 1_000_000 + b'"]}', 413),
+    (b'{"texts": ["' + b"a" * 2_000_000 + b'"]}', 413),
+    (b'{"texts": [' + b'"a",' * 300 + b'"a"]}', 413),
+]
+
+
+@pytest.mark.parametrize(("body", "status"), BAD)
+def test_a_bad_body_is_refused_with_a_reason(server, body: bytes, status: int) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = httpx.post(f"{server.address}/v1/predict/sentiment", content=body, headers=headers)
+    assert response.status_code in ((400, 422) if status != 413 else (413,)), response.text
+    assert response.json()["error"]
+
+
+def test_a_long_body_of_no_stated_length_is_refused(server) -> None:
+    def chunks():
+        for _ in range(64):
+            yield b"a" * 65_536
+
+    headers = {"Content-Type": "application/json"}
+    try:
+        response = httpx.post(f"{server.address}/v1/predict/sentiment", content=chunks(), headers=headers)
+    except httpx.WriteError:
+        return  # the server had closed the door before all was said
+    assert response.status_code == 413
+
+
+def test_an_unknown_task_is_named_with_the_nearest(server) -> None:
+    response = httpx.post(f"{server.address}/v1/predict/sentimnt", json={"texts": ["a"]})
+    assert (response.status_code, response.json()["hint"]) == (404, "did you mean 'sentiment'?")
+    body = b'{"tasks": ["\\ud800"], "texts": ["a"]}'
+    headers = {"Content-Type": "application/json"}
+    assert httpx.post(f"{server.address}/v1/predict", content=body, headers=headers).status_code in (404, 422)
+    mixed = {"tasks": ["sentiment", "similarity"], "texts": ["a"]}
+    assert httpx.post(f"{server.address}/v1/predict", json=mixed).status_code == 422
+
+
+def test_an_address_in_use_is_named(server, trained: manyheads.Run) -> None:
+    port = int(server.address.rsplit(":", 1)[1])
+    with pytest.raises(ServeError, match="--port 0"):
+        run_server(manyheads.load(trained), "127.0.0.1", port, ServerOptions())
+
+
+@settings(max_examples=25, deadline=None, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_nothing_that_the_schema_allows_or_forbids_makes_the_server_fail(server, data) -> None:
+    schema = schemathesis.openapi.from_dict(httpx.get(f"{server.address}/openapi.json").json())
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        for mode in schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE:
+            try:
+                strategy = operation.as_strategy(generation_mode=mode)
+                case = data.draw(strategy)
+            except schemathesis.errors.InvalidSchema:
+                continue
+            response = case.call(base_url=server.address)
+            assert response.status_code < 500, case.as_curl_command()

@@ -1,0 +1,80 @@
+"""The page, in a real browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.ui import WebDriverWait
+
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
+)
+
+
+@pytest.fixture
+def browser(server, tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    assert CHROMIUM.exists(), "install chromium: the page is tested in it"
+    assert DRIVER.exists(), "install chromium-driver: the page is tested with it"
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path}", "--window-size=1000,900"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    found = webdriver.Chrome(options, webdriver.ChromeService(str(DRIVER)))
+    try:
+        found.get(server.address)
+        WebDriverWait(found, 10).until(lambda page: len(page.find_elements(By.CSS_SELECTOR, "#task option")) == 3)
+        yield found
+    finally:
+        found.quit()
+
+
+def answer(browser: webdriver.Chrome) -> str:
+    WebDriverWait(browser, 10).until(lambda page: page.find_element(By.ID, "answer").text)
+    return browser.find_element(By.ID, "answer").text
+
+
+def test_a_text_is_answered_by_the_keyboard_alone(browser: webdriver.Chrome) -> None:
+    browser.find_element(By.ID, "task").send_keys(Keys.TAB)
+    assert browser.switch_to.active_element.get_attribute("id") == "first"
+    ActionChains(browser).send_keys("A fine film.").send_keys(Keys.TAB).send_keys(Keys.ENTER).perform()
+    assert answer(browser).startswith("Answer: ")
+    assert len(browser.find_elements(By.TAG_NAME, "meter")) == 5
+    assert browser.find_elements(By.CSS_SELECTOR, ".tokens span[title]")
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_a_pair_is_answered(browser: webdriver.Chrome) -> None:
+    assert not browser.find_element(By.ID, "second").is_displayed()
+    Select(browser.find_element(By.ID, "task")).select_by_value("similarity")
+    browser.find_element(By.ID, "first").send_keys("a dog runs")
+    browser.find_element(By.ID, "second").send_keys("a cat sleeps", Keys.CONTROL, Keys.ENTER)
+    assert "(0 to 5)" in answer(browser)
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".tokens")) == 2
+
+
+def test_a_refusal_is_shown(browser: webdriver.Chrome) -> None:
+    browser.execute_script("document.getElementById('first').value = 'a'.repeat(20000)")
+    browser.find_element(By.ID, "ask").click()
+    assert "too long" in answer(browser)
+
+
+@pytest.mark.parametrize("width", [320, 1000])
+def test_nothing_overflows_and_all_fields_have_names(browser: webdriver.Chrome, width: int) -> None:
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.find_element(By.ID, "first").send_keys("long" * 200, Keys.CONTROL, Keys.ENTER)
+    assert answer(browser)
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    names = browser.execute_script("return [...document.querySelectorAll('select,textarea,input')].map(e=>e.labels.length)")
+    assert json.dumps(names) == "[1, 1, 1, 1]"
