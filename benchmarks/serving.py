@@ -42,7 +42,7 @@ def load(
     seconds: float,
     after: tuple[float, Callable[[], None]] | None = None,
 ) -> Load:
-    """Ask for some seconds. `after`: a time at which something is done; a closed connection is no failure from then on."""
+    """Ask for some seconds. `after`: when to do something; a closed connection is no failure from then on."""
     return asyncio.run(_load(address, task, texts, clients, seconds, after))
 
 
@@ -106,7 +106,9 @@ async def _ask(
     Raises:
         EOFError: the connection ended before the whole response.
     """
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     writer.write(head.encode() + body)
     await writer.drain()
     answer = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -115,7 +117,9 @@ async def _ask(
     return int(answer.split(b" ", 2)[1]), b"connection: close" in answer
 
 
-def measure(run: Path, task: str, texts: Sequence[str], clients: int, seconds: float, *, batching: bool, stop: bool) -> dict:
+def measure(
+    run: Path, task: str, texts: Sequence[str], clients: int, seconds: float, *, batching: bool, stop: bool
+) -> dict:
     """A server of its own under load; with `stop`, told to stop half way."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"

@@ -11,10 +11,13 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 import manyheads
+from manyheads.data.dataset import assemble_texts
+from manyheads.data.texts import tokenise
 from manyheads.errors import BundleError
 from manyheads.inference.bundle import load_bundle
 from manyheads.inference.task_json import task_from_json, task_to_json
 from manyheads.model.encoder import quiet
+from manyheads.model.flat import FlatTokens
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def test_transformers_loads_the_encoder_as_it_is(copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["model.safetensors", "heads.safetensors", "tokenizer.json", "config.json", "README.md"]
+    "name", ["model.safetensors", "heads.safetensors", "tokenizer.json", "config.json", "modules.json"]
 )
 def test_a_changed_file_is_refused_by_name(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
@@ -64,6 +67,38 @@ def test_a_truncated_or_missing_file_is_refused(copy: Path) -> None:
         load_bundle(copy)
 
 
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "modeling.py", "3_Dense/model.safetensors"])
+def test_a_file_that_was_added_is_refused(copy: Path, name: str) -> None:
+    (copy / name).parent.mkdir(exist_ok=True)
+    (copy / name).write_bytes(b"anything")
+    with pytest.raises(BundleError, match="not of the bundle"):
+        load_bundle(copy)
+
+
+def test_documents_may_be_edited_and_added(copy: Path) -> None:
+    (copy / "README.md").write_text("# My model\n")
+    (copy / "LICENSE").write_text("...")
+    (copy / ".gitattributes").write_text("...")
+    assert load_bundle(copy).model.tasks
+
+
+def test_sentence_transformers_gives_the_vector_that_the_heads_read(copy: Path) -> None:
+    library = pytest.importorskip("sentence_transformers", reason="the extra bench is not installed")
+    texts = ["a fine film", "dull , and far too long for what little it says"]
+    bundle = load_bundle(copy)
+    store, index = tokenise(texts, bundle.tokenizer, None)
+    batch = assemble_texts(store, bundle.tokenizer.template, bundle.max_length, index)
+    with torch.inference_mode():
+        vectors = bundle.model.encoder(FlatTokens.from_batch(batch, torch.device("cpu")))
+        head = bundle.model.head("similarity")
+        expected = head.shared(vectors).numpy()
+    found = library.SentenceTransformer(str(copy), device="cpu").encode(texts)
+    assert found == pytest.approx(expected, abs=1e-5)
+    cosine = library.util.cos_sim(found[0], found[1]).item()
+    (answer,) = manyheads.load(copy).predict("similarity", [texts])
+    assert answer.prediction == pytest.approx(min(5, max(0, 5 * cosine)), abs=1e-4)
+
+
 def test_foreign_folders_and_manifests_are_refused(tmp_path: Path, copy: Path) -> None:
     with pytest.raises(BundleError, match="no bundle"):
         load_bundle(tmp_path)
@@ -72,7 +107,7 @@ def test_foreign_folders_and_manifests_are_refused(tmp_path: Path, copy: Path) -
     with pytest.raises(BundleError, match="another format"):
         load_bundle(copy)
     (copy / "manyheads.json").write_text(json.dumps({**manifest, "files": {**manifest["files"], "../../x": "0"}}))
-    with pytest.raises(BundleError, match="missing"):
+    with pytest.raises(BundleError, match="outside the folder"):
         load_bundle(copy)
     (copy / "manyheads.json").write_text("[]")
     with pytest.raises(BundleError):

@@ -23,7 +23,8 @@ def export(
         Target, typer.Option("--to", help="ONNX graphs; a repository for the hub; programs of torch.export.")
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Default: a folder of that name in RUN.", show_default=False)
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Default: a folder of that name in RUN.", show_default=False),
     ] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="ONNX: also an encoder in 8-bit integers; prints what it costs.")

@@ -36,6 +36,19 @@ class InputFormat(StrEnum):
     lines = "lines"
 
 
+class RuntimeName(StrEnum):
+    """What runs the model."""
+
+    torch = "torch"
+    onnx = "onnx"
+    torch_export = "torch-export"
+
+
+RuntimeOption = Annotated[
+    RuntimeName, typer.Option("--runtime", help="torch, or what `manyheads export` wrote, without torch: onnx.")
+]
+
+
 class Format(StrEnum):
     """How predictions are written."""
 
@@ -61,6 +74,7 @@ def predict(
     int8: Annotated[
         bool, typer.Option("--int8", help="Answer in 8-bit integers (evaluate --int8 tells what that costs).")
     ] = False,
+    runtime: RuntimeOption = RuntimeName.torch,
     input_format: Annotated[
         InputFormat | None,
         typer.Option("--input-format", help="Default: what the file's name or beginning says.", show_default=False),
@@ -77,7 +91,7 @@ def predict(
     from manyheads.inference.answer import answer, open_input
     from manyheads.inference.forms import check_output, form_of
 
-    predictor = manyheads.load(run, int8=int8)
+    predictor = manyheads.load(run, int8=int8, runtime=runtime.value)
     wanted = predictor.task(task)
     with tempfile.TemporaryDirectory() as scratch:
         path = _spool(Path(scratch)) if input_ == "-" else Path(input_)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from manyheads.cli.predict import RunFolderArgument
+from manyheads.cli.predict import RunFolderArgument, RuntimeName, RuntimeOption
 from manyheads.errors import ServeError
 
 TOKEN = "MANYHEADS_TOKEN"
@@ -19,6 +19,8 @@ def serve(
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8000,
     threads: Annotated[int, typer.Option("--threads", min=0, help="Threads of the model; 0: one a core.")] = 0,
+    runtime: RuntimeOption = RuntimeName.torch,
+    int8: Annotated[bool, typer.Option("--int8", help="Answer in 8-bit integers.")] = False,
     batching: Annotated[bool, typer.Option(help="Answer the texts of several requests in one pass.")] = True,
     delay: Annotated[float, typer.Option("--delay-ms", min=0, max=1000, help="Longest wait for company.")] = 5.0,
     batch_texts: Annotated[int, typer.Option("--batch-texts", min=1, help="Texts a pass.")] = 64,
@@ -36,8 +38,6 @@ def serve(
         from manyheads.inference.server.run import run_server
     except ModuleNotFoundError as error:
         raise ServeError(f"{error.name} is not installed", hint="pip install 'manyheads[serve]'") from error
-    import torch
-
     import manyheads
     from manyheads.inference.server.options import ServerOptions
 
@@ -53,9 +53,8 @@ def serve(
     )
     if options.token is None and host not in ("127.0.0.1", "::1", "localhost"):
         typer.secho(f"anyone who reaches {host} may ask: no token is set", fg=typer.colors.YELLOW, err=True)
-    if threads:
-        torch.set_num_threads(threads)
-    run_server(manyheads.load(run), host, port, options)
+    predictor = manyheads.load(run, int8=int8, runtime=runtime.value, threads=threads)
+    run_server(predictor, host, port, options)
 
 
 def _token(file: Path | None) -> str | None:

@@ -33,7 +33,7 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
         int8: answer in 8-bit integers: faster on a CPU, and not the same numbers (`manyheads evaluate RUN --int8`).
         runtime: "torch"; or "onnx" or "torch-export" for what `manyheads export RUN --to ...` wrote. "onnx" needs no
             torch.
-        threads: of onnxruntime; 0, one a core. torch has `torch.set_num_threads`.
+        threads: of the computation; 0, the runtime's own choice. torch's are those of the whole process.
 
     Raises:
         ManyheadsError: the folder is no finished run, bundle or export, or a file of it was changed.
@@ -41,6 +41,10 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
     folder = Path(run) if isinstance(run, str | Path) else run.folder.path
     if runtime not in RUNTIMES:
         raise BundleError("there is no such runtime", found=runtime, allowed=", ".join(RUNTIMES))
+    if threads and runtime != "onnx":
+        import torch
+
+        torch.set_num_threads(threads)
     if runtime == "torch":
         return Predictor.load(folder / "model" if (folder / "model").is_dir() else folder, int8=int8)
     exported = _exported(folder, runtime)

@@ -1,4 +1,4 @@
-"""The modules that make a bundle a model of sentence-transformers, for bi-encoded pairs: text in, the same vector out."""
+"""The modules that make a bundle with bi-encoded pairs a model of sentence-transformers: the same vector of a text."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from manyheads.data.batch import Part
-from manyheads.data.by_length import batches_by_length as batches_by_length
+from manyheads.data.by_length import batches_by_length
 from manyheads.data.dataset import Split, assemble, assemble_texts, lengths, text_lengths
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from manyheads.data.batch import Part
+from manyheads.data.by_length import batches_by_length
 from manyheads.data.dataset import Split, assemble_rows, row_lengths
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
 from manyheads.model.flat import FlatTokens
-from manyheads.model.forward import TOKEN_BUDGET, batches_by_length
+from manyheads.model.forward import TOKEN_BUDGET
 from manyheads.model.multitask import MultitaskModel
 
 Ints = NDArray[np.int64]

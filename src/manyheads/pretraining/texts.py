@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.data.batching.shuffle import generator, shuffled
+from manyheads.data.by_length import batches_by_length
 from manyheads.data.dataset import assemble_texts
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Form, Template
-from manyheads.model.forward import TOKEN_BUDGET, batches_by_length
+from manyheads.model.forward import TOKEN_BUDGET
 from manyheads.pretraining.mask import MaskedBatch, Masker
 from manyheads.pretraining.words import NO_WORD
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -104,7 +104,11 @@ def largest_difference(model: Engine, other: Engine, store: TextStore, splits: S
             hint = "nothing was written; please report it with the encoder's architecture"
             allowed = f"up to {LARGEST:g}"
             raise BundleError(
-                "the export differs from the model", where=split.task.name, found=f"{gap:.2e}", allowed=allowed, hint=hint
+                "the export differs from the model",
+                where=split.task.name,
+                found=f"{gap:.2e}",
+                allowed=allowed,
+                hint=hint,
             )
         largest = max(largest, gap)
     return largest

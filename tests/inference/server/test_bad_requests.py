@@ -71,7 +71,9 @@ def test_an_address_in_use_is_named(server, trained: manyheads.Run) -> None:
         run_server(manyheads.load(trained), "127.0.0.1", port, ServerOptions())
 
 
-@settings(max_examples=25, deadline=None, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=25, deadline=None, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck)
+)
 @given(st.data())
 def test_nothing_that_the_schema_allows_or_forbids_makes_the_server_fail(server, data) -> None:
     schema = schemathesis.openapi.from_dict(httpx.get(f"{server.address}/openapi.json").json())

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
 from benchmarks.serving import load
 
 TEXTS = ["A fine film.", "The soup was bad, but the room was wonderful."]

@@ -76,5 +76,7 @@ def test_nothing_overflows_and_all_fields_have_names(browser: webdriver.Chrome, 
     browser.find_element(By.ID, "first").send_keys("long" * 200, Keys.CONTROL, Keys.ENTER)
     assert answer(browser)
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-    names = browser.execute_script("return [...document.querySelectorAll('select,textarea,input')].map(e=>e.labels.length)")
+    names = browser.execute_script(
+        "return [...document.querySelectorAll('select,textarea,input')].map(e=>e.labels.length)"
+    )
     assert json.dumps(names) == "[1, 1, 1, 1]"

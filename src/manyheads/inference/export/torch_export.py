@@ -27,7 +27,7 @@ def write_torch_export(bundle: Bundle, folder: Path, target: Path) -> None:
         if task.sequences == 2:
             pair = pair_example(bundle.model.encoder.hidden_size)
             file = target / f"{pair_graph(name)}.pt2"
-            _write(bundle.model.head(name), pair, dict.fromkeys(pair, {0: Dim("pairs")}), file)
+            _write(bundle.model.head(name), pair, {side: {0: Dim("pairs")} for side in pair}, file)
     finish(target, FORM, bundle, folder, outputs=model.names, segments=model.segments)
 
 

@@ -72,11 +72,15 @@ class Gate:
             return
         shown = dict(scope["headers"]).get(b"authorization", b"")
         if not hmac.compare_digest(shown, b"Bearer " + token.encode()):
-            raise ProblemError(401, "a bearer token is needed", where="Authorization", hint="Authorization: Bearer TOKEN")
+            raise ProblemError(
+                401, "a bearer token is needed", where="Authorization", hint="Authorization: Bearer TOKEN"
+            )
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body, as far as it may be long and late."""
-        too_large = ProblemError(413, "the body is too large", where="body", allowed=f"{self._options.body_bytes} bytes")
+        too_large = ProblemError(
+            413, "the body is too large", where="body", allowed=f"{self._options.body_bytes} bytes"
+        )
         stated = dict(scope["headers"]).get(b"content-length", b"0")
         if stated.isdigit() and int(stated[:20]) > self._options.body_bytes:
             raise too_large

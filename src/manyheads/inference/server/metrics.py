@@ -20,4 +20,6 @@ class Metrics:
         self.answers = Counter("manyheads_answers", "Answers given.", ("task",), registry=registry)
         self.queue = Gauge("manyheads_queue_texts", "Texts waiting for the model.", registry=registry)
         self.texts_of_pass = Histogram("manyheads_pass_texts", "Texts a pass.", buckets=SIZES, registry=registry)
-        self.seconds_of_pass = Histogram("manyheads_pass_seconds", "Time of a pass.", buckets=SECONDS, registry=registry)
+        self.seconds_of_pass = Histogram(
+            "manyheads_pass_seconds", "Time of a pass.", buckets=SECONDS, registry=registry
+        )

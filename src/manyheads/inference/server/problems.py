@@ -70,7 +70,9 @@ def checked(predictor: Predictor, options: ServerOptions, tasks: list[str], text
         raise ProblemError(413, "too many texts in one request", where="texts", allowed=f"{options.request_texts}")
     widths = {len(predictor.tasks[name].text) for name in tasks}
     if len(widths) > 1:
-        raise ProblemError(422, "these tasks read different forms of text", where="tasks", hint="ask one form at a time")
+        raise ProblemError(
+            422, "these tasks read different forms of text", where="tasks", hint="ask one form at a time"
+        )
     (width,) = widths
     return [_row(item, width, f"texts.{number}", options.text_characters) for number, item in enumerate(texts)]
 
