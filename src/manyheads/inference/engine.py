@@ -33,6 +33,10 @@ class Engine(Protocol):
         """The tasks that the model answers, by name."""
 
     @property
+    def explains(self) -> bool:
+        """Whether it can say which tokens mattered."""
+
+    @property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer of its texts."""
 

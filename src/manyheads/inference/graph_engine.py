@@ -43,6 +43,8 @@ class Graphs(Protocol):
 class GraphEngine:
     """A folder that an export wrote, on the CPU."""
 
+    explains = False
+
     def __init__(self, folder: Path, graphs: Graphs) -> None:
         manifest = read_manifest(folder)
         try:

@@ -60,6 +60,11 @@ class Predictor:
         """The tasks that this model answers, by name."""
         return self._engine.tasks
 
+    @property
+    def explains(self) -> bool:
+        """Whether its runtime can say which tokens mattered."""
+        return self._engine.explains
+
     def task(self, name: str) -> Task:
         """One task.
 

@@ -20,6 +20,8 @@ from manyheads.tasks.task import Task
 class TorchEngine:
     """A bundle on a device, by default the CPU."""
 
+    explains = True
+
     def __init__(self, bundle: Bundle, device: torch.device | None = None) -> None:
         self._device = device or torch.device("cpu")
         self._bundle = bundle

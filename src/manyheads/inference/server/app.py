@@ -87,6 +87,8 @@ def create_app(predictor: Predictor, options: ServerOptions) -> Gate:
     @app.post("/v1/explain/{task}", responses=REFUSALS)
     async def explain(task: str, body: TextsBody) -> ExplainedAnswers:
         """Answer one task, and say which tokens mattered: gradient x input, 8 texts a request at most."""
+        if not predictor.explains:
+            raise ProblemError(404, "this server's runtime cannot weigh tokens", hint="serve with --runtime torch")
         if len(body.texts) > 8:
             raise ProblemError(413, "too many texts to explain", where="texts", allowed="8")
         found = await ask([task], body.texts, explain=True)
@@ -137,6 +139,7 @@ def _info(predictor: Predictor, name: str) -> TaskInfo:
         name=name,
         texts=len(task.text),
         columns=list(task.text),
+        explained=predictor.explains,
         labels=None if labels is None else list(labels),
         range=None if reach is None else list(reach),
     )

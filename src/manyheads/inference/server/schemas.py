@@ -64,11 +64,15 @@ class TasksAnswers(BaseModel):
 
 
 class TaskInfo(BaseModel):
-    """A task that is answered here. `texts`: 1, or 2 for pairs; `labels` of classes, `range` of values."""
+    """A task that is answered here. `texts`: 1, or 2 for pairs; `labels` of classes, `range` of values.
+
+    `explained`: whether /v1/explain says which tokens mattered.
+    """
 
     name: str
     texts: int
     columns: list[str]
+    explained: bool
     labels: list[Any] | None = None
     range: list[float] | None = None
 
