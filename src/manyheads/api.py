@@ -74,14 +74,18 @@ def pretrain(
     return pretrain_recipe(loaded, None if out is None else Path(out), listeners=listeners)
 
 
-def load(run: str | Path | Run) -> Predictor:
+def load(run: str | Path | Run, *, int8: bool = False) -> Predictor:
     """Load the model of a finished run: from the run, its folder, or the bundle `model` in it.
+
+    Args:
+        run: a run, its folder, or a bundle.
+        int8: answer in 8-bit integers: faster on a CPU, and not the same numbers (`manyheads evaluate RUN --int8`).
 
     Raises:
         ManyheadsError: the folder is no finished run and no bundle, or a file of it was changed.
     """
     folder = run.folder.path if isinstance(run, Run) else Path(run)
-    return Predictor.load(folder / "model" if (folder / "model").is_dir() else folder)
+    return Predictor.load(folder / "model" if (folder / "model").is_dir() else folder, int8=int8)
 
 
 def run_study(

@@ -69,6 +69,15 @@ def test_a_typing_mistake_is_one_short_error(tiny_recipe: Path, tmp_path: Path) 
     assert not (tmp_path / "run").exists()
 
 
+def test_evaluate_tells_what_eight_bits_cost(trained: manyheads.Run) -> None:
+    done = manyheads_("evaluate", trained.folder.path, "--int8", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["int8"]["average"] == pytest.approx(found["average"], abs=0.05)
+    assert found["int8"]["tasks"]["similarity"] != found["tasks"]["similarity"]
+    assert "difference" in manyheads_("evaluate", trained.folder.path, "--int8").stdout
+
+
 def test_evaluate_gives_the_run_s_own_figures(trained: manyheads.Run) -> None:
     done = manyheads_("evaluate", trained.folder.path, "--json")
     assert done.returncode == 0, done.stderr

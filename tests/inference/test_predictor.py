@@ -35,6 +35,15 @@ def test_nothing_asked_nothing_answered(model: manyheads.Predictor) -> None:
     assert model.predict("sentiment", []) == []
 
 
+def test_the_quantised_model_answers_nearly_the_same(trained: manyheads.Run, model: manyheads.Predictor) -> None:
+    quantised = manyheads.load(trained, int8=True)
+    pairs = [("a dog runs", "a cat sleeps"), ("the soup is cold", "cold soup"), ("a", "b")]
+    exact = [float(answer.prediction) for answer in model.predict("similarity", pairs)]
+    rounded = [float(answer.prediction) for answer in quantised.predict("similarity", pairs)]
+    assert exact != rounded
+    assert rounded == pytest.approx(exact, abs=0.1)
+
+
 def test_mistakes_are_named(model: manyheads.Predictor) -> None:
     with pytest.raises(DataError, match="did you mean 'sentiment'"):
         model.predict("sentimnt", ["x"])

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 import manyheads
 from manyheads.inference.bundle import load_bundle
+from manyheads.model.encoder import Encoder
+from manyheads.model.flat import FlatTokens
 from manyheads.model.forward import batches_by_length, forward_split
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
@@ -76,3 +78,30 @@ def test_a_task_may_have_any_name(trained: manyheads.Run, tmp_path: Path) -> Non
     named = recipe.model_copy(update={"tasks": {"type": task, "train": task, "keys": task}})
     run = manyheads.train(named, tmp_path / "run")
     assert set(manyheads.load(run).tasks) == {"type", "train", "keys"}
+
+
+def test_a_bi_encoder_reads_each_distinct_text_once(
+    trained: manyheads.Run, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = load_bundle(trained.folder.model)
+    rows = np.repeat(np.arange(30), 3)
+    split = prepared.dev["similarity"].take(rows)
+    read: list[int] = []
+    encode = Encoder.forward
+
+    def counted(self: Encoder, tokens: FlatTokens) -> torch.Tensor:
+        read.append(tokens.layout.sequences)
+        return encode(self, tokens)
+
+    monkeypatch.setattr(Encoder, "forward", counted)
+    outputs = forward_split(
+        bundle.model,
+        prepared.store,
+        bundle.tokenizer.template,
+        split,
+        max_length=bundle.max_length,
+        device=torch.device("cpu"),
+        token_budget=64,
+    )
+    assert sum(read) == len(np.unique(split.text_index))
+    assert np.array_equal(outputs[0::3], outputs[1::3])

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from manyheads.recipe.measure import Measurement
 
 
 class SplitName(StrEnum):
@@ -23,6 +28,9 @@ def evaluate(
     input_: Annotated[
         Path | None, typer.Option("--input", metavar="FILE", help="A labelled file of that task.", show_default=False)
     ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Also measure the model in 8-bit integers: what it costs, what it saves.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
 ) -> None:
     """Measure a finished run on its dev or test files, or on another file."""
@@ -31,22 +39,44 @@ def evaluate(
     import json
 
     from rich.console import Console
+
+    from manyheads.recipe.measure import measure_run
+
+    found = measure_run(run, split=split.value, task=task, file=input_, int8=int8)
+    if as_json:
+        whole = {**found.scores, "examples": dict(found.examples), "seconds": found.seconds}
+        if found.int8 is not None:
+            whole["int8"] = {**found.int8.scores, "seconds": found.int8.seconds}
+        typer.echo(json.dumps(whole, indent=2))
+        return
+    Console().print(_table(found, str(input_ or f"{split.value} files")))
+
+
+def _table(found: Measurement, title: str) -> Table:
+    """A row a metric; with the quantised model's figures and what they differ by, where it was measured."""
     from rich.table import Table
 
     from manyheads.cli.show import number
-    from manyheads.recipe.measure import measure_run
 
-    found = measure_run(run, split=split.value, task=task, file=input_)
-    if as_json:
-        typer.echo(json.dumps({**found.scores, "examples": dict(found.examples)}, indent=2))
-        return
-    table = Table(title=str(input_ or f"{split.value} files"), title_justify="left")
-    for column, justify in (("task", "left"), ("examples", "right"), ("metric", "left"), ("value", "right")):
-        table.add_column(column, justify="right" if justify == "right" else "left")
+    table = Table(title=title, title_justify="left")
+    for column in ("task", "examples", "metric", "value", *(("int8", "difference") if found.int8 else ())):
+        table.add_column(column, justify="left" if column in ("task", "metric") else "right")
+
+    def values(value: float | None, other: float | None) -> list[str]:
+        if found.int8 is None:
+            return [number(value)]
+        gap = "" if value is None or other is None else f"{other - value:+.4f}"
+        return [number(value), number(other), gap]
+
     for name, metrics in found.scores["tasks"].items():
         for position, (metric, value) in enumerate(metrics.items()):
             first = (name, str(found.examples[name])) if position == 0 else ("", "")
-            table.add_row(*first, metric, number(value))
+            other = found.int8.scores["tasks"][name][metric] if found.int8 else None
+            table.add_row(*first, metric, *values(value, other))
         table.add_section()
-    table.add_row("average", "", "", number(found.scores["average"]))
-    Console().print(table)
+    table.add_row(
+        "average", "", "", *values(found.scores["average"], found.int8.scores["average"] if found.int8 else None)
+    )
+    if found.int8 is not None:
+        table.add_row("seconds", "", "", f"{found.seconds:.1f}", f"{found.int8.seconds:.1f}", "")
+    return table

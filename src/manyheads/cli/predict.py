@@ -37,6 +37,9 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Default: standard output.", show_default=False)
     ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Answer in 8-bit integers (evaluate --int8 tells what that costs).")
+    ] = False,
     format_: Annotated[
         Format, typer.Option("--format", help="JSON lines, or the reference course's two columns.")
     ] = Format.jsonl,
@@ -46,7 +49,7 @@ def predict(
     from manyheads.inference.answer import answer, open_input
     from manyheads.run.atomic import replacing
 
-    predictor = manyheads.load(run)
+    predictor = manyheads.load(run, int8=int8)
     wanted = predictor.task(task)
     with tempfile.TemporaryDirectory() as scratch:
         path = _spool(Path(scratch)) if input_ == "-" else Path(input_)

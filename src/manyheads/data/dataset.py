@@ -99,6 +99,12 @@ def lengths(store: TextStore, template: Template, max_length: int, split: Split)
     return total
 
 
+def text_lengths(store: TextStore, template: Template, max_length: int, texts: Ints) -> NDArray[np.int32]:
+    """Tokens that single texts (int64[n], indices into the store) take as sequences of their own: int32[n]."""
+    group, _ = _fit(store, template, max_length, texts[:, None])
+    return group.lengths.astype(np.int32)
+
+
 def count_cut(store: TextStore, template: Template, max_length: int, split: Split) -> int:
     """How many examples of a split lose tokens to fit `max_length`."""
     rows, places = _rows(split.task, split.text_index.astype(np.int64), deduplicate=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from manyheads.data.texts import tokenise
 from manyheads.errors import DataError, did_you_mean
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.model.forward import forward_split
+from manyheads.model.int8 import to_int8
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.records import record_of
 from manyheads.tasks.task import Task
@@ -42,13 +43,14 @@ class Predictor:
         self._model = bundle.model.to(self._device)
 
     @classmethod
-    def load(cls, folder: Path) -> Predictor:
-        """Load the bundle in `folder`.
+    def load(cls, folder: Path, *, int8: bool = False) -> Predictor:
+        """Load the bundle in `folder`; `int8`: quantised.
 
         Raises:
             BundleError: it is no bundle, or a file in it was changed.
         """
-        return cls(load_bundle(folder))
+        bundle = load_bundle(folder)
+        return cls(replace(bundle, model=to_int8(bundle.model)) if int8 else bundle)
 
     @property
     def tasks(self) -> Mapping[str, Task]:

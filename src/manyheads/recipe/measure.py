@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from manyheads.data.split import draw, hold_out
 from manyheads.errors import DataError
 from manyheads.evaluation.evaluate import evaluate
 from manyheads.inference.bundle import Bundle, load_bundle
+from manyheads.model.int8 import to_int8
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import tokenise_examples
 from manyheads.recipe.schema import Recipe
@@ -24,14 +26,23 @@ from manyheads.tasks.task import Task
 
 @dataclass(frozen=True)
 class Measurement:
-    """Scores as in results.json (`tasks`, `average`, `course_score`), and how many examples each task has."""
+    """Scores as in results.json (`tasks`, `average`, `course_score`), and how many examples each task has.
+
+    `seconds`: of the forward passes and the metrics. `int8`: the same of the quantised model, where it was asked for.
+    """
 
     scores: Mapping[str, Any]
     examples: Mapping[str, int]
+    seconds: float
+    int8: Measurement | None = None
 
 
-def measure_run(folder: Path, *, split: str = "dev", task: str | None = None, file: Path | None = None) -> Measurement:
+def measure_run(
+    folder: Path, *, split: str = "dev", task: str | None = None, file: Path | None = None, int8: bool = False
+) -> Measurement:
     """Measure a run's shipped model on a split of its recipe, or one task of it on a labelled file.
+
+    With `int8` its quantised form is measured too.
 
     Raises:
         RunError: it is no finished run. DataError: a file is missing, unlabelled, or has bad rows.
@@ -49,12 +60,16 @@ def measure_run(folder: Path, *, split: str = "dev", task: str | None = None, fi
     examples = {name: found for name, found in read.items() if found is not None}
     if not examples:
         raise DataError(f"the recipe names no {split} file", where=str(run.recipe))
-    return _measure(bundle, tasks, examples)
+    found = _measure(bundle, tasks, examples)
+    if not int8:
+        return found
+    return replace(found, int8=_measure(replace(bundle, model=to_int8(bundle.model)), tasks, examples))
 
 
 def _measure(bundle: Bundle, tasks: Mapping[str, Task], examples: Mapping[str, Examples]) -> Measurement:
     store, splits = tokenise_examples(list(examples.values()), tasks, bundle.tokenizer, None)
     named = dict(zip(examples, splits, strict=True))
+    started = time.perf_counter()
     scores = evaluate(
         bundle.model,
         store,
@@ -63,7 +78,8 @@ def _measure(bundle: Bundle, tasks: Mapping[str, Task], examples: Mapping[str, E
         max_length=bundle.max_length,
         device=torch.device("cpu"),
     )
-    return Measurement(scores.summary, {name: len(split) for name, split in named.items()})
+    seconds = time.perf_counter() - started
+    return Measurement(scores.summary, {name: len(split) for name, split in named.items()}, seconds)
 
 
 def _read(recipe: Recipe, task: Task, split: str, file: Path | None) -> Examples | None:

@@ -1,0 +1,103 @@
+"""Where the time of a run goes: `python -m benchmarks.stages` (read, tokenise, batch, forward, backward, optimiser,
+evaluation), on the recipe that the other figures are of."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.record import save, table
+from benchmarks.work import ROOT, load_work
+from manyheads.data.batch import Batch
+from manyheads.evaluation.evaluate import evaluate
+from manyheads.model.embedding import keep_rows
+from manyheads.recipe.build import build_model, make_optimizer
+from manyheads.recipe.prepare import read_tasks, tokenise_examples
+from manyheads.training.step import Stepper
+from manyheads.training.task_losses import TaskLosses
+from manyheads.training.weighting import WEIGHTING
+
+
+class TimedStepper(Stepper[Batch]):
+    """The stepper, with the moments noted at which its stages end."""
+
+    forwarded = clipping = 0.0
+
+    def _clip(self, step: int, seen: Mapping[str, object]) -> float:
+        self.clipping = time.perf_counter()
+        return super()._clip(step, seen)
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=40)
+    arguments = parser.parse_args()
+    work = load_work(ROOT / "recipes" / "minilm" / "cross.toml", [f"batching.batch_size={arguments.batch_size}"])
+    spent: dict[str, float] = {}
+    started = time.perf_counter()
+    data = read_tasks(work.recipe, lambda *_, **__: None)
+    spent["read"] = time.perf_counter() - started
+    started = time.perf_counter()
+    parts = [each.train for each in data]
+    tokenise_examples(parts, {each.task.name: each.task for each in data}, work.tokenizer, None)
+    spent["tokenise, without the cache"] = time.perf_counter() - started
+    model = build_model(work.recipe, work.source, work.prepared.tasks)
+    losses = TaskLosses(model, device=torch.device("cpu"))
+
+    def forward(batch: Batch) -> dict[str, Tensor]:
+        found = losses(batch)
+        stepper.forwarded = time.perf_counter()
+        return found
+
+    weights = {name: task.loss_weight for name, task in model.tasks.items()}
+    stepper = TimedStepper(
+        model,
+        forward,
+        make_optimizer(work.recipe, model),
+        WEIGHTING[work.recipe.training.weighting](weights),
+        seed=work.recipe.seed,
+        clip_norm=work.recipe.training.clip_norm,
+        rows=keep_rows(model.encoder.model),
+    )
+    block = next(work.blocks(arguments.steps + 5))
+    totals = dict.fromkeys(("batch", "forward", "backward", "optimiser"), 0.0)
+    for step, picks in enumerate(block):
+        begun = time.perf_counter()
+        batch = work.assemble(picks)
+        assembled = time.perf_counter()
+        stepper.update(step, [batch])
+        ended = time.perf_counter()
+        if step >= 5:
+            totals["batch"] += assembled - begun
+            totals["forward"] += stepper.forwarded - assembled
+            totals["backward"] += stepper.clipping - stepper.forwarded
+            totals["optimiser"] += ended - stepper.clipping
+    examples = sum(map(len, block[5:]))
+    started = time.perf_counter()
+    splits = {name: split.take(torch.arange(min(500, len(split))).numpy()) for name, split in work.prepared.dev.items()}
+    store, template = work.prepared.store, work.tokenizer.template
+    evaluate(model, store, template, splits, max_length=work.recipe.model.max_length, device=torch.device("cpu"))
+    evaluated = sum(map(len, splits.values()))
+    rows: list[dict[str, Any]] = [
+        {"stage": name, "seconds": round(seconds, 2), "of": f"{sum(map(len, parts))} training rows"}
+        for name, seconds in spent.items()
+    ]
+    rows += [
+        {"stage": name, "seconds": round(seconds, 2), "of": f"{examples} examples, batch {arguments.batch_size}"}
+        for name, seconds in totals.items()
+    ]
+    seconds = round(time.perf_counter() - started, 2)
+    rows.append({"stage": "evaluation", "seconds": seconds, "of": f"{evaluated} dev examples"})
+    print(table(rows, ("stage", "seconds", "of")))
+    save("stages", rows)
+
+
+if __name__ == "__main__":
+    main()
