@@ -1,6 +1,6 @@
 # make demo    train on the corpus that comes with the package
 # make test    formatting, lint, types, layers and tests
-# make bench   training speed on this machine
+# make bench   speed on this machine, against other programs (about 50 minutes; QUICK=1, about 10)
 # All of them make .venv first, once, with every extra.
 
 PYTHON ?= python3
@@ -18,11 +18,15 @@ test: .venv/installed
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --dist=worksteal
 
-bench: .venv/installed
-	$(BIN)/python -m benchmarks.training
+bench: .venv/benched
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 # torch is pinned in constraints.txt and installed by pip.
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev]'
+	touch $@
+
+.venv/benched: .venv/installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
 	touch $@

@@ -26,13 +26,13 @@ WORDS = TEXT.split()
 ROWS = 1200
 
 
-def corpus(folder: Path, tasks: int, words: int) -> Path:
+def corpus(folder: Path, tasks: int, words: int, rows: int = ROWS) -> Path:
     """A recipe over `tasks` files of random sentences of `words` words, each with one of two labels."""
     rng = np.random.default_rng([tasks, words])
     lines = ['encoder = "minilm-offline"', "[model]", "attention_dropout = 0.0", "[batching]", "batch_size = 32"]
     for number in range(tasks):
-        rows = [f"{' '.join(rng.choice(WORDS, words))},{row % 2}" for row in range(ROWS)]
-        (folder / f"t{number}.csv").write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+        content = [f"{' '.join(rng.choice(WORDS, words))},{row % 2}" for row in range(rows)]
+        (folder / f"t{number}.csv").write_text("text,label\n" + "\n".join(content) + "\n", encoding="utf-8")
         lines += [f"[tasks.t{number}]", 'kind = "classification"', f'train = "t{number}.csv"', "dev = 0.05"]
         lines += ['text = "text"', 'label = "label"', "labels = [0, 1]"]
     recipe = folder / "recipe.toml"

@@ -38,10 +38,7 @@ class Work:
     def assemble(self, picks: Sequence[Pick], split: str = "train") -> Batch:
         """A flat batch of some examples, those of a task together."""
         splits: Mapping[str, Split] = self.prepared.train if split == "train" else self.prepared.dev
-        rows: dict[str, list[int]] = {}
-        for task, row in picks:
-            rows.setdefault(task, []).append(row)
-        chosen = [(splits[task], np.array(each, dtype=np.int64)) for task, each in rows.items()]
+        chosen = [(splits[task], np.array(each, dtype=np.int64)) for task, each in by_task(picks).items()]
         return assemble(self.prepared.store, self.tokenizer.template, self.recipe.model.max_length, chosen)
 
     def tokens(self, picks: Sequence[Pick], split: str = "train") -> list[int]:
@@ -52,6 +49,11 @@ class Work:
             for name, each in splits.items()
         }
         return [int(sizes[task][row]) for task, row in picks]
+
+    def dev_texts(self, picks: Sequence[Pick]) -> list[tuple[str, ...]]:
+        """The texts of dev examples."""
+        columns = {each.task.name: each.dev.texts for each in self.prepared.data}
+        return [tuple(column[row] for column in columns[task]) for task, row in picks]
 
     def alone(self, recipe: Recipe) -> Work:
         """The same with fewer tasks."""
@@ -67,6 +69,14 @@ class Work:
             block = [[(task, int(row)) for task, rows in batching.batch(k + i) for row in rows] for i in range(batches)]
             k += batches
             yield block
+
+
+def by_task(picks: Sequence[Pick]) -> dict[str, list[int]]:
+    """The rows of each task."""
+    rows: dict[str, list[int]] = {}
+    for task, row in picks:
+        rows.setdefault(task, []).append(row)
+    return rows
 
 
 def load_work(recipe: Path, changes: Sequence[str]) -> Work:

@@ -54,7 +54,6 @@ class HubTrainer:
 
     def __init__(self, work: Work, *, grouped: bool) -> None:
         self.work, self.grouped = work, grouped
-        self.name = f"transformers Trainer, {'length-grouped' if grouped else 'random'} batches"
         self.model = PaddedModel(work)
 
     def train(self, block: Sequence[Sequence[Pick]], seed: int) -> float:
@@ -72,11 +71,26 @@ class HubTrainer:
             trainer.train()
         return clock.seconds
 
+    def evaluate(self, picks: Sequence[Pick]) -> float:
+        """Seconds for the outputs of dev examples, 64 at a time, sorted by length where training is grouped."""
+        started = time.perf_counter()
+        if self.grouped:
+            tokens = self.work.tokens(picks, "dev")
+            picks = [picks[row] for row in sorted(range(len(picks)), key=tokens.__getitem__)]
+        with tempfile.TemporaryDirectory() as folder:
+            Trainer(
+                model=self.model,
+                args=self._arguments(folder, 64),
+                data_collator=lambda chosen: padded(self.work.assemble(chosen, "dev")),
+            ).predict(_Picks(picks))
+        return time.perf_counter() - started
+
     def _arguments(self, folder: str, size: int) -> TrainingArguments:
         training = self.work.recipe.training
         return TrainingArguments(
             output_dir=folder,
             per_device_train_batch_size=size,
+            per_device_eval_batch_size=size,
             num_train_epochs=1,
             train_sampling_strategy="sequential",
             optim="adamw_torch_fused",

@@ -94,19 +94,25 @@ def test_evaluate_gives_the_run_s_own_figures(trained: manyheads.Run) -> None:
 
 def test_predict_reads_files_and_standard_input(trained: manyheads.Run, tmp_path: Path) -> None:
     run, output = trained.folder.path, tmp_path / "answers.jsonl"
-    done = manyheads_(
-        "predict", run, "--task", "sentiment", "--input", CORPUS / "sentiment-dev.tsv", "--output", output
-    )
+    source = CORPUS / "sentiment-dev.tsv"
+    done = manyheads_("predict", run, "--task", "sentiment", "--input", source, "--output", output, "--format", "jsonl")
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in output.read_text().splitlines()]
     assert len(records) == 250
     assert records[0]["id"].startswith("sent-dev-")
     piped = manyheads_("predict", run, "--task", "sentiment", text="A fine film.\nA dreadful soup.\n")
-    assert [json.loads(line)["id"] for line in piped.stdout.splitlines()] == ["1", "2"]
+    assert all(line in "01234" for line in piped.stdout.splitlines())
+    assert len(piped.stdout.splitlines()) == 2
     lines = '{"sentence1": "a", "sentence2": "b"}\n{"sentence1": "a"}\n'
     pairs = manyheads_("predict", run, "--task", "similarity", text=lines)
-    assert json.loads(pairs.stdout.splitlines()[1]) == {"line": 2, "error": "text 'sentence2' is missing"}
-    assert "1 row" in pairs.stderr
+    assert pairs.returncode == 3
+    assert json.loads(pairs.stdout.splitlines()[1]) == {
+        "sentence1": "a",
+        "line": 2,
+        "error": "text 'sentence2' is missing",
+    }
+    assert "standard input:2: text 'sentence2' is missing" in pairs.stderr
+    assert "1 row of 2 could not be answered" in pairs.stderr
 
 
 def test_the_course_s_form(trained: manyheads.Run) -> None:

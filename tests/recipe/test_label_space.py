@@ -49,4 +49,4 @@ def test_a_range_is_from_the_lowest_number_to_the_highest() -> None:
 
 def test_cells_that_hold_nothing_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\nx,1\ny,\nz,2\nbroken\n")
-    assert label_cells(open_source("a.csv", tmp_path), "label") == ["1", "2"]
+    assert list(label_cells(open_source("a.csv", tmp_path), "label")) == ["1", "2"]

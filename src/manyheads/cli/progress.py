@@ -57,6 +57,9 @@ class ProgressDisplay:
     def _on_note(self, fields: Mapping[str, Any]) -> None:
         self._console.print(fields["text"], markup=False, highlight=False)
 
+    def _on_machine(self, fields: Mapping[str, Any]) -> None:
+        self._on_note(fields)
+
     def _on_warning(self, fields: Mapping[str, Any]) -> None:
         self._console.print(f"warning: {fields['text']}", style="yellow", markup=False, highlight=False)
 

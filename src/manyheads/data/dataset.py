@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads.data.arrays import blocks, scratch
 from manyheads.data.batch import Batch, Part
+from manyheads.data.examples import taken
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Form, Template
 from manyheads.tasks.task import Task
@@ -35,8 +37,7 @@ class Split:
 
     def take(self, rows: Ints) -> Split:
         """Some of the examples, in the order given."""
-        ids = [self.ids[row] for row in rows]
-        return Split(self.task, ids, self.text_index[rows], self.targets[rows], self.lines[rows])
+        return Split(self.task, taken(self.ids, rows), self.text_index[rows], self.targets[rows], self.lines[rows])
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,22 @@ def assemble_texts(store: TextStore, template: Template, max_length: int, texts:
 
 def lengths(store: TextStore, template: Template, max_length: int, split: Split) -> NDArray[np.int32]:
     """Tokens that each example takes in a batch, all its sequences and special tokens counted: int32[n]."""
+    total: NDArray[np.int32] = scratch(len(split), np.int32)
+    for start, stop in blocks(len(split)):
+        rows, places = _rows(split.task, split.text_index[start:stop].astype(np.int64), deduplicate=False)
+        group, _ = _fit(store, template, max_length, rows)
+        total[start:stop] = group.lengths[places].sum(axis=1)
+    return total
+
+
+def sequences_of(store: TextStore, template: Template, max_length: int, split: Split) -> tuple[Form, Ints, Ints]:
+    """The sequences of all examples: their form, the texts they are made of, and how many tokens of each are kept.
+
+    Both int64[n, sides, columns]: one side of one or two texts, or two sides of one text each.
+    """
     rows, places = _rows(split.task, split.text_index.astype(np.int64), deduplicate=False)
     group, _ = _fit(store, template, max_length, rows)
-    total: NDArray[np.int32] = group.lengths[places].sum(axis=1).astype(np.int32)
-    return total
+    return group.form, group.texts[places], group.kept[places]
 
 
 def text_lengths(store: TextStore, template: Template, max_length: int, texts: Ints) -> NDArray[np.int32]:
@@ -107,9 +120,12 @@ def text_lengths(store: TextStore, template: Template, max_length: int, texts: I
 
 def count_cut(store: TextStore, template: Template, max_length: int, split: Split) -> int:
     """How many examples of a split lose tokens to fit `max_length`."""
-    rows, places = _rows(split.task, split.text_index.astype(np.int64), deduplicate=False)
-    _, was_cut = _fit(store, template, max_length, rows)
-    return int(was_cut[places].any(axis=1).sum())
+    cut = 0
+    for start, stop in blocks(len(split)):
+        rows, places = _rows(split.task, split.text_index[start:stop].astype(np.int64), deduplicate=False)
+        _, was_cut = _fit(store, template, max_length, rows)
+        cut += int(was_cut[places].any(axis=1).sum())
+    return cut
 
 
 def _rows(task: Task, texts: Ints, deduplicate: bool) -> tuple[Ints, Ints]:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import json
-import os
-import shutil
-import tempfile
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
+from manyheads.data.arrays import blocks
+from manyheads.data.cache import ArrayFile, discard, entry, load
+from manyheads.data.distinct import Distinct, Hashes, distinct, hashes_of
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.run.atomic import sync
 
-VERSION = "1"
+VERSION = "2"
 """Part of every cache key: changes with the meaning of what is stored."""
 
 
@@ -43,93 +39,96 @@ class TextStore:
         return self.token_ids[self.offsets[text] : self.offsets[text + 1]]
 
 
-def tokenise(texts: Iterable[str], tokenizer: Tokenizer, cache: Path | None) -> tuple[TextStore, NDArray[np.int64]]:
+def tokenise(texts: Sequence[str], tokenizer: Tokenizer, cache: Path | None) -> tuple[TextStore, NDArray[np.int64]]:
     """Tokenise each distinct text once: the store, and for every text given its index in it (int64[n]).
 
     With a `cache` folder the store is kept under a key of the texts and the tokenizer, and memory-mapped from there.
+    The texts are gone through twice and never held.
     """
-    numbers: dict[str, int] = {}
-    index = np.fromiter((numbers.setdefault(text, len(numbers)) for text in texts), dtype=np.int64)
-    distinct = list(numbers)
+    hashes = hashes_of(texts, len(texts))
+    found = distinct(hashes)
     if cache is None:
-        return _encode(distinct, tokenizer), index
-    folder = cache / "tokens" / _key(distinct, tokenizer)
-    store = _load(folder)
-    if store is None:
-        store = _encode(distinct, tokenizer)
-        _save(folder, store)
-        store = _load(folder) or store
-    return store, index
+        return _in_memory(found.once(texts), tokenizer), found.index
+    return _stored(texts, hashes, found, tokenizer, cache)[0], found.index
 
 
-def cache_folder() -> Path:
-    """Where caches lie: `$MANYHEADS_CACHE`, or the user's cache folder."""
-    named = os.environ.get("MANYHEADS_CACHE")
-    return Path(named) if named else platformdirs.user_cache_path("manyheads")
+def tokenise_named(
+    texts: Sequence[str], names: Sequence[str], tokenizer: Tokenizer, cache: Path
+) -> tuple[TextStore, NDArray[np.int32]]:
+    """The same for texts whose content is told by `names` (hashes of it): once cached, the texts are not read again.
+
+    The index is int32[n] here.
+    """
+    folder = cache / "indices" / _sha256(VERSION, tokenizer.fingerprint, *names)
+    known = load(folder)
+    if known is not None and (store := _load(cache, known["store"].tobytes().hex())) is not None:
+        return store, known["index"]
+    discard(folder)
+    hashes = hashes_of(texts, len(texts))
+    found = distinct(hashes)
+    store, key = _stored(texts, hashes, found, tokenizer, cache)
+
+    def fill(folder: Path) -> None:
+        with ArrayFile(folder, "index", np.int32) as index, ArrayFile(folder, "store", np.uint8) as name:
+            name.append(list(bytes.fromhex(key)))
+            for start, stop in blocks(len(found.index)):
+                index.append(found.index[start:stop])
+
+    return store, entry(folder, fill)["index"]
 
 
-def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> TextStore:
-    encoded = list(tokenizer.encode(texts))
-    offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-    np.cumsum([len(ids) for ids in encoded], out=offsets[1:])
-    token_ids = np.concatenate(encoded) if encoded else np.zeros(0, dtype=np.int32)
-    return TextStore(token_ids, offsets)
+def _stored(
+    texts: Iterable[str], hashes: Hashes, found: Distinct, tokenizer: Tokenizer, cache: Path
+) -> tuple[TextStore, str]:
+    """The store of the distinct texts, from the cache or put there, and its key."""
+    key = _key(hashes, found, tokenizer)
+
+    def fill(folder: Path) -> None:
+        with ArrayFile(folder, "token_ids", np.int32) as token_ids, ArrayFile(folder, "offsets", np.int64) as offsets:
+            offsets.append([0])
+            end = 0
+            for ids, lengths in tokenizer.encode_flat(found.once(texts)):
+                token_ids.append(ids)
+                offsets.append(end + np.cumsum(lengths))
+                end += len(ids)
+
+    store = _load(cache, key)
+    return (_of(entry(cache / "tokens" / key, fill)) if store is None else store), key
 
 
-def _key(texts: Sequence[str], tokenizer: Tokenizer) -> str:
-    """SHA-256 over version, tokenizer and texts; each text with its length before it, so that borders count."""
+def _in_memory(texts: Iterable[str], tokenizer: Tokenizer) -> TextStore:
+    ids, lengths = [np.zeros(0, dtype=np.int32)], [np.zeros(1, dtype=np.int64)]
+    for some_ids, some_lengths in tokenizer.encode_flat(texts):
+        ids.append(some_ids)
+        lengths.append(some_lengths)
+    return TextStore(np.concatenate(ids), np.cumsum(np.concatenate(lengths)))
+
+
+def _load(cache: Path, key: str) -> TextStore | None:
+    """The store under a key; one whose arrays do not belong together is removed like any that is damaged."""
+    folder = cache / "tokens" / key
+    arrays = load(folder)
+    if arrays is None:
+        return None
+    if {"token_ids", "offsets"} <= arrays.keys():
+        store = _of(arrays)
+        if len(store.offsets) and int(store.offsets[-1]) == len(store.token_ids):
+            return store
+    discard(folder)
+    return None
+
+
+def _of(arrays: Any) -> TextStore:
+    return TextStore(arrays["token_ids"], arrays["offsets"])
+
+
+def _key(hashes: Hashes, found: Distinct, tokenizer: Tokenizer) -> str:
+    """SHA-256 over version, tokenizer and the hashes of the distinct texts in order."""
     digest = hashlib.sha256(f"{VERSION}/{tokenizer.fingerprint}/".encode())
-    for text in texts:
-        content = text.encode()
-        digest.update(len(content).to_bytes(8, "little"))
-        digest.update(content)
+    for start, stop in blocks(len(hashes)):
+        digest.update(hashes[start:stop][found.fresh[start:stop]].tobytes())
     return digest.hexdigest()
 
 
-def _save(folder: Path, store: TextStore) -> None:
-    """Fill a cache folder in one step. What another process put there meanwhile is the same and stays."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name[:16]}.", suffix=".partial", dir=folder.parent))
-    except OSError as error:
-        _warn(folder, error)
-        return
-    try:
-        np.save(temporary / "token_ids.npy", store.token_ids)
-        np.save(temporary / "offsets.npy", store.offsets)
-        sizes = {"tokens": len(store.token_ids), "texts": len(store)}
-        (temporary / "sizes.json").write_text(json.dumps(sizes), encoding="utf-8")
-        for file in sorted(temporary.iterdir()):
-            sync(file)
-        temporary.rename(folder)
-        sync(folder.parent)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            _warn(folder, error)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _warn(folder: Path, error: OSError) -> None:
-    """A run does not need its cache: without one, it tokenises again next time."""
-    warnings.warn(
-        f"tokenised texts cannot be cached in {folder.parent}: {error.strerror}; "
-        "set MANYHEADS_CACHE to a folder that can be written",
-        stacklevel=4,
-    )
-
-
-def _load(folder: Path) -> TextStore | None:
-    """The store in a cache folder, or None where it is absent or damaged; what is damaged is removed."""
-    if not folder.is_dir():
-        return None
-    try:
-        sizes = json.loads((folder / "sizes.json").read_text(encoding="utf-8"))
-        token_ids = np.load(folder / "token_ids.npy", mmap_mode="r")
-        offsets = np.load(folder / "offsets.npy")
-        if (len(token_ids), len(offsets) - 1, int(offsets[-1])) == (sizes["tokens"], sizes["texts"], sizes["tokens"]):
-            return TextStore(token_ids, offsets)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):
-        pass
-    shutil.rmtree(folder, ignore_errors=True)
-    return None
+def _sha256(*words: str) -> str:
+    return hashlib.sha256("/".join(words).encode()).hexdigest()

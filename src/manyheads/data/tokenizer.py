@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from manyheads.errors import EncoderError
 FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt")
 """What a tokenizer consists of on the hub; whichever of them stand there are shipped with a bundle."""
 
-CHUNK = 8192
+CHUNK = 4096
 """Texts encoded at a time, which bounds the memory of the encodings."""
 
 
@@ -92,6 +93,14 @@ class Tokenizer:
         for start in range(0, len(texts), CHUNK):
             for encoding in self._fast.encode_batch_fast(list(texts[start : start + CHUNK]), add_special_tokens=False):
                 yield np.array(encoding.ids, dtype=np.int32)
+
+    def encode_flat(self, texts: Iterable[str]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+        """The same, some texts at a time: their token ids one after another, and how many each has (int64)."""
+        remaining = iter(texts)
+        while some := list(islice(remaining, CHUNK)):
+            encoded = [each.ids for each in self._fast.encode_batch_fast(some, add_special_tokens=False)]
+            lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
+            yield np.fromiter(chain.from_iterable(encoded), dtype=np.int32, count=int(lengths.sum())), lengths
 
     def words(self, texts: Sequence[str]) -> Iterator[NDArray[np.int64]]:
         """For each token of each text the number of its word within the text, as the tokenizer itself splits it."""

@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from sklearn.metrics import f1_score, matthews_corrcoef
 
 from manyheads.tasks.kind import Predictions
 
@@ -25,6 +23,8 @@ def macro_f1(predictions: Predictions, targets: NDArray[np.float64]) -> float | 
 
     That is scikit-learn's convention: a class in neither is left out, one never predicted (or never right) counts 0.
     """
+    from sklearn.metrics import f1_score
+
     if not len(targets):
         return None
     return float(f1_score(targets, predictions.values, average="macro", zero_division=0.0))
@@ -34,6 +34,8 @@ def mcc(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
     """Matthews' correlation (Gorodkin's for several classes); None where predictions or targets are all one class."""
     if _constant(predictions.values) or _constant(targets):
         return None
+    from sklearn.metrics import matthews_corrcoef
+
     return float(matthews_corrcoef(targets, predictions.values))
 
 
@@ -50,6 +52,8 @@ def spearman(predictions: Predictions, targets: NDArray[np.float64]) -> float | 
     """Spearman's rank correlation (ties get their mean rank); None where Pearson's r is."""
     if _constant(predictions.values) or _constant(targets):
         return None
+    from scipy import stats
+
     return pearson(Predictions(stats.rankdata(predictions.values), None), stats.rankdata(targets))
 
 

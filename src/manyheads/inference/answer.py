@@ -1,13 +1,18 @@
-"""Answering a file: rows in, one record a row out, in order, a few thousand rows in memory at a time."""
+"""Answering a file: rows in, one answer a row out, in order, a few thousand rows in memory at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from manyheads.data.examples import require_column, text_of
 from manyheads.data.reading import BadRow, Row, Source, open_source
+from manyheads.data.reading.delimited import Delimited
+from manyheads.data.reading.json_lines import JsonLines
+from manyheads.data.reading.parquet import Parquet
 from manyheads.data.reading.plain import PlainLines
 from manyheads.errors import DataError
 from manyheads.inference.predictor import CHUNK, Predictor
@@ -18,59 +23,90 @@ from manyheads.tasks.task import Task
 PLAIN_ENDINGS = (".txt", "")
 """Files that may be plain lines: those whose ending promises no columns."""
 
+READERS: dict[str, Callable[[Path], Source]] = {
+    "csv": Delimited,
+    "tsv": Delimited,
+    "jsonl": JsonLines,
+    "parquet": Parquet,
+}
+"""Input formats by name; "lines" is the fifth."""
 
-def open_input(path: Path, task: Task) -> Source:
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one row.
+
+    `values`: the row's own columns, None where the row could not be read; `record`: `id`, `prediction`,
+    `probabilities` or `value`, None where the row could not be answered; then `error` says why.
+    """
+
+    line: int
+    values: Mapping[str, Any] | None
+    record: Mapping[str, Any] | None
+    error: str | None = None
+
+
+def open_input(path: Path, task: Task, form: str | None = None) -> Source:
     """The rows of an input file for a task: by its columns, or plain lines where a text file has no such header.
+
+    `form`: "csv", "tsv", "jsonl", "parquet" or "lines", whatever the file's name says.
 
     Raises:
         DataError: there is no such file, it is empty, or lacks a text column of the task.
     """
-    if path.suffix.lower() in PLAIN_ENDINGS and path.is_file() and not _has_header(path, task):
+    if form is not None and not path.is_file():
+        raise DataError("there is no such file", where=str(path))
+    plain = form == "lines" or (
+        form is None and path.suffix.lower() in PLAIN_ENDINGS and path.is_file() and not _has_header(path, task)
+    )
+    if plain:
         if path.stat().st_size == 0:
             raise DataError("the file is empty", where=str(path))
         return PlainLines(path, task.text)
-    source = open_source(str(path.absolute()), path.parent)
+    source = open_source(str(path.absolute()), path.parent) if form is None else READERS[form](path)
     for column in task.text:
         require_column(source, column, task.name)
     return source
 
 
-def answer(predictor: Predictor, task: Task, source: Source) -> Iterator[dict[str, object]]:
-    """One record a row: `id` with the prediction, or `line` and `error` for a row that cannot be answered."""
+def answer(predictor: Predictor, task: Task, source: Source) -> Iterator[Answer]:
+    """The answer to every row of a source, in order."""
     rows = source.rows()
     id_column = _id_column(task, source)
     seen = 0
     while chunk := list(islice(rows, CHUNK)):
-        yield from _answer_chunk(predictor, task, [_read(task, row, source.name) for row in chunk], id_column, seen)
+        yield from _answer_chunk(predictor, task, [_read(task, row) for row in chunk], id_column, seen)
         seen += len(chunk)
 
 
-Reading = tuple[Row, tuple[str, ...]] | BadRow
+Reading = tuple[Row | BadRow, tuple[str, ...] | str]
+"""A row, and its texts or why it has none."""
 
 
 def _answer_chunk(
     predictor: Predictor, task: Task, chunk: list[Reading], id_column: str | None, seen: int
-) -> Iterator[dict[str, object]]:
-    texts = [read[1] for read in chunk if not isinstance(read, BadRow)]
+) -> Iterator[Answer]:
+    texts = [found for _, found in chunk if not isinstance(found, str)]
     decoded = predictor.decode(task, texts) if texts else None
     position = 0
-    for number, read in enumerate(chunk, start=seen + 1):
-        if isinstance(read, BadRow):
-            yield {"line": read.line, "error": read.reason}
-        elif decoded is not None:
-            cell = None if id_column is None else read[0].values.get(id_column)
-            name = str(number) if cell is None or cell == "" else str(cell)
-            yield {"id": name, **record_of(task.kind, decoded, position)}
-            position += 1
+    for number, (row, found) in enumerate(chunk, start=seen + 1):
+        values = None if isinstance(row, BadRow) else row.values
+        if isinstance(found, str) or decoded is None:
+            yield Answer(row.line, values, None, str(found))
+            continue
+        cell = None if id_column is None or values is None else values.get(id_column)
+        name = str(number) if cell is None or cell == "" else str(cell)
+        yield Answer(row.line, values, {"id": name, **record_of(task.kind, decoded, position)})
+        position += 1
 
 
-def _read(task: Task, row: Row | BadRow, source: str) -> Reading:
+def _read(task: Task, row: Row | BadRow) -> Reading:
     if isinstance(row, BadRow):
-        return row
+        return row, row.reason
     try:
         return row, tuple(text_of(row, column) for column in task.text)
     except LabelError as error:
-        return BadRow(source, row.line, str(error))
+        return row, str(error)
 
 
 def _id_column(task: Task, source: Source) -> str | None:

@@ -40,13 +40,16 @@ class DropoutStream:
     """
 
     def __init__(self) -> None:
-        self._key: int | None = None
+        self._key: int | Tensor | None = None
         self._rows: Tensor | None = None
         self._site = 0
 
-    def begin(self, seed: int) -> None:
-        """Draw from here on as for a step: any 64-bit number that names (seed, step)."""
-        self._key = _signed(seed ^ (seed >> 32))
+    def begin(self, seed: int | Tensor) -> None:
+        """Draw from here on as for a step: any 64-bit number that names (seed, step).
+
+        Or its `stream_key` as an int32 on the device, for steps that are recorded once and replayed.
+        """
+        self._key = seed if isinstance(seed, Tensor) else stream_key(seed)
 
     @contextmanager
     def over(self, rows: Tensor | None, site: int | None = None) -> Iterator[None]:
@@ -76,7 +79,10 @@ class DropoutStream:
         """A site's factors for rows of keys int32[..., 1]: [..., width]; None before `begin`."""
         if self._key is None:
             return None
-        keys = _mix(rows ^ _signed(self._key + site * _SITE))
+        if isinstance(self._key, Tensor):
+            keys = _mix(rows ^ (self._key + _signed(site * _SITE)))
+        else:
+            keys = _mix(rows ^ _signed(self._key + site * _SITE))
         dropped = round(probability * LEVELS)
         places = torch.arange((width + 1) // 2, dtype=torch.int32, device=rows.device) * _PLACE
         halves = _mix(keys ^ places).view(torch.int16)[..., :width]
@@ -113,12 +119,32 @@ def row_keys(batch: Batch) -> NDArray[np.int32]:
     """
     sequences = np.arange(batch.sequences, dtype=np.uint64)
     for part in batch.parts:
-        task = np.uint64(_name_key(part.task))
         for side, column in enumerate(part.sequences.T):
-            sequences[column] = _mix64((part.examples.astype(np.uint64) * np.uint64(2) + np.uint64(side)) ^ task)
+            sequences[column] = sequence_keys(part.task, part.examples, side)
     places = batch.position_ids.astype(np.uint64)
     mixed = _mix64(np.repeat(sequences, np.diff(batch.offsets)) + places * _GOLDEN)
     return mixed.astype(np.uint32).view(np.int32)
+
+
+def sequence_keys(task: str, examples: NDArray[np.int64], side: int) -> NDArray[np.uint64]:
+    """The keys of the first (0) or second (1) sequences of some examples: uint64[n]."""
+    return _mix64((examples.astype(np.uint64) * np.uint64(2) + np.uint64(side)) ^ np.uint64(_name_key(task)))
+
+
+def token_keys(sequences: Tensor, places: Tensor) -> Tensor:
+    """`row_keys` on a device: of tokens whose sequences' keys (their 64 bits as int64[T]) and places are known."""
+    mixed = sequences + places * int(_GOLDEN.view(np.int64)) + int(_GOLDEN.view(np.int64))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, None)):
+        mixed = mixed ^ ((mixed >> shift) & ((1 << (64 - shift)) - 1))
+        if factor is not None:
+            mixed = mixed * (factor - (1 << 64))
+    low = mixed & 0xFFFFFFFF
+    return torch.where(low >= 1 << 31, low - (1 << 32), low).to(torch.int32)
+
+
+def stream_key(seed: int) -> int:
+    """The 32 bits that a stream keeps of a seed, as a signed number."""
+    return _signed(seed ^ (seed >> 32))
 
 
 @lru_cache(maxsize=1024)

@@ -69,6 +69,17 @@ class Encoder(nn.Module):
         return int(self.model.config.max_position_embeddings) - self._offset
 
     @property
+    def attention_dropout(self) -> float:
+        """The share of attention weights that are dropped in training."""
+        config = self.model.config
+        return float(next((getattr(config, name) for name in ATTENTION_DROPOUTS if hasattr(config, name)), 0.0))
+
+    @property
+    def windowed(self) -> bool:
+        """Whether some layers attend within a sliding window."""
+        return bool(self.model.config.model_type == "modernbert")
+
+    @property
     def note(self) -> str | None:
         """What the log should say of how this encoder runs."""
         if self.flat:

@@ -20,15 +20,15 @@ class Layout:
     """Where T flat tokens stand among S sequences of up to L tokens; made once a batch, used by every layer.
 
     `offsets`: int32[S+1]; `slots`: int64[T], each token's place in a padded [S*L]; `starts`: int64[S], each
-    sequence's first token; `lengths`: int64[S], and `sizes`, the same in host memory. `keys`: int32[T], what dropout
-    masks are drawn by; None where none are.
+    sequence's first token; `lengths`: int64[S], and `sizes`, the same in host memory where it knows them. `keys`:
+    int32[T], what dropout masks are drawn by; None where none are.
     """
 
     offsets: Tensor
     slots: Tensor
     starts: Tensor
     lengths: Tensor
-    sizes: NDArray[np.int64]
+    sizes: NDArray[np.int64] | None
     max_length: int
     ragged: bool
     keys: Tensor | None = None
@@ -40,8 +40,8 @@ class Layout:
 
     @cached_property
     def groups(self) -> Groups:
-        """The sequences in groups of like length, for attention."""
-        return make_groups(self.sizes, self.lengths.device)
+        """The sequences in groups of like length, for attention; the host must know the lengths, or waits for them."""
+        return make_groups(self.lengths.cpu().numpy() if self.sizes is None else self.sizes, self.lengths.device)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ from manyheads.model.groups import Group
 NAME = "flat"
 """The name of the attention implementation within transformers."""
 
+SHORT = 64
+"""Up to this padded length plain batched products beat the fused kernel of a CPU, forward and backward (LOG.md)."""
+
 HEAD = 0x2545F491
 """What tells the heads of a layer apart in the keys of dropout masks."""
 
@@ -63,6 +66,9 @@ def first_token_attention(
     stream: DropoutStream | None = None,
 ) -> Tensor:
     """Attention of each sequence's first token alone: query[S, H], key and value[T, H] to [S, H]."""
+    if _has_kernel(query, dropout, None):
+        each = torch.arange(layout.sequences + 1, dtype=torch.int32, device=query.device)
+        return _variable_length(query, key, value, layout, heads, scaling, queries_at=each, longest_query=1)
     groups, attend = layout.groups, _Attend(heads, scaling, dropout, None, stream, _site(stream))
     keys, values = groups.pad(key), groups.pad(value)
     queries = query if len(groups.groups) == 1 else query.index_select(0, groups.order)
@@ -94,17 +100,31 @@ class _Attend:
         query, key, value = (self._split(states) for states in (queries, keys, values))
         mask = group.mask(query.dtype, self.window)
         factor = self._factor(rows, group.length, query) if self.dropout > 0.0 else None
-        if factor is None:
+        fused = self.dropout > 0.0 or not query.is_cpu or group.length > SHORT
+        if factor is None and fused:
             attended = scaled_dot_product_attention(
                 query, key, value, attn_mask=mask, dropout_p=self.dropout, scale=self.scaling
             )
         else:
-            # The fused kernel of a CPU has no dropout, and draws from torch's generator elsewhere.
-            scale = query.shape[-1] ** -0.5 if self.scaling is None else self.scaling
-            scores = (query * scale) @ key.transpose(-2, -1)
-            weights = torch.softmax(scores if mask is None else scores + mask, dim=-1)
-            attended = (weights * factor) @ value
+            attended = self._products(query, key, value, mask, factor)
         return attended.transpose(1, 2).reshape(queries.shape)
+
+    def _products(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, factor: Tensor | None
+    ) -> Tensor:
+        """Attention written out, for what a fused kernel does slowly (short texts) or not at all (keyed dropout)."""
+        shape = query.shape
+        query, key, value = (states.reshape(-1, states.shape[-2], states.shape[-1]) for states in (query, key, value))
+        scale = shape[-1] ** -0.5 if self.scaling is None else self.scaling
+        if mask is None:
+            scores = torch.bmm(query * scale, key.transpose(1, 2))
+        else:
+            added = mask.expand(shape[0], self.heads, -1, -1).reshape(len(query), -1, key.shape[1])
+            scores = torch.baddbmm(added, query, key.transpose(1, 2), alpha=scale)
+        weights = torch.softmax(scores, dim=-1)
+        if factor is not None:
+            weights = weights * factor.view(weights.shape)
+        return torch.bmm(weights, value).view(shape)
 
     def _split(self, padded: Tensor) -> Tensor:
         """[n, L, H] to [n, heads, L, d]."""
@@ -151,18 +171,26 @@ def _has_kernel(query: Tensor, dropout: float, window: int | None) -> bool:
 
 
 def _variable_length(
-    queries: Tensor, keys: Tensor, values: Tensor, layout: Layout, heads: int, scaling: float | None
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    layout: Layout,
+    heads: int,
+    scaling: float | None,
+    *,
+    queries_at: Tensor | None = None,
+    longest_query: int | None = None,
 ) -> Tensor:
+    """The kernel; `queries_at`: int32[S+1], where each sequence's queries begin, if they are not all its tokens."""
     from torch.nn.attention.varlen import varlen_attn
 
-    shape = (len(queries), heads, -1)
     attended = varlen_attn(
-        queries.view(shape),
-        keys.view(shape),
-        values.view(shape),
+        queries.view(len(queries), heads, -1),
+        keys.view(len(keys), heads, -1),
+        values.view(len(values), heads, -1),
+        layout.offsets if queries_at is None else queries_at,
         layout.offsets,
-        layout.offsets,
-        layout.max_length,
+        layout.max_length if longest_query is None else longest_query,
         layout.max_length,
         scale=scaling,
     )

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from manyheads.model.padding import pick, spread
 
-RATIO = 0.75
-"""A sequence shorter than this share of its group's longest begins a new group: six groups span lengths of 1 to 4."""
+RATIO = 0.6
+"""A sequence shorter than this share of its group's longest begins a new group: three groups span lengths of 1 to 4."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 import torch
@@ -90,8 +91,14 @@ LOSSES: dict[str, Loss] = {
 
 def task_loss(task: Task, outputs: Tensor, targets: Tensor) -> Tensor:
     """A task's per-example losses[n], before its `loss_weight`."""
-    weights = None if task.class_weights is None else torch.tensor(task.class_weights, device=outputs.device)
+    weights = None if task.class_weights is None else _on_device(tuple(task.class_weights), outputs.device)
     return LOSSES[task.loss](outputs, targets, value_range=task.kind.value_range, class_weights=weights)
+
+
+@lru_cache(maxsize=256)
+def _on_device(weights: tuple[float, ...], device: torch.device) -> Tensor:
+    """Copied once: a copy within a step would make the device wait for the host."""
+    return torch.tensor(weights, device=device)
 
 
 def _values(outputs: Tensor, value_range: tuple[float, float] | None) -> Tensor:

@@ -38,6 +38,17 @@ class MultitaskModel(nn.Module):
         with self.encoder.stream.over(None if keys is None else _select(keys, part.sequences[:, 0]), site=HEADS_SITE):
             return self.outputs(vectors, part)
 
+    def first_outputs(self, tokens: FlatTokens, task: str, examples: int) -> Tensor:
+        """The outputs[n, outputs] of a batch whose first sequences are those of n examples of one task, side by side.
+
+        First all first sequences, then all second ones. What follows them belongs to no example.
+        """
+        vectors, keys = self.encoder(tokens), tokens.first_keys
+        columns = [vectors.narrow(0, side * examples, examples) for side in range(self.tasks[task].sequences)]
+        with self.encoder.stream.over(None if keys is None else keys.narrow(0, 0, examples), site=HEADS_SITE):
+            result: Tensor = self.heads[_key(task)](*columns)
+        return result
+
     def outputs(self, vectors: Tensor, part: Part) -> Tensor:
         """A part's head on the sequences that its examples are read from: vectors[S, hidden] to [n, outputs]."""
         columns = [_select(vectors, column) for column in part.sequences.T]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,19 @@ import torch
 
 from manyheads.data.batch import Batch
 from manyheads.data.batching import BATCHING
-from manyheads.data.dataset import assemble, count_cut
+from manyheads.data.dataset import count_cut
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.evaluation.evaluate import Scores, evaluate
 from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import model_card
 from manyheads.model.forward import forward_split
 from manyheads.model.weights import EncoderSource, resolve
-from manyheads.recipe.build import build_model, make_optimizer, make_plan, make_stepper, settle, use_threads
-from manyheads.recipe.prepare import TaskData, read_tasks, tokenise_tasks
+from manyheads.recipe.build import build_model, make_optimizer, make_plan, settle, use_threads
+from manyheads.recipe.prepare import TaskData, read_tasks, rejected_rows, tokenise_tasks
 from manyheads.recipe.pretrain import pretrained
 from manyheads.recipe.same import check_same
 from manyheads.recipe.schema import Recipe
+from manyheads.recipe.steps import make_steps
 from manyheads.recipe.write import recipe_to_toml
 from manyheads.run.atomic import write_json, write_text
 from manyheads.run.events import EventLog, cut_after
@@ -35,6 +37,7 @@ from manyheads.training.checkpoint import Checkpoints, Progress, load_weights
 from manyheads.training.distributed import Processes, joined
 from manyheads.training.listener import Listener, Listeners
 from manyheads.training.loop import Loop
+from manyheads.training.memory import keep_freed_memory
 from manyheads.training.record import write_predictions, write_results, write_results_csv
 from manyheads.training.schedule import build_schedule
 from manyheads.training.shared import SharedCheckpoints, SharedForward, SharedStop
@@ -171,7 +174,7 @@ class _Assembly:
 
     def _tell(self, *, resumed: bool) -> None:
         """Say what reading found and how the model runs: to the log once, to the listeners each time."""
-        said = list(self.findings)
+        said = [("machine", {"text": self._machine()}), *self.findings]
         if self.model.encoder.note:
             said.append(("warning", {"text": self.model.encoder.note}))
         for name, splits in (("train", self.prepared.train), ("dev", self.prepared.dev), ("test", self.prepared.test)):
@@ -180,26 +183,45 @@ class _Assembly:
                 if cut:
                     text = f"{task}: {cut} of {len(split)} {name} examples lose tokens past {self.max_length}"
                     said.append(("cut", {"task": task, "split": name, "examples": cut, "text": text}))
-        for event, fields in said:
-            for listener in self.listeners if resumed else [self.notify]:
+        told: Sequence[Listener] = self.listeners if resumed else [self.notify]
+        rejected = (("rejected_row", row) for row in rejected_rows(self.prepared.data))
+        for event, fields in chain(rejected, said):
+            for listener in told:
                 listener(event, **fields)
+
+    def _machine(self) -> str:
+        """What the run computes on, in a sentence."""
+        recipe, threads = self.recipe, self.recipe.threads or 1
+        where = f"{threads} thread{'s' if threads > 1 else ''}" if recipe.device == "cpu" else recipe.device
+        kept = ", freed memory kept for the next step" if keep_freed_memory() else ""
+        return f"training on {where} in {recipe.precision}{kept}"
 
     def _loop(self, optimizer: torch.optim.AdamW) -> Loop[Batch]:
         recipe, training = self.recipe, self.recipe.training
         sizes = {name: len(split) for name, split in self.prepared.train.items()}
         batching = BATCHING[recipe.batching.strategy](sizes, recipe.batching.batch_size, recipe.seed)
         plan = make_plan(recipe, batching)
-        store, template, splits = self.prepared.store, self.tokenizer.template, self.prepared.train
+        steps = make_steps(
+            recipe,
+            self.model,
+            optimizer,
+            self.prepared,
+            self.tokenizer.template,
+            self.max_length,
+            batching,
+            self.processes,
+            self.stop,
+        )
+        if steps.note:
+            self.notify("note", text=steps.note)
         return Loop(
             model=self.model,
             optimizer=optimizer,
-            stepper=make_stepper(recipe, self.model, optimizer, self.processes, self.stop),
+            stepper=steps.stepper,
             schedule=build_schedule(training.schedule, total_steps=plan.total_steps, warmup=training.warmup),
             learning_rate=training.learning_rate,
             plan=plan,
-            batch=lambda k: assemble(
-                store, template, self.max_length, [(splits[name], rows) for name, rows in batching.batch(k)]
-            ),
+            batch=steps.batch,
             evaluate=self._evaluate_dev,
             record=self._record,
             checkpoints=self.checkpoints,

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads.data.arrays import scratch
 from manyheads.data.dataset import Split, count_cut, lengths
+from manyheads.data.distinct import Hashes, distinct, hashes_of, row_hashes
 from manyheads.data.examples import Examples
 from manyheads.data.reading import BadRow
 from manyheads.data.tokenizer import Template
@@ -32,7 +34,7 @@ class FileAudit:
     split: str
     source: str
     rows: int
-    rejected: tuple[BadRow, ...]
+    rejected: Sequence[BadRow]
     labels: Mapping[str, float]
     tokens: tuple[float, float, int]
     cut: int
@@ -63,12 +65,12 @@ def audit_files(prepared: Prepared, template: Template, max_length: int) -> list
 def audit_overlaps(data: Sequence[TaskData]) -> list[Overlap]:
     """What stands in a training file and a dev file: examples within a task, single texts across tasks."""
     found = []
-    for left in data:
-        for right in data:
-            if left.task.name == right.task.name:
-                shared = len(set(_rows(left.train)) & set(_rows(right.dev)))
-            else:
-                shared = len(_texts(left.train) & _texts(right.dev))
+    trains = [(_rows(each.train), _texts(each.train)) for each in data]
+    devs = [(_rows(each.dev), _texts(each.dev)) for each in data]
+    for left, train in zip(data, trains, strict=True):
+        for right, dev in zip(data, devs, strict=True):
+            across = int(left.task.name != right.task.name)
+            shared = _shared(train[across], dev[across])
             if shared:
                 found.append(Overlap(left.task.name, right.task.name, shared))
     return found
@@ -89,11 +91,11 @@ def _audit(
         split=split,
         source=examples.source,
         rows=len(examples),
-        rejected=tuple(row for row in data.rejected if row.source == examples.source),
+        rejected=data.rejected.get(examples.source, ()),
         labels=_label_shares(data.task, examples.targets),
         tokens=(float(sizes.mean()), float(np.percentile(sizes, 99)), int(sizes.max())),
         cut=count_cut(prepared.store, template, max_length, tokenised),
-        duplicates=len(examples) - len(set(_rows(examples))),
+        duplicates=len(examples) - distinct(_rows(examples)).count,
     )
 
 
@@ -109,9 +111,17 @@ def _label_shares(task: Task, targets: NDArray[np.float64]) -> dict[str, float]:
     return {f"{edges[i]:g}-{edges[i + 1]:g}": float(amounts[i] / len(known)) for i in range(BINS)}
 
 
-def _rows(examples: Examples) -> list[tuple[str, ...]]:
-    return [tuple(text.strip() for text in texts) for texts in zip(*examples.texts, strict=True)]
+def _rows(examples: Examples) -> Hashes:
+    return row_hashes(examples.texts, len(examples))
 
 
-def _texts(examples: Examples) -> set[str]:
-    return {text.strip() for column in examples.texts for text in column}
+def _texts(examples: Examples) -> Hashes:
+    texts = (text.strip() for column in examples.texts for text in column)
+    return hashes_of(texts, len(examples) * len(examples.texts))
+
+
+def _shared(left: Hashes, right: Hashes) -> int:
+    """How many different texts stand on both sides."""
+    both = scratch(len(left) + len(right), np.uint64, 2)
+    both[: len(left)], both[len(left) :] = left, right
+    return distinct(left).count + distinct(right).count - distinct(both).count

@@ -18,17 +18,22 @@ from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import resolved_options
 from manyheads.tasks.task import Task
 from manyheads.training.distributed import ALONE, Processes
+from manyheads.training.memory import keep_freed_memory
 from manyheads.training.optimizer import build_optimizer
 from manyheads.training.plan import Plan
 from manyheads.training.shared import SharedStepper
 from manyheads.training.step import Stepper
 from manyheads.training.stop import StopFlag
 from manyheads.training.task_losses import TaskLosses
-from manyheads.training.weighting import WEIGHTING
+from manyheads.training.weighting import WEIGHTING, Weighting
 
 
 def use_threads(recipe: Recipe, processes: Processes = ALONE) -> int:
-    """Set torch's threads as the recipe says, or to this process's share of the cores here, and return how many."""
+    """Set torch's threads as the recipe says, or to this process's share of the cores here, and return how many.
+
+    The allocator is set for training too.
+    """
+    keep_freed_memory()
     threads = recipe.threads or max(1, len(os.sched_getaffinity(0)) // processes.local_size)
     torch.set_num_threads(threads)
     return threads
@@ -89,6 +94,11 @@ def make_optimizer(recipe: Recipe, model: MultitaskModel) -> torch.optim.AdamW:
     )
 
 
+def make_weighting(recipe: Recipe, model: MultitaskModel) -> Weighting:
+    """How the losses of a model's tasks become one."""
+    return WEIGHTING[recipe.training.weighting]({name: task.loss_weight for name, task in model.tasks.items()})
+
+
 def make_stepper(
     recipe: Recipe,
     model: MultitaskModel,
@@ -97,9 +107,8 @@ def make_stepper(
     stop: StopFlag | None = None,
 ) -> Stepper[Batch]:
     """What makes updates of a model as the recipe says; with several processes, on all of them together."""
-    weights = {name: task.loss_weight for name, task in model.tasks.items()}
     losses = TaskLosses(model, device=torch.device(recipe.device), precision=recipe.precision)
-    weighting = WEIGHTING[recipe.training.weighting](weights)
+    weighting = make_weighting(recipe, model)
     seed, clip_norm = recipe.seed, recipe.training.clip_norm
     if processes.size == 1:
         # Telling rows apart makes a CUDA device wait for the host, and there the dense gradient costs next to nothing.

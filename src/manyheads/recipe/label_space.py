@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from manyheads.data.reading import Row, Source
@@ -23,20 +24,25 @@ class LabelSpace:
     notes: tuple[str, ...] = ()
 
 
-def label_cells(source: Source, column: str) -> list[object]:
-    """The cells of a column that hold something."""
+def label_cells(source: Source, column: str) -> Iterator[object]:
+    """The cells of a column that hold something, one at a time."""
     cells = (row.values.get(column) for row in source.rows() if isinstance(row, Row))
-    return [cell for cell in cells if not is_missing(cell)]
+    return (cell for cell in cells if not is_missing(cell))
 
 
-def labels_among(name: str, cells: Sequence[object]) -> LabelSpace:
+def labels_among(name: str, cells: Iterable[object]) -> LabelSpace:
     """The distinct labels, numbers by value before texts by letters; `name` is what messages call the file.
 
     Raises:
         DataError: there are fewer than two, or far too many.
     """
     # Spellings of one label ("True" and "true") are one: the first stands for all.
-    distinct = sorted({canonical(cell): _plain(cell) for cell in reversed(cells)}.values(), key=_order)
+    spellings: dict[float | str, Label] = {}
+    for cell in cells:
+        spellings.setdefault(canonical(cell), _plain(cell))
+        if len(spellings) > MOST_LABELS:
+            break  # texts, perhaps millions of them
+    distinct = sorted(spellings.values(), key=_order)
     if len(distinct) < 2:
         hint = "name them with labels = [...] if the file is right"
         raise DataError("the label column has fewer than two labels", where=name, found=distinct, hint=hint)
@@ -44,7 +50,7 @@ def labels_among(name: str, cells: Sequence[object]) -> LabelSpace:
         raise DataError(
             "the label column has too many different values for classes",
             where=name,
-            found=len(distinct),
+            found=f"more than {MOST_LABELS}",
             allowed=f"at most {MOST_LABELS}",
             hint='is it another column, or kind = "regression"?',
         )
@@ -52,21 +58,22 @@ def labels_among(name: str, cells: Sequence[object]) -> LabelSpace:
     return LabelSpace(labels=tuple(distinct), notes=(f"{len(distinct)} labels found in {name}: {shown}",))
 
 
-def range_among(name: str, cells: Sequence[object]) -> LabelSpace:
+def range_among(name: str, cells: Iterable[object]) -> LabelSpace:
     """From the lowest number to the highest; `name` is what messages call the file.
 
     Raises:
         DataError: there are no two different numbers.
     """
-    numbers = list(_numbers(cells))
-    if not numbers or min(numbers) == max(numbers):
-        found = sorted(set(numbers)) or "no number"
+    low, high = math.inf, -math.inf
+    for number in _numbers(cells):
+        low, high = min(low, number), max(high, number)
+    if low >= high:
+        found = [low] if low == high else "no number"
         raise DataError("the label column gives no range", where=name, found=found, hint="set range = [low, high]")
-    low, high = min(numbers), max(numbers)
     return LabelSpace(value_range=(low, high), notes=(f"range {low:g} to {high:g}, as in {name}",))
 
 
-def _numbers(cells: Sequence[object]) -> Iterator[float]:
+def _numbers(cells: Iterable[object]) -> Iterator[float]:
     return (number for number in map(as_number, cells) if number is not None)
 
 

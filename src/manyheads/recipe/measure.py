@@ -10,15 +10,16 @@ from typing import Any
 
 import torch
 
+from manyheads.data.cache import cache_folder
 from manyheads.data.examples import Examples, read_examples
 from manyheads.data.reading import open_source
 from manyheads.data.split import draw, hold_out
+from manyheads.data.tokenised import tokenise_examples
 from manyheads.errors import DataError
 from manyheads.evaluation.evaluate import evaluate
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.model.int8 import to_int8
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.prepare import tokenise_examples
 from manyheads.recipe.schema import Recipe
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.task import Task
@@ -90,12 +91,16 @@ def _read(recipe: Recipe, task: Task, split: str, file: Path | None) -> Examples
         return None
     if isinstance(spec, float):
         whole, _ = read_examples(
-            task, open_source(options.train, folder), on_bad_rows=options.on_bad_rows, labelled=True
+            task,
+            open_source(options.train, folder),
+            on_bad_rows=options.on_bad_rows,
+            labelled=True,
+            cache=cache_folder(),
         )
         return draw(hold_out(whole, spec, recipe.seed)[1], options.dev_rows)
     source = open_source(spec, folder)
     if task.label not in source.columns:
         hint = "to answer it without measuring: manyheads predict"
         raise DataError("the file has no labels to measure against", where=source.name, hint=hint)
-    found, _ = read_examples(task, source, on_bad_rows=options.on_bad_rows, labelled=True)
+    found, _ = read_examples(task, source, on_bad_rows=options.on_bad_rows, labelled=True, cache=cache_folder())
     return draw(found, options.dev_rows) if file is None and split == "dev" else found

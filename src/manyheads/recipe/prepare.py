@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
+from manyheads.data.cache import cache_folder
 from manyheads.data.dataset import Split
 from manyheads.data.examples import Examples, examples_warnings, read_examples
 from manyheads.data.reading import BadRow, open_source
 from manyheads.data.split import draw, hold_out
-from manyheads.data.texts import TextStore, cache_folder, tokenise
+from manyheads.data.texts import TextStore
+from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.recipe.tasks import build_task, resolve_label_space
@@ -23,13 +24,13 @@ Notify = Callable[..., None]
 
 @dataclass(frozen=True)
 class TaskData:
-    """One task with its examples as read, the rows that were passed over, and each file's fingerprint."""
+    """One task with its examples as read, each file's rows that were passed over, and each file's fingerprint."""
 
     task: Task
     train: Examples
     dev: Examples
     test: Examples | None
-    rejected: tuple[BadRow, ...]
+    rejected: Mapping[str, Sequence[BadRow]]
     fingerprints: Mapping[str, str]
 
 
@@ -62,15 +63,22 @@ def read_tasks(recipe: Recipe, notify: Notify) -> tuple[TaskData, ...]:
     """
     found = tuple(_read_task(name, options, recipe, notify) for name, options in recipe.tasks.items())
     for each in found:
-        for row in each.rejected:
-            notify("rejected_row", task=each.task.name, file=row.source, line=row.line, reason=row.reason)
-        if each.rejected:
-            text = f"{each.task.name}: {len(each.rejected)} rows cannot be used and were skipped (see events.jsonl)"
+        count = sum(map(len, each.rejected.values()))
+        if count:
+            text = f"{each.task.name}: {count} rows cannot be used and were skipped (see events.jsonl)"
             notify("warning", text=text)
         for examples in (each.train, each.dev, each.test):
             for text in examples_warnings(examples, each.task) if examples is not None else ():
                 notify("warning", text=f"{each.task.name}: {text}")
     return found
+
+
+def rejected_rows(data: Sequence[TaskData]) -> Iterator[dict[str, Any]]:
+    """Every row that was passed over, as it stands in the log; one at a time, for there may be very many."""
+    for each in data:
+        for bad in each.rejected.values():
+            for row in bad:
+                yield {"task": each.task.name, "file": row.source, "line": row.line, "reason": row.reason}
 
 
 def tokenise_tasks(data: Sequence[TaskData], tokenizer: Tokenizer) -> Prepared:
@@ -89,28 +97,6 @@ def tokenise_tasks(data: Sequence[TaskData], tokenizer: Tokenizer) -> Prepared:
     return Prepared(tuple(data), store, **found)
 
 
-def tokenise_examples(
-    parts: Sequence[Examples], tasks: Mapping[str, Task], tokenizer: Tokenizer, cache: Path | None
-) -> tuple[TextStore, list[Split]]:
-    """Tokenise the distinct texts of several sets of examples into one store, and give each set's split over it."""
-    texts = (text for examples in parts for column in examples.texts for text in column)
-    store, index = tokenise(texts, tokenizer, cache)
-    splits, position = [], 0
-    for examples in parts:
-        count, columns = len(examples), len(examples.texts)
-        block = index[position : position + count * columns].reshape(columns, count).T
-        position += count * columns
-        split = Split(
-            task=tasks[examples.task],
-            ids=examples.ids,
-            text_index=np.ascontiguousarray(block, dtype=np.int32),
-            targets=examples.targets.astype(np.float32),
-            lines=examples.lines,
-        )
-        splits.append(split)
-    return store, splits
-
-
 def _read_task(name: str, options: TaskOptions, recipe: Recipe, notify: Notify) -> TaskData:
     folder = Path(recipe.data_dir)
     train_source = open_source(options.train, folder)
@@ -118,13 +104,17 @@ def _read_task(name: str, options: TaskOptions, recipe: Recipe, notify: Notify) 
     for text in space.notes:
         notify("note", text=f"{name}: {text}")
     task = build_task(name, options, space)
-    fingerprints, rejected = {}, []
+    fingerprints: dict[str, str] = {}
+    rejected: dict[str, Sequence[BadRow]] = {}
 
     def read(spec: str, *, labelled: bool) -> Examples:
         source = open_source(spec, folder)
-        examples, bad = read_examples(task, source, on_bad_rows=options.on_bad_rows, labelled=labelled)
-        fingerprints[spec] = source.fingerprint()
-        rejected.extend(bad)
+        examples, bad = read_examples(
+            task, source, on_bad_rows=options.on_bad_rows, labelled=labelled, cache=cache_folder()
+        )
+        fingerprints[spec] = examples.fingerprint
+        if bad:
+            rejected[source.name] = bad
         return examples
 
     train = read(options.train, labelled=True)
@@ -134,4 +124,4 @@ def _read_task(name: str, options: TaskOptions, recipe: Recipe, notify: Notify) 
         train, dev = hold_out(train, options.dev, recipe.seed)
     train, dev = draw(train, options.train_rows), draw(dev, options.dev_rows)
     test = None if options.test is None else read(options.test, labelled=False)
-    return TaskData(task, train, dev, test, tuple(rejected), fingerprints)
+    return TaskData(task, train, dev, test, rejected, fingerprints)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from manyheads.data.cache import cache_folder
 from manyheads.data.reading import BadRow
 from manyheads.data.reading.plain import PlainLines
-from manyheads.data.texts import cache_folder
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import DataError, RecipeError, RunError
 from manyheads.model.weights import EncoderSource, resolve

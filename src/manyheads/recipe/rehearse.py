@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from manyheads.data.batching import BATCHING, Batching
-from manyheads.data.dataset import assemble
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.model.forward import forward_split
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import resolve
 from manyheads.recipe.audit import FileAudit, Overlap, audit_files, audit_overlaps
-from manyheads.recipe.build import build_model, make_optimizer, make_plan, make_stepper, settle, use_threads
+from manyheads.recipe.build import build_model, make_optimizer, make_plan, settle, use_threads
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
+from manyheads.recipe.steps import make_steps
 from manyheads.training.plan import Plan
 
 WARM, TIMED = 3, 8
@@ -129,23 +129,17 @@ def _time_steps(
     plan: Plan,
 ) -> tuple[float, float]:
     """Seconds an update and examples a second, over batches spread evenly over the run."""
-    stepper = make_stepper(recipe, model, make_optimizer(recipe, model))
+    optimizer = make_optimizer(recipe, model)
+    steps = make_steps(recipe, model, optimizer, prepared, tokenizer.template, max_length, batching)
     places = np.linspace(0, plan.total_steps - 1, WARM + TIMED).astype(int)
     started, examples = 0.0, 0
     for count, step in enumerate(places):
         if count == WARM:
             started = time.perf_counter()
-        batches = [
-            assemble(
-                prepared.store,
-                tokenizer.template,
-                max_length,
-                [(prepared.train[task], rows) for task, rows in batching.batch(number)],
-            )
-            for number in plan.batches(int(step))
-        ]
-        result = stepper.update(int(step), batches)
-        examples += result.examples if count >= WARM else 0
+        batches = [steps.batch(number) for number in plan.batches(int(step))]
+        steps.stepper.advance(int(step), batches)
+        examples += sum(batch.examples for batch in batches) if count >= WARM else 0
+    steps.stepper.settle()
     seconds = time.perf_counter() - started
     return seconds / TIMED, examples / seconds
 

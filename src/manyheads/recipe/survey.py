@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from manyheads.data.cache import cache_folder
 from manyheads.data.examples import read_examples
 from manyheads.data.reading import BadRow, Source, open_source
+from manyheads.data.strings import Joined
 from manyheads.recipe.columns import MOSTLY, Layout, guess_layout
 from manyheads.recipe.file_groups import FileGroup
 from manyheads.recipe.label_space import label_cells, labels_among, range_among
@@ -36,7 +38,7 @@ class Survey:
     kind: Kind
     shares: str
     counts: Mapping[str, int]
-    bad: tuple[BadRow, ...]
+    bad: Sequence[BadRow]
 
     def rows(self, part: str) -> str:
         """How many usable rows a part has, in words."""
@@ -58,7 +60,7 @@ def survey(group: FileGroup, *, text: Sequence[str] = (), label: str | None = No
     cells = [cell for source in with_label for cell in label_cells(source, layout.label)]
     kind = guess_kind(sources["train"].name, cells)
     counts, bad = _audit(group.name, layout, kind, sources)
-    return Survey(group, layout, kind, _shares(kind, label_cells(sources["train"], layout.label)), counts, bad)
+    return Survey(group, layout, kind, _shares(kind, list(label_cells(sources["train"], layout.label))), counts, bad)
 
 
 def guess_kind(name: str, cells: Sequence[object]) -> Kind:
@@ -106,7 +108,7 @@ def _shares(kind: Kind, cells: Sequence[object]) -> str:
 
 def _audit(
     name: str, layout: Layout, kind: Kind, sources: Mapping[str, Source]
-) -> tuple[dict[str, int], tuple[BadRow, ...]]:
+) -> tuple[dict[str, int], Sequence[BadRow]]:
     """Usable rows of each file, and all rows that are not, as training will find them."""
     task = Task(
         name=name,
@@ -120,9 +122,10 @@ def _audit(
         loss=kind.losses[0],
         metric=kind.metrics[0],
     )
-    counts, rejected = {}, []
+    counts: dict[str, int] = {}
+    rejected: list[Sequence[BadRow]] = []
     for part, source in sources.items():
-        examples, bad = read_examples(task, source, on_bad_rows="skip", labelled=part != "test")
+        examples, bad = read_examples(task, source, on_bad_rows="skip", labelled=part != "test", cache=cache_folder())
         counts[part] = len(examples)
-        rejected.extend(bad)
-    return counts, tuple(rejected)
+        rejected.append(bad)
+    return counts, Joined(rejected)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from torch import nn
@@ -41,6 +42,7 @@ class Loop(Generic[B]):
     notify: Listener
     stop: StopFlag
     early_stopping: int | None = None
+    unheard: deque[dict[str, Any]] = field(default_factory=deque)
 
     def run(self, progress: Progress) -> Progress:
         """Go on from `progress` to the end of the plan.
@@ -52,6 +54,8 @@ class Loop(Generic[B]):
         while progress.step < self.plan.total_steps and not progress.stopped_early:
             self._step(progress)
             evaluated = self.plan.evaluates(progress.step)
+            if evaluated or self.stop or self.plan.saves(progress.step):
+                self._settle(progress)
             if evaluated:
                 self._evaluate(progress)
             if evaluated or self.stop or self.plan.saves(progress.step):
@@ -65,24 +69,34 @@ class Loop(Generic[B]):
         rate = self.learning_rate * self.schedule(progress.step)
         set_learning_rate(self.optimizer, rate)
         batches = [self.batch(number) for number in self.plan.batches(progress.step)]
-        result = self.stepper.update(progress.step, batches)
+        results = self.stepper.advance(progress.step, batches)
         progress.step += 1
         progress.seconds += time.perf_counter() - started
-        progress.examples += result.examples
-        progress.tokens += result.tokens
-        self._tell_step(progress, result, rate)
-
-    def _tell_step(self, progress: Progress, result: StepResult, rate: float) -> None:
-        self.notify(
-            "step",
-            step=progress.step,
-            losses=result.losses,
-            gradient_norm=result.gradient_norm,
-            learning_rate=rate,
-            examples=progress.examples,
-            tokens=progress.tokens,
-            seconds=round(progress.seconds, 4),
+        progress.examples += sum(batch.examples for batch in batches)
+        progress.tokens += sum(batch.tokens for batch in batches)
+        self.unheard.append(
+            {
+                "step": progress.step,
+                "learning_rate": rate,
+                "examples": progress.examples,
+                "tokens": progress.tokens,
+                "seconds": round(progress.seconds, 4),
+            }
         )
+        self._tell(results)
+
+    def _settle(self, progress: Progress) -> None:
+        """Wait until every step that was asked for is known to be good."""
+        started = time.perf_counter()
+        results = self.stepper.settle()
+        progress.seconds += time.perf_counter() - started
+        self._tell(results)
+
+    def _tell(self, results: Sequence[StepResult]) -> None:
+        """A step is told when its losses are known: on some devices that is later than when it was asked for."""
+        for result in results:
+            fields = self.unheard.popleft()
+            self.notify("step", losses=result.losses, gradient_norm=result.gradient_norm, **fields)
 
     def _evaluate(self, progress: Progress) -> None:
         started = time.perf_counter()

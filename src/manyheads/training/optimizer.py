@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import AdamW
 
 
@@ -30,4 +30,7 @@ def build_optimizer(
 def set_learning_rate(optimizer: AdamW, rate: float) -> None:
     """Set the rate of the coming step, in every group."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate

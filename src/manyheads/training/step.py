@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -97,12 +97,21 @@ class Stepper(Generic[B]):
             tokens=sum(batch.tokens for batch in batches),
         )
 
+    def advance(self, step: int, batches: Sequence[B]) -> list[StepResult]:
+        """Make one update; the results that are known now, in order: here this one's."""
+        return [self.update(step, batches)]
+
+    def settle(self) -> list[StepResult]:
+        """Wait for updates that were asked for and not yet heard of; their results, in order."""
+        return []
+
     def _begin(self, step: int, rank: int = 0) -> None:
         """Set dropout's generators and clear the gradients. torch's own generator serves where a mask has no keys."""
         torch.manual_seed(dropout_seed(self._seed, step, rank))
         for stream in self._streams:
             stream.begin(dropout_seed(self._seed, step))
-        self._model.train()
+        if not self._model.training:
+            self._model.train()
         for parameter in self._dense:
             parameter.grad = None
         for embedding in self._rows:
@@ -113,19 +122,22 @@ class Stepper(Generic[B]):
         gradients = [each for each in [*(parameter.grad for parameter in self._dense), *rows] if each is not None]
         total = nn.utils.get_total_norm(gradients)
         norm = total.item()
-        if not math.isfinite(norm):
-            tasks = ", ".join(sorted(seen))
-            raise TrainingError(
-                "the gradient is not finite",
-                where=f"step {step}, task {tasks}",
-                found=norm,
-                hint="lower training.learning_rate, or set training.clip_norm",
-            )
+        self._check_norm(norm, step, seen)
         if 0 < self._clip_norm < norm:
             nn.utils.clip_grads_with_norm_(self._dense, self._clip_norm, total)
             for embedding in self._rows:
                 embedding.scale(self._clip_norm / (total + 1e-6))
         return norm
+
+    @staticmethod
+    def _check_norm(norm: float, step: int, tasks: Iterable[str]) -> None:
+        if not math.isfinite(norm):
+            raise TrainingError(
+                "the gradient is not finite",
+                where=f"step {step}, task {', '.join(sorted(tasks))}",
+                found=norm,
+                hint="lower training.learning_rate, or set training.clip_norm",
+            )
 
 
 def dropout_seed(seed: int, step: int, rank: int = 0) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads.data.arrays import permutation
+
 
 def generator(seed: int, *place: int) -> np.random.Generator:
     """A generator for one place of a run, (epoch, task, ...), independent of that of every other place."""
@@ -16,7 +18,7 @@ def generator(seed: int, *place: int) -> np.random.Generator:
 
 def shuffled(count: int, seed: int, *place: int) -> NDArray[np.int64]:
     """A permutation of 0..count-1 for one place of a run."""
-    return generator(seed, *place).permutation(count).astype(np.int64)
+    return permutation(count, generator(seed, *place))
 
 
 def batches_per_epoch(sizes: Mapping[str, int], batch_size: int) -> dict[str, int]:

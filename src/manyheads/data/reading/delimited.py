@@ -31,7 +31,7 @@ class Delimited:
         csv.field_size_limit(sys.maxsize)
         self._path = path
         self.name = str(path)
-        self._header, self._delimiter, self._first = self._read_header()
+        self._header, self.delimiter, self._first = self._read_header()
         self.columns = tuple(column for column in self._header if column)
 
     def rows(self) -> Iterator[Row | BadRow]:
@@ -65,7 +65,7 @@ class Delimited:
                 yield following.text
 
         try:
-            fields = next(csv.reader(spanned(), delimiter=self._delimiter, strict=True))
+            fields = next(csv.reader(spanned(), delimiter=self.delimiter, strict=True))
         except csv.Error as error:
             return BadRow(self.name, first.number, _broken(error, len(taken)))
         if len(fields) != len(self._header):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import polars as pl
-
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 from manyheads.errors import DataError
 
@@ -22,10 +20,13 @@ class Parquet:
     """
 
     def __init__(self, path: Path) -> None:
+        import polars as pl
+
         self._path = path
         self.name = str(path)
         try:
-            self.columns = tuple(pl.read_parquet_schema(path))
+            self.schema = pl.read_parquet_schema(path)
+            self.columns = tuple(self.schema)
             self._height = int(pl.scan_parquet(path).select(pl.len()).collect().item())
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(path, error) from error
@@ -38,6 +39,8 @@ class Parquet:
         Raises:
             DataError: a part of the file cannot be read.
         """
+        import polars as pl
+
         for start in range(0, self._height, BATCH):
             try:
                 frame = pl.scan_parquet(self._path).slice(start, BATCH).collect()

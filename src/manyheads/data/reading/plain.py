@@ -10,7 +10,7 @@ from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 
 
 class PlainLines:
-    """A file without a header, read into the columns given (one or two). Blank lines are passed over."""
+    """A file without a header, read into the columns given (one or two). A blank line is a row that has no text."""
 
     def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
         self._path = path
@@ -25,7 +25,7 @@ class PlainLines:
             if line.fault is not None:
                 yield BadRow(self.name, line.number, line.fault)
             elif not text.strip():
-                continue
+                yield BadRow(self.name, line.number, "an empty line")
             elif len(cells) != len(self.columns):
                 reason = f"{len(cells)} texts with tabs between them, not {len(self.columns)}"
                 yield BadRow(self.name, line.number, reason)

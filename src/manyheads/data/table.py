@@ -1,0 +1,184 @@
+"""The table of a file for a task: its usable rows as columns and the others with their reasons, made once a content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyheads.data.arrays import BLOCK
+from manyheads.data.cache import ArrayFile, Arrays, entry
+from manyheads.data.reading import BadRow, Row, Source
+from manyheads.data.strings import Strings, StringsFile
+from manyheads.errors import DataError, did_you_mean
+from manyheads.tasks.cells import is_missing
+from manyheads.tasks.kind import LabelError
+from manyheads.tasks.task import Task
+
+VERSION = "1"
+"""Part of every cache key: changes with what makes a row usable, and with the columns of a table."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Arrays of an entry (`targets`, `lines`, `ids`, `text0`, ...), the file's SHA-256, and the key of the whole."""
+
+    arrays: Arrays
+    fingerprint: str
+    key: str
+
+
+class BadRows(Sequence[BadRow]):
+    """The rows of a table that cannot be used, in the order of the file."""
+
+    def __init__(self, source: str, lines: NDArray[np.int64], reasons: Strings) -> None:
+        self._source, self._lines, self._reasons = source, lines, reasons
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @overload
+    def __getitem__(self, place: int) -> BadRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[BadRow]: ...
+    def __getitem__(self, place: int | slice) -> BadRow | list[BadRow]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(len(self))[place]]
+        return BadRow(self._source, int(self._lines[place]), self._reasons[place])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
+def read_table(task: Task, source: Source, *, labelled: bool, cache: Path | None) -> Table:
+    """The table of a source for a task, from the cache where the same content was read before.
+
+    Raises:
+        DataError: a column is missing, or the source changed while it was read.
+    """
+    wanted = [*task.text, *([task.label] if labelled else []), *([] if task.id is None else [task.id])]
+    for column in wanted:
+        require_column(source, column, task.name)
+    fingerprint = source.fingerprint()
+    key = _key(task, source, fingerprint, labelled)
+
+    def fill(folder: Path) -> None:
+        with _Writer(folder, task, source, labelled) as writer:
+            for row in source.rows():
+                writer.add(row)
+        if source.fingerprint() != fingerprint:
+            hint = "begin again when nothing writes to it any more"
+            raise DataError("the file changed while it was read", where=source.name, hint=hint)
+
+    return Table(entry(None if cache is None else cache / "tables" / key, fill), fingerprint, key)
+
+
+def _key(task: Task, source: Source, fingerprint: str, labelled: bool) -> str:
+    """SHA-256 over all that decides what is a usable row and what it means."""
+    kind = task.kind
+    reading = [type(source).__name__, fingerprint, source.columns]
+    meaning = [task.text, task.label, task.id, kind.name, kind.labels, kind.value_range, labelled]
+    return hashlib.sha256(json.dumps([VERSION, reading, meaning]).encode()).hexdigest()
+
+
+class _Writer:
+    """Sorts rows into the columns of examples and of bad rows, a block at a time."""
+
+    def __init__(self, folder: Path, task: Task, source: Source, labelled: bool) -> None:
+        self._task, self._source, self._labelled = task, source, labelled
+        self._id = task.id or ("id" if "id" in source.columns else None)
+        self._files = ExitStack()
+        texts = [f"text{place}" for place in range(len(task.text))]
+        self._columns: list[tuple[StringsFile | ArrayFile, list[Any]]] = [
+            (self._files.enter_context(StringsFile(folder, name)), []) for name in ("ids", *texts)
+        ]
+        for name, dtype in (("targets", np.float64), ("lines", np.int64)):
+            self._columns.append((self._files.enter_context(ArrayFile(folder, name, dtype)), []))
+        self._bad: list[tuple[StringsFile | ArrayFile, list[Any]]] = [
+            (self._files.enter_context(ArrayFile(folder, "bad_lines", np.int64)), []),
+            (self._files.enter_context(StringsFile(folder, "bad_reasons")), []),
+        ]
+        self._seen = 0
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._files:
+            if kind is None:
+                self._flush()
+
+    def add(self, row: Row | BadRow) -> None:
+        """Sort one row."""
+        self._seen += 1
+        if isinstance(row, BadRow):
+            self._put(self._bad, (row.line, row.reason))
+        else:
+            try:
+                texts = [text_of(row, column) for column in self._task.text]
+                self._put(self._columns, (self._name(row), *texts, self._target(row), row.line))
+            except LabelError as error:
+                self._put(self._bad, (row.line, str(error)))
+        if self._seen % BLOCK == 0:
+            self._flush()
+
+    @staticmethod
+    def _put(columns: list[tuple[StringsFile | ArrayFile, list[Any]]], cells: tuple[object, ...]) -> None:
+        for (_, waiting), cell in zip(columns, cells, strict=True):
+            waiting.append(cell)
+
+    def _flush(self) -> None:
+        for file, waiting in (*self._columns, *self._bad):
+            file.append(waiting)
+            waiting.clear()
+
+    def _target(self, row: Row) -> float:
+        cell = row.values.get(self._task.label)
+        if not self._labelled and is_missing(cell):
+            return float("nan")
+        return self._task.kind.parse(cell)
+
+    def _name(self, row: Row) -> str:
+        cell = None if self._id is None else row.values.get(self._id)
+        return str(self._seen) if cell is None or cell == "" else str(cell)
+
+
+def text_of(row: Row, column: str) -> str:
+    """The text in a row's column; a number counts as its digits.
+
+    Raises:
+        LabelError: there is none, or it is a list or a table; the message is the reason.
+    """
+    cell = row.values.get(column)
+    if is_missing(cell):
+        raise LabelError(f"text {column!r} is missing")
+    if not isinstance(cell, str | int | float):
+        raise LabelError(f"text {column!r} is no text but a {type(cell).__name__}")
+    return str(cell)
+
+
+def require_column(source: Source, column: str, task: str) -> None:
+    """Check that a source has a column.
+
+    Raises:
+        DataError: it has not; the columns that there are and the nearest one are named.
+    """
+    if column not in source.columns:
+        raise DataError(
+            f"the file has no column {column!r}",
+            where=f"{source.name}, task {task}",
+            allowed=", ".join(source.columns),
+            hint=did_you_mean(column, source.columns),
+        )

@@ -1,0 +1,105 @@
+"""How a run's updates are made: batch by batch from host memory, or on a GPU from data that lies there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from manyheads.data.batching import Batching
+from manyheads.data.dataset import assemble, lengths
+from manyheads.data.tokenizer import Template
+from manyheads.model.multitask import MultitaskModel
+from manyheads.recipe.build import make_stepper, make_weighting
+from manyheads.recipe.prepare import Prepared
+from manyheads.recipe.schema import Recipe
+from manyheads.training.device.resident import Resident
+from manyheads.training.device.stepper import DeviceStepper, Picks
+from manyheads.training.distributed import ALONE, Processes
+from manyheads.training.step import Stepper
+from manyheads.training.stop import StopFlag
+
+
+@dataclass(frozen=True)
+class Steps:
+    """`stepper` makes updates of what `batch(k)` gives, a pure function of k; `note`: what to say of it."""
+
+    stepper: Stepper[Any]
+    batch: Callable[[int], Any]
+    note: str | None
+
+
+def make_steps(
+    recipe: Recipe,
+    model: MultitaskModel,
+    optimizer: torch.optim.AdamW,
+    prepared: Prepared,
+    template: Template,
+    max_length: int,
+    batching: Batching,
+    processes: Processes = ALONE,
+    stop: StopFlag | None = None,
+) -> Steps:
+    """The updates of a run as its recipe and its device allow."""
+    splits = prepared.train
+    if recipe.device == "cuda":
+        obstacle = graph_obstacle(recipe, model, processes)
+        if obstacle is None:
+            return _on_device(recipe, model, optimizer, prepared, template, max_length, batching)
+        note = f"steps run one by one, not as CUDA graphs: {obstacle}"
+    else:
+        note = None
+    return Steps(
+        stepper=make_stepper(recipe, model, optimizer, processes, stop),
+        batch=lambda k: assemble(
+            prepared.store, template, max_length, [(splits[name], rows) for name, rows in batching.batch(k)]
+        ),
+        note=note,
+    )
+
+
+def graph_obstacle(recipe: Recipe, model: MultitaskModel, processes: Processes = ALONE) -> str | None:
+    """Why the steps of a run cannot be of a fixed shape, in words; None where they can."""
+    encoder = model.encoder
+    obstacles = {
+        "several processes": processes.size > 1,
+        f"training.accumulation is {recipe.training.accumulation}": recipe.training.accumulation > 1,
+        f"precision is {recipe.precision}, the variable-length kernel needs bfloat16": recipe.precision != "bfloat16",
+        f"attention dropout is {encoder.attention_dropout}, which the variable-length kernel has not": (
+            encoder.attention_dropout > 0
+        ),
+        "this encoder does not run flat, or has sliding windows": not encoder.flat or encoder.windowed,
+    }
+    return next((words for words, there in obstacles.items() if there), None)
+
+
+def _on_device(
+    recipe: Recipe,
+    model: MultitaskModel,
+    optimizer: torch.optim.AdamW,
+    prepared: Prepared,
+    template: Template,
+    max_length: int,
+    batching: Batching,
+) -> Steps:
+    device = torch.device(recipe.device)
+    resident = Resident.of(prepared.store, template, prepared.train, max_length=max_length, device=device)
+    stepper = DeviceStepper(
+        model,
+        resident,
+        optimizer,
+        make_weighting(recipe, model),
+        size=recipe.batching.batch_size,
+        seed=recipe.seed,
+        clip_norm=recipe.training.clip_norm,
+        precision=recipe.precision,
+    )
+    tokens = {name: lengths(prepared.store, template, max_length, split) for name, split in prepared.train.items()}
+
+    def batch(k: int) -> Picks:
+        ((name, rows),) = batching.batch(k)
+        return Picks(name, rows, int(tokens[name][rows].sum()))
+
+    return Steps(stepper, batch, "steps are replayed as CUDA graphs; losses are read a few steps late")

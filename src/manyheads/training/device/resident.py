@@ -1,0 +1,154 @@
+"""The training data on a device, and flat batches of a fixed shape made there.
+
+A batch is asked for by its rows alone. Everything else (which tokens, at which place, of which sequence) is computed on
+the device with shapes that do not depend on the rows, so that nothing waits for the host and a step can be replayed as
+a graph. What a shape has too much is filled with sequences of the padding token that no loss ever reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from manyheads.data.dataset import Split, lengths, sequences_of
+from manyheads.data.texts import TextStore
+from manyheads.data.tokenizer import Form, Template
+from manyheads.model.dropout import sequence_keys, token_keys
+from manyheads.model.flat import FlatTokens, Layout
+
+STEP, GROWTH = 64, 1.25
+"""Shapes are multiples of so many tokens, each about so many times the one before: a tenth is filling, on average."""
+
+
+@dataclass(frozen=True)
+class ResidentSplit:
+    """n examples of a task on a device, each of `sides` sequences of `columns` texts.
+
+    `starts`, `kept`: int64[n, sides, columns], where each text begins in the tokens and how many of them are kept;
+    `keys`: int64[n, sides], what the dropout masks of its sequences are drawn by; `targets`: float32[n].
+    `tokens`: int32[n] in host memory, what each example takes in a batch.
+    """
+
+    form: Form
+    starts: Tensor
+    kept: Tensor
+    keys: Tensor
+    targets: Tensor
+    tokens: NDArray[np.int32]
+
+    @property
+    def sides(self) -> int:
+        """Sequences an example."""
+        return self.kept.shape[1]
+
+
+@dataclass(frozen=True)
+class Resident:
+    """Tokens (int32) and splits on one device."""
+
+    token_ids: Tensor
+    splits: Mapping[str, ResidentSplit]
+    max_length: int
+    device: torch.device
+
+    @classmethod
+    def of(
+        cls, store: TextStore, template: Template, splits: Mapping[str, Split], *, max_length: int, device: torch.device
+    ) -> Resident:
+        """Copy a store's tokens and some splits to a device."""
+        found = {name: _place(store, template, max_length, split, device) for name, split in splits.items()}
+        return cls(torch.from_numpy(np.array(store.token_ids)).to(device), found, max_length, device)
+
+    def shape(self, task: str, rows: NDArray[np.int64], size: int) -> int:
+        """The smallest of the fixed shapes that holds these rows in a batch of up to `size` examples, in tokens."""
+        split = self.splits[task]
+        needed = int(split.tokens[rows].sum()) + (size - len(rows)) * split.sides
+        shape = STEP
+        while shape < needed + self.spare(shape):
+            shape = _grown(shape)
+        return shape
+
+    def spare(self, shape: int) -> int:
+        """How many filling sequences a shape has: enough to take all its tokens."""
+        return -(-shape // self.max_length)
+
+    def tokens(self, task: str, rows: Tensor, count: Tensor, shape: int) -> FlatTokens:
+        """A batch of `shape` tokens: those of rows[:count] (int64[size] and int64[]), sides one after another.
+
+        Its first size * sides sequences are the examples'; the others, and those past `count`, are filling.
+        """
+        split = self.splits[task]
+        size, spare = len(rows), self.spare(shape)
+        present = torch.arange(size, device=self.device) < count
+        kept = split.kept[rows]
+        own = torch.where(present[:, None], kept.sum(dim=2) + split.form.specials, 1).T.reshape(-1)
+        rest = shape - spare - own.sum()
+        filling = 1 + (rest - torch.arange(spare, device=self.device) * (self.max_length - 1)).clamp(
+            0, self.max_length - 1
+        )
+        sizes = torch.cat([own, filling])
+        ends = sizes.cumsum(0)
+        place = torch.arange(shape, device=self.device)
+        sequence = torch.searchsorted(ends, place, right=True)
+        position = place - (ends - sizes)[sequence]
+        column = sequence.clamp(max=size * split.sides - 1)
+        example, side = column % size, column // size
+        real = (sequence < size * split.sides) & present[example]
+        token_ids, segments = self._write(split, kept[example, side], split.starts[rows[example], side], position)
+        keys = token_keys(split.keys[rows[example], side], position)
+        starts = ends - sizes
+        layout = Layout(
+            offsets=torch.cat([ends.new_zeros(1), ends]).to(torch.int32),
+            slots=sequence * self.max_length + position,
+            starts=starts,
+            lengths=sizes,
+            sizes=None,
+            max_length=self.max_length,
+            ragged=True,
+            keys=keys,
+        )
+        return FlatTokens(torch.where(real, token_ids, 0), position, torch.where(real, segments, 0), layout)
+
+    def _write(self, split: ResidentSplit, kept: Tensor, starts: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+        """The token and segment at a place within a sequence of texts that begin at `starts` and keep `kept` tokens."""
+        token_ids, segments = torch.zeros_like(position), torch.zeros_like(position)
+        at = torch.zeros_like(position)
+        for number, (special, special_segments) in enumerate(
+            zip(split.form.special, split.form.special_segments, strict=True)
+        ):
+            for token, segment in zip(special, special_segments, strict=True):
+                here = position == at
+                token_ids = torch.where(here, token, token_ids)
+                segments = torch.where(here, segment, segments)
+                at = at + 1
+            if number < kept.shape[1]:
+                within = position - at
+                here = (within >= 0) & (within < kept[:, number])
+                found = self.token_ids[torch.where(here, starts[:, number] + within, 0)].long()
+                token_ids = torch.where(here, found, token_ids)
+                segments = torch.where(here, split.form.text_segments[number], segments)
+                at = at + kept[:, number]
+        return token_ids, segments
+
+
+def _place(store: TextStore, template: Template, max_length: int, split: Split, device: torch.device) -> ResidentSplit:
+    form, texts, kept = sequences_of(store, template, max_length, split)
+    sides = np.arange(texts.shape[1])
+    keys = np.stack([sequence_keys(split.task.name, np.arange(len(split)), int(side)) for side in sides], axis=1)
+    return ResidentSplit(
+        form=form,
+        starts=torch.from_numpy(store.offsets[texts].astype(np.int64)).to(device),
+        kept=torch.from_numpy(kept).to(device),
+        keys=torch.from_numpy(keys.view(np.int64)).to(device),
+        targets=torch.from_numpy(split.targets).to(device),
+        tokens=lengths(store, template, max_length, split),
+    )
+
+
+def _grown(shape: int) -> int:
+    return max(shape + STEP, int(shape * GROWTH) // STEP * STEP)
