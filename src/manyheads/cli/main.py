@@ -12,6 +12,7 @@ from manyheads.cli.demo import demo
 from manyheads.cli.evaluate import evaluate
 from manyheads.cli.init import init
 from manyheads.cli.predict import predict
+from manyheads.cli.report import report
 from manyheads.cli.pretrain import pretrain
 from manyheads.cli.study import study
 from manyheads.cli.table import table
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, init, check, pretrain, train, evaluate, predict, study, table):
+for verb in (demo, init, check, pretrain, train, evaluate, predict, report, study, table):
     app.command()(verb)
 
 

@@ -31,7 +31,23 @@ def run_and_show(recipe_file: Path, changes: list[str], out: Path, *, resume: bo
         raise SystemExit(128 + stopped.signal_number) from None
     console.print(results_table(run.results))
     console.print(_rates(run.results), markup=False, highlight=False)
+    _report(out, console)
     console.print(_next(out, list(run.results["last"]["tasks"])), markup=False, highlight=False)
+
+
+def _report(out: Path, console: Console) -> None:
+    """Write the run's report; a report that fails is told, and the run is finished all the same."""
+    if console.quiet:
+        return
+    from manyheads.report.write import write_report
+
+    try:
+        with console.status("writing the report"):
+            page = write_report(out)
+    except Exception as error:
+        console.print(f"warning: the report could not be written: {error}", markup=False, style="yellow")
+        return
+    console.print(f"report: {page}", markup=False, highlight=False)
 
 
 def results_table(results: Mapping[str, Any]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from manyheads.errors import RunError
 from manyheads.report.build import build_report
 from manyheads.report.content import Report
 from manyheads.report.document import document, title
@@ -11,7 +12,7 @@ from manyheads.report.figures import draw_all
 from manyheads.report.render.html import to_html
 from manyheads.report.render.json_ import to_json
 from manyheads.report.render.markdown import to_markdown
-from manyheads.run.atomic import replace_folder, write_text
+from manyheads.run.atomic import replace_folder
 
 FORMATS = ("html", "md", "json")
 
@@ -22,16 +23,22 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     Raises:
         RunError: it is no finished run, or a file of it is missing or damaged.
     """
-    report = build_report(run)
     folder = run / "report" if out is None else out
+    if folder.exists() and not (folder / "report.html").is_file():
+        hint = "name a new folder, or one that a report was written to"
+        raise RunError("there is something else already", where=str(folder), hint=hint)
+    report = build_report(run)
     figures = draw_all(report)
-    with replace_folder(folder) as fresh:
+
+    def fill(fresh: Path) -> None:
         (fresh / "figures").mkdir()
         for name, files in figures.items():
             for ending, content in files.items():
                 (fresh / "figures" / f"{name}.{ending}").write_bytes(content)
         for form in FORMATS:
-            write_text(fresh / f"report.{form}", text_of(report, form, figures))
+            (fresh / f"report.{form}").write_text(text_of(report, form, figures), encoding="utf-8")
+
+    replace_folder(folder, fill)
     return folder / "report.html"
 
 
