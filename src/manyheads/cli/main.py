@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from manyheads.cli.check import check
+from manyheads.cli.compare import compare
 from manyheads.cli.demo import demo
 from manyheads.cli.evaluate import evaluate
 from manyheads.cli.init import init
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, init, check, pretrain, train, evaluate, predict, report, study, table):
+for verb in (demo, init, check, pretrain, train, evaluate, predict, report, compare, study, table):
     app.command()(verb)
 
 
