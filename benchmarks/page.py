@@ -46,6 +46,8 @@ def page(contents: dict[str, dict[str, Any]]) -> str:
         machine = f"{content['cores']} cores of {content['processor']}, {content['threads']} threads"
         parts.append(f"## {title}")
         parts.append(f"`{content['command']}`: {machine}, torch {content['torch']}.")
+        if "note" in content:
+            parts.append(content["note"])
         columns = [key for key in content["rows"][0] if key not in HIDDEN]
         parts.append(table(content["rows"], columns))
     return "\n\n".join(parts) + "\n"

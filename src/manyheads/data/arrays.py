@@ -38,11 +38,19 @@ def scratch(count: int, dtype: DTypeLike, width: int | None = None) -> NDArray[A
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            os.posix_fallocate(file.fileno(), 0, size)
+            _reserve(file.fileno(), size)
             # A plain view: numpy shuffles and sorts plain arrays in place, and copies those of other classes.
             return np.asarray(np.memmap(file, dtype=dtype, mode="r+", shape=shape))
     except OSError:
         return np.zeros(shape, dtype=dtype)
+
+
+def _reserve(file: int, size: int) -> None:
+    """Make a file so large; with its space on the disk where the system can promise that."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+    else:
+        os.ftruncate(file, size)
 
 
 def gather(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
