@@ -32,7 +32,9 @@ def test_differences_are_of_the_figures(runs: list[Path]) -> None:
     for task in found.tasks:
         assert task.runs == ("one", "two")
         for difference in task.differences:
-            values = [next(each.value for each in measures if each.name == difference.metric) for measures in task.measures]
+            values = [
+                next(each.value for each in measures if each.name == difference.metric) for measures in task.measures
+            ]
             assert difference.value == pytest.approx(values[1] - values[0], abs=1e-9)
             assert difference.low < difference.value < difference.high
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +44,10 @@ def test_every_number_of_a_run_is_handed_on(tiny_recipe: Path, tmp_path: Path) -
     assert last["dev/average"] == pytest.approx(run.results["last"]["average"])
     assert last["dev_accuracy/sentiment"] == run.results["last"]["tasks"]["sentiment"]["accuracy"]
     losses = [event["losses"] for event in read_events(run.folder.events) if event["event"] == "step"]
-    told = [{name.removeprefix("loss/"): value for name, value in values.items() if name.startswith("loss/")} for _, values in kept.values]
+    told = [
+        {name.removeprefix("loss/"): value for name, value in values.items() if name.startswith("loss/")}
+        for _, values in kept.values
+    ]
     assert [each for each in told if each] == losses
     assert kept.values[1][1]["speed/examples_per_second"] > 0
 
@@ -77,7 +77,14 @@ def test_a_run_that_goes_on_shows_no_step_twice(tmp_path: Path) -> None:
     found = EventAccumulator(str(tmp_path / "tensorboard"))
     found.Reload()
     assert [(each.step, each.value) for each in found.Scalars("loss/x")] == [
-        (1, 6.0), (2, 6.0), (3, 6.0), (4, 6.0), (5, 9.0), (6, 9.0), (7, 9.0), (8, 9.0),
+        (1, 6.0),
+        (2, 6.0),
+        (3, 6.0),
+        (4, 6.0),
+        (5, 9.0),
+        (6, 9.0),
+        (7, 9.0),
+        (8, 9.0),
     ]
 
 

@@ -11,11 +11,15 @@ from manyheads.cli.report import Form
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN ...", help="Finished runs; differences are from the first.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN ...", help="Finished runs; differences are from the first.")
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Default: standard output.", show_default=False)
     ] = None,
-    format_: Annotated[Form | None, typer.Option("--format", help="Default: what the file's name says, else md.", show_default=False)] = None,
+    format_: Annotated[
+        Form | None, typer.Option("--format", help="Default: what the file's name says, else md.", show_default=False)
+    ] = None,
 ) -> None:
     """Compare finished runs: figures, paired differences with intervals, and the examples on which they part."""
     from manyheads.report.compare import compare as compare_runs

@@ -13,8 +13,8 @@ from manyheads.cli.demo import demo
 from manyheads.cli.evaluate import evaluate
 from manyheads.cli.init import init
 from manyheads.cli.predict import predict
-from manyheads.cli.report import report
 from manyheads.cli.pretrain import pretrain
+from manyheads.cli.report import report
 from manyheads.cli.study import study
 from manyheads.cli.table import table
 from manyheads.cli.train import train

@@ -76,7 +76,9 @@ def _pairs(task: Task, dev: Examples, train: Examples) -> Iterator[tuple[float, 
     found = 0
     for inside, examples, all_words in ((True, dev, dev_words), (False, train, train_words)):
         for number, words in enumerate(all_words):
-            rare = sorted(words, key=lambda word: (counts[word], word))[: len(words) - math.ceil(ALIKE * len(words)) + 1]
+            rare = sorted(words, key=lambda word: (counts[word], word))[
+                : len(words) - math.ceil(ALIKE * len(words)) + 1
+            ]
             for candidate in sorted({each for word in rare for each in index.get(word, ())}):
                 if not _opposite(task, float(dev.targets[candidate]), float(examples.targets[number])):
                     continue

@@ -152,7 +152,10 @@ def _compare(members: Sequence[_Member]) -> TaskComparison:
             for each in members
         ),
         differences=tuple(
-            found for each in members[1:] for metric in metrics if (found := _difference(metric, first, each)) is not None
+            found
+            for each in members[1:]
+            for metric in metrics
+            if (found := _difference(metric, first, each)) is not None
         ),
         partings=tuple(_partings(first, each) for each in members[1:]),
     )

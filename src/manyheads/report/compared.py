@@ -42,7 +42,9 @@ def _figures(task: TaskComparison) -> Grid:
     for run, measures in zip(task.runs, task.measures, strict=True):
         for each in measures:
             difference = differences.get((run, each.name))
-            words = "" if difference is None else f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+            words = (
+                "" if difference is None else f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+            )
             clear = "" if difference is None else ("yes" if difference.low > 0 or difference.high < 0 else "no")
             rows.append((run, name_of(each.name), with_interval(each), words, clear))
     columns = ("run", "metric", "value", f"difference from {task.runs[0]}", "clear of 0")

@@ -31,13 +31,20 @@ def _summary(report: Report) -> Iterator[Block]:
     chosen = f"the best epoch on dev ({epoch})" if report.which == "best" else f"the last epoch ({epoch})"
     yield Text(f"Average over tasks {with_interval(report.average)} on dev, of the model that is shipped: {chosen}.")
     rows = tuple(
-        (task.name, name_of(task.metric), number(first.value), interval(first), number(task.last.value), str(len(task.answers)))
+        (
+            task.name,
+            name_of(task.metric),
+            number(first.value),
+            interval(first),
+            number(task.last.value),
+            str(len(task.answers)),
+        )
         for task in report.tasks
         for first in task.measures[:1]
     )
     columns = ("task", "metric", report.which, "95% interval", "last epoch", "dev examples")
     yield Grid("Dev metrics of all tasks", columns, rows, words=frozenset({1}))
-    said = "Intervals are of the dev examples' chance. What another seed would give, one run cannot tell: `manyheads study`."
+    said = "Intervals hold the dev examples' chance. What another seed would give, one run cannot tell (manyheads study)."
     if report.which == "best":
         said += " The best epoch was chosen on these very examples, so its figures are a little too good."
     yield Text(said, soft=True)
@@ -53,9 +60,9 @@ def _task(task: TaskReport, pictures: tuple[Picture, ...]) -> Iterator[Block]:
         lean = "too sure of itself" if found.lean > 0 else "less sure than it could be"
         where = "beyond" if found.error > found.chance else "within"
         yield Text(
-            f"Expected calibration error {number(found.error)} (ten bins); mean confidence less accuracy {found.lean:+.3f}: "
-            f"{lean}. That is {where} what chance gives a perfectly calibrated model on so many examples "
-            f"(95% of them below {number(found.chance)})."
+            f"Expected calibration error {number(found.error)} in ten bins, {where} what chance gives a perfectly "
+            f"calibrated model on so many examples (95% of them below {number(found.chance)}). Mean confidence less "
+            f"accuracy is {found.lean:+.3f}: {lean}."
         )
     if task.fit is not None:
         yield Text(f"Least squares: {task.fit.equation}. A slope below 1 draws answers to the middle.")
@@ -118,7 +125,10 @@ def _clashes(found: Clashes) -> Iterator[Block]:
         f"{found.found:,} pairs among {looked} have four fifths of their words in common and opposite labels: "
         "a label is wrong, or one word decides."
     )
-    rows = tuple((share(each.alike), _side(each.dev), each.dev.label, _side(each.other), each.other.label) for each in found.shown)
+    rows = tuple(
+        (share(each.alike), _side(each.dev), each.dev.label, _side(each.other), each.other.label)
+        for each in found.shown
+    )
     columns = ("words in common", "dev example", "label", "other example", "label of it")
     yield Grid("Near-duplicates with opposite labels", columns, rows, words=frozenset({1, 3}), long=frozenset({1, 3}))
 

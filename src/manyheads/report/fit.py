@@ -20,7 +20,7 @@ class Fit:
     def equation(self) -> str:
         """The line in words: `prediction = 0.42 + 0.86 x true value`."""
         sign = "-" if self.slope < 0 else "+"
-        return f"prediction = {self.intercept:.2f} {sign} {abs(self.slope):.2f} × true value"
+        return f"prediction = {self.intercept:.2f} {sign} {abs(self.slope):.2f} x true value"
 
 
 def fit(predictions: NDArray[np.float64], targets: NDArray[np.float64]) -> Fit | None:

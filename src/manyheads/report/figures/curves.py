@@ -28,7 +28,9 @@ def draw_curves(report: Report) -> Figure:
         axes.set_xlim(left=0)
         light_grid(axes, "y")
         losses = axes.twinx()
-        losses.plot([epoch for epoch, _ in task.losses], [loss for _, loss in task.losses], "s--", color=ORANGE, markersize=2.5)
+        losses.plot(
+            [epoch for epoch, _ in task.losses], [loss for _, loss in task.losses], "s--", color=ORANGE, markersize=2.5
+        )
         losses.set_ylabel("training loss", color=ORANGE)
         losses.set_ylim(bottom=0)
     return figure

@@ -21,11 +21,15 @@ def draw_reliability(task: TaskReport) -> Figure:
     for each in found.bins:
         spread = share("accuracy", round(each.accuracy * each.count), each.count)
         upper.plot([each.confidence] * 2, [spread.low, spread.high], color=BLUE, linewidth=1)
-    upper.plot([each.confidence for each in found.bins], [each.accuracy for each in found.bins], "o", color=BLUE, markersize=4)
+    upper.plot(
+        [each.confidence for each in found.bins], [each.accuracy for each in found.bins], "o", color=BLUE, markersize=4
+    )
     upper.set_ylabel("share that is right")
     upper.set_ylim(0, 1.02)
     light_grid(upper, "y")
-    lower.bar([(each.low + each.high) / 2 for each in found.bins], [each.count for each in found.bins], 0.094, color=BLUE)
+    lower.bar(
+        [(each.low + each.high) / 2 for each in found.bins], [each.count for each in found.bins], 0.094, color=BLUE
+    )
     lower.set_ylabel("answers")
     lower.set_xlabel("confidence: the chance that the run gave its own answer")
     lower.set_xlim(0, 1)

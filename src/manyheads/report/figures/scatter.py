@@ -23,7 +23,9 @@ def draw_scatter(task: TaskReport) -> Figure:
     axes.plot(targets[shown], predictions[shown], "o", color=BLUE, alpha=0.35, markersize=3, markeredgewidth=0)
     if task.fit is not None:
         ends = np.array([low, high])
-        axes.plot(ends, task.fit.intercept + task.fit.slope * ends, color=ORANGE, linewidth=1.5, label=task.fit.equation)
+        axes.plot(
+            ends, task.fit.intercept + task.fit.slope * ends, color=ORANGE, linewidth=1.5, label=task.fit.equation
+        )
     axes.set_xlabel("true value")
     axes.set_ylabel("answer")
     axes.set_xlim(low - 0.02 * (high - low), high + 0.02 * (high - low))

@@ -30,7 +30,10 @@ def _block(block: Block) -> str:
                 fence += "`"
             return f"{block.title}:\n\n{fence}toml\n{block.text.rstrip()}\n{fence}"
         case Grid():
-            lines = [_row(block.columns), "|" + "|".join(_align(block, place) for place in range(len(block.columns))) + "|"]
+            lines = [
+                _row(block.columns),
+                "|" + "|".join(_align(block, place) for place in range(len(block.columns))) + "|",
+            ]
             return f"{block.title}:\n\n" + "\n".join([*lines, *map(_row, block.rows)])
 
 
