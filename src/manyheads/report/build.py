@@ -25,7 +25,7 @@ from manyheads.report.content import Report, TaskReport
 from manyheads.report.fit import fit
 from manyheads.report.groups import by_label, by_length
 from manyheads.report.log import Log, read_log
-from manyheads.report.measured import Measured, measured
+from manyheads.evaluation.interval import Measured, measured
 from manyheads.report.mistakes import mistakes
 from manyheads.report.texts import find_texts
 from manyheads.run.folder import RunFolder

@@ -15,7 +15,7 @@ from manyheads.evaluation.influence import sample
 from manyheads.recipe.load import load_recipe
 from manyheads.report.answers import Answers, read_answers
 from manyheads.report.build import metrics_of, task_of
-from manyheads.report.measured import Measured, measured
+from manyheads.evaluation.interval import Measured, measured
 from manyheads.report.texts import find_texts
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.task import Task

@@ -13,7 +13,7 @@ from manyheads.report.confusion import Confusion
 from manyheads.report.fit import Fit
 from manyheads.report.groups import Group
 from manyheads.report.log import Log
-from manyheads.report.measured import Measured
+from manyheads.evaluation.interval import Measured
 from manyheads.report.mistakes import Mistake
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.report.answers import Answers
-from manyheads.report.measured import Measured, mean, measured, share
+from manyheads.evaluation.interval import Measured, mean, measured, share
 
 BANDS = 5
 """Parts of a range of values."""

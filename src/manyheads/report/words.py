@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manyheads.report.measured import Measured
+from manyheads.evaluation.interval import Measured
 
 NAMES = {
     "accuracy": "accuracy",
