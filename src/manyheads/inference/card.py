@@ -77,7 +77,7 @@ def model_card(
         "- The epoch was chosen on these same dev data, so the figures are somewhat optimistic. One seed: nothing",
         "  follows from them about other seeds, and nothing about texts unlike the training data.",
         f"- A sequence holds {max_length} tokens; what is longer is cut, a pair on its longer side first.",
-        "- Probabilities are the model's own and were not calibrated. It always answers, also what is no question to it.",
+        "- Probabilities are the model's own and were not calibrated. It always answers, whatever it is asked.",
         "- It has its encoder's language, and whatever the encoder and the training data have of prejudice.",
         "",
         "## Licence",
@@ -116,7 +116,10 @@ def _front_matter(
     for task in tasks:
         kind = "text-classification" if task.kind.labels is not None else "sentence-similarity"
         name = json.dumps(Path(data[task.name].dev).name)
-        lines += [f"  - task: {{type: {kind}, name: {json.dumps(task.name)}}}", f"    dataset: {{type: dev, name: {name}}}"]
+        lines += [
+            f"  - task: {{type: {kind}, name: {json.dumps(task.name)}}}",
+            f"    dataset: {{type: dev, name: {name}}}",
+        ]
         known = {name: value for name, value in evaluation["tasks"][task.name].items() if value is not None}
         lines.append("    metrics:" if known else "    metrics: []")
         lines += [f"    - {{type: {name}, value: {value:.6g}}}" for name, value in known.items()]

@@ -13,6 +13,7 @@ import numpy as np
 from manyheads.errors import RunError
 from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
+from manyheads.evaluation.interval import Measured, measured
 from manyheads.recipe.label_space import LabelSpace
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.schema import Recipe
@@ -25,7 +26,6 @@ from manyheads.report.content import Report, TaskReport
 from manyheads.report.fit import fit
 from manyheads.report.groups import by_label, by_length
 from manyheads.report.log import Log, read_log
-from manyheads.evaluation.interval import Measured, measured
 from manyheads.report.mistakes import mistakes
 from manyheads.report.texts import find_texts
 from manyheads.run.folder import RunFolder

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from manyheads.errors import RunError
 from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
+from manyheads.evaluation.interval import Measured, measured
 from manyheads.recipe.load import load_recipe
 from manyheads.report.answers import Answers, read_answers
 from manyheads.report.build import metrics_of, task_of
-from manyheads.evaluation.interval import Measured, measured
 from manyheads.report.texts import find_texts
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.task import Task

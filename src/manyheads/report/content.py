@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from manyheads.evaluation.interval import Measured
 from manyheads.report.answers import Answers
 from manyheads.report.calibration import Calibration
 from manyheads.report.clashes import Clashes
@@ -13,7 +14,6 @@ from manyheads.report.confusion import Confusion
 from manyheads.report.fit import Fit
 from manyheads.report.groups import Group
 from manyheads.report.log import Log
-from manyheads.evaluation.interval import Measured
 from manyheads.report.mistakes import Mistake
 
 

@@ -44,7 +44,9 @@ def _summary(report: Report) -> Iterator[Block]:
     )
     columns = ("task", "metric", report.which, "95% interval", "last epoch", "dev examples")
     yield Grid("Dev metrics of all tasks", columns, rows, words=frozenset({1}))
-    said = "Intervals hold the dev examples' chance. What another seed would give, one run cannot tell (manyheads study)."
+    said = (
+        "Intervals hold the dev examples' chance. What another seed would give, one run cannot tell (manyheads study)."
+    )
     if report.which == "best":
         said += " The best epoch was chosen on these very examples, so its figures are a little too good."
     yield Text(said, soft=True)

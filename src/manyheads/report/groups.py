@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.report.answers import Answers
 from manyheads.evaluation.interval import Measured, mean, measured, share
+from manyheads.report.answers import Answers
 
 BANDS = 5
 """Parts of a range of values."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from manyheads.report.content import TaskReport
 from manyheads.evaluation.interval import share
+from manyheads.report.content import TaskReport
 from manyheads.report.words import number
 from manyheads.study.figures.style import BLUE, GREY, canvas, light_grid
 
