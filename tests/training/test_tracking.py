@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import manyheads
+from manyheads.cli.train import TrackerName
 from manyheads.run.events import read_events
 from manyheads.training.tracking import TRACKERS, Guarded, Tracker, make_tracker
 
@@ -97,6 +104,34 @@ def test_a_tracker_that_fails_is_told_once_and_stops_nothing(tiny_recipe: Path, 
     assert len(told) == 1
     assert "tensorboard failed at the event" in told[0]
     assert "OSError: no space" in told[0]
+
+
+def test_the_command_line_hands_a_run_to_both(tiny_recipe: Path, tmp_path: Path) -> None:
+    """In a process of its own, for trackio learns its folder when it is imported."""
+    changes = [word for change in CHANGES for word in ("--set", change)]
+    command = [sys.executable, "-m", "manyheads", "train", str(tiny_recipe), "--out", str(tmp_path / "run"), *changes]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TRACKIO_DIR": str(tmp_path / "trackio"), "NO_COLOR": "1"}
+    done = subprocess.run(
+        [*command, "--track", "tensorboard", "--track", "trackio"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "failed at the event" not in done.stdout
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    (file,) = (tmp_path / "trackio").glob("*.db")
+    with closing(sqlite3.connect(file)) as database:
+        rows = database.execute("SELECT run_name, step, metrics FROM metrics ORDER BY id").fetchall()
+    assert {name for name, _, _ in rows} == {"run"}
+    assert [step for _, step, _ in rows] == [1, 2, 3, 4, 4, 5, 6, 7, 8, 8]
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert json.loads(rows[-1][2])["dev/average"] == pytest.approx(results["last"]["average"])
+
+
+def test_the_command_line_offers_every_tracker() -> None:
+    assert [each.value for each in TrackerName] == list(TRACKERS)
 
 
 def _losses(values: dict[str, float]) -> dict[str, float]:
