@@ -61,3 +61,16 @@ def test_dropout_seeds_differ_by_step_rank_and_seed() -> None:
     seeds = {dropout_seed(seed, step, rank) for seed in range(5) for step in range(50) for rank in range(3)}
     assert len(seeds) == 5 * 50 * 3
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+@pytest.mark.parametrize("which", ["dropout", "attention_dropout"])
+def test_the_encoder_drops_from_the_first_step(which: str, tiny_recipe: Path, tmp_path: Path) -> None:
+    """A loaded encoder comes in eval mode; the first loss already has its dropout."""
+    first = []
+    for share in (0.0, 0.5):
+        still = [f"tasks.{task}.head.dropout=0.0" for task in ("sentiment", "paraphrase", "similarity")]
+        changes = [*still, "model.dropout=0.0", "model.attention_dropout=0.0", f"model.{which}={share}"]
+        run = manyheads.train(tiny_recipe, tmp_path / str(share), changes=[*changes, "training.max_steps=1"])
+        (step,) = (event for event in read_events(run.folder.events) if event["event"] == "step")
+        first.append(step["losses"])
+    assert first[0] != first[1]

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from manyheads.cli.check import check
+from manyheads.cli.compare import compare
 from manyheads.cli.demo import demo
 from manyheads.cli.evaluate import evaluate
 from manyheads.cli.export import export
 from manyheads.cli.init import init
 from manyheads.cli.predict import predict
 from manyheads.cli.pretrain import pretrain
+from manyheads.cli.report import report
 from manyheads.cli.serve import serve
 from manyheads.cli.study import study
 from manyheads.cli.table import table
@@ -29,7 +31,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, init, check, pretrain, train, evaluate, predict, export, serve, study, table):
+VERBS = (
+    *(demo, init, check, pretrain, train, evaluate, predict),
+    *(report, compare, export, serve, study, table),
+)
+for verb in VERBS:
     app.command()(verb)
 
 

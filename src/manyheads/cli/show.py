@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 
-def run_and_show(recipe_file: Path, changes: list[str], out: Path, *, resume: bool) -> None:
+def run_and_show(
+    recipe_file: Path, changes: list[str], out: Path, *, resume: bool, trackers: Sequence[str] = ()
+) -> None:
     """Train as the recipe says into `out`, and show what comes of it."""
     # torchrun numbers its processes: the first one speaks for all.
     console = Console(soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
@@ -20,18 +22,36 @@ def run_and_show(recipe_file: Path, changes: list[str], out: Path, *, resume: bo
         from manyheads.recipe.assemble import train
         from manyheads.recipe.load import load_recipe
         from manyheads.training.stop import Interrupted
+        from manyheads.training.tracking import make_tracker
 
         recipe = load_recipe(recipe_file, changes)
     try:
         with ProgressDisplay(console) as display:
-            run = train(recipe, out, resume=resume, listeners=[display])
+            listeners = [display, *(make_tracker(name, out, display) for name in trackers)]
+            run = train(recipe, out, resume=resume, listeners=listeners)
     except Interrupted as stopped:
         console.print(f"Stopped after step {stopped.step}. Go on with:", markup=False)
         console.print(f"  manyheads train {out / 'recipe.toml'} --out {out} --resume", markup=False)
         raise SystemExit(128 + stopped.signal_number) from None
     console.print(results_table(run.results))
     console.print(_rates(run.results), markup=False, highlight=False)
+    _report(out, console)
     console.print(_next(out, list(run.results["last"]["tasks"])), markup=False, highlight=False)
+
+
+def _report(out: Path, console: Console) -> None:
+    """Write the run's report; a report that fails is told, and the run is finished all the same."""
+    if console.quiet:
+        return
+    from manyheads.report.write import write_report
+
+    try:
+        with console.status("writing the report"):
+            page = write_report(out)
+    except Exception as error:
+        console.print(f"warning: the report could not be written: {error}", markup=False, style="yellow")
+        return
+    console.print(f"report: {page}", markup=False, highlight=False)
 
 
 def results_table(results: Mapping[str, Any]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,13 @@ Changes = Annotated[
 ]
 
 
+class TrackerName(StrEnum):
+    """Where numbers can go; `manyheads.training.tracking.TRACKERS` has one for each."""
+
+    tensorboard = "tensorboard"
+    trackio = "trackio"
+
+
 def train(
     recipe: Recipe,
     set_: Changes = None,
@@ -21,8 +29,12 @@ def train(
         Path | None, typer.Option("--out", help="The run folder. Default: runs/<recipe's name>.", show_default=False)
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")] = False,
+    track: Annotated[
+        list[TrackerName] | None, typer.Option("--track", help="Hand the run's numbers on too. May be repeated.")
+    ] = None,
 ) -> None:
     """Train one model on all tasks of a recipe."""
     from manyheads.cli.show import run_and_show
 
-    run_and_show(recipe, set_ or [], out or Path("runs") / recipe.stem, resume=resume)
+    trackers = [each.value for each in track or []]
+    run_and_show(recipe, set_ or [], out or Path("runs") / recipe.stem, resume=resume, trackers=trackers)

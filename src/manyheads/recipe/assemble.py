@@ -19,7 +19,8 @@ from manyheads.data.dataset import count_cut
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.evaluation.evaluate import Scores, evaluate
 from manyheads.inference.bundle import save_bundle
-from manyheads.inference.card import model_card
+from manyheads.inference.card import TaskData as CardData
+from manyheads.inference.card import encoder_licence, model_card
 from manyheads.model.forward import forward_split
 from manyheads.model.weights import EncoderSource, resolve
 from manyheads.recipe.build import build_model, make_optimizer, make_plan, settle, use_threads
@@ -273,12 +274,23 @@ class _Assembly:
             self.tokenizer,
             max_length=self.max_length,
             encoder=_describe(self.source),
-            card=model_card(self.prepared.tasks, shipped, _describe(self.source)),
+            card=self._card(shipped),
         )
         results = write_results(self.folder, progress)
         self.notify("finish", at=progress.step, average=shipped["average"])
         self.checkpoints.drop()
         return results
+
+    def _card(self, shipped: dict[str, Any]) -> str:
+        """The model card of an evaluation's model."""
+        data = {}
+        for name, options in self.recipe.tasks.items():
+            held_out = f"{options.dev:g} of {options.train}" if isinstance(options.dev, float) else str(options.dev)
+            counts = len(self.prepared.train[name]), len(self.prepared.dev[name])
+            data[name] = CardData(str(options.train), counts[0], held_out, counts[1])
+        licence = encoder_licence(self.source.folder)
+        tasks, source = self.prepared.tasks, _describe(self.source)
+        return model_card(tasks, shipped, source, data, max_length=self.max_length, licence=licence)
 
     def _predict_test(self, names: Sequence[str]) -> None:
         """Predict the test files with the weights as they stand, under each of these names."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from manyheads.data.cache import cache_folder
 from manyheads.data.reading import BadRow
-from manyheads.data.reading.plain import PlainLines
+from manyheads.data.reading.plain import EMPTY_LINE, PlainLines
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import DataError, RecipeError, RunError
 from manyheads.model.weights import EncoderSource, resolve
@@ -98,6 +98,8 @@ def _lines(path: Path) -> list[str]:
     texts = []
     for row in PlainLines(path, ("text",)).rows():
         if isinstance(row, BadRow):
+            if row.reason == EMPTY_LINE:  # paragraphs stand apart
+                continue
             raise DataError("a line cannot be read", where=f"{row.source}:{row.line}", found=row.reason)
         texts.append(str(row.values["text"]))
     return texts

@@ -71,7 +71,8 @@ class Stepper(Generic[B]):
         self._rows = tuple(rows)
         kept = {embedding.weight for embedding in self._rows}
         self._dense = [each for each in model.parameters() if each.requires_grad and each not in kept]
-        self._streams = {module.stream for module in model.modules() if isinstance(module, KeyedDropout)}
+        self._modules = tuple(model.modules())
+        self._streams = {module.stream for module in self._modules if isinstance(module, KeyedDropout)}
 
     def update(self, step: int, batches: Sequence[B]) -> StepResult:
         """One update from one batch, or from several whose gradients are averaged.
@@ -110,12 +111,16 @@ class Stepper(Generic[B]):
         torch.manual_seed(dropout_seed(self._seed, step, rank))
         for stream in self._streams:
             stream.begin(dropout_seed(self._seed, step))
-        if not self._model.training:
-            self._model.train()
+        self._into_training()
         for parameter in self._dense:
             parameter.grad = None
         for embedding in self._rows:
             embedding.clear()
+
+    def _into_training(self) -> None:
+        """Put the model into training mode. Each module is asked, for a loaded encoder is in eval mode inside."""
+        if not all(module.training for module in self._modules):
+            self._model.train()
 
     def _clip(self, step: int, seen: Mapping[str, object]) -> float:
         rows = [embedding.gradient() for embedding in self._rows]

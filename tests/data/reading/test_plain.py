@@ -16,7 +16,10 @@ def write(folder: Path, content: bytes, columns: tuple[str, ...]) -> PlainLines:
 
 def test_single_texts_keep_their_tabs_and_quotes(tmp_path: Path) -> None:
     source = write(tmp_path, b'one\ttwo\r\n\n"three, four', ("text",))
-    assert list(source.rows()) == [Row(1, {"text": "one\ttwo"}), Row(3, {"text": '"three, four'})]
+    first, blank, last = source.rows()
+    assert [first, last] == [Row(1, {"text": "one\ttwo"}), Row(3, {"text": '"three, four'})]
+    assert isinstance(blank, BadRow)
+    assert (blank.line, blank.reason) == (2, "an empty line")
 
 
 def test_pairs_need_one_tab(tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 from manyheads.data.reading.lines import read_lines
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 
+EMPTY_LINE = "an empty line"
+"""Why a blank line is a bad row."""
+
 
 class PlainLines:
     """A file without a header, read into the columns given (one or two). A blank line is a row that has no text."""
@@ -25,7 +28,7 @@ class PlainLines:
             if line.fault is not None:
                 yield BadRow(self.name, line.number, line.fault)
             elif not text.strip():
-                yield BadRow(self.name, line.number, "an empty line")
+                yield BadRow(self.name, line.number, EMPTY_LINE)
             elif len(cells) != len(self.columns):
                 reason = f"{len(cells)} texts with tabs between them, not {len(self.columns)}"
                 yield BadRow(self.name, line.number, reason)

@@ -54,11 +54,16 @@ class Drawing:
 
 def render(name: str, drawing: Drawing, table: Table) -> dict[str, bytes]:
     """A figure's files by ending, "svg" and "png"; the same table gives the same bytes."""
+    return figure_files(name, drawing.title, lambda: drawing.draw(table))
+
+
+def figure_files(name: str, title: str, draw: Callable[[], Figure]) -> dict[str, bytes]:
+    """The files of what `draw` draws by ending, "svg" and "png", always the same bytes."""
     with mpl.rc_context({**SETTINGS, "svg.hashsalt": f"manyheads-{name}"}):
-        figure = drawing.draw(table)
+        figure = draw()
         FigureCanvasAgg(figure)
         svg, png = io.BytesIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Title": drawing.title})
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Title": title})
         figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
     return {"svg": svg.getvalue(), "png": png.getvalue()}
 

@@ -147,8 +147,7 @@ class DeviceStepper(Stepper[Picks]):
             TrainingError: a loss or the gradient of an earlier update was not finite; that update was masked.
         """
         (picks,) = batches
-        if not self._model.training:
-            self._model.train()
+        self._into_training()
         inputs, rows = self._inputs, self._asking.next()
         rows.zero_()
         rows[: len(picks.rows)] = torch.from_numpy(picks.rows)

@@ -1,0 +1,1 @@
+"""Pages about finished runs: the report of one, and the comparison of several; made from run folders alone."""

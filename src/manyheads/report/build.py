@@ -1,0 +1,156 @@
+"""From a run folder to the content of its report."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyheads.errors import RunError
+from manyheads.evaluation.estimate import contrast
+from manyheads.evaluation.influence import sample
+from manyheads.evaluation.interval import Measured, measured
+from manyheads.recipe.label_space import LabelSpace
+from manyheads.recipe.load import load_recipe
+from manyheads.recipe.schema import Recipe
+from manyheads.recipe.tasks import build_task
+from manyheads.report.answers import Answers, read_answers
+from manyheads.report.calibration import calibrate
+from manyheads.report.clashes import clashes
+from manyheads.report.confusion import confusion
+from manyheads.report.content import Report, TaskReport
+from manyheads.report.fit import fit
+from manyheads.report.groups import by_label, by_length
+from manyheads.report.log import Log, read_log
+from manyheads.report.mistakes import mistakes
+from manyheads.report.texts import find_texts
+from manyheads.run.folder import RunFolder
+from manyheads.tasks.task import Task
+
+
+def build_report(run: Path) -> Report:
+    """Read everything that a report says out of a finished run's folder, and its texts out of the recipe's files.
+
+    Raises:
+        RunError: it is no finished run, or a file of it is missing or damaged.
+    """
+    folder = RunFolder(run)
+    results = folder.read_results()
+    folder.require("provenance.json", "results.csv")
+    recipe, log = load_recipe(folder.recipe), read_log(folder.events)
+    provenance: dict[str, Any] = json.loads(folder.provenance.read_text(encoding="utf-8"))
+    last, best = results["last"], results["best"]
+    if not isinstance(last, Mapping):
+        raise RunError("this run has no evaluation, so there is nothing to report", where=str(run))
+    which = "last" if best is None else "best"
+    curves = _curves(folder, recipe)
+    tasks = [
+        _task(folder, recipe, name, which, curves.get(name, ()), log, provenance.get("data", {}))
+        for name in recipe.tasks
+    ]
+    chosen = best if isinstance(best, Mapping) else last
+    return Report(
+        name=run.resolve().name,
+        which=which,
+        epoch=chosen["epoch"],
+        average=_average(tasks, chosen["average"]),
+        last_average=last["average"],
+        tasks=tuple(tasks),
+        log=log,
+        results=results,
+        provenance=provenance,
+        recipe=folder.recipe.read_text(encoding="utf-8"),
+    )
+
+
+def task_of(recipe: Recipe, name: str) -> Task:
+    """A task of a run's own recipe, which names its labels or range."""
+    options = recipe.tasks[name]
+    labels = None if options.labels is None else tuple(options.labels)
+    bounds = None if options.range is None else (options.range[0], options.range[1])
+    return build_task(name, options, LabelSpace(labels=labels, value_range=bounds))
+
+
+def metrics_of(task: Task) -> tuple[str, ...]:
+    """All metrics of a task, the primary one first."""
+    return (task.metric, *(metric for metric in task.kind.metrics if metric != task.metric))
+
+
+def _task(
+    folder: RunFolder,
+    recipe: Recipe,
+    name: str,
+    which: str,
+    curve: tuple[tuple[float, float | None], ...],
+    log: Log,
+    fingerprints: Mapping[str, str],
+) -> TaskReport:
+    task = task_of(recipe, name)
+    answers = read_answers(folder.prediction_file(name, "dev", which), task.kind.labels)
+    last = read_answers(folder.prediction_file(name, "dev", "last"), task.kind.labels)
+    texts = find_texts(recipe, name, answers.ids, fingerprints)
+    columns = None if texts.dev is None else texts.dev.texts
+    return TaskReport(
+        name=name,
+        kind=task.kind.name,
+        metric=task.metric,
+        value_range=task.kind.value_range,
+        answers=answers,
+        measures=_measures(task, answers),
+        last=measured(task.metric, last.predictions, last.targets),
+        test=_test(folder, task, which),
+        commonest=_commonest(answers),
+        curve=curve,
+        losses=tuple(log.losses.get(name, ())),
+        confusion=confusion(answers),
+        calibration=None if answers.chances is None else calibrate(answers.confidence, answers.right),
+        fit=fit(answers.predictions, answers.targets) if answers.labels is None else None,
+        by_label=by_label(answers, task.kind.value_range),
+        by_length=() if columns is None else by_length(answers, columns, task.metric),
+        mistakes=mistakes(answers, columns),
+        clashes=None if texts.dev is None or texts.train is None else clashes(task, texts.dev, texts.train),
+        texts_missing=texts.missing,
+    )
+
+
+def _measures(task: Task, answers: Answers) -> tuple[Measured, ...]:
+    return tuple(measured(metric, answers.predictions, answers.targets) for metric in metrics_of(task))
+
+
+def _test(folder: RunFolder, task: Task, which: str) -> tuple[Measured, ...]:
+    file = folder.prediction_file(task.name, "test", which)
+    answers = read_answers(file, task.kind.labels) if file.exists() else None
+    return _measures(task, answers) if answers is not None and len(answers) else ()
+
+
+def _commonest(answers: Answers) -> float | None:
+    if answers.labels is None or not len(answers):
+        return None
+    return float(np.bincount(answers.targets.astype(np.int64)).max()) / len(answers)
+
+
+def _average(tasks: list[TaskReport], value: float | None) -> Measured:
+    """The average over tasks, with the interval of the examples' chance."""
+    samples = [sample(task.metric, task.answers.predictions[None], task.answers.targets) for task in tasks]
+    known = [each for each in samples if each is not None]
+    count = sum(len(task.answers) for task in tasks)
+    if value is None or len(known) < len(samples):
+        return Measured("average", value, None, None, count)
+    found = contrast([known], [1.0])
+    return Measured("average", value, found.low, found.high, count)
+
+
+def _curves(folder: RunFolder, recipe: Recipe) -> dict[str, tuple[tuple[float, float | None], ...]]:
+    """Every evaluation's primary metric by task, as results.csv has them."""
+    with folder.results_csv.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = {}
+    for name in recipe.tasks:
+        column = next((key for key in (rows[0] if rows else ()) if key.startswith(f"{name}.")), None)
+        if column is not None:
+            found[name] = tuple((float(row["epoch"]), float(row[column]) if row[column] else None) for row in rows)
+    return found

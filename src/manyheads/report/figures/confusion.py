@@ -1,0 +1,46 @@
+"""The confusion matrix as a picture."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from manyheads.report.content import TaskReport
+from manyheads.study.figures.style import BLUE, INK, PAPER, canvas, shortened
+
+STRONG = 0.55
+"""Cells of a larger share have light text."""
+
+
+def draw_confusion(task: TaskReport) -> Figure:
+    """A row a true label: the share of its examples that was given each label, and their number."""
+    found = task.confusion
+    if found is None:
+        raise ValueError("values have no confusion matrix")
+    size = len(found.labels)
+    figure = canvas(min(6.5, 1.2 + 0.5 * size))
+    axes = figure.add_subplot()
+    for row, (counts, shares) in enumerate(zip(found.counts, found.shares(), strict=True)):
+        for column, (count, part) in enumerate(zip(counts, shares, strict=True)):
+            axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=BLUE, alpha=part, linewidth=0))
+            ink = PAPER if part > STRONG else INK
+            axes.text(column, row, f"{100 * part:.0f}%  ({count})", ha="center", va="center", color=ink, fontsize=7.5)
+    names = [shortened(label, 18) for label in found.labels]
+    axes.set_xticks(range(size), names, rotation=30 if max(map(len, names)) > 8 else 0)
+    axes.set_yticks(range(size), names)
+    axes.set_xlim(-0.5, size - 0.5)
+    axes.set_ylim(size - 0.5, -0.5)
+    axes.set_xlabel("answer")
+    axes.set_ylabel("true label")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def confusion_alt(task: TaskReport) -> str | None:
+    """The share that is right of each label."""
+    if task.confusion is None:
+        return None
+    shares = task.confusion.shares()
+    each = (f"{label} {100 * shares[place][place]:.0f}%" for place, label in enumerate(task.confusion.labels))
+    return f"Confusion matrix of {task.name}, a row a true label. Answered rightly: {', '.join(each)}."

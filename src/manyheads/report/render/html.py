@@ -1,0 +1,33 @@
+"""report.html: one page with everything in it, figures too; it asks nothing of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from manyheads.report.blocks import Block, Picture
+from manyheads.study.render.html import Picture as Inline
+from manyheads.study.render.html import inline
+
+
+def to_html(title: str, blocks: Sequence[Block], figures: Mapping[str, Mapping[str, bytes]]) -> str:
+    """The page of these blocks. `figures`: each picture's files by ending, by its name."""
+    environment = Environment(
+        loader=PackageLoader("manyheads.report.render", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    drawn = {
+        block.name: inline(Inline(block.name, block.title, block.alt, figures[block.name]["svg"].decode("utf-8")))
+        for block in blocks
+        if isinstance(block, Picture)
+    }
+    shown = [(type(block).__name__, block) for block in blocks]
+    contents = [(f"part-{place}", block) for place, (kind, block) in enumerate(shown) if kind == "Heading"]
+    return environment.get_template("report.html.jinja").render(
+        title=title, blocks=shown, drawn=drawn, contents=[(name, each) for name, each in contents if each.level == 2]
+    )

@@ -1,0 +1,51 @@
+"""A run's report as files in its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from manyheads.errors import RunError
+from manyheads.report.build import build_report
+from manyheads.report.content import Report
+from manyheads.report.document import document, title
+from manyheads.report.figures import draw_all
+from manyheads.report.render.html import to_html
+from manyheads.report.render.json_ import to_json
+from manyheads.report.render.markdown import to_markdown
+from manyheads.run.atomic import replace_folder
+
+FORMATS = ("html", "md", "json")
+
+
+def write_report(run: Path, out: Path | None = None) -> Path:
+    """Write report.html, report.md, report.json and figures/ into `report` of a run's folder, or into `out`.
+
+    Raises:
+        RunError: it is no finished run, or a file of it is missing or damaged.
+    """
+    folder = run / "report" if out is None else out
+    if folder.exists() and not (folder / "report.html").is_file():
+        hint = "name a new folder, or one that a report was written to"
+        raise RunError("there is something else already", where=str(folder), hint=hint)
+    report = build_report(run)
+    figures = draw_all(report)
+
+    def fill(fresh: Path) -> None:
+        (fresh / "figures").mkdir()
+        for name, files in figures.items():
+            for ending, content in files.items():
+                (fresh / "figures" / f"{name}.{ending}").write_bytes(content)
+        for form in FORMATS:
+            (fresh / f"report.{form}").write_text(text_of(report, form, figures), encoding="utf-8")
+
+    replace_folder(folder, fill)
+    return folder / "report.html"
+
+
+def text_of(report: Report, form: str, figures: dict[str, dict[str, bytes]] | None = None) -> str:
+    """A report in one form: "html", "md" or "json"."""
+    if form == "json":
+        return to_json(report)
+    if form == "md":
+        return to_markdown(title(report), document(report))
+    return to_html(title(report), document(report), draw_all(report) if figures is None else figures)

@@ -1,0 +1,174 @@
+"""A run's report: its numbers are the run's, its page asks for nothing, its forms say the same."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from typer.testing import CliRunner
+
+import manyheads
+from manyheads.cli.main import app
+from manyheads.errors import RunError
+from manyheads.report.build import build_report
+from manyheads.report.write import text_of, write_report
+
+
+@pytest.fixture(scope="module")
+def run(trained: manyheads.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report") / "run"
+    shutil.copytree(trained.folder.path, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(run: Path) -> str:
+    return write_report(run).read_text(encoding="utf-8")
+
+
+def test_the_figures_are_the_run_s(run: Path, trained: manyheads.Run) -> None:
+    report = build_report(run)
+    best = trained.results["best"]
+    for task in report.tasks:
+        found = {each.name: each.value for each in task.measures}
+        assert found == pytest.approx(best["tasks"][task.name], abs=1e-5)
+        for each in task.measures:
+            assert each.low is not None
+            assert each.high is not None
+            assert each.value is not None
+            assert each.low < each.value < each.high
+    assert report.average.value == pytest.approx(best["average"], abs=1e-6)
+
+
+class _Page(HTMLParser):
+    """Notes what a page would fetch, its headings, and its pictures' words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.tags: list[str] = []
+        self.unnamed = 0
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.append(tag)
+        for name in ("src", "href", "xlink:href"):
+            value = found.get(name)
+            if value and not value.startswith("#"):
+                self.fetched.append(value)
+        if tag == "svg" and not found.get("aria-label"):
+            self.unnamed += 1
+        if "id" in found:
+            self.ids.append(str(found["id"]))
+
+
+def test_the_page_stands_alone_and_its_pictures_have_words(page: str) -> None:
+    found = _Page()
+    found.feed(page)
+    assert found.fetched == []
+    assert "script" not in found.tags
+    assert found.tags.count("svg") == 6
+    assert found.unnamed == 0
+    assert len(found.ids) == len(set(found.ids))
+    assert "url(http" not in page
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
+
+
+def test_every_part_is_there(run: Path, page: str) -> None:
+    for words in (
+        "95% interval",
+        "Expected calibration error",
+        "Sure and wrong",
+        "Farthest off",
+        "Alike, with opposite labels",
+        "By length of the texts",
+        "prediction =",
+        "What was cut or rejected",
+        "Times and rates",
+        "Provenance",
+        "The recipe, every choice written out",
+    ):
+        assert words in page, words
+    assert (run / "recipe.toml").read_text().splitlines()[0][:30] in page
+    figures = sorted(path.name for path in (run / "report" / "figures").iterdir())
+    assert len(figures) == 12
+    for name in figures:
+        if name.endswith(".svg"):
+            ElementTree.parse(run / "report" / "figures" / name)
+
+
+def test_texts_are_shown_as_texts(run: Path, tmp_path: Path) -> None:
+    """Nothing of a data file is read as markup."""
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    file = copy / "provenance.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "note": "<script>alert(1)</script> | a *b*"}))
+    assert "<script>alert" not in text_of(build_report(copy), "html")
+    assert r"\<script\>alert(1)\</script\> \| a \*b\*" in text_of(build_report(copy), "md")
+
+
+def test_markdown_and_json_say_the_same(run: Path) -> None:
+    report = build_report(run)
+    content = json.loads(text_of(report, "json"))
+    markdown = text_of(report, "md")
+    for task in content["tasks"]:
+        first = task["measures"][0]
+        assert f"{first['value']:.3f}" in markdown
+        assert f"[{first['low']:.3f}, {first['high']:.3f}]".replace("[", r"\[").replace("]", r"\]") in markdown
+    for link in re.findall(r"\]\((figures/[^)]+)\)", markdown):
+        assert (run / "report" / link).is_file()
+
+
+def test_a_run_whose_files_are_gone_is_still_reported(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    recipe = copy / "recipe.toml"
+    recipe.write_text(re.sub(r'data_dir = ".*"', 'data_dir = "/nowhere"', recipe.read_text()))
+    page = text_of(build_report(copy), "html")
+    assert "The texts are not shown" in page
+    assert "Sure and wrong" in page
+
+
+def test_confusion_counts_are_those_of_the_predictions(run: Path) -> None:
+    report = build_report(run)
+    (task,) = (each for each in report.tasks if each.name == "sentiment")
+    assert task.confusion is not None
+    records = [json.loads(line) for line in (run / "predictions" / "sentiment.dev.best.jsonl").read_text().splitlines()]
+    for true, row in enumerate(task.confusion.counts):
+        for given, count in enumerate(row):
+            assert count == sum(each["target"] == true and each["prediction"] == given for each in records)
+
+
+def test_the_command_writes_and_prints(run: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["report", str(run), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0
+    assert (tmp_path / "out" / "report.md").is_file()
+    printed = CliRunner().invoke(app, ["report", str(run), "--format", "json"])
+    assert json.loads(printed.stdout)["name"] == "run"
+
+
+def test_other_folders_are_left_alone(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("x")
+    with pytest.raises(RunError, match="something else"):
+        write_report(run, tmp_path / "precious")
+    with pytest.raises(RunError):
+        write_report(tmp_path)
+    assert (tmp_path / "precious" / "file").read_text() == "x"
+
+
+def test_the_curve_is_results_csv(run: Path) -> None:
+    with (run / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    report = build_report(run)
+    for task in report.tasks:
+        assert len(task.curve) == len(rows)
