@@ -46,7 +46,7 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
 
         torch.set_num_threads(threads)
     if runtime == "torch":
-        return Predictor.load(folder / "model" if (folder / "model").is_dir() else folder, int8=int8)
+        return _in_torch(folder / "model" if (folder / "model").is_dir() else folder, int8)
     exported = _exported(folder, runtime)
     if runtime == "onnx":
         from manyheads.inference.onnx_graphs import onnx_engine
@@ -57,6 +57,18 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
     from manyheads.inference.torch_graphs import torch_export_engine
 
     return Predictor(torch_export_engine(exported))
+
+
+def _in_torch(folder: Path, int8: bool) -> Predictor:
+    # Imported here: a predictor of exported graphs runs where there is no torch.
+    from dataclasses import replace
+
+    from manyheads.inference.bundle import load_bundle
+    from manyheads.inference.torch_engine import TorchEngine
+    from manyheads.model.int8 import to_int8
+
+    bundle = load_bundle(folder)
+    return Predictor(TorchEngine(replace(bundle, model=to_int8(bundle.model)) if int8 else bundle))
 
 
 def _exported(folder: Path, runtime: str) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,23 +36,6 @@ class Predictor:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-
-    @classmethod
-    def load(cls, folder: Path, *, int8: bool = False) -> Predictor:
-        """Load the bundle in `folder`; `int8`: quantised.
-
-        Raises:
-            BundleError: it is no bundle, or a file in it was changed.
-        """
-        # Imported here: a predictor of exported graphs runs where there is no torch.
-        from dataclasses import replace
-
-        from manyheads.inference.bundle import load_bundle
-        from manyheads.inference.torch_engine import TorchEngine
-        from manyheads.model.int8 import to_int8
-
-        bundle = load_bundle(folder)
-        return cls(TorchEngine(replace(bundle, model=to_int8(bundle.model)) if int8 else bundle))
 
     @property
     def tasks(self) -> Mapping[str, Task]:
