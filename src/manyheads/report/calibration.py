@@ -49,16 +49,20 @@ def calibrate(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Cali
         return None
     place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
     sizes = np.bincount(place, minlength=BINS)
-    sure = np.bincount(place, confidence, BINS)
-    hits = np.bincount(place, right.astype(np.float64), BINS)
+    sure, hits = _sums(place, confidence), _sums(place, right)
     draws = np.random.default_rng(0)
-    chance = [_error(sure, np.bincount(place, draws.random(count) < confidence, BINS), count) for _ in range(DRAWS)]
+    chance = [_error(sure, _sums(place, draws.random(count) < confidence), count) for _ in range(DRAWS)]
     bins = tuple(
         Bin(number / BINS, (number + 1) / BINS, int(size), float(sure[number] / size), float(hits[number] / size))
         for number, size in enumerate(sizes)
         if size
     )
     return Calibration(bins, _error(sure, hits, count), float(np.quantile(chance, 0.95)), count)
+
+
+def _sums(place: NDArray[np.int64], values: NDArray[np.float64] | NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The sum of the values in each bin."""
+    return np.bincount(place, values.astype(np.float64), BINS).astype(np.float64)
 
 
 def _error(sure: NDArray[np.float64], hits: NDArray[np.float64], count: int) -> float:

@@ -61,7 +61,7 @@ def _partings(task: TaskComparison, found: Partings) -> Iterator[Block]:
     if not found.shown:
         return
     chances = found.first_right is not None
-    columns = ("id", "text", "true", first, found.run)
+    columns: tuple[str, ...] = ("id", "text", "true", first, found.run)
     if chances:
         columns = (*columns, f"chance of the true one, {first}", found.run)
     rows = tuple(_row(each) for each in found.shown)

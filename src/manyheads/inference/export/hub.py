@@ -107,4 +107,4 @@ def _classifier(bundle: Bundle, task: Task) -> BertForSequenceClassification:
         for part, given in ((model.classifier.weight, head.map.weight), (model.classifier.bias, head.map.bias)):
             part.zero_()
             part[-len(given) :] = given
-    return model.eval()
+    return model

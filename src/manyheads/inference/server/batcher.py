@@ -154,12 +154,12 @@ def _answer(predictor: Predictor, jobs: Sequence[Job]) -> list[dict[str, list[di
     for job in jobs:
         found: dict[str, list[dict[str, Any]]] = {}
         for name in job.tasks:
-            task, first = predictor.task(name), position[name]
+            wanted, first = predictor.task(name), position[name]
             position[name] += len(job.rows)
-            records = [record_of(task.kind, decoded[name], first + row) for row in range(len(job.rows))]
+            records = [record_of(wanted.kind, decoded[name], first + row) for row in range(len(job.rows))]
             if job.explain:
                 for record, texts in zip(records, job.rows, strict=True):
-                    weights = predictor.explain(task, texts)
+                    weights = predictor.explain(wanted, texts)
                     record["tokens"] = [[{"token": t.token, "weight": t.weight} for t in text] for text in weights]
             found[name] = records
         answers.append(found)

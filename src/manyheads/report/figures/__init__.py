@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -27,7 +28,7 @@ DRAWINGS: tuple[Drawing, ...] = (
 
 def pictures_of(report: Report) -> dict[str, tuple[Picture, ...]]:
     """The figures that a report has: those of each task by its name, that of the whole run under ""."""
-    found = {"": (Picture("curves", "Dev metrics over epochs", curves_alt(report)),)}
+    found: dict[str, tuple[Picture, ...]] = {"": (Picture("curves", "Dev metrics over epochs", curves_alt(report)),)}
     for task in report.tasks:
         own = []
         for name, title, describe, _ in DRAWINGS:
@@ -45,7 +46,7 @@ def draw_all(report: Report) -> dict[str, dict[str, bytes]]:
         for name, title, describe, draw in DRAWINGS:
             if describe(task) is not None:
                 file = _file(name, report, task)
-                found[file] = figure_files(f"report-{file}", title, lambda draw=draw, task=task: draw(task))
+                found[file] = figure_files(f"report-{file}", title, partial(draw, task))
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from manyheads.report.blocks import Block, Picture
+from manyheads.report.blocks import Block, Heading, Picture
 from manyheads.study.render.html import Picture as Inline
 from manyheads.study.render.html import inline
 
@@ -26,8 +26,12 @@ def to_html(title: str, blocks: Sequence[Block], figures: Mapping[str, Mapping[s
         for block in blocks
         if isinstance(block, Picture)
     }
+    contents = [
+        (f"part-{place}", block)
+        for place, block in enumerate(blocks)
+        if isinstance(block, Heading) and block.level == 2
+    ]
     shown = [(type(block).__name__, block) for block in blocks]
-    contents = [(f"part-{place}", block) for place, (kind, block) in enumerate(shown) if kind == "Heading"]
     return environment.get_template("report.html.jinja").render(
-        title=title, blocks=shown, drawn=drawn, contents=[(name, each) for name, each in contents if each.level == 2]
+        title=title, blocks=shown, drawn=drawn, contents=contents
     )

@@ -29,7 +29,7 @@ class TensorBoard:
         """Open a new event file; what older ones hold past `step` is hidden by it."""
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(self._folder), purge_step=step + 1)  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(str(self._folder), purge_step=step + 1)
 
     def write(self, values: Mapping[str, float], step: int) -> None:
         """Write numbers."""
