@@ -10,7 +10,7 @@ from manyheads.report.blocks import Block, Grid, Heading, Items, Text
 from manyheads.report.compare import Comparison, Parting, Partings, TaskComparison
 from manyheads.report.render.html import to_html
 from manyheads.report.render.markdown import to_markdown
-from manyheads.report.words import name_of, share, with_interval
+from manyheads.report.words import name_of, share, text_with_id, with_interval
 
 
 def comparison_text(found: Comparison, form: str) -> str:
@@ -61,13 +61,13 @@ def _partings(task: TaskComparison, found: Partings) -> Iterator[Block]:
     if not found.shown:
         return
     chances = found.first_right is not None
-    columns: tuple[str, ...] = ("id", "text", "true", first, found.run)
+    columns: tuple[str, ...] = ("text (id)", "true", first, found.run)
     if chances:
         columns = (*columns, f"chance of the true one, {first}", found.run)
     rows = tuple(_row(each) for each in found.shown)
-    yield Grid(f"Where {first} and {found.run} part most", columns, rows, words=frozenset({1}), long=frozenset({1}))
+    yield Grid(f"Where {first} and {found.run} part most", columns, rows, long=frozenset({0}))
 
 
 def _row(each: Parting) -> tuple[str, ...]:
-    cells = (each.id, " ‖ ".join(each.texts), each.target, *each.answers)
+    cells = (text_with_id(each.texts, each.id), each.target, *each.answers)
     return cells if each.chances is None else (*cells, *map(share, each.chances))

@@ -9,7 +9,7 @@ from manyheads.report.blocks import Block, Code, Grid, Heading, Items, Picture, 
 from manyheads.report.clashes import Clashes, Side
 from manyheads.report.content import Report, TaskReport
 from manyheads.report.figures import pictures_of
-from manyheads.report.words import duration, interval, name_of, number, share, with_interval
+from manyheads.report.words import duration, interval, name_of, number, share, text_with_id, with_interval
 
 
 def document(report: Report) -> list[Block]:
@@ -27,7 +27,7 @@ def title(report: Report) -> str:
 
 
 def _summary(report: Report) -> Iterator[Block]:
-    epoch = f"epoch {report.epoch:g}"
+    epoch = f"epoch {report.epoch:.4g}"
     chosen = f"the best epoch on dev ({epoch})" if report.which == "best" else f"the last epoch ({epoch})"
     yield Text(f"Average over tasks {with_interval(report.average)} on dev, of the model that is shipped: {chosen}.")
     rows = tuple(
@@ -102,11 +102,10 @@ def _mistakes(task: TaskReport) -> Iterator[Block]:
         return
     sure = task.answers.labels is not None
     yield Heading("Sure and wrong" if sure else "Farthest off", 3)
-    columns = ("id", "text", "true", "answer", *(("its chance", "chance of the true one") if sure else ()))
+    columns = ("text (id)", "true", "answer", *(("its chance", "chance of the true one") if sure else ()))
     rows = tuple(
         (
-            each.id,
-            " ‖ ".join(each.texts),
+            text_with_id(each.texts, each.id),
             each.target,
             each.prediction,
             *((share(each.chance or 0.0), share(each.true_chance or 0.0)) if sure else ()),
@@ -114,7 +113,7 @@ def _mistakes(task: TaskReport) -> Iterator[Block]:
         for each in task.mistakes
     )
     heading = "Wrong answers of the highest confidence" if sure else "Values farthest from the true ones"
-    yield Grid(heading, columns, rows, words=frozenset({1}), long=frozenset({1}))
+    yield Grid(heading, columns, rows, long=frozenset({0}))
 
 
 def _clashes(found: Clashes) -> Iterator[Block]:
@@ -136,7 +135,7 @@ def _clashes(found: Clashes) -> Iterator[Block]:
 
 
 def _side(side: Side) -> str:
-    return f"{' ‖ '.join(side.texts)} ({side.split} {side.id})"
+    return text_with_id(side.texts, f"{side.split} {side.id}")
 
 
 def _data(report: Report) -> Iterator[Block]:
@@ -171,7 +170,7 @@ def _time(report: Report) -> Iterator[Block]:
 def _origin(report: Report) -> Iterator[Block]:
     yield Heading("Where it comes from")
     rows = tuple((name, value) for name, value in _flat(report.provenance))
-    yield Grid("Provenance", ("what", "value"), rows, words=frozenset({1}), long=frozenset({1}))
+    yield Grid("Provenance", ("what", "value"), rows, long=frozenset({0}))
     yield Code("The recipe, every choice written out", report.recipe)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from manyheads.evaluation.interval import Measured
 
 NAMES = {
@@ -47,3 +49,8 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def text_with_id(texts: Sequence[str], example: str) -> str:
+    """An example's texts, and the id that finds it again."""
+    return f"{' ‖ '.join(texts)} ({example})".lstrip()
