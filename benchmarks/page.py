@@ -22,6 +22,8 @@ SECTIONS = {
     "growth": "How the rate changes with the length of texts and the number of tasks",
     "corpus": "Corpora of any size",
     "startup": "Start-up",
+    "serving": "The server under load",
+    "runtimes": "Answers in other runtimes",
 }
 HIDDEN = ("rounds", "reference")
 """Kept in the files, left out of the page."""
