@@ -67,7 +67,7 @@ def test_a_truncated_or_missing_file_is_refused(copy: Path) -> None:
         load_bundle(copy)
 
 
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "modeling.py", "3_Dense/model.safetensors"])
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "modeling.py", "9_Dense/model.safetensors"])
 def test_a_file_that_was_added_is_refused(copy: Path, name: str) -> None:
     (copy / name).parent.mkdir(exist_ok=True)
     (copy / name).write_bytes(b"anything")

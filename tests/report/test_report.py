@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -97,7 +98,9 @@ def test_every_part_is_there(run: Path, page: str) -> None:
         "The recipe, every choice written out",
     ):
         assert words in page, words
-    assert (run / "recipe.toml").read_text().splitlines()[0][:30] in page
+    assert (
+        html.escape((run / "recipe.toml").read_text().splitlines()[0][:30], quote=False).replace('"', "&#34;") in page
+    )
     figures = sorted(path.name for path in (run / "report" / "figures").iterdir())
     assert len(figures) == 12
     for name in figures:

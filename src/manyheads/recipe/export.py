@@ -123,7 +123,8 @@ def _write(form: str, bundle: Bundle, model: Path, target: Path, int8: bool) -> 
     if form == "torch-export":
         write_torch_export(bundle, model, target)
         return torch_export_engine(target), everything
-    return hub_engine(target, bundle.model.tasks), write_hub(bundle, model, target)
+    compared = write_hub(bundle, model, target)
+    return hub_engine(target, bundle.model.tasks), compared
 
 
 def _dev_data(run: RunFolder, bundle: Bundle) -> tuple[TextStore, Sequence[Split]]:
