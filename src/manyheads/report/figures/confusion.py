@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from manyheads.report.content import TaskReport
-from manyheads.study.figures.style import BLUE, INK, PAPER, canvas, shortened
+from manyheads.study.figures.style import BLUE, INK, canvas, shortened
 
-STRONG = 0.55
-"""Cells of a larger share have light text."""
+STRENGTH = 0.55
+"""How strong the colour of a share of 1 is: the text of every cell stays readable, on light paper and on dark."""
 
 
 def draw_confusion(task: TaskReport) -> Figure:
@@ -22,9 +22,9 @@ def draw_confusion(task: TaskReport) -> Figure:
     axes = figure.add_subplot()
     for row, (counts, shares) in enumerate(zip(found.counts, found.shares(), strict=True)):
         for column, (count, part) in enumerate(zip(counts, shares, strict=True)):
-            axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=BLUE, alpha=part, linewidth=0))
-            ink = PAPER if part > STRONG else INK
-            axes.text(column, row, f"{100 * part:.0f}%  ({count})", ha="center", va="center", color=ink, fontsize=7.5)
+            shade = STRENGTH * part
+            axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=BLUE, alpha=shade, linewidth=0))
+            axes.text(column, row, f"{100 * part:.0f}%  ({count})", ha="center", va="center", color=INK, fontsize=8)
     names = [shortened(label, 18) for label in found.labels]
     axes.set_xticks(range(size), names, rotation=30 if max(map(len, names)) > 8 else 0)
     axes.set_yticks(range(size), names)
