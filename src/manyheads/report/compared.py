@@ -25,7 +25,7 @@ def comparison_text(found: Comparison, form: str) -> str:
 def _blocks(found: Comparison) -> Iterator[Block]:
     yield Text(
         f"Differences are from {found.runs[0]}, on the same dev examples. Their 95% intervals hold the chance of the "
-        "examples alone: what another seed would give, single runs cannot tell (`manyheads study` can)."
+        "examples alone: what another seed would give, single runs cannot tell (manyheads study can)."
     )
     if found.apart:
         yield Items(found.apart)

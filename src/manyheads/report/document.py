@@ -141,8 +141,9 @@ def _side(side: Side) -> str:
 def _data(report: Report) -> Iterator[Block]:
     log = report.log
     yield Heading("What was cut or rejected")
-    said = [*log.cut, *(f"{task}: {count} rows could not be used" for task, count in log.rejected_count.items())]
-    said += log.warnings
+    told = {warning.split(":", 1)[0] for warning in log.warnings}
+    counts = {task: count for task, count in log.rejected_count.items() if task not in told}
+    said = [*log.cut, *(f"{task}: {count} rows could not be used" for task, count in counts.items()), *log.warnings]
     yield Items(tuple(said)) if said else Text("Nothing: every row was used, whole.")
     if log.rejected:
         rows = tuple((each.task, each.file, str(each.line), each.reason) for each in log.rejected)

@@ -80,3 +80,11 @@ def test_nothing_overflows_and_all_fields_have_names(browser: webdriver.Chrome, 
         "return [...document.querySelectorAll('select,textarea,input')].map(e=>e.labels.length)"
     )
     assert json.dumps(names) == "[1, 1, 1, 1]"
+
+
+def test_the_api_s_own_page_shows_every_route(server, browser: webdriver.Chrome) -> None:
+    browser.get(f"{server.address}/docs")
+    shown = WebDriverWait(browser, 20).until(lambda page: page.find_elements(By.CSS_SELECTOR, ".opblock-summary-path"))
+    paths = [each.get_attribute("data-path") for each in shown]
+    assert paths == ["/v1/tasks", "/v1/predict", "/v1/predict/{task}", "/v1/explain/{task}"]
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]

@@ -14,7 +14,6 @@ from fastapi.responses import FileResponse, HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
-from swagger_ui_bundle import swagger_ui_path
 
 from manyheads.inference.predictor import Predictor
 from manyheads.inference.server.batcher import Batcher, Job, QueueFullError
@@ -125,7 +124,7 @@ def _add_operations(app: FastAPI, batcher: list[Batcher], metrics: Metrics) -> N
             swagger_favicon_url="data:,",
         )
 
-    app.mount("/assets", StaticFiles(directory=swagger_ui_path))
+    app.mount("/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
