@@ -1,12 +1,13 @@
 # make demo    train on the corpus that comes with the package
 # make test    formatting, lint, types, layers and tests
 # make bench   speed on this machine, against other programs (about 50 minutes; QUICK=1, about 10)
+# make image   the server in a container (needs docker and the network)
 # All of them make .venv first, once, with every extra.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench
+.PHONY: demo test bench image
 
 demo: .venv/installed
 	$(BIN)/manyheads demo
@@ -20,6 +21,9 @@ test: .venv/installed
 
 bench: .venv/benched
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+image:
+	docker build -t manyheads .
 
 # torch is pinned in constraints.txt and installed by pip.
 .venv/installed: pyproject.toml constraints.txt
