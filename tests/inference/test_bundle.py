@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,42 @@ def test_a_copied_bundle_gives_the_predictions_of_the_run(trained: manyheads.Run
     for found, before in zip(model.predict("sentiment", texts), recorded, strict=True):
         assert found.prediction == before["prediction"]
         assert found.probabilities == pytest.approx(before["probabilities"], abs=1e-6)
+
+
+ELSEWHERE = """
+import json, sys
+import manyheads
+model = manyheads.load(sys.argv[1])
+asked = json.loads(sys.argv[2])
+print(json.dumps({task: [[each.prediction, each.probabilities and list(each.probabilities.values())]
+                         for each in model.predict(task, texts)] for task, texts in asked.items()}))
+"""
+
+
+def test_a_machine_of_other_instructions_and_threads_gives_the_same_predictions(
+    trained: manyheads.Run, copy: Path, tmp_path: Path
+) -> None:
+    """A process that may use none of this processor's vector units, as far as torch goes, and two threads."""
+    model = manyheads.load(trained)
+    texts = ["a fine film", "dull , and far too long for what little it says", "not bad"]
+    pairs = [[one, other] for one in texts for other in texts]
+    asked = {name: texts if len(task.text) == 1 else pairs for name, task in model.tasks.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(copy), json.dumps(asked)],
+        env={**os.environ, "ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "2"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for name, answers in json.loads(done.stdout).items():
+        for (prediction, chances), mine in zip(answers, model.predict(name, asked[name]), strict=True):
+            if mine.probabilities is None:
+                assert prediction == pytest.approx(mine.prediction, rel=1e-6, abs=1e-6)
+            else:
+                assert prediction == mine.prediction
+                assert chances == pytest.approx(list(mine.probabilities.values()), abs=1e-6)
 
 
 def test_transformers_loads_the_encoder_as_it_is(copy: Path) -> None:
