@@ -49,6 +49,7 @@ def contents(out: Path) -> dict[str, bytes]:
         str(file.relative_to(out)): file.read_bytes()
         for folder in ("model", "predictions")
         for file in sorted((out / folder).rglob("*"))
+        if file.is_file()
     }
     results = json.loads((out / "results.json").read_text())
     found["results.csv"] = (out / "results.csv").read_bytes()

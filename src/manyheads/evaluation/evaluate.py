@@ -64,15 +64,13 @@ def measure(task: Task, predictions: Predictions, targets: NDArray[np.float64]) 
     return {metric: METRICS[metric](kept, targets[known]) for metric in task.kind.metrics}
 
 
-def intervals(
-    task: Task, predictions: Predictions, targets: NDArray[np.float64]
-) -> dict[str, tuple[float, float] | None]:
-    """The 95% interval of every metric of the task's kind, of the chance of the examples alone."""
+def intervals(task: Task, predictions: Predictions, targets: NDArray[np.float64]) -> dict[str, list[float] | None]:
+    """The 95% interval of every metric of the task's kind, of the chance of the examples alone: both bounds."""
     known = ~np.isnan(targets)
-    found = {}
+    found: dict[str, list[float] | None] = {}
     for metric in task.kind.metrics:
         figure = measured(metric, predictions.values[known].astype(np.float64), targets[known])
-        found[metric] = None if figure.low is None or figure.high is None else (figure.low, figure.high)
+        found[metric] = None if figure.low is None or figure.high is None else [figure.low, figure.high]
     return found
 
 
