@@ -64,7 +64,7 @@ def measure(run: Path, exported: Path, task: str, most: int, rounds: int) -> lis
             "task": task,
             "runtime": name,
             "texts/s": round(len(rows) / float(np.median(seconds[name]))),
-            "torch, flat is": f"{float(np.median(np.array(seconds[name]) / torch_seconds)):.2f}x",
+            "time, of torch's": f"{float(np.median(np.array(seconds[name]) / torch_seconds)):.2f}x",
             "largest difference": f"{float(np.abs(answers[name] - answers['torch, flat']).max()):.1e}",
         }
         for name in models

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +50,7 @@ def write_onnx(bundle: Bundle, folder: Path, target: Path, *, int8: bool = False
 
 
 def _write(module: nn.Module, feeds: dict[str, Tensor], free: Any, outputs: list[str], path: Path) -> None:
-    # The exporter talks to standard output and warns of its own internals.
-    with warnings.catch_warnings(), torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
+    with _quietly(), torch.no_grad():
         torch.onnx.export(
             module,
             (),
@@ -66,9 +66,20 @@ def _write(module: nn.Module, feeds: dict[str, Tensor], free: Any, outputs: list
 
 
 def _quantise(graph: Path, to: Path) -> None:
-    import logging
-
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    logging.getLogger().setLevel(max(logging.getLogger().level, logging.ERROR))
-    quantize_dynamic(graph, to, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8)
+    kinds = ["MatMul", "Gemm"]
+    with _quietly():
+        quantize_dynamic(graph, to, op_types_to_quantize=kinds, per_channel=True, weight_type=QuantType.QInt8)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep from the user what exporters print, log and warn of their own internals."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
