@@ -44,3 +44,16 @@ def test_the_readme_s_speeds_were_measured() -> None:
         expected = [f"{ours['examples/s']} examples/s", f"{100 * ours['share']:.0f}%", *others]
         assert cells.split(" | ")[: len(expected)] == expected
     assert content["command"].split(" --")[0] in readme
+
+
+def test_the_readme_s_runtimes_and_loads_were_measured() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for row in measured("runtimes")["rows"]:
+        if row["task"] == "para":
+            gap = "" if row["runtime"] == "torch, flat" else row["largest difference"]
+            beside = row["time, of torch's"].removesuffix("x")
+            assert f"| {row['runtime']} | {row['texts/s']} | {beside} | {gap} |" in readme
+    for row in measured("serving")["rows"]:
+        assert row["failed"] == row["lost"] == 0
+        figures = f"| {row['texts/s']} | {row['p50 ms']:.0f} ms | {row['p99 ms']:.0f} ms | 0 |"
+        assert figures in readme
