@@ -56,10 +56,16 @@ def table_of(found: Measurement, title: str) -> Table:
     """A row a metric; with the quantised model's figures and what they differ by, where it was measured."""
     from rich.table import Table
 
-    from manyheads.cli.show import number
+    from manyheads.cli.show import interval, number
 
     table = Table(title=title, title_justify="left")
-    for column in ("task", "examples", "metric", "value", *(("int8", "difference") if found.int8 else ())):
+    for column in (
+        "task",
+        "examples",
+        "metric",
+        "value",
+        *(("int8", "difference") if found.int8 else ("95% interval",)),
+    ):
         table.add_column(column, justify="left" if column in ("task", "metric") else "right")
 
     def values(value: float | None, other: float | None) -> list[str]:
@@ -72,7 +78,10 @@ def table_of(found: Measurement, title: str) -> Table:
         for position, (metric, value) in enumerate(metrics.items()):
             first = (name, str(found.examples[name])) if position == 0 else ("", "")
             other = found.int8.scores["tasks"][name][metric] if found.int8 else None
-            table.add_row(*first, metric, *values(value, other))
+            row = values(value, other)
+            if found.int8 is None:
+                row.append(interval(found.scores["intervals"][name][metric]))
+            table.add_row(*first, metric, *row)
         table.add_section()
     table.add_row(
         "average", "", "", *values(found.scores["average"], found.int8.scores["average"] if found.int8 else None)

@@ -62,10 +62,12 @@ def results_table(results: Mapping[str, Any]) -> Table:
     table.add_column("metric")
     table.add_column("best" if best is None else f"best (epoch {best['epoch']}, chosen on dev)", justify="right")
     table.add_column(f"last (epoch {last['epoch']})", justify="right")
+    table.add_column("95% interval of the last", justify="right")
     for task, metrics in last["tasks"].items():
         for position, (metric, value) in enumerate(metrics.items()):
             chosen = None if best is None else best["tasks"][task][metric]
-            table.add_row(task if position == 0 else "", metric, number(chosen), number(value))
+            bounds = interval(last["intervals"][task][metric])
+            table.add_row(task if position == 0 else "", metric, number(chosen), number(value), bounds)
         table.add_section()
     for name in ("average", "course_score"):
         table.add_row(name, "", number(None if best is None else best[name]), number(last[name]))
@@ -75,6 +77,11 @@ def results_table(results: Mapping[str, Any]) -> Table:
 def number(value: float | None) -> str:
     """A metric with four digits, or a word where it could not be computed."""
     return "undefined" if value is None else f"{value:.4f}"
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    """Both ends of an interval, or nothing where it cannot be had."""
+    return "" if bounds is None else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
 
 
 def _rates(results: Mapping[str, Any]) -> str:
@@ -91,6 +98,7 @@ def _next(out: Path, tasks: list[str]) -> str:
             f"The run is in {out}, the model to ship in {out / 'model'}. Next:",
             f"  manyheads predict {out} --task {tasks[0]} --input FILE   answer a file of texts",
             f"  manyheads evaluate {out}                    measure the shipped model again",
-            f"  python -c \"import manyheads; print(manyheads.load('{out}').tasks)\"",
+            f"  manyheads serve {out}                       answer over HTTP, with a page to try it",
+            f"  manyheads export {out} --to onnx            answer without torch",
         ]
     )

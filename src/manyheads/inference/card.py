@@ -13,7 +13,7 @@ from manyheads.tasks.task import Task
 
 
 @dataclass(frozen=True)
-class TaskData:
+class TaskFiles:
     """What a task was trained and measured on: names of files as the recipe has them, and their examples."""
 
     train: str
@@ -26,7 +26,7 @@ def model_card(
     tasks: Sequence[Task],
     evaluation: Mapping[str, Any],
     encoder: Mapping[str, object],
-    data: Mapping[str, TaskData],
+    data: Mapping[str, TaskFiles],
     *,
     max_length: int,
     licence: str | None,
@@ -105,7 +105,7 @@ def _front_matter(
     tasks: Sequence[Task],
     evaluation: Mapping[str, Any],
     encoder: Mapping[str, object],
-    data: Mapping[str, TaskData],
+    data: Mapping[str, TaskFiles],
     licence: str | None,
 ) -> list[str]:
     """The hub's YAML. JSON strings are YAML strings, whatever a name holds."""
@@ -145,7 +145,7 @@ def _answer(task: Task) -> str:
     return f"a value from {low:g} to {high:g}"
 
 
-def _data_row(task: Task, data: TaskData) -> str:
+def _data_row(task: Task, data: TaskFiles) -> str:
     names = [f"`{Path(name).name}`" for name in (data.train, data.dev)]
     return f"| {task.name} | {names[0]} | {data.train_examples:,} | {names[1]} | {data.dev_examples:,} |"
 

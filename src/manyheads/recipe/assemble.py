@@ -19,8 +19,7 @@ from manyheads.data.dataset import count_cut
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.evaluation.evaluate import Scores, evaluate
 from manyheads.inference.bundle import save_bundle
-from manyheads.inference.card import TaskData as CardData
-from manyheads.inference.card import encoder_licence, model_card
+from manyheads.inference.card import TaskFiles, encoder_licence, model_card
 from manyheads.model.forward import forward_split
 from manyheads.model.weights import EncoderSource, resolve
 from manyheads.recipe.build import build_model, make_optimizer, make_plan, settle, use_threads
@@ -287,7 +286,7 @@ class _Assembly:
         for name, options in self.recipe.tasks.items():
             held_out = f"{options.dev:g} of {options.train}" if isinstance(options.dev, float) else str(options.dev)
             counts = len(self.prepared.train[name]), len(self.prepared.dev[name])
-            data[name] = CardData(str(options.train), counts[0], held_out, counts[1])
+            data[name] = TaskFiles(str(options.train), counts[0], held_out, counts[1])
         licence = encoder_licence(self.source.folder)
         tasks, source = self.prepared.tasks, _describe(self.source)
         return model_card(tasks, shipped, source, data, max_length=self.max_length, licence=licence)
