@@ -119,6 +119,7 @@ def test_texts_are_shown_as_texts(run: Path, tmp_path: Path) -> None:
     assert r"\<script\>alert(1)\</script\> \| a \*b\*" in text_of(build_report(copy), "md")
 
 
+@pytest.mark.usefixtures("page")
 def test_markdown_and_json_say_the_same(run: Path) -> None:
     report = build_report(run)
     content = json.loads(text_of(report, "json"))

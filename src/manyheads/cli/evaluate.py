@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -66,7 +66,8 @@ def table_of(found: Measurement, title: str) -> Table:
         "value",
         *(("int8", "difference") if found.int8 else ("95% interval",)),
     ):
-        table.add_column(column, justify="left" if column in ("task", "metric") else "right")
+        justify: Literal["left", "right"] = "left" if column in ("task", "metric") else "right"
+        table.add_column(column, justify=justify, no_wrap=column == "95% interval")
 
     def values(value: float | None, other: float | None) -> list[str]:
         if found.int8 is None:

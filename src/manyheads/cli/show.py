@@ -62,7 +62,7 @@ def results_table(results: Mapping[str, Any]) -> Table:
     table.add_column("metric")
     table.add_column("best" if best is None else f"best (epoch {best['epoch']}, chosen on dev)", justify="right")
     table.add_column(f"last (epoch {last['epoch']})", justify="right")
-    table.add_column("95% interval of the last", justify="right")
+    table.add_column("95% interval (last)", justify="right", no_wrap=True)
     for task, metrics in last["tasks"].items():
         for position, (metric, value) in enumerate(metrics.items()):
             chosen = None if best is None else best["tasks"][task][metric]
@@ -92,13 +92,13 @@ def _rates(results: Mapping[str, Any]) -> str:
 
 
 def _next(out: Path, tasks: list[str]) -> str:
-    return "\n".join(
-        [
-            "",
-            f"The run is in {out}, the model to ship in {out / 'model'}. Next:",
-            f"  manyheads predict {out} --task {tasks[0]} --input FILE   answer a file of texts",
-            f"  manyheads evaluate {out}                    measure the shipped model again",
-            f"  manyheads serve {out}                       answer over HTTP, with a page to try it",
-            f"  manyheads export {out} --to onnx            answer without torch",
-        ]
-    )
+    """What to do with the run, a command a line."""
+    commands = {
+        f"manyheads predict {out} --task {tasks[0]} --input FILE": "answer a file of texts",
+        f"manyheads evaluate {out}": "measure the shipped model again",
+        f"manyheads serve {out}": "answer over HTTP, with a page to try it",
+        f"manyheads export {out} --to onnx": "answer without torch",
+    }
+    width = max(map(len, commands))
+    lines = [f"  {command:{width}}  {what}" for command, what in commands.items()]
+    return "\n".join(["", f"The run is in {out}, the model to ship in {out / 'model'}. Next:", *lines])

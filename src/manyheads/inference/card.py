@@ -109,7 +109,9 @@ def _front_matter(
     licence: str | None,
 ) -> list[str]:
     """The hub's YAML. JSON strings are YAML strings, whatever a name holds."""
-    lines = ["---", "library_name: manyheads", f"base_model: {json.dumps(encoder['name'])}"]
+    lines = ["---", "library_name: manyheads"]
+    if encoder["revision"] is not None:  # it came from the hub, so its name is the hub's
+        lines.append(f"base_model: {json.dumps(encoder['name'])}")
     if licence:
         lines.append(f"license: {licence}")
     lines += ["tags:", "- multi-task", "model-index:", "- name: manyheads", "  results:"]

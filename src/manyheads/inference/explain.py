@@ -45,9 +45,12 @@ def token_weights(
 
 
 def _answer(outputs: Tensor, regression: bool) -> Tensor:
-    """The output that the answer stands for: the value, the winning logit, or a single logit towards its class."""
+    """What the answer stands for: the value, a single logit towards its class, or the log of the winner's chance.
+
+    Of its chance, not of its logit: a word that raises all logits alike says nothing for the winner.
+    """
     if len(outputs) > 1:
-        return outputs.max()
+        return outputs.log_softmax(0).max()
     return outputs[0] if regression or outputs[0] > 0 else -outputs[0]
 
 

@@ -59,12 +59,15 @@ def _task(task: TaskReport, pictures: tuple[Picture, ...]) -> Iterator[Block]:
         yield Text(f"{task.confusion.joined} rarer labels stand together as (others).", soft=True)
     if task.calibration is not None:
         found = task.calibration
-        lean = "too sure of itself" if found.lean > 0 else "less sure than it could be"
-        where = "beyond" if found.error > found.chance else "within"
+        beyond = found.error > found.chance
+        lean = f"{found.lean:+.3f}"
+        if beyond:
+            lean += ": too sure of itself" if found.lean > 0 else ": less sure than it could be"
+        where = "beyond" if beyond else "within"
         yield Text(
             f"Expected calibration error {number(found.error)} in ten bins, {where} what chance gives a perfectly "
             f"calibrated model on so many examples (95% of them below {number(found.chance)}). Mean confidence less "
-            f"accuracy is {found.lean:+.3f}: {lean}."
+            f"accuracy is {lean}."
         )
     if task.fit is not None:
         yield Text(f"Least squares: {task.fit.equation}. A slope below 1 draws answers to the middle.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from manyheads.inference.engine import Floats
 from manyheads.inference.graph_engine import GraphEngine, task_output
 from manyheads.inference.manifest import MANIFEST, read_manifest, write_manifest
 from manyheads.model.encoder import quiet
+from manyheads.run.atomic import write_text
 from manyheads.tasks.task import Task
 
 FORM = "hub"
@@ -39,11 +40,26 @@ def write_hub(bundle: Bundle, folder: Path, target: Path) -> list[str]:
         with quiet():
             _classifier(bundle, bundle.model.tasks[name]).save_pretrained(place)
         bundle.tokenizer.save(place)
+    if names:
+        _tell(target / "README.md", names)
     manifest = read_manifest(target)
     content = {key: value for key, value in manifest.items() if key not in ("format", "manyheads", "files")}
     (target / MANIFEST).unlink()
     write_manifest(target, {**content, "export": FORM, "pad_id": bundle.tokenizer.pad_id or 0, "pipelines": names})
     return names
+
+
+def _tell(card: Path, names: Sequence[str]) -> None:
+    """Say in the model card how transformers opens the tasks."""
+    lines = ["", "## In transformers", "", "```python", "from transformers import pipeline", ""]
+    lines += [f'pipeline("text-classification", model="FOLDER/{PIPELINES}/{name}", top_k=None)' for name in names]
+    lines += [
+        "```",
+        "",
+        "A value (regression) comes as its share of the range; a pair goes in as `text` and `text_pair`.",
+        "",
+    ]
+    write_text(card, (card.read_text(encoding="utf-8") if card.is_file() else "") + "\n".join(lines))
 
 
 class HubModels:
