@@ -4,9 +4,10 @@ FROM python:3.11-slim AS build
 WORKDIR /source
 COPY pyproject.toml README.md constraints.txt ./
 COPY src src
+# torch's own builds for processors alone; without them pip takes gigabytes for GPUs.
+ARG TORCH_BUILDS=https://download.pytorch.org/whl/cpu
 RUN python -m venv /opt/manyheads \
- && /opt/manyheads/bin/pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu \
-      -c constraints.txt ".[serve]"
+ && PIP_EXTRA_INDEX_URL=$TORCH_BUILDS /opt/manyheads/bin/pip install --no-cache-dir -c constraints.txt ".[serve]"
 
 FROM python:3.11-slim
 COPY --from=build /opt/manyheads /opt/manyheads
