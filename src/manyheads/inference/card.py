@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from manyheads.inference.sentence_modules import cosine_task
 from manyheads.tasks.task import Task
 
 
@@ -72,20 +73,9 @@ def model_card(
         "",
         "The intervals hold the chance of these examples alone.",
         "",
-        "## Limits",
+        *_limits(max_length),
         "",
-        "- The epoch was chosen on these same dev data, so the figures are somewhat optimistic. One seed: nothing",
-        "  follows from them about other seeds, and nothing about texts unlike the training data.",
-        f"- A sequence holds {max_length} tokens; what is longer is cut, a pair on its longer side first.",
-        "- Probabilities are the model's own and were not calibrated. It always answers, whatever it is asked.",
-        "- It has its encoder's language, and whatever the encoder and the training data have of prejudice.",
-        "",
-        "## Licence",
-        "",
-        f"The encoder's own card names {licence}."
-        if licence
-        else "The encoder came without a statement of its licence: ask where it came from before passing it on.",
-        "The heads and the changed weights belong to whoever trained them, as far as their data allow.",
+        *_licence(licence),
         "",
     ]
     return "\n".join(lines)
@@ -128,10 +118,37 @@ def _front_matter(
     return [*lines, "---"]
 
 
+def _limits(max_length: int) -> list[str]:
+    return [
+        "## Limits",
+        "",
+        "- The epoch was chosen on these same dev data, so the figures are somewhat optimistic. One seed: nothing",
+        "  follows from them about other seeds, and nothing about texts unlike the training data.",
+        f"- A sequence holds {max_length} tokens; what is longer is cut, a pair on its longer side first.",
+        "- Probabilities are the model's own and were not calibrated. It always answers, whatever it is asked.",
+        "- It has its encoder's language, and whatever the encoder and the training data have of prejudice.",
+    ]
+
+
+def _licence(named: str | None) -> list[str]:
+    return [
+        "## Licence",
+        "",
+        f"The encoder's own card names {named}."
+        if named
+        else "The encoder came without a statement of its licence: ask where it came from before passing it on.",
+        "The heads and the changed weights belong to whoever trained them, as far as their data allow.",
+    ]
+
+
 def _sentence_transformers(tasks: Sequence[Task]) -> list[str]:
     if all(task.sequences == 1 for task in tasks):
         return []
-    return ["`SentenceTransformer(FOLDER)` reads it too, and gives the vector that the bi-encoded heads read."]
+    mapped = cosine_task(tasks)
+    what = "the vector that the bi-encoded heads read"
+    if mapped is not None:
+        what = f"vectors whose cosine is the answer to {mapped}, before it is put into its range"
+    return [f"`SentenceTransformer(FOLDER)` reads it too, and gives {what}."]
 
 
 def _example(task: Task) -> str:

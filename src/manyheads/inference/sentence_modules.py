@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ from torch import Tensor, nn
 
 from manyheads.model.multitask import MultitaskModel
 from manyheads.run.atomic import write_json
+from manyheads.tasks.task import Task
 
 POOLINGS = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens")
 
 
-def write_sentence_modules(target: Path, model: MultitaskModel, max_length: int) -> str | None:
-    """Add modules.json and its folders to a bundle; the task whose own map is the last of them, or None.
+def write_sentence_modules(target: Path, model: MultitaskModel, max_length: int) -> None:
+    """Add modules.json and its folders to a bundle.
 
     The vector is the encoder's: first-token or mean pooling, the pooler as a Dense with tanh. If exactly one
     bi-encoded task measures by cosine ("b2" for values), its map comes last, and the cosine of two vectors is its
@@ -23,7 +25,7 @@ def write_sentence_modules(target: Path, model: MultitaskModel, max_length: int)
     """
     pairs = [task for task in model.tasks.values() if task.sequences == 2]
     if not pairs:
-        return None
+        return
     encoder = model.encoder
     modules = [_module(0, "", "Transformer"), _module(1, "1_Pooling", "Pooling")]
     write_json(target / "sentence_bert_config.json", {"max_seq_length": max_length, "do_lower_case": False})
@@ -33,8 +35,7 @@ def write_sentence_modules(target: Path, model: MultitaskModel, max_length: int)
     if encoder.pooling == "pooler":
         modules.append(_module(2, "2_Dense", "Dense"))
         _write_dense(target / "2_Dense", encoder.model.pooler.dense, "torch.nn.modules.activation.Tanh")
-    cosines = [task.name for task in pairs if task.head == "b2" and task.kind.value_range is not None]
-    mapped = cosines[0] if len(cosines) == 1 else None
+    mapped = cosine_task(pairs)
     if mapped is not None:
         place = f"{len(modules)}_Dense"
         head: Any = model.head(mapped)
@@ -42,7 +43,12 @@ def write_sentence_modules(target: Path, model: MultitaskModel, max_length: int)
         _write_dense(target / place, head.shared, "torch.nn.modules.linear.Identity")
     write_json(target / "modules.json", modules)
     write_json(target / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
-    return mapped
+
+
+def cosine_task(tasks: Iterable[Task]) -> str | None:
+    """The one task that answers by the cosine of two mapped vectors ("b2" for values); None of none or several."""
+    found = [task.name for task in tasks if task.head == "b2" and task.kind.value_range is not None]
+    return found[0] if len(found) == 1 else None
 
 
 def _module(number: int, path: str, kind: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,12 @@ import pytest
 import manyheads
 
 
+def events(log: Path) -> list[dict[str, Any]]:
+    """What the server has told so far; a line it is still writing is left for the next reading."""
+    lines = log.read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
+
+
 @dataclass(frozen=True)
 class Server:
     """A listening process, its address, and its log."""
@@ -27,7 +34,16 @@ class Server:
     log: Path
 
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return events(self.log)
+
+    def requests(self, after: int, count: int) -> list[dict[str, Any]]:
+        """The `count` requests told after the first `after`; a request is told once its answer has left."""
+        for _ in range(600):
+            found = [event for event in self.events() if event["event"] == "request"][after:]
+            if len(found) >= count:
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"{len(found)} of {count} requests are in the log:\n{self.log.read_text()}")
 
 
 @contextmanager
@@ -45,7 +61,7 @@ def serving(run: Path, log: Path, *options: str, token: str | None = None) -> It
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     for _ in range(1200):
-        found = [json.loads(line) for line in log.read_text().splitlines() if '"listening"' in line]
+        found = [event for event in events(log) if event["event"] == "listening"]
         if found:
             address = f"http://127.0.0.1:{found[0]['port']}"
             # The socket listens before the application runs; this waits in its queue.

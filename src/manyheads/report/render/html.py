@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from manyheads.report.blocks import Block, Heading, Picture
 from manyheads.study.render.html import Picture as Inline
-from manyheads.study.render.html import inline
+from manyheads.study.render.html import inline, template_of
 
 
 def to_html(title: str, blocks: Sequence[Block], figures: Mapping[str, Mapping[str, bytes]]) -> str:
     """The page of these blocks. `figures`: each picture's files by ending, by its name."""
-    environment = Environment(
-        loader=PackageLoader("manyheads.report.render", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     drawn = {
         block.name: inline(Inline(block.name, block.title, block.alt, figures[block.name]["svg"].decode("utf-8")))
         for block in blocks
@@ -32,6 +22,5 @@ def to_html(title: str, blocks: Sequence[Block], figures: Mapping[str, Mapping[s
         if isinstance(block, Heading) and block.level == 2
     ]
     shown = [(type(block).__name__, block) for block in blocks]
-    return environment.get_template("report.html.jinja").render(
-        title=title, blocks=shown, drawn=drawn, contents=contents
-    )
+    page = template_of("manyheads.report.render", "report.html.jinja")
+    return page.render(title=title, blocks=shown, drawn=drawn, contents=contents)

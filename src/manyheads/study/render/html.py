@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from manyheads.study.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PAPER, SERIES
@@ -27,17 +27,22 @@ class Picture:
 
 def to_html(table: Table, pictures: Sequence[Picture] = ()) -> str:
     """The content of table.html."""
+    shown = [(picture, inline(picture)) for picture in pictures]
+    page = template_of("manyheads.study.render", "table.html.jinja")
+    return page.render(table=table, sections=sections(table), pictures=shown, tick=TICK)
+
+
+def template_of(package: str, name: str) -> Template:
+    """A page's template, from the folder `templates` of a package; whatever is put into it is escaped."""
     environment = Environment(
-        loader=PackageLoader("manyheads.study.render", "templates"),
+        loader=PackageLoader(package, "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    shown = [(picture, inline(picture)) for picture in pictures]
-    page = environment.get_template("table.html.jinja")
-    return page.render(table=table, sections=sections(table), pictures=shown, tick=TICK)
+    return environment.get_template(name)
 
 
 def inline(picture: Picture) -> Markup:
