@@ -10,14 +10,15 @@ from manyheads.data.distinct import distinct, row_hashes
 from manyheads.data.examples import Examples
 from manyheads.errors import DataError
 
-SAMPLE = 2**32 - 2
-"""The mark of the draw of `draw`, apart from that of `hold_out`."""
+SAMPLE, HELD_OUT = 2**32 - 2, 2**32 - 3
+"""The marks of the two draws. Neither asks a run's seed: runs of several seeds answer the same dev examples."""
 
 
-def hold_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
+def hold_out(examples: Examples, share: float) -> tuple[Examples, Examples]:
     """Split into training and dev examples, about `share` of the rows in dev, the order of rows kept.
 
-    Rows with equal texts stay on one side, so that no dev text was trained on.
+    Rows with equal texts stay on one side, so that no dev text was trained on. The same ones for every run, whatever
+    its seed.
 
     Raises:
         DataError: all rows have the same texts, so that one side would be empty.
@@ -26,7 +27,7 @@ def hold_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Exa
     if found.count < 2:
         hint = "name a dev file"
         raise DataError("too few different texts to hold some out for dev", where=examples.source, hint=hint)
-    order = permutation(found.count, np.random.default_rng([seed, len(examples)]))
+    order = permutation(found.count, np.random.default_rng([len(examples), HELD_OUT]))
     sizes = scratch(found.count, np.int64)
     for start, stop in blocks(len(examples)):
         np.add.at(sizes, found.index[start:stop], 1)

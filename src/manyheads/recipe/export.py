@@ -23,7 +23,6 @@ from manyheads.inference.manifest import MANIFEST, read_manifest
 from manyheads.inference.onnx_graphs import onnx_engine
 from manyheads.inference.torch_engine import TorchEngine
 from manyheads.inference.torch_graphs import torch_export_engine
-from manyheads.recipe.load import load_recipe
 from manyheads.recipe.measure import Measurement, labelled_examples
 from manyheads.run.atomic import replace_folder
 from manyheads.run.folder import RunFolder
@@ -128,8 +127,8 @@ def _write(form: str, bundle: Bundle, model: Path, target: Path, int8: bool) -> 
 
 
 def _dev_data(run: RunFolder, bundle: Bundle) -> tuple[TextStore, Sequence[Split]]:
-    recipe, tasks = load_recipe(run.recipe), bundle.model.tasks
-    read = {name: labelled_examples(recipe, task, "dev") for name, task in tasks.items()}
+    tasks = bundle.model.tasks
+    read = {name: labelled_examples(run, task, "dev") for name, task in tasks.items()}
     examples = [found for found in read.values() if found is not None]
     return tokenise_examples(examples, tasks, bundle.tokenizer, None)
 

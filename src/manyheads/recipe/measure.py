@@ -19,8 +19,8 @@ from manyheads.errors import DataError
 from manyheads.evaluation.evaluate import evaluate
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.model.int8 import to_int8
+from manyheads.recipe.held_out import check_held_out
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.schema import Recipe
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.task import Task
 
@@ -57,7 +57,7 @@ def measure_run(
     if not tasks:
         allowed = ", ".join(bundle.model.tasks)
         raise DataError("this model has no such task", found=task, allowed=allowed)
-    read = {name: labelled_examples(recipe, each, split, file) for name, each in tasks.items()}
+    read = {name: labelled_examples(run, each, split, file) for name, each in tasks.items()}
     examples = {name: found for name, found in read.items() if found is not None}
     if not examples:
         raise DataError(f"the recipe names no {split} file", where=str(run.recipe))
@@ -83,12 +83,13 @@ def _measure(bundle: Bundle, tasks: Mapping[str, Task], examples: Mapping[str, E
     return Measurement(scores.summary, {name: len(split) for name, split in named.items()}, seconds)
 
 
-def labelled_examples(recipe: Recipe, task: Task, split: str, file: Path | None = None) -> Examples | None:
-    """The labelled examples of a task's split, or of another file; None where the recipe names none.
+def labelled_examples(run: RunFolder, task: Task, split: str, file: Path | None = None) -> Examples | None:
+    """The labelled examples of a task's split of a run, or of another file; None where its recipe names none.
 
     Raises:
-        DataError: the file is missing, unlabelled, or has bad rows.
+        DataError: the file is missing, unlabelled, or has bad rows; or the rows held out are not those of the run.
     """
+    recipe = load_recipe(run.recipe)
     options = recipe.tasks[task.name]
     folder = Path(recipe.data_dir)
     spec = str(file.absolute()) if file is not None else getattr(options, split)
@@ -102,7 +103,9 @@ def labelled_examples(recipe: Recipe, task: Task, split: str, file: Path | None 
             labelled=True,
             cache=cache_folder(),
         )
-        return draw(hold_out(whole, spec, recipe.seed)[1], options.dev_rows)
+        dev = draw(hold_out(whole, spec)[1], options.dev_rows)
+        check_held_out(run, task.name, options.train, dev)
+        return dev
     source = open_source(spec, folder)
     if task.label not in source.columns:
         hint = "to answer it without measuring: manyheads predict"

@@ -15,6 +15,7 @@ from manyheads.data.split import draw, hold_out
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
+from manyheads.recipe import held_out
 from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.recipe.tasks import build_task, resolve_label_space
 from manyheads.tasks.task import Task
@@ -24,7 +25,8 @@ Notify = Callable[..., None]
 
 @dataclass(frozen=True)
 class TaskData:
-    """One task with its examples as read, each file's rows that were passed over, and each file's fingerprint."""
+    """One task with its examples as read, each file's rows that were passed over, and the fingerprints of files
+    and of rows held out."""
 
     task: Task
     train: Examples
@@ -51,7 +53,7 @@ class Prepared:
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """SHA-256 of every file that was read, under its name in the recipe."""
+        """SHA-256 of every file that was read, under its name in the recipe, and of the ids of rows held out."""
         return {name: value for each in self.data for name, value in each.fingerprints.items()}
 
 
@@ -121,7 +123,9 @@ def _read_task(name: str, options: TaskOptions, recipe: Recipe, notify: Notify) 
     if isinstance(options.dev, str):
         dev = read(options.dev, labelled=True)
     else:
-        train, dev = hold_out(train, options.dev, recipe.seed)
+        train, dev = hold_out(train, options.dev)
     train, dev = draw(train, options.train_rows), draw(dev, options.dev_rows)
+    if not isinstance(options.dev, str):
+        fingerprints[held_out.mark(name, options.train)] = held_out.fingerprint(dev)
     test = None if options.test is None else read(options.test, labelled=False)
     return TaskData(task, train, dev, test, rejected, fingerprints)

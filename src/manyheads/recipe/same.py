@@ -17,7 +17,7 @@ def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str], *, 
     `but`: keys whose values may differ.
 
     Raises:
-        RunError: a value of the recipe, or a data file, is another one now.
+        RunError: a value of the recipe, a data file, or the draw of the rows held out, is another one now.
     """
     before = _flat(tomllib.loads(folder.recipe.read_text(encoding="utf-8")))
     now = _flat(tomllib.loads(recipe))
@@ -29,10 +29,10 @@ def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str], *, 
             "the recipe is not the one that this run began with", where=str(folder.path), found=found, hint=hint
         )
     data = json.loads(folder.provenance.read_text(encoding="utf-8"))["data"]
-    different = sorted(name for name in data if data[name] != fingerprints.get(name))
+    different = sorted(name for name in data.keys() | fingerprints.keys() if data.get(name) != fingerprints.get(name))
     if different:
         raise RunError(
-            "a data file has changed since this run began",
+            "the data are not those that this run began with",
             where=different[0],
             hint="begin a new run with another --out",
         )

@@ -63,7 +63,7 @@ def read_values(file: Path, dev: DevExamples) -> NDArray[np.float64]:
             f"two runs of the study have different dev examples of {dev.task}, so they cannot be compared",
             where=f"{file} and {dev.source}",
             found=f"{len(columns.ids)} and {len(dev.ids)} labelled examples",
-            hint="name one dev file for all rows (a share held out of train differs from seed to seed)",
+            hint="name one dev file for all rows",
         )
     return columns.predictions
 
