@@ -12,6 +12,7 @@ import sys
 WHOLE = (
     ["training"],
     ["stages"],
+    ["operations"],
     ["growth"],
     ["startup", "--keep"],
     ["corpus", "--keep", "--rows", "1000,10000,100000,1000000"],

@@ -19,6 +19,7 @@ SECTIONS = {
     "training": "Program against program",
     "gpu": "On a GPU",
     "stages": "Where the time goes",
+    "operations": "What a step at the smallest batches is made of",
     "growth": "How the rate changes with the length of texts and the number of tasks",
     "corpus": "Corpora of any size",
     "startup": "Start-up",

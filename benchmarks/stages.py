@@ -5,28 +5,36 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmarks.record import save, table
+from benchmarks.updates import make_updates
 from benchmarks.work import ROOT, load_work
 from manyheads.data.batch import Batch
 from manyheads.evaluation.evaluate import evaluate
-from manyheads.model.embedding import keep_rows
-from manyheads.recipe.build import build_model, make_optimizer
+from manyheads.model.multitask import MultitaskModel
 from manyheads.recipe.prepare import read_tasks, tokenise_examples
 from manyheads.training.step import Stepper
-from manyheads.training.task_losses import TaskLosses
-from manyheads.training.weighting import WEIGHTING
 
 
 class TimedStepper(Stepper[Batch]):
     """The stepper, with the moments noted at which its stages end."""
 
     forwarded = clipping = 0.0
+
+    def __init__(
+        self, model: MultitaskModel, losses: Callable[[Batch], Mapping[str, Tensor]], *rest: Any, **named: Any
+    ):
+        def forward(batch: Batch) -> Mapping[str, Tensor]:
+            found = losses(batch)
+            self.forwarded = time.perf_counter()
+            return found
+
+        super().__init__(model, forward, *rest, **named)
 
     def _clip(self, step: int, seen: Mapping[str, object]) -> float:
         self.clipping = time.perf_counter()
@@ -48,24 +56,7 @@ def main() -> None:
     parts = [each.train for each in data]
     tokenise_examples(parts, {each.task.name: each.task for each in data}, work.tokenizer, None)
     spent["tokenise, without the cache"] = time.perf_counter() - started
-    model = build_model(work.recipe, work.source, work.prepared.tasks)
-    losses = TaskLosses(model, device=torch.device("cpu"))
-
-    def forward(batch: Batch) -> dict[str, Tensor]:
-        found = losses(batch)
-        stepper.forwarded = time.perf_counter()
-        return found
-
-    weights = {name: task.loss_weight for name, task in model.tasks.items()}
-    stepper = TimedStepper(
-        model,
-        forward,
-        make_optimizer(work.recipe, model),
-        WEIGHTING[work.recipe.training.weighting](weights),
-        seed=work.recipe.seed,
-        clip_norm=work.recipe.training.clip_norm,
-        rows=keep_rows(model.encoder.model),
-    )
+    model, stepper = make_updates(work, TimedStepper)
     block = next(work.blocks(arguments.steps + 5))
     totals = dict.fromkeys(("batch", "forward", "backward", "optimiser"), 0.0)
     for step, picks in enumerate(block):

@@ -76,6 +76,19 @@ def test_other_examples_are_not_compared(runs: list[Path], tmp_path: Path) -> No
         compare(runs[:1])
 
 
+def test_texts_of_a_file_that_has_changed_are_left_out(runs: list[Path], tmp_path: Path) -> None:
+    copies = []
+    for run in runs:
+        copies.append(tmp_path / run.name)
+        shutil.copytree(run, copies[-1])
+        provenance = json.loads((run / "provenance.json").read_text())
+        provenance["data"]["sentiment-dev.tsv"] = "0" * 64
+        (copies[-1] / "provenance.json").write_text(json.dumps(provenance))
+    found = {task.name: task.partings[0].shown for task in compare(copies).tasks}
+    assert all(each.texts == () for each in found["sentiment"])
+    assert all(each.texts for each in found["paraphrase"])
+
+
 def test_the_command_prints_and_writes(runs: list[Path], tmp_path: Path) -> None:
     printed = CliRunner().invoke(app, ["compare", *map(str, runs)])
     assert printed.exit_code == 0

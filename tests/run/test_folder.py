@@ -91,3 +91,13 @@ def test_clearing_leaves_what_is_no_part_of_a_run(tmp_path: Path) -> None:
     with folder.writing(resume=True):
         folder.clear()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "notes.txt"]
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_a_provenance_that_cannot_be_read_is_named(tmp_path: Path, content: str | None) -> None:
+    folder = RunFolder(tmp_path)
+    if content is not None:
+        folder.provenance.write_text(content)
+    with pytest.raises(RunError, match="provenance cannot be read") as caught:
+        folder.read_provenance()
+    assert caught.value.where == str(tmp_path / "provenance.json")

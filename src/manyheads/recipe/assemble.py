@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -121,7 +120,7 @@ class _Assembly:
         found = pretrained(self.recipe, self.source, self.tokenizer, data, stop=self.stop, notify=notify)
         self.encoder = resolve(str(found.folder), Path.cwd())
         if self.processes.main:
-            provenance = json.loads(self.folder.provenance.read_text(encoding="utf-8"))
+            provenance = self.folder.read_provenance()
             write_json(self.folder.provenance, {**provenance, "pretraining": found.summary})
         numbers = {name: found.summary[name] for name in ("key", "before", "after", "corpus")}
         self.findings.append(("pretraining", numbers))
@@ -134,7 +133,7 @@ class _Assembly:
         """Write the recipe and provenance of a new run, or check that those of an old one are the same."""
         text = recipe_to_toml(self.recipe)
         if latest is not None:
-            before = json.loads(self.folder.provenance.read_text(encoding="utf-8")).get("processes", 1)
+            before = self.folder.read_provenance().get("processes", 1)
             moved = before != self.processes.size
             check_same(self.folder, text, self.prepared.fingerprints, but=("threads",) if moved else ())
             if moved:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 
 from manyheads.data.examples import Examples
 from manyheads.errors import DataError
@@ -29,7 +28,7 @@ def check_held_out(run: RunFolder, task: str, file: str, dev: Examples) -> None:
     Raises:
         DataError: the file has changed, or the run drew other rows: the model may have been trained on these.
     """
-    provenance = json.loads(run.provenance.read_text(encoding="utf-8"))
+    provenance = run.read_provenance()
     before = provenance.get("data", {})
     if before.get(file) == dev.fingerprint and before.get(mark(task, file)) == fingerprint(dev):
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Container
 from typing import Any
@@ -28,7 +27,7 @@ def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str], *, 
         raise RunError(
             "the recipe is not the one that this run began with", where=str(folder.path), found=found, hint=hint
         )
-    data = json.loads(folder.provenance.read_text(encoding="utf-8"))["data"]
+    data = folder.read_provenance()["data"]
     different = sorted(name for name in data.keys() | fingerprints.keys() if data.get(name) != fingerprints.get(name))
     if different:
         raise RunError(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -42,7 +40,7 @@ def build_report(run: Path) -> Report:
     results = folder.read_results()
     folder.require("provenance.json", "results.csv")
     recipe, log = load_recipe(folder.recipe), read_log(folder.events)
-    provenance: dict[str, Any] = json.loads(folder.provenance.read_text(encoding="utf-8"))
+    provenance = folder.read_provenance()
     last, best = results["last"], results["best"]
     if not isinstance(last, Mapping):
         raise RunError("this run has no evaluation, so there is nothing to report", where=str(run))

@@ -124,13 +124,13 @@ def compare(runs: Sequence[Path]) -> Comparison:
 def _members(name: str, run: Path) -> list[_Member]:
     folder = RunFolder(run)
     results = folder.read_results()
-    recipe = load_recipe(folder.recipe)
+    recipe, data = load_recipe(folder.recipe), folder.read_provenance().get("data", {})
     which = "last" if results["best"] is None else "best"
     found = []
     for task_name in recipe.tasks:
         task = task_of(recipe, task_name)
         answers = read_answers(folder.prediction_file(task_name, "dev", which), task.kind.labels)
-        texts = find_texts(recipe, task_name, answers.ids, {})
+        texts = find_texts(recipe, task_name, answers.ids, data)
         found.append(_Member(name, task, answers, None if texts.dev is None else texts.dev.texts))
     return found
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from manyheads.errors import RunError
 from manyheads.run.lock import only_writer
@@ -43,6 +44,19 @@ class RunFolder:
         """
         self.require("results.json")
         content: dict[str, object] = json.loads(self.results.read_text(encoding="utf-8"))
+        return content
+
+    def read_provenance(self) -> dict[str, Any]:
+        """The content of provenance.json.
+
+        Raises:
+            RunError: the folder has none, or it is damaged.
+        """
+        try:
+            content: dict[str, Any] = json.loads(self.provenance.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            where = str(self.provenance)
+            raise RunError("the run's provenance cannot be read", where=where, found=str(error)) from error
         return content
 
     def require(self, *names: str) -> None:

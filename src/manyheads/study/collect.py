@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -193,7 +192,7 @@ def _curve(folder: RunFolder) -> Curve:
 
 
 def _hardware(folder: RunFolder) -> str:
-    hardware = json.loads(folder.provenance.read_text(encoding="utf-8"))["hardware"]
+    hardware = folder.read_provenance()["hardware"]
     return str(hardware["processor"]) if hardware["device"] == "cpu" else str(hardware["device"])
 
 

@@ -1,0 +1,35 @@
+"""The updates of a training run as manyheads makes them, for programs that look inside."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+
+from benchmarks.work import Work
+from manyheads.data.batch import Batch
+from manyheads.model.embedding import keep_rows
+from manyheads.model.multitask import MultitaskModel
+from manyheads.recipe.build import build_model, make_optimizer
+from manyheads.training.memory import keep_freed_memory
+from manyheads.training.step import Stepper
+from manyheads.training.task_losses import TaskLosses
+from manyheads.training.weighting import WEIGHTING
+
+S = TypeVar("S", bound=Stepper[Batch])
+
+
+def make_updates(work: Work, kind: type[S]) -> tuple[MultitaskModel, S]:
+    """A fresh model of a recipe and the stepper that trains it."""
+    keep_freed_memory()
+    model = build_model(work.recipe, work.source, work.prepared.tasks)
+    stepper = kind(
+        model,
+        TaskLosses(model, device=torch.device("cpu")),
+        make_optimizer(work.recipe, model),
+        WEIGHTING[work.recipe.training.weighting]({name: task.loss_weight for name, task in model.tasks.items()}),
+        seed=work.recipe.seed,
+        clip_norm=work.recipe.training.clip_norm,
+        rows=keep_rows(model.encoder.model),
+    )
+    return model, stepper
