@@ -32,13 +32,13 @@ def test_there_and_back(lengths: list[int]) -> None:
     buffer = groups.pad(rows)
     assert buffer.shape == (groups.size, 3)
     place = 0
-    for group in groups.groups:
-        for padded in group.rows(buffer):
+    for part in groups.parts(buffer):
+        for padded in part:
             piece = pieces[int(groups.order[place])]
             assert torch.equal(padded[: len(piece)], piece)
             assert not padded[len(piece) :].any()
             place += 1
-    assert torch.equal(groups.unpad([group.rows(buffer) for group in groups.groups]), rows)
+    assert torch.equal(groups.unpad(groups.parts(buffer)), rows)
     assert torch.equal(groups.order[groups.places], torch.arange(len(lengths)))
 
 
@@ -78,4 +78,4 @@ def test_a_mask_is_made_once_a_batch() -> None:
 
 
 def one_group(lengths: list[int]) -> Group:
-    return Group(0, max(lengths), len(set(lengths)) > 1, torch.tensor(lengths))
+    return Group(max(lengths), len(set(lengths)) > 1, torch.tensor(lengths))

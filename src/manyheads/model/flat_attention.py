@@ -6,6 +6,7 @@ no mask: the layout of the batch, handed through the model's keyword arguments, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,14 +71,14 @@ def first_token_attention(
         each = torch.arange(layout.sequences + 1, dtype=torch.int32, device=query.device)
         return _variable_length(query, key, value, layout, heads, scaling, queries_at=each, longest_query=1)
     groups, attend = layout.groups, _Attend(heads, scaling, dropout, None, stream, _site(stream))
-    keys, values = groups.pad(key), groups.pad(value)
+    padded = [groups.parts(groups.pad(states)) for states in (key, value)]
     queries = query if len(groups.groups) == 1 else query.index_select(0, groups.order)
     drawn_by = None if layout.keys is None else layout.keys.index_select(0, layout.starts).index_select(0, groups.order)
     parts, first = [], 0
-    for group in groups.groups:
+    for group, keys, values in zip(groups.groups, *padded, strict=True):
         rows = None if drawn_by is None else drawn_by.narrow(0, first, group.sequences).view(-1, 1)
         own = queries.narrow(0, first, group.sequences).unsqueeze(1)
-        parts.append(attend(own, group.rows(keys), group.rows(values), group, rows))
+        parts.append(attend(own, keys, values, group, rows))
         first += group.sequences
     if len(parts) == 1:
         return parts[0].reshape(query.shape)
@@ -150,16 +151,16 @@ def _rows(states: Tensor) -> Tensor:
 
 def _by_groups(queries: Tensor, keys: Tensor, values: Tensor, layout: Layout, attend: _Attend) -> Tensor:
     groups = layout.groups
-    padded = [groups.pad(states) for states in (queries, keys, values)]
-    drawn_by = None
+    padded = [groups.parts(groups.pad(states)) for states in (queries, keys, values)]
+    drawn_by: Sequence[Tensor | None] = [None] * len(groups.groups)
     if layout.keys is not None and attend.dropout > 0.0:
-        drawn_by = layout.keys.new_zeros(groups.size).index_copy_(0, groups.slots, layout.keys)
-    parts = []
-    for group in groups.groups:
-        query, key, value = (group.rows(states) for states in padded)
-        rows = None if drawn_by is None else group.rows(drawn_by[:, None]).squeeze(-1)
-        parts.append(attend(query, key, value, group, rows))
-    return groups.unpad(parts)
+        buffer = layout.keys.new_zeros(groups.size).index_copy_(0, groups.slots, layout.keys)
+        drawn_by = [part.squeeze(-1) for part in groups.parts(buffer[:, None])]
+    attended = [
+        attend(query, key, value, group, rows)
+        for group, query, key, value, rows in zip(groups.groups, *padded, drawn_by, strict=True)
+    ]
+    return groups.unpad(attended)
 
 
 def _has_kernel(query: Tensor, dropout: float, window: int | None) -> bool:

@@ -21,12 +21,8 @@ RATIO = 0.6
 
 @dataclass(frozen=True)
 class Group:
-    """n sequences, padded to the longest of them: rows `start` to `start + n * length` of the padded buffer.
+    """n sequences of a batch, padded to the longest of them. `lengths`: int64[n]."""
 
-    `lengths`: int64[n].
-    """
-
-    start: int
     length: int
     ragged: bool
     lengths: Tensor
@@ -36,11 +32,6 @@ class Group:
     def sequences(self) -> int:
         """n."""
         return len(self.lengths)
-
-    def rows(self, padded: Tensor) -> Tensor:
-        """The group's part of a padded buffer[P, H]: [n, L, H]."""
-        part = padded.narrow(0, self.start, self.sequences * self.length)
-        return part.view(self.sequences, self.length, -1)
 
     def mask(self, dtype: torch.dtype, window: int | None) -> Tensor | None:
         """What is added to attention scores: 0 where a query may see a key, -inf elsewhere; None where it may see all.
@@ -83,6 +74,12 @@ class Groups:
         """Flat rows[T, H] to the buffer[P, H], zeros past each sequence's end."""
         return rows if self.whole else spread(rows, self.slots, self.size)
 
+    def parts(self, buffer: Tensor) -> list[Tensor]:
+        """The buffer[P, H] as one [n, L, H] a group: views, made so that their gradients are put together once."""
+        sizes = [group.sequences * group.length for group in self.groups]
+        found = buffer.split_with_sizes(sizes) if len(sizes) > 1 else (buffer,)
+        return [part.view(each.sequences, each.length, -1) for each, part in zip(self.groups, found, strict=True)]
+
     def unpad(self, parts: list[Tensor]) -> Tensor:
         """The groups' rows [n, L, H], in order, to flat rows[T, H]: what stands past a sequence's end is dropped."""
         rows = [part.reshape(-1, part.shape[-1]) for part in parts]
@@ -102,12 +99,10 @@ def make_groups(lengths: NDArray[np.int64], device: torch.device) -> Groups:
     starts = np.zeros(len(lengths), dtype=np.int64)
     np.cumsum(lengths[:-1], out=starts[1:])
     slots = np.arange(int(lengths.sum())) + np.repeat(first - starts, lengths)
-    groups, position = [], 0
+    groups = []
     for each in found:
         sizes = lengths[each]
-        sizes_there = torch.from_numpy(sizes).to(device)
-        groups.append(Group(int(begins[position]), int(sizes.max()), bool((sizes < sizes.max()).any()), sizes_there))
-        position += len(each)
+        groups.append(Group(int(sizes.max()), bool((sizes < sizes.max()).any()), torch.from_numpy(sizes).to(device)))
     return Groups(
         groups=tuple(groups),
         slots=torch.from_numpy(slots).to(device),
