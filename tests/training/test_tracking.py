@@ -41,7 +41,7 @@ sys.addaudithook(record)
 """
 """Records every connection of a Python process but those of Unix sockets."""
 
-KILLED_AFTER_STEP_6 = """
+KILLED_AT_STEP_7 = """
 import os, signal, sys
 from pathlib import Path
 import manyheads
@@ -266,11 +266,11 @@ def test_the_command_line_uses_every_tracker_and_no_network(
 
 
 def test_a_resumed_run_continues_the_same_tracker_run(tiny_recipe: Path, tmp_path: Path, machine: Machine) -> None:
-    """The first part is killed after step 6. Its last checkpoint is at step 4, so steps 5 and 6 are trained twice."""
+    """The first part is killed at step 7, after the checkpoint of step 4, so steps 5 and 6 are trained twice."""
     out = tmp_path / "run"
-    done = machine.run("-c", KILLED_AFTER_STEP_6, str(tiny_recipe), str(out), *CHANGES, WANDB_MODE="offline")
+    done = machine.run("-c", KILLED_AT_STEP_7, str(tiny_recipe), str(out), *CHANGES, WANDB_MODE="offline")
     assert done.returncode == -signal.SIGKILL, done.stderr
-    before = machine.read_back(out)
+    before, identity = machine.read_back(out), json.loads((out / "wandb" / "run.json").read_text())
     assert before["mlflow"][0]["status"] == "RUNNING"
     assert before["mlflow"][0]["metrics"]["optimiser/norm"][-1][0] == 6
     words = ["--resume", "--track", "wandb", "--track", "mlflow"]
@@ -279,10 +279,12 @@ def test_a_resumed_run_continues_the_same_tracker_run(tiny_recipe: Path, tmp_pat
     assert machine.connections == []
     stored = machine.read_back(out)
     first, second = stored["wandb"]
-    assert first["id"] == second["id"]
-    assert (first["exit"], second["exit"]) != (0, 0)
+    assert second["id"] == identity["id"]
+    assert first["exit"] != 0
     assert second["exit"] == 0
-    _check_history(out, [first, second])
+    steps = [row["_step"] for row in first["history"]]
+    assert steps == STEPS[: len(steps)], "wandb may lose the last values of a killed process"
+    _check_history(out, [second])
     (run,) = stored["mlflow"]
     assert run["id"] == before["mlflow"][0]["id"]
     assert run["status"] == "FINISHED"
@@ -349,6 +351,26 @@ def test_wandb_skips_the_steps_that_its_server_has(tmp_path: Path, monkeypatch: 
     scalars.close("interrupted")
     assert fake.arguments["id"] == "known"
     assert fake.calls == [("log", 6), ("log", 7), ("finish", 130), ("teardown",)]
+    assert json.loads((tmp_path / "wandb" / "run.json").read_text()) == {"id": "known", "step": 7}
+
+
+def test_a_resumed_run_repeats_the_values_that_the_destination_lacks(tiny_recipe: Path, tmp_path: Path) -> None:
+    class Late(Kept):
+        def begin(self, step: int) -> int:
+            super().begin(step)
+            return 1
+
+    def interrupt(event: str, **fields: object) -> None:
+        if event == "step" and fields["step"] == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    out, first, late = tmp_path / "run", Kept(), Late()
+    with pytest.raises(Interrupted):
+        manyheads.train(tiny_recipe, out, changes=CHANGES, listeners=[Tracker(first), interrupt])
+    tracker = Tracker(late, out / "events.jsonl")
+    manyheads.train(tiny_recipe, out, changes=CHANGES, resume=True, listeners=[tracker])
+    assert [step for step, _ in late.values] == [2, 3, 4, 4, 5, 6, 7, 8, 8]
+    assert late.values[:5] == first.values[1:]
 
 
 def test_the_command_line_lists_every_tracker() -> None:

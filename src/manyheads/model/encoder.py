@@ -215,6 +215,8 @@ def _set(config: Any, names: tuple[str, ...], value: float | None, option: str) 
     known = [name for name in names if hasattr(config, name)]
     if not known:
         hint = f"remove model.{option} from the recipe"
-        raise EncoderError(f"{config.model_type} does not have this dropout", where=f"model.{option}", found=value, hint=hint)
+        raise EncoderError(
+            f"{config.model_type} does not have this dropout", where=f"model.{option}", found=value, hint=hint
+        )
     for name in known:
         setattr(config, name, value)

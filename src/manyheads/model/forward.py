@@ -70,7 +70,7 @@ class _Ready:
         return outputs
 
     def pairs(self, split: Split) -> NDArray[np.float32]:
-        """Return the outputs for examples of two sequences each: first encode every distinct text, then run the head."""
+        """Return the outputs for examples of two sequences each. Every distinct text is encoded once."""
         texts, places = np.unique(split.text_index.astype(np.int64), return_inverse=True)
         places = places.reshape(split.text_index.shape)
         vectors = torch.empty(len(texts), self.model.encoder.hidden_size, device=self.device)

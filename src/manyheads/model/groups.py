@@ -16,7 +16,7 @@ from torch import Tensor
 from manyheads.model.padding import pick, spread
 
 RATIO = 0.6
-"""A sequence shorter than this share of its group's longest begins a new group. Three groups cover a range of 1 to 4."""
+"""A sequence shorter than this share of its group's longest begins a new group. Three groups cover lengths 1 to 4."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Groups:
         return rows if self.whole else spread(rows, self.slots, self.size)
 
     def parts(self, buffer: Tensor) -> list[Tensor]:
-        """Split the buffer[P, H] into one view [n, L, H] per group. One split for all: their gradients are joined once."""
+        """Split the buffer[P, H] into one view [n, L, H] per group, at once, so that the gradients are joined once."""
         sizes = [group.sequences * group.length for group in self.groups]
         parts = buffer.split_with_sizes(sizes) if len(sizes) > 1 else (buffer,)
         return [part.view(each.sequences, each.length, -1) for each, part in zip(self.groups, parts, strict=True)]

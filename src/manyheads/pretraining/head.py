@@ -23,7 +23,7 @@ HEAD_FILE = "mlm_head.safetensors"
 
 @dataclass(frozen=True)
 class HeadNames:
-    """An architecture's names for the parts of its head. `activation`, `eps`: a key of the configuration, or a value."""
+    """An architecture's names for the parts of its head. `activation`, `eps`: a key of the configuration or a value."""
 
     dense: str
     norm: str

@@ -18,7 +18,7 @@ from manyheads.run.atomic import replace_folder, write_json, write_text
 def write_pretrained(
     folder: Path, model: MaskedModel, tokenizer: Tokenizer, summary: Mapping[str, Any], logs: Sequence[Path]
 ) -> dict[str, Any]:
-    """Write the folder atomically. Return the content of its pretraining.json: `summary` and the SHA-256 of the weights.
+    """Write the folder atomically. Return the content of pretraining.json: `summary` and the SHA-256 of the weights.
 
     The encoder (with its original pooler) and the tokenizer are in the hub's format. The head is in
     mlm_head.safetensors.

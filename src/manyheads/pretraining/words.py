@@ -14,7 +14,7 @@ NO_WORD = -1
 """The word number of a token that is never masked: special tokens, including the unknown token."""
 
 STARTS = ("Ġ", "Ċ", "ĉ", "▁")
-"""First characters of tokens that begin a word: space, line break or tab of byte-level vocabularies, SentencePiece's."""
+"""Marks of tokens that begin a word: space, line break or tab in byte-level vocabularies, and SentencePiece's mark."""
 
 
 def word_numbers(store: TextStore, texts: Sequence[str], tokenizer: Tokenizer, *, whole: bool) -> TextStore:

@@ -125,7 +125,7 @@ def joined(device: str) -> Iterator[Processes]:
             "another process of this run was lost",
             where=f"process {processes.rank} of {size}",
             found=str(error).splitlines()[0],
-            hint="start all processes again with the same command and --resume; the run resumes from its last checkpoint",
+            hint="start all processes again with the same command and --resume, to resume from the last checkpoint",
         ) from error
     finally:
         if distributed.is_initialized():

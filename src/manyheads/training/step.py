@@ -118,7 +118,7 @@ class Stepper(Generic[B]):
             embedding.clear()
 
     def _into_training(self) -> None:
-        """Put the model into training mode. Every module is checked, because a loaded encoder is in eval mode inside."""
+        """Put the model into training mode. Every module is checked, because a loaded encoder is in eval mode."""
         if not all(module.training for module in self._modules):
             self._model.train()
 

@@ -79,7 +79,7 @@ class _Request:
 
 @dataclass
 class _Ring:
-    """Host memory in pieces that are used in turn. Each is free again after LATE steps. Pinned if the device is a GPU."""
+    """Pieces of host memory that are used in turn, pinned on a GPU. Each is free again after LATE steps."""
 
     pieces: list[Tensor]
     turn: int = field(default=0)

@@ -31,4 +31,4 @@ def make_tracker(name: str, folder: Path, notify: Listener) -> Listener:
     Raises:
         RunError: the tracker's package is not installed.
     """
-    return Guarded(name, Tracker(TRACKERS[name](folder, notify)), notify)
+    return Guarded(name, Tracker(TRACKERS[name](folder, notify), folder / "events.jsonl"), notify)

@@ -11,7 +11,7 @@ from manyheads.run.atomic import write_json
 
 @dataclass(frozen=True)
 class Identity:
-    """The tracker's identifier of the run, and the last step that was passed to the tracker."""
+    """The tracker's identifier of the run, and the last step that the tracker has safely stored."""
 
     id: str
     step: int

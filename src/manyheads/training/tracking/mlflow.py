@@ -50,8 +50,8 @@ class MLflow:
         self._waiting: list[Any] = []
         self._flushed = 0.0
 
-    def begin(self, step: int) -> None:
-        """Create the run, or continue the run whose identifier is in the run folder."""
+    def begin(self, step: int) -> int:
+        """Create the run, or continue the run whose identifier is in the run folder. Return the last stored step."""
         known = read_identity(self._identity_file) if step else None
         store = self._store()
         with _quiet():
@@ -63,6 +63,7 @@ class MLflow:
                 self._client.update_run(self._id, status="RUNNING")
                 self._last = self._last_step()
         self._flushed = time.monotonic()
+        return self._last
 
     def write(self, values: Mapping[str, float], step: int) -> None:
         """Take the values of a step. Steps that the store has are skipped: a resumed run repeats them exactly."""

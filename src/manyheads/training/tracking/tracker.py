@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from manyheads.run.events import read_events
 from manyheads.training.listener import Listener
 
 PROJECT = "manyheads"
@@ -19,10 +20,11 @@ End = Literal["finished", "interrupted", "failed"]
 class Scalars(Protocol):
     """A destination for named numbers."""
 
-    def begin(self, step: int) -> None:
+    def begin(self, step: int) -> int | None:
         """Prepare for values after `step`. Step 0 begins a run. A later step resumes one.
 
-        Values after `step` that were written before are repeated.
+        Values after `step` that were written before are written again. Return the last step that is safely stored: the
+        values of later steps up to `step` are written again, too. None means that all values up to `step` are stored.
         """
 
     def write(self, values: Mapping[str, float], step: int) -> None:
@@ -38,19 +40,23 @@ class Scalars(Protocol):
 class Tracker:
     """A listener that passes on the losses and rates of every step and the metrics of every evaluation.
 
-    Names have the form `group/name`.
+    Names have the form `group/name`. `log`: the run's event log, from which a resumed run repeats the values that the
+    destination lacks.
     """
 
-    def __init__(self, scalars: Scalars) -> None:
+    def __init__(self, scalars: Scalars, log: Path | None = None) -> None:
         self._scalars = scalars
+        self._log = log
         self._open = False
         self._progress: tuple[int, float] | None = None
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Pass on the numbers of one event."""
         if event in ("start", "resume"):
-            self._scalars.begin(fields["at"])
+            stored = self._scalars.begin(fields["at"])
             self._open = True
+            if stored is not None:
+                self._repeat(stored, fields["at"])
         elif event == "step":
             self._scalars.write(self._of_step(fields), fields["step"])
         elif event == "evaluation":
@@ -62,6 +68,17 @@ class Tracker:
             self._close("finished")
         elif event in ("interrupted", "failed"):
             self._close("interrupted" if event == "interrupted" else "failed")
+
+    def _repeat(self, stored: int, at: int) -> None:
+        """Write the values of the steps after `stored`, up to `at`, from the event log."""
+        for event in read_events(self._log) if self._log is not None and stored < at else ():
+            fields: dict[str, Any] = event
+            kind, step = fields.get("event"), fields.get("step", 0)
+            if kind not in ("step", "evaluation") or step > at:
+                continue
+            values = self._of_step(fields) if kind == "step" else _of_evaluation(fields)
+            if step > stored:
+                self._scalars.write(values, step)
 
     def _close(self, end: End) -> None:
         if self._open:

@@ -39,12 +39,15 @@ class WandB:
         self._folder, self._notify = folder, notify
         self._identity_file = folder / "wandb" / "run.json"
         self._id = ""
-        self._last = 0
-        self._waiting: list[tuple[dict[str, float], int]] = []
+        self._stored = self._last = 0
         self._run: Any = None
 
-    def begin(self, step: int) -> None:
-        """Create the run, or continue the run whose identifier is in the run folder."""
+    def begin(self, step: int) -> int:
+        """Create the run, or continue the run whose identifier is in the run folder.
+
+        Return the last step that is stored. A server knows it. Offline it is the last step of a part that was closed:
+        wandb loses some of the values of a killed process.
+        """
         known = read_identity(self._identity_file) if step else None
         self._id = known.id if known else uuid.uuid4().hex[:12]
         with _no_error_reports():
@@ -59,31 +62,24 @@ class WandB:
                 mode=self._mode(),
                 settings=self._settings(),
             )
-        # A server knows the steps that it has. Offline, the run folder knows those that were written.
-        self._last = max(known.step if known else 0, self._run.step - 1)
+        self._stored = self._last = max(known.step if known else 0, self._run.step - 1)
         write_identity(self._identity_file, Identity(self._id, self._last))
         self._announce()
+        return self._stored
 
     def write(self, values: Mapping[str, float], step: int) -> None:
-        """Log the values of a step. Offline they wait for `flush`: the parts of a resumed run must not overlap."""
-        if step <= self._last:
-            return
-        if self._run.offline:
-            self._waiting.append((dict(values), step))
-        else:
+        """Log the values of a step. Steps that are stored are skipped: a resumed run repeats them exactly."""
+        if step > self._stored:
             self._run.log(dict(values), step=step)
+            self._last = step
 
     def flush(self) -> None:
-        """Log the values that wait."""
-        for values, step in self._waiting:
-            self._run.log(values, step=step)
-        if self._waiting:
-            self._last_written(self._waiting[-1][1])
+        """Do nothing: wandb writes by itself."""
 
     def close(self, end: End) -> None:
         """Finish the run and end wandb's process."""
-        self.flush()
         self._run.finish(exit_code=EXIT_CODES[end])
+        write_identity(self._identity_file, Identity(self._id, self._last))
         if self._wandb.run is None:
             self._wandb.teardown()
 
@@ -111,16 +107,10 @@ class WandB:
     def _announce(self) -> None:
         if self._run.offline:
             local = shlex.quote(str(Path(self._run.settings.sync_dir).parent))
-            text = (
-                f"wandb is offline (WANDB_MODE=offline, or no API key); upload the run later with: wandb sync {local}"
-            )
+            text = f"wandb is offline (offline mode or no API key); upload the run later with: wandb sync {local}"
             self._notify("note", text=text)
         elif self._run.url:
             self._notify("note", text=f"wandb: {self._run.url}")
-
-    def _last_written(self, step: int) -> None:
-        self._waiting = []
-        write_identity(self._identity_file, Identity(self._id, step))
 
 
 @contextmanager
