@@ -2,12 +2,13 @@
 # make test    formatting, lint, types, layers and tests
 # make bench   speed on this machine, against other programs (about 50 minutes; QUICK=1, about 10)
 # make image   the server in a container (needs docker and the network)
+# make image-check   the steps of the Dockerfile in a chroot (needs root and debootstrap)
 # All of them make .venv first, once, with every extra.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench image
+.PHONY: demo test bench image image-check
 
 demo: .venv/installed
 	$(BIN)/manyheads demo
@@ -24,6 +25,9 @@ bench: .venv/benched
 
 image:
 	docker build -t manyheads .
+
+image-check: .venv/installed
+	$(BIN)/python -m tests.image.check
 
 # torch is pinned in constraints.txt and installed by pip.
 .venv/installed: pyproject.toml constraints.txt

@@ -112,7 +112,7 @@ def test_predict_reads_files_and_standard_input(trained: manyheads.Run, tmp_path
         "error": "text 'sentence2' is missing",
     }
     assert "standard input:2: text 'sentence2' is missing" in pairs.stderr
-    assert "1 row of 2 could not be answered" in pairs.stderr
+    assert "rows without a prediction: 1 of 2" in pairs.stderr
 
 
 def test_the_course_s_form(trained: manyheads.Run) -> None:
