@@ -66,6 +66,10 @@ class Recipe(Options):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     data_dir: str = "."
+    score: Literal["course"] | None = Field(
+        default=None,
+        description="An additional average over tasks. `course`: the mean in which a correlation r counts (r + 1) / 2.",
+    )
     tasks: dict[str, TaskOptions] = Field(min_length=1)
     model: ModelOptions = ModelOptions()
     batching: BatchingOptions = BatchingOptions()

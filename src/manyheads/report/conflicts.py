@@ -1,4 +1,4 @@
-"""Near-duplicate texts with opposite labels: either a label is wrong, or one word decides."""
+"""Label conflicts: near-duplicate texts with opposite labels. Either a label is wrong, or one word decides."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 from manyheads.data.examples import Examples
 from manyheads.data.split import draw
+from manyheads.report.keys import stored_as
 from manyheads.tasks.task import Task
 
-ALIKE = 0.8
-"""Share of words in common (Jaccard, repeats counted) from which on two examples are near-duplicates."""
+NEAR_DUPLICATE = 0.8
+"""Smallest similarity of near-duplicates: the Jaccard similarity of their words, with repetitions counted."""
 
 SHOWN = 8
 MOST_DEV, MOST_TRAIN = 5_000, 50_000
-"""Examples that are looked at; of more, that many are drawn, the same ones every time."""
+"""Maximum number of examples that are compared. Larger sets are sampled with a fixed seed."""
 
 MOST_FOUND = 2_000
 
@@ -26,7 +27,7 @@ Words = frozenset[tuple[str, int]]
 
 @dataclass(frozen=True)
 class Side:
-    """One example of a clash: which split it stands in, its id, texts and label."""
+    """One example of a conflict: its split, id, texts and label."""
 
     split: str
     id: str
@@ -35,58 +36,62 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Clash:
-    """Two examples, the first a dev one, whose words are alike and whose labels are not."""
+class Conflict:
+    """Two near-duplicates with opposite labels. The first one is a dev example."""
 
-    alike: float
+    similarity: float = stored_as("alike")
     dev: Side
     other: Side
 
 
 @dataclass(frozen=True)
-class Clashes:
-    """The most alike ones, and how many were found among how many examples."""
+class Conflicts:
+    """The conflicts with the highest similarity, the number of all, and the numbers of examples that were compared."""
 
-    shown: tuple[Clash, ...]
-    found: int
+    shown: tuple[Conflict, ...]
+    count: int = stored_as("found")
     dev_examples: int
     train_examples: int
 
 
-def clashes(task: Task, dev: Examples, train: Examples, shown: int = SHOWN) -> Clashes:
-    """Look among dev examples, and between dev and training examples.
+def find_conflicts(task: Task, dev: Examples, train: Examples, shown: int = SHOWN) -> Conflicts:
+    """Compare dev examples with each other and with training examples.
 
-    Labels are opposite where classes differ, or values by half the range. Candidates are pairs that share one of
-    their rarest words (prefix filtering; Chaudhuri et al. 2006, Bayardo et al. 2007), which misses none.
+    Classes are opposite if they differ, values if they differ by half the range. Only pairs that share one of their
+    rarest words are compared, which misses no near-duplicates (prefix filtering; Chaudhuri et al. 2006, Bayardo et al.
+    2007).
     """
     dev, train = draw(dev, MOST_DEV), draw(train, MOST_TRAIN)
-    found = sorted(_pairs(task, dev, train), key=lambda each: -each[0])
-    shown_now = [
-        Clash(alike, _side(task, dev, "dev", one), _side(task, *((dev, "dev") if inside else (train, "train")), other))
-        for alike, one, other, inside in found[:shown]
+    pairs = sorted(_pairs(task, dev, train), key=lambda each: -each[0])
+    most_similar = [
+        Conflict(
+            similarity,
+            _side(task, dev, "dev", one),
+            _side(task, *((dev, "dev") if inside else (train, "train")), other),
+        )
+        for similarity, one, other, inside in pairs[:shown]
     ]
-    return Clashes(tuple(shown_now), len(found), len(dev), len(train))
+    return Conflicts(tuple(most_similar), len(pairs), len(dev), len(train))
 
 
 def _pairs(task: Task, dev: Examples, train: Examples) -> Iterator[tuple[float, int, int, bool]]:
-    """(similarity, dev example, other example, whether that is a dev example too), of opposite labels only."""
+    """Yield (similarity, dev example, other example, whether the other one is a dev example) of every conflict."""
     dev_words, train_words = _words(dev), _words(train)
     counts = Counter(word for words in (*dev_words, *train_words) for word in words)
     index: dict[tuple[str, int], list[int]] = defaultdict(list)
-    found = 0
+    count = 0
     for inside, examples, all_words in ((True, dev, dev_words), (False, train, train_words)):
         for number, words in enumerate(all_words):
-            rare = sorted(words, key=lambda word: (counts[word], word))[
-                : len(words) - math.ceil(ALIKE * len(words)) + 1
-            ]
+            prefix = len(words) - math.ceil(NEAR_DUPLICATE * len(words)) + 1
+            rare = sorted(words, key=lambda word: (counts[word], word))[:prefix]
             for candidate in sorted({each for word in rare for each in index.get(word, ())}):
                 if not _opposite(task, float(dev.targets[candidate]), float(examples.targets[number])):
                     continue
-                alike = _alike(words, dev_words[candidate])
-                if alike >= ALIKE:
-                    yield alike, candidate, number, inside
-                    found += 1
-                    if found >= MOST_FOUND:
+                similarity = _similarity(words, dev_words[candidate])
+                if similarity >= NEAR_DUPLICATE:
+                    yield similarity, candidate, number, inside
+                    count += 1
+                    if count >= MOST_FOUND:
                         return
             if inside:
                 for word in rare:
@@ -94,20 +99,20 @@ def _pairs(task: Task, dev: Examples, train: Examples) -> Iterator[tuple[float, 
 
 
 def _words(examples: Examples) -> list[Words]:
-    """The words of each example, both texts of a pair together; the second "the" is another word than the first."""
+    """Return the words of each example, with both texts of a pair joined. Repetitions of a word are distinct words."""
     return [_numbered(re.findall(r"\w+", " ".join(row).casefold())) for row in zip(*examples.texts, strict=True)]
 
 
 def _numbered(words: Sequence[str]) -> Words:
     seen: Counter[str] = Counter()
-    found = []
+    numbered = []
     for word in words:
-        found.append((word, seen[word]))
+        numbered.append((word, seen[word]))
         seen[word] += 1
-    return frozenset(found)
+    return frozenset(numbered)
 
 
-def _alike(one: Words, other: Words) -> float:
+def _similarity(one: Words, other: Words) -> float:
     shorter, longer = sorted((len(one), len(other)))
     if shorter < ALIKE * longer:
         return 0.0
