@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Calibration:
 
     bins: tuple[Bin, ...]
     error: float
-    expected_error: float = stored_as("chance")
+    expected_error: float = field(metadata=stored_as("chance"))
     count: int
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +45,8 @@ class Disagreement:
     id: str
     texts: tuple[str, ...]
     target: str
-    predictions: tuple[str, str] = stored_as("answers")
-    probabilities: tuple[float, float] | None = stored_as("chances")
+    predictions: tuple[str, str] = field(metadata=stored_as("answers"))
+    probabilities: tuple[float, float] | None = field(metadata=stored_as("chances"))
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Disagreements:
     """
 
     run: str
-    count: int = stored_as("answered_differently")
-    first_correct: int | None = stored_as("first_right")
-    other_correct: int | None = stored_as("other_right")
+    count: int = field(metadata=stored_as("answered_differently"))
+    first_correct: int | None = field(metadata=stored_as("first_right"))
+    other_correct: int | None = field(metadata=stored_as("other_right"))
     shown: tuple[Disagreement, ...]
 
 
@@ -73,7 +73,7 @@ class TaskComparison:
     runs: tuple[str, ...]
     measures: tuple[tuple[Measured, ...], ...]
     differences: tuple[Difference, ...]
-    disagreements: tuple[Disagreements, ...] = stored_as("partings")
+    disagreements: tuple[Disagreements, ...] = field(metadata=stored_as("partings"))
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Comparison:
 
     runs: tuple[str, ...]
     tasks: tuple[TaskComparison, ...]
-    excluded: tuple[str, ...] = stored_as("apart")
+    excluded: tuple[str, ...] = field(metadata=stored_as("apart"))
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def compare(runs: Sequence[Path]) -> Comparison:
     """Compare two or more finished runs by the dev predictions of the models that they ship.
 
     Raises:
-        RunError: there are fewer than two runs, a run is not finished, or no task has the same dev examples in two runs.
+        RunError: there are fewer than two runs, a run is not finished, or no two runs share a task with the same dev
+            examples.
     """
     if len(runs) < 2:
         raise RunError("a comparison needs at least two runs", found=len(runs))
@@ -197,20 +198,18 @@ def _shown(
     rows = np.argsort(-distance, kind="stable")[:SHOWN]
     texts = first.texts or other.texts
     one, two = first.predictions, other.predictions
-    shown = []
-    for row in map(int, rows[distance[rows] > 0]):
-        shown.append(
-            Disagreement(
-                id=one.ids[row],
-                texts=() if texts is None else tuple(column[row] for column in texts),
-                target=one.shown(one.targets[row]),
-                predictions=(one.shown(one.predictions[row]), two.shown(two.predictions[row])),
-                probabilities=None
-                if probabilities is None
-                else (float(probabilities[0, row]), float(probabilities[1, row])),
-            )
+    return tuple(
+        Disagreement(
+            id=one.ids[row],
+            texts=() if texts is None else tuple(column[row] for column in texts),
+            target=one.shown(one.targets[row]),
+            predictions=(one.shown(one.predictions[row]), two.shown(two.predictions[row])),
+            probabilities=None
+            if probabilities is None
+            else (float(probabilities[0, row]), float(probabilities[1, row])),
         )
-    return tuple(shown)
+        for row in map(int, rows[distance[rows] > 0])
+    )
 
 
 def _names(runs: Sequence[Path]) -> list[str]:

@@ -27,8 +27,8 @@ def _blocks(comparison: Comparison) -> Iterator[Block]:
     yield Text(
         f"Differences are paired differences from {comparison.runs[0]}, on the same dev examples. The 95% confidence "
         "intervals cover only the sampling variance of the dev examples. They do not cover seed variance, which single "
-        "runs cannot measure: use a study (manyheads study) with several seeds. The intervals are not corrected for the "
-        "number of comparisons."
+        "runs cannot measure. Use a study with several seeds (manyheads study). The intervals are not corrected for "
+        "the number of comparisons."
     )
     if comparison.excluded:
         yield Items(comparison.excluded)
@@ -60,8 +60,8 @@ def _disagreements(task: TaskComparison, disagreements: Disagreements) -> Iterat
     if disagreements.first_correct is not None and disagreements.other_correct is not None:
         yield Text(
             f"{first} and {other} make different predictions for {disagreements.count:,} of "
-            f"{counted(task.examples, 'example')}. Only {first} is correct for {disagreements.first_correct:,} of them, "
-            f"only {other} for {disagreements.other_correct:,}."
+            f"{counted(task.examples, 'example')}. Only {first} is correct for {disagreements.first_correct:,}, "
+            f"and only {other} is correct for {disagreements.other_correct:,} of them."
         )
     if not disagreements.shown:
         return

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from manyheads.data.examples import Examples
 from manyheads.data.split import draw
@@ -39,7 +39,7 @@ class Side:
 class Conflict:
     """Two near-duplicates with opposite labels. The first one is a dev example."""
 
-    similarity: float = stored_as("alike")
+    similarity: float = field(metadata=stored_as("alike"))
     dev: Side
     other: Side
 
@@ -49,7 +49,7 @@ class Conflicts:
     """The conflicts with the highest similarity, the number of all, and the numbers of examples that were compared."""
 
     shown: tuple[Conflict, ...]
-    count: int = stored_as("found")
+    count: int = field(metadata=stored_as("found"))
     dev_examples: int
     train_examples: int
 
@@ -114,7 +114,7 @@ def _numbered(words: Sequence[str]) -> Words:
 
 def _similarity(one: Words, other: Words) -> float:
     shorter, longer = sorted((len(one), len(other)))
-    if shorter < ALIKE * longer:
+    if shorter < NEAR_DUPLICATE * longer:
         return 0.0
     shared = len(one & other)
     return shared / (len(one) + len(other) - shared)

@@ -18,7 +18,7 @@ OTHERS = "(others)"
 class Confusion:
     """A confusion matrix. `counts[t][p]`: number of examples with true label t and predicted label p.
 
-    `labels`: in the order of the task, the joined ones last. `joined`: number of labels that are joined as the last one.
+    `labels`: in the order of the task, the joined ones last. `joined`: number of labels joined as the last one.
     """
 
     labels: tuple[str, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from manyheads.evaluation.interval import Measured
@@ -32,11 +32,11 @@ class TaskReport:
     kind: str
     metric: str
     value_range: tuple[float, float] | None
-    predictions: TaskPredictions = stored_as("answers")
+    predictions: TaskPredictions = field(metadata=stored_as("answers"))
     measures: tuple[Measured, ...]
     last: Measured
     test: tuple[Measured, ...]
-    majority_accuracy: float | None = stored_as("commonest")
+    majority_accuracy: float | None = field(metadata=stored_as("commonest"))
     curve: tuple[tuple[float, float | None], ...]
     losses: tuple[tuple[float, float], ...]
     confusion: Confusion | None
@@ -45,7 +45,7 @@ class TaskReport:
     by_label: tuple[Group, ...]
     by_length: tuple[Group, ...]
     mistakes: tuple[Mistake, ...]
-    conflicts: Conflicts | None = stored_as("clashes")
+    conflicts: Conflicts | None = field(metadata=stored_as("clashes"))
     texts_missing: str | None
 
 

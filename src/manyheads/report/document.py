@@ -83,8 +83,8 @@ def _calibration(calibration: Calibration) -> str:
     relation = "above" if miscalibrated else "within"
     return (
         f"Expected calibration error in ten bins: {number(calibration.error)}. This is {relation} the range that is "
-        f"expected by chance: 95% of perfectly calibrated models are below {number(calibration.expected_error)} on these "
-        f"examples. Mean confidence minus accuracy: {overconfidence}."
+        f"expected by chance: on these examples, 95% of perfectly calibrated models are below "
+        f"{number(calibration.expected_error)}. Mean confidence minus accuracy: {overconfidence}."
     )
 
 

@@ -10,9 +10,9 @@ import numpy as np
 KEY = "key"
 
 
-def stored_as(key: str) -> Any:
-    """Declare a field of a dataclass that has another key in JSON."""
-    return dataclasses.field(metadata={KEY: key})
+def stored_as(key: str) -> dict[str, str]:
+    """Return the metadata of a dataclass field that has another key in JSON."""
+    return {KEY: key}
 
 
 def plain(value: Any) -> Any:

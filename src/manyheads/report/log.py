@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from manyheads.report.keys import KEY
+from manyheads.report.keys import stored_as
 from manyheads.run.events import read_events
 
 REJECTED_SHOWN = 20
@@ -36,7 +36,7 @@ class Log:
     losses: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
     rejected: list[Rejected] = field(default_factory=list)
     rejected_count: dict[str, int] = field(default_factory=dict)
-    truncated: list[str] = field(default_factory=list, metadata={KEY: "cut"})
+    truncated: list[str] = field(default_factory=list, metadata=stored_as("cut"))
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     evaluation_seconds: float = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,8 +24,8 @@ class Mistake:
     texts: tuple[str, ...]
     target: str
     prediction: str
-    probability: float | None = stored_as("chance")
-    true_probability: float | None = stored_as("true_chance")
+    probability: float | None = field(metadata=stored_as("chance"))
+    true_probability: float | None = field(metadata=stored_as("true_chance"))
 
 
 def mistakes(

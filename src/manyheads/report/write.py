@@ -21,7 +21,8 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     """Write report.html, report.md, report.json and figures/ into `out`. Default: the folder `report` of the run.
 
     Raises:
-        RunError: the folder is not a finished run, one of its files is missing or damaged, or `out` contains other files.
+        RunError: the folder is not a finished run, one of its files is missing or damaged, or `out` contains something
+            other than a report.
     """
     folder = run / "report" if out is None else out
     if folder.exists() and not (folder / "report.html").is_file():

@@ -31,8 +31,8 @@ def run_on_ray(cells: Sequence[Cell], *, address: str, notify: Notify, keep_mode
     """Run every cell once on a Ray cluster. Return whether every run ended, finished or failed.
 
     Each run requests one CPU per thread of its recipe. It also requests a GPU if the cluster has GPUs and the recipe
-    allows them. If a node is lost, its runs are queued again and a note says so. If the process of a run dies, the cell
-    has failed.
+    allows them. If a node is lost, its runs are queued again and a "note" event is sent. If the process of a run
+    dies, the cell has failed.
 
     Args:
         cells: the runs.
@@ -107,7 +107,7 @@ class _Cluster:
             lost = self._lost_nodes()
             if lost:
                 names = ", ".join(sorted(lost))
-                text = f"node {names} is lost: {cell.row}, seed {cell.seed} resumes from its last checkpoint on another node"
+                text = f"lost node {names}: {cell.row}, seed {cell.seed} resumes from its last checkpoint elsewhere"
                 self._notify("note", text=text)
                 self._waiting.appendleft(cell)
                 self._nodes -= lost
@@ -118,7 +118,7 @@ class _Cluster:
             self._notify(event, **fields)
 
     def _lost_nodes(self) -> set[str]:
-        """Return the nodes that have disappeared. Ray takes a while to notice, so this polls for `NODE_PATIENCE` seconds."""
+        """Return the nodes that have disappeared. Polls for `NODE_PATIENCE` seconds."""
         deadline = time.monotonic() + NODE_PATIENCE
         while time.monotonic() < deadline and not self._stop:
             lost = self._nodes - self._alive()

@@ -48,7 +48,7 @@ class RowRuns:
     `which` is "best" or "last", the epoch. `values[which][task]`: float64[S, n], the predictions of the S runs on the n
     dev examples of the task. It is None if a run has no best epoch because none of its evaluations has an average.
     `reported[which][task]`: float64[S], the metric in results.json, NaN where undefined. `epochs[which]`: the epoch of
-    each run. `seconds`: training time of each run. `missing`: the seeds whose runs are not finished and have not failed.
+    each run. `seconds`: training time of each run. `missing`: the seeds whose runs neither finished nor failed.
     `recipe`: the recipe of the last run, or the planned one if no run is finished.
     """
 
@@ -92,7 +92,7 @@ def collect(plan: StudyPlan, out: Path) -> Collected:
 
 
 def study_command(plan: StudyPlan, out: Path) -> str:
-    """Return the command that runs a study, quoted for a shell."""
+    """Return the command line of a study, quoted for a shell."""
     overrides = (word for override in plan.overrides for word in ("--set", override))
     return shlex.join(["manyheads", "study", str(plan.file), *overrides, "--out", str(out)])
 
@@ -147,7 +147,7 @@ def _own_recipe(plan: StudyPlan, row: Row, seed: int, folder: RunFolder) -> Reci
             f"a run of row {row.name} has another recipe than the study",
             where=str(folder.path),
             found="; ".join(changed[:5]),
-            hint=f"if {plan.file} was changed, choose another --out; if the study was run with --set, repeat those options",
+            hint=f"choose another --out if {plan.file} was changed, or repeat the --set options of the study",
         )
     return recipe
 

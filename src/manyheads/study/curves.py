@@ -12,7 +12,7 @@ from manyheads.study.table import RowCurve, Timing, rounded
 
 
 def curves_of(plan: StudyPlan, collected: Collected) -> tuple[RowCurve, ...]:
-    """Return the average and the metrics of each row by epoch, without twins: mean, lowest and highest over its seeds."""
+    """Return the average and the metrics of each row by epoch: mean, lowest and highest over seeds, without twins."""
     all_curves: list[RowCurve] = []
     for row in plan.rows:
         runs = collected.rows[row.name]

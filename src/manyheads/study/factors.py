@@ -17,7 +17,7 @@ def levels_of(recipe: Mapping[str, Any], factors: Mapping[str, FactorOptions]) -
 
 
 def differing(recipes: Sequence[Mapping[str, Any]]) -> dict[str, FactorOptions]:
-    """Return the default factors of a study: the keys in which recipes differ. Keys that vary together are one factor."""
+    """Return the default factors of a study: the keys in which recipes differ. Keys that vary together form one."""
     flat = [dict(_flat(recipe)) for recipe in recipes]
     keys = [key for key in dict.fromkeys(key for each in flat for key in each) if len(_values(flat, key)) > 1]
     groups: dict[tuple[int, ...], list[str]] = {}

@@ -228,7 +228,7 @@ def _alone(recipe: Recipe, task: str) -> Recipe:
 
 
 def _plain(recipe: Recipe) -> dict[str, Any]:
-    """Return the values of a recipe with defaults of pairings and heads filled in, so that equal recipes compare equal."""
+    """Return the values of a recipe with default pairings and heads filled in, so that equal recipes compare equal."""
     plain = recipe.model_dump()
     for name, options in recipe.tasks.items():
         plain["tasks"][name]["pair"] = pairing_of(options)

@@ -117,7 +117,7 @@ class _Local:
         self._events.put((process, None))
 
     def _handle_event(self) -> None:
-        """Handle one event of a process. Return after a short wait without one, so that the caller can check for a stop."""
+        """Handle one event, or return after a short wait without one, so that the caller can check for a stop."""
         try:
             process, line = self._events.get(timeout=0.2)
         except queue.Empty:

@@ -68,8 +68,8 @@ def _notes(
     yield _comparisons(plan, rows)
     if any(row.may_be_best is not None for row in rows):
         yield (
-            'The rows marked "among the best" are not significantly worse than the row with the highest value. This '
-            "set contains the truly best row with 95% confidence."
+            'The rows marked "among the best" (bold average) are not significantly worse than the row with the highest '
+            "value. This set contains the truly best row with 95% confidence."
         )
     if analysis.smallest_difference is not None:
         yield (

@@ -14,7 +14,7 @@ COLUMNS = 3
 
 
 def draw_curves(report: Report) -> Figure:
-    """Draw the dev metric (blue, left axis) and the mean training loss since the previous evaluation (orange, right)."""
+    """Draw the dev metric (blue, left axis) and the mean training loss between evaluations (orange, right)."""
     rows = math.ceil(len(report.tasks) / COLUMNS)
     figure = canvas(2.3 * rows)
     for number_, task in enumerate(report.tasks):

@@ -49,6 +49,6 @@ def reliability_alt(task: TaskReport) -> str | None:
         return None
     calibration = task.calibration
     return (
-        f"Reliability diagram of {task.name}: accuracy over confidence in {len(calibration.bins)} bins; expected calibration "
-        f"error {number(calibration.error)}."
+        f"Reliability diagram of {task.name}: accuracy over confidence in {len(calibration.bins)} bins. "
+        f"Expected calibration error: {number(calibration.error)}."
     )

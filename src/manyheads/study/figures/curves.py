@@ -87,8 +87,8 @@ def _numbers(values: tuple[float | None, ...]) -> NDArray[np.float64]:
 
 
 CURVES = Drawing(
-    "Dev metrics by epoch. Lines: mean over seeds. Bands: lowest to highest seed. Dashed: the baseline. Coloured: the rows "
-    "with the highest values. Grey: the other rows.",
+    "Dev metrics by epoch. Lines: mean over seeds. Bands: lowest to highest seed. Dashed: the baseline. Coloured: the "
+    "rows with the highest values. Grey: the other rows.",
     describe,
     draw,
 )

@@ -66,8 +66,8 @@ def draw(table: Table) -> Figure:
 
 
 PARETO = Drawing(
-    "Dev metric against training time, with 95% confidence intervals. Blue: the Pareto front, rows whose value no faster "
-    "row reaches. The times were measured with parallel runs on the same machine and exclude pretraining.",
+    "Dev metric against training time, with 95% confidence intervals. Blue: the Pareto front, rows whose value no "
+    "faster row reaches. The times were measured with parallel runs on the same machine and exclude pretraining.",
     describe,
     draw,
 )

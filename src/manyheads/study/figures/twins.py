@@ -44,8 +44,8 @@ def draw(table: Table) -> Figure:
 
 
 TWINS = Drawing(
-    "Gain or loss of each task by multitask training, compared with its single-task twin, with 95% confidence intervals. "
-    "Filled: significant at 5% after Holm's correction (blue: gain, orange: loss). Hollow: not significant.",
+    "Gain or loss of each task by multitask training, compared with its single-task twin, with 95% confidence "
+    "intervals. Filled: significant at 5% after Holm's correction (blue: gain, orange: loss). Hollow: not significant.",
     describe,
     draw,
 )

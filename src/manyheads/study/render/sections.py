@@ -155,8 +155,8 @@ def _effects(table: Table) -> Section:
         (Cell(effect.name, mark="name"), Cell(effect.kind), *difference_cells(effect.value)) for effect in table.effects
     ]
     note = (
-        "Main effect: the effect of a level compared with the level of the baseline, in an additive model (least squares "
-        "over the rows). Interaction: the difference of differences over rows that agree in all other factors."
+        "Main effect: the effect of a level compared with the level of the baseline, in an additive model (least "
+        "squares over the rows). Interaction: the difference of differences over rows that agree in all other factors."
     )
     return Section("Effects of the factors", columns, tuple(rows), note)
 
