@@ -11,12 +11,17 @@ from manyheads.errors import RunError
 from manyheads.run.atomic import explained
 
 
+class LockedError(RunError):
+    """Another process holds the lock."""
+
+
 @contextmanager
 def only_writer(lock: Path, what: str, where: Path) -> Iterator[None]:
     """Hold the lock file `lock`, made where it is absent. It is the operating system's own: it goes with the process.
 
     Raises:
-        RunError: another process holds it (the message says `what`), or the folder may not be written.
+        LockedError: another process holds it (the message says `what`).
+        RunError: the folder may not be written.
     """
     with explained(where):
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -25,5 +30,5 @@ def only_writer(lock: Path, what: str, where: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RunError(what, where=str(where), hint="wait for it, or stop it first") from None
+            raise LockedError(what, where=str(where), hint="wait for it, or stop it first") from None
         yield
