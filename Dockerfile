@@ -4,7 +4,7 @@
 # The server needs no network other than its port. `make image-check` runs these steps without a container engine.
 FROM python:3.11-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md constraints.txt ./
+COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY src src
 # Builds of torch for CPUs. The default builds contain several gigabytes for GPUs.
 ARG TORCH_BUILDS=https://download.pytorch.org/whl/cpu
