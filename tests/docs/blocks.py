@@ -24,7 +24,9 @@ Role = Literal["run", "file", "output", "not run", "background"]
 SETUPS = ("files", "run", "study")
 RUNNABLE = ("sh", "python")
 FENCE = re.compile(r"^(?P<indent>[ ]*)(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
-COMMENT = re.compile(r"^\s*<!--\s*(?P<name>file|output|not run|background|setup)\b\s*(?P<colon>:?)\s*(?P<text>.*?)\s*-->\s*$")
+COMMENT = re.compile(
+    r"^\s*<!--\s*(?P<name>file|output|not run|background|setup)\b\s*(?P<colon>:?)\s*(?P<text>.*?)\s*-->\s*$"
+)
 LITERAL_DIRECTIVES = ("code", "code-block", "code-cell", "sourcecode", "doctest", "literalinclude")
 
 
