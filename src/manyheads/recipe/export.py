@@ -23,6 +23,7 @@ from manyheads.inference.manifest import MANIFEST, read_manifest
 from manyheads.inference.onnx_graphs import onnx_engine
 from manyheads.inference.torch_engine import TorchEngine
 from manyheads.inference.torch_graphs import torch_export_engine
+from manyheads.recipe.load import load_recipe
 from manyheads.recipe.measure import Measurement, labelled_examples
 from manyheads.run.atomic import replace_folder
 from manyheads.run.folder import RunFolder
@@ -80,9 +81,9 @@ def export_run(folder: Path, form: str, out: Path | None = None, *, int8: bool =
         largest = largest_difference(TorchEngine(bundle), engine, store, kept)
         measured = None
         if int8:
-            measured = replace(
-                _measured(engine, store, kept), int8=_measured(onnx_engine(target, int8=True), store, kept)
-            )
+            course = load_recipe(run.recipe).score == "course"
+            quantised = _measured(onnx_engine(target, int8=True), store, kept, course_score=course)
+            measured = replace(_measured(engine, store, kept, course_score=course), int8=quantised)
         names = tuple(split.task.name for split in kept)
         found.append(Export(to, names, sum(map(len, kept)), largest, measured))
 
@@ -133,7 +134,7 @@ def _dev_data(run: RunFolder, bundle: Bundle) -> tuple[TextStore, Sequence[Split
     return tokenise_examples(examples, tasks, bundle.tokenizer, None)
 
 
-def _measured(engine: Engine, store: TextStore, splits: Sequence[Split]) -> Measurement:
+def _measured(engine: Engine, store: TextStore, splits: Sequence[Split], *, course_score: bool) -> Measurement:
     started = time.perf_counter()
     metrics = {
         split.task.name: measure(
@@ -142,7 +143,8 @@ def _measured(engine: Engine, store: TextStore, splits: Sequence[Split]) -> Meas
         for split in splits
     }
     seconds = time.perf_counter() - started
-    summary = summarise({split.task.name: split.task for split in splits}, metrics)
+    tasks = {split.task.name: split.task for split in splits}
+    summary = summarise(tasks, metrics, course_score=course_score)
     return Measurement(summary, {split.task.name: len(split) for split in splits}, seconds)
 
 

@@ -61,13 +61,17 @@ def measure_run(
     examples = {name: found for name, found in read.items() if found is not None}
     if not examples:
         raise DataError(f"the recipe names no {split} file", where=str(run.recipe))
-    found = _measure(bundle, tasks, examples)
+    course_score = recipe.score == "course"
+    found = _measure(bundle, tasks, examples, course_score)
     if not int8:
         return found
-    return replace(found, int8=_measure(replace(bundle, model=to_int8(bundle.model)), tasks, examples))
+    quantised = replace(bundle, model=to_int8(bundle.model))
+    return replace(found, int8=_measure(quantised, tasks, examples, course_score))
 
 
-def _measure(bundle: Bundle, tasks: Mapping[str, Task], examples: Mapping[str, Examples]) -> Measurement:
+def _measure(
+    bundle: Bundle, tasks: Mapping[str, Task], examples: Mapping[str, Examples], course_score: bool
+) -> Measurement:
     store, splits = tokenise_examples(list(examples.values()), tasks, bundle.tokenizer, None)
     named = dict(zip(examples, splits, strict=True))
     started = time.perf_counter()
@@ -78,6 +82,7 @@ def _measure(bundle: Bundle, tasks: Mapping[str, Task], examples: Mapping[str, E
         named,
         max_length=bundle.max_length,
         device=torch.device("cpu"),
+        course_score=course_score,
     )
     seconds = time.perf_counter() - started
     return Measurement(scores.summary, {name: len(split) for name, split in named.items()}, seconds)

@@ -10,6 +10,10 @@ from manyheads.errors import RunError
 from manyheads.run.folder import RunFolder
 
 
+REPORT_ONLY = frozenset({"score"})
+"""Keys of a recipe that decide what is reported about a run and not what it computes. They may differ."""
+
+
 def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str], *, but: Container[str] = ()) -> None:
     """Check that a run goes on with the recipe and the data that it began with.
 
@@ -20,7 +24,8 @@ def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str], *, 
     """
     before = _flat(tomllib.loads(folder.recipe.read_text(encoding="utf-8")))
     now = _flat(tomllib.loads(recipe))
-    changed = sorted(key for key in before.keys() | now.keys() if key not in but and before.get(key) != now.get(key))
+    keys = {key for key in before.keys() | now.keys() if key not in but} - REPORT_ONLY
+    changed = sorted(key for key in keys if before.get(key) != now.get(key))
     if changed:
         found = ", ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in changed[:5])
         hint = f"go on with {folder.recipe}, or begin a new run with another --out"

@@ -66,6 +66,11 @@ class Recipe(Options):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     data_dir: str = "."
+    score: Literal["course"] | None = Field(
+        default=None,
+        description='"course": also report the average of the reference course, in which a correlation r counts '
+        "(r + 1) / 2, as `course_score`. Default: `course_score` is null.",
+    )
     tasks: dict[str, TaskOptions] = Field(min_length=1)
     model: ModelOptions = ModelOptions()
     batching: BatchingOptions = BatchingOptions()

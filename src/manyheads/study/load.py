@@ -192,8 +192,16 @@ class _Reader:
         return name
 
     def _metric(self, recipe: Recipe) -> str:
-        allowed = ["average", "course_score", *recipe.tasks]
+        allowed = ["average", *(["course_score"] if recipe.score == "course" else []), *recipe.tasks]
         metric = self.options.metric
+        if metric == "course_score" and metric not in allowed:
+            raise RecipeError(
+                'the metric course_score needs score = "course" in the recipe',
+                where=self._where(("metric",)),
+                found=metric,
+                allowed=", ".join(allowed),
+                hint=f'add score = "course" at the top of {self.options.base}',
+            )
         if metric not in allowed:
             raise RecipeError(
                 "there is no such metric to compare rows by",

@@ -124,7 +124,9 @@ class _Tabulation:
 
     def _figures(self, row: str, which: str) -> Figures:
         tasks = {task: self._interval(row, task, which) for task in self.samples[which][row]}
-        average, course = (self._interval(row, metric, which) for metric in ("average", "course_score"))
+        average = self._interval(row, "average", which)
+        asked = self.plan.row(row).recipe.score == "course"
+        course = self._interval(row, "course_score", which) if asked else None
         return Figures(tasks, average, course, self.collected.rows[row].epochs[which])
 
     def _interval(self, row: str, metric: str, which: str) -> Interval | None:
