@@ -16,6 +16,7 @@ from manyheads.cli.init import init
 from manyheads.cli.predict import predict
 from manyheads.cli.pretrain import pretrain
 from manyheads.cli.report import report
+from manyheads.cli.schema import schema
 from manyheads.cli.serve import serve
 from manyheads.cli.study import study
 from manyheads.cli.table import table
@@ -28,11 +29,10 @@ app = typer.Typer(
     help="One shared text encoder, many tasks: train it on all of them at once, and know what the numbers are worth.",
     epilog="--debug, after any verb, shows the traceback of an error.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    *(demo, init, check, pretrain, train, evaluate, predict),
+    *(demo, init, schema, check, pretrain, train, evaluate, predict),
     *(report, compare, export, serve, study, table),
 )
 for verb in VERBS:
