@@ -13,6 +13,7 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a value: --set training.epochs=3. May be repeated."),
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint in the run folder.")]
 
 
 class TrackerName(StrEnum):
@@ -28,7 +29,7 @@ def train(
     out: Annotated[
         Path | None, typer.Option("--out", help="The run folder. Default: runs/<recipe's name>.", show_default=False)
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")] = False,
+    resume: Resume = False,
     track: Annotated[
         list[TrackerName] | None, typer.Option("--track", help="Hand the run's numbers on too. May be repeated.")
     ] = None,
