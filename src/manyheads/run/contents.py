@@ -69,6 +69,8 @@ RUN_FILES: tuple[FileFacts, ...] = (
             "commit": "Commit of the source tree of manyheads, with `-dirty` if files differ. Null if there is none.",
             "command": "The command and its arguments.",
             "processes": "Number of training processes.",
+            "pretraining": "Summary of the additional pretraining, as in its `pretraining.json`. Only if the recipe has "
+            "`[pretraining]`.",
         },
     ),
     FileFacts(
@@ -142,14 +144,10 @@ RUN_FILES: tuple[FileFacts, ...] = (
         },
     ),
     FileFacts(
-        "report.html",
-        "at the end, by `manyheads train` and `manyheads report`",
-        "The report of the run as one page. `manyheads.train` in Python does not write it.",
-    ),
-    FileFacts(
-        "figures/",
-        "with the report",
-        "The figures of the report as files.",
+        "report/",
+        "at the end by `manyheads train`, and by `manyheads report`",
+        "The report of the run as `report.html`, `report.md` and `report.json`, and its figures. `manyheads.train` in "
+        "Python does not write it.",
     ),
     FileFacts(".lock", "while the run is written", "Lock file: only one process writes a run folder."),
 )
@@ -172,6 +170,15 @@ EVENTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "cut": (
         "Examples are truncated to `max_length` tokens.",
         {"task": "Task.", "split": "`train`, `dev` or `test`.", "examples": "Number of examples.", "text": "The message."},
+    ),
+    "pretraining": (
+        "The additional pretraining is done, or was found in the cache.",
+        {
+            "key": "Key of the pretrained encoder in the cache.",
+            "before": "Held-out loss and perplexity before.",
+            "after": "Held-out loss and perplexity after.",
+            "corpus": "Numbers of texts used and left out.",
+        },
     ),
     "start": (
         "Training starts.",
