@@ -30,6 +30,12 @@ BOUNDS = {
 TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
+SCHEDULES = {
+    "constant": "The learning rate stays the same after the warm-up.",
+    "linear": "The learning rate falls to zero in a straight line after the warm-up.",
+    "cosine": "The learning rate falls to zero as half a cosine after the warm-up.",
+}
+
 # Keys of recipes and studies
 
 
@@ -176,7 +182,7 @@ def menus() -> str:
     from manyheads.model.heads import HEADS
     from manyheads.model.losses import LOSSES
     from manyheads.tasks import KINDS
-    from manyheads.training.schedule import SCHEDULES
+    from manyheads.training.schedule import SHAPES
     from manyheads.training.weighting import WEIGHTING
 
     reads = {"single": "one text", "cross": "a pair in one sequence", "bi": "a pair in two sequences"}
@@ -189,7 +195,7 @@ def menus() -> str:
     lines += _menu("Metrics", "tasks.NAME.metric", METRICS, notes)
     lines += _menu("Batching strategies", "batching.strategy", BATCHING)
     lines += _menu("Loss weighting", "training.weighting", WEIGHTING)
-    lines += _menu("Schedules", "training.schedule", SCHEDULES)
+    lines += _menu("Schedules", "training.schedule", {name: None for name in SHAPES}, {n: SCHEDULES[n] for n in SHAPES})
     return "\n".join(lines)
 
 
@@ -203,12 +209,14 @@ def _menu(title: str, key: str, members: Mapping[str, object], notes: Mapping[st
 
 def _sentences(member: object) -> str:
     """The first paragraph of a docstring, on one line."""
-    text = inspect.getdoc(member) or ""
+    text = (inspect.getdoc(member) or "") if member is not None else ""
     return " ".join(text.split("\n\n", maxsplit=1)[0].split())
 
 
 def _source(member: object) -> str:
     """The source of a method, as its docstring or that of its module names it."""
+    if member is None:
+        return ""
     for text in (inspect.getdoc(member) or "", inspect.getdoc(inspect.getmodule(member)) or ""):
         found = re.search(r"^Sources?: (.*?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
         if found is not None:
@@ -389,8 +397,13 @@ def server_limits() -> str:
 
     from manyheads.inference.server.options import ServerOptions
 
-    rows = [f"| `{each.name}` | {each.default} |" for each in fields(ServerOptions) if isinstance(each.default, int | float)]
-    return "\n".join(["| Limit | Default |", "|---|---|", *rows, ""])
+    meanings = dict(re.findall(r"^ *(\w+): (.+)$", inspect.getdoc(ServerOptions) or "", re.MULTILINE))
+    rows = [
+        f"| `{each.name}` | {each.default} | {meanings.get(each.name, '')} |"
+        for each in fields(ServerOptions)
+        if isinstance(each.default, int | float)
+    ]
+    return "\n".join(["| Limit | Default | Meaning |", "|---|---|---|", *rows, ""])
 
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
