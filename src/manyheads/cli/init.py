@@ -82,7 +82,9 @@ def init(
     name = quote(str(output))
     typer.echo(f"Wrote {output}.", err=True)
     typer.echo(f"{'Updated' if replaced else 'Wrote'} {schema}, which editors use to check the recipe.", err=True)
-    typer.echo(f"Read the recipe, then check and train it:\n  manyheads check {name}\n  manyheads train {name}", err=True)
+    typer.echo(
+        f"Read the recipe, then check and train it:\n  manyheads check {name}\n  manyheads train {name}", err=True
+    )
 
 
 def _check_ours(schema: Path) -> None:

@@ -101,5 +101,5 @@ class PretrainingOptions(Options):
     @model_validator(mode="after")
     def _shares(self) -> Self:
         if self.replace_share + self.random_share > 1:
-            raise ValueError("the sum of replace_share and random_share is greater than 1")
+            raise ValueError("replace_share and random_share add up to more than 1")
         return self

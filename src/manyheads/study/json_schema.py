@@ -13,7 +13,16 @@ from typing import Any
 
 import manyheads
 from manyheads.recipe.check_options import NAME
-from manyheads.recipe.json_schema import DRAFT, TASK_NAME, Schema, keys_within, partial, recipe_schema, schema_of
+from manyheads.recipe.json_schema import (
+    DRAFT,
+    TASK_NAME,
+    Schema,
+    keys_within,
+    partial,
+    recipe_schema,
+    schema_of,
+    unseen,
+)
 from manyheads.study.load import REMARK, ROW_NAME
 from manyheads.study.schema import StudyOptions
 
@@ -37,7 +46,7 @@ def study_schema() -> Schema:
     keys["factors"]["additionalProperties"] = _factor(keys["factors"]["additionalProperties"])
     some = [{"required": [key], "properties": {key: {"minProperties": 1}}} for key in ("rows", "grid")]
     definitions = {"task": task, "recipe": recipe, "key": _factor_key(recipe, task)}
-    return {"$schema": DRAFT, "title": "manyheads study", **schema, "anyOf": some, "definitions": definitions}
+    return {"$schema": DRAFT, "title": "manyheads study", **schema, **unseen(anyOf=some), "definitions": definitions}
 
 
 def _by_reference(recipe: Schema) -> Schema:
