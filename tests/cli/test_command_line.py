@@ -52,7 +52,7 @@ def test_train_from_a_recipe_to_answers(tiny_recipe: Path, tmp_path: Path) -> No
         assert word in done.stdout
     again = manyheads_("train", tiny_recipe, "--out", out, "--set", "training.max_steps=4")
     assert again.returncode == 1
-    assert "exists already" in again.stderr
+    assert "already exists" in again.stderr
     assert "--resume" in again.stderr
 
 
