@@ -1,8 +1,8 @@
-# make demo    train on the corpus that comes with the package
-# make test    formatting, lint, types, layers and tests
-# make bench   speed on this machine, against other programs (about 50 minutes; QUICK=1, about 10)
-# make image   the server in a container (needs docker and the network)
-# All of them make .venv first, once, with every extra.
+# make demo    train on the demo corpus of the package
+# make test    check formatting, lint, types and layers, and run the tests
+# make bench   measure the speed and compare it with other programs (about 50 minutes; about 10 with QUICK=1)
+# make image   build a container image of the server (needs docker and a network)
+# All targets but `image` first create .venv with every extra, once.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -25,7 +25,7 @@ bench: .venv/benched
 image:
 	docker build -t manyheads .
 
-# torch is pinned in constraints.txt and installed by pip.
+# pip installs the versions that constraints.txt pins, torch included.
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev]'

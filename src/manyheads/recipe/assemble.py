@@ -35,7 +35,7 @@ from manyheads.run.folder import RunFolder
 from manyheads.run.provenance import collect
 from manyheads.training.checkpoint import Checkpoints, Progress, load_weights
 from manyheads.training.distributed import Processes, joined
-from manyheads.training.listener import Listener, Listeners
+from manyheads.training.listener import Listener, Listeners, report_end
 from manyheads.training.loop import Loop
 from manyheads.training.memory import keep_freed_memory
 from manyheads.training.record import write_predictions, write_results, write_results_csv
@@ -79,7 +79,7 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequenc
         latest = checkpoints.latest()
         if latest is None:
             processes.from_main(folder.clear)
-        with stop.listening():
+        with stop.listening(), report_end(Listeners(listeners)):
             return _Assembly(recipe, folder, checkpoints, listeners, stop, processes).run(latest)
 
 
