@@ -68,7 +68,8 @@ class Recipe(Options):
     data_dir: str = "."
     score: Literal["course"] | None = Field(
         default=None,
-        description="An additional average over tasks. `course`: the mean in which a correlation r counts (r + 1) / 2.",
+        description='"course" also computes `course_score`, the average that the course of the reference study uses. '
+        "In it, a correlation r (pearson or spearman) counts as (r + 1) / 2. Default: only the plain average.",
     )
     tasks: dict[str, TaskOptions] = Field(min_length=1)
     model: ModelOptions = ModelOptions()
