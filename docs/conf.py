@@ -48,5 +48,8 @@ copybutton_exclude = ".linenos, .gp"
 # References that have no page: types of other libraries (the site is built without a network, so their inventories are
 # not read), and types of this package that no page describes.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(collections|pathlib|typing|enum|abc|numpy|np|torch|nn|pydantic|NDArray|Tensor|Path|Sequence|Mapping|Iterable|Iterator|Callable|Protocol|Any|Literal|Self)(\..*)?"),
+    (
+        r"py:.*",
+        r"(collections|pathlib|typing|enum|abc|numpy|np|torch|nn|pydantic|NDArray|Tensor|Path|Sequence|Mapping|Iterable|Iterator|Callable|Protocol|Any|Literal|Self)(\..*)?",
+    ),
 ]

@@ -195,7 +195,7 @@ def menus() -> str:
     lines += _menu("Metrics", "tasks.NAME.metric", METRICS, notes)
     lines += _menu("Batching strategies", "batching.strategy", BATCHING)
     lines += _menu("Loss weighting", "training.weighting", WEIGHTING)
-    lines += _menu("Schedules", "training.schedule", {name: None for name in SHAPES}, {n: SCHEDULES[n] for n in SHAPES})
+    lines += _menu("Schedules", "training.schedule", dict.fromkeys(SHAPES), {n: SCHEDULES[n] for n in SHAPES})
     return "\n".join(lines)
 
 
@@ -240,10 +240,15 @@ def commands() -> str:
         facts = COMMANDS[name]
         lines += [f"\n(command-{name})=\n## `manyheads {name}`\n", f"{_help(command.help)}\n"]
         arguments = [each for each in command.params if each.param_type_name == "argument"]
-        usage = " ".join(["manyheads", name, "[OPTIONS]", *(str(each.make_metavar(_context(command))) for each in arguments)])
+        usage = " ".join(
+            ["manyheads", name, "[OPTIONS]", *(str(each.make_metavar(_context(command))) for each in arguments)]
+        )
         lines += ["```text", usage, "```\n", f"```{{program}} manyheads {name}\n```\n"]
         for argument in arguments:
-            lines += [f"```{{option}} {argument.make_metavar(_context(command)).strip('[]').rstrip('.')}", _help(argument.help)]
+            lines += [
+                f"```{{option}} {argument.make_metavar(_context(command)).strip('[]').rstrip('.')}",
+                _help(argument.help),
+            ]
             lines += ["```\n"]
         for option in command.params:
             if option.param_type_name == "option" and not option.hidden:

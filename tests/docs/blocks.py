@@ -104,7 +104,7 @@ class _Parser:
             raise self._error(self._marker[0], "no code block follows this comment")
 
     def _check_directive(self, info: str, line: int) -> None:
-        if info[1:].split("}")[0] in LITERAL_DIRECTIVES:
+        if info[1:].split("}", maxsplit=1)[0] in LITERAL_DIRECTIVES:
             raise self._error(line, "write a plain fence (```python), so that the block is run")
         self._reject_marker()
 

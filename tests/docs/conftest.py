@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import CORPUS
 from tests.docs.blocks import Block, Page
 from tests.docs.runner import PageRun, Server

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-
 from tests.docs.blocks import read_page
 from tests.docs.runner import ROOT, PageRun, Server
 

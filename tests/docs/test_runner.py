@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.docs.blocks import parse
 from tests.docs.runner import BlockError, PageRun, Server
 

@@ -1,4 +1,4 @@
-"""Label conflicts: near-duplicate texts with opposite labels. Either a label is wrong, or one word decides."""
+"""Label conflicts: near-duplicate texts with conflicting labels. Either a label is wrong, or one word decides."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Conflict:
-    """Two near-duplicates with opposite labels. The first one is a dev example."""
+    """Two near-duplicates with conflicting labels. The first one is a dev example."""
 
     similarity: float = field(metadata=stored_as("alike"))
     dev: Side
@@ -57,9 +57,9 @@ class Conflicts:
 def find_conflicts(task: Task, dev: Examples, train: Examples, shown: int = SHOWN) -> Conflicts:
     """Compare dev examples with each other and with training examples.
 
-    Classes are opposite if they differ, values if they differ by half the range. Only pairs that share one of their
-    rarest words are compared, which misses no near-duplicates (prefix filtering; Chaudhuri et al. 2006, Bayardo et al.
-    2007).
+    Classes conflict if they differ, values if they differ by at least half the range. Only pairs that share one of
+    their rarest words are compared, which misses no near-duplicates (prefix filtering; Chaudhuri et al. 2006, Bayardo
+    et al. 2007).
     """
     dev, train = draw(dev, MOST_DEV), draw(train, MOST_TRAIN)
     pairs = sorted(_pairs(task, dev, train), key=lambda each: -each[0])
@@ -85,7 +85,7 @@ def _pairs(task: Task, dev: Examples, train: Examples) -> Iterator[tuple[float, 
             prefix = len(words) - math.ceil(NEAR_DUPLICATE * len(words)) + 1
             rare = sorted(words, key=lambda word: (counts[word], word))[:prefix]
             for candidate in sorted({each for word in rare for each in index.get(word, ())}):
-                if not _opposite(task, float(dev.targets[candidate]), float(examples.targets[number])):
+                if not _conflicting(task, float(dev.targets[candidate]), float(examples.targets[number])):
                     continue
                 similarity = _similarity(words, dev_words[candidate])
                 if similarity >= NEAR_DUPLICATE:
@@ -120,7 +120,7 @@ def _similarity(one: Words, other: Words) -> float:
     return shared / (len(one) + len(other) - shared)
 
 
-def _opposite(task: Task, one: float, other: float) -> bool:
+def _conflicting(task: Task, one: float, other: float) -> bool:
     if task.kind.value_range is None:
         return one != other
     low, high = task.kind.value_range

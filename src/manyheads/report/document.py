@@ -134,19 +134,21 @@ def _conflicts(conflicts: Conflicts) -> Iterator[Block]:
     yield Heading("Label conflicts", 3)
     examples = f"{conflicts.dev_examples:,} dev and {counted(conflicts.train_examples, 'training example')}"
     if not conflicts.shown:
-        yield Text(f"No near-duplicates (80% of their words in common) with opposite labels among {examples}.")
+        yield Text(f"No near-duplicates (80% of their words in common) with conflicting labels among {examples}.")
         return
     verb = "has" if conflicts.count == 1 else "have"
     yield Text(
         f"{counted(conflicts.count, 'pair')} of near-duplicates (80% of their words in common) among {examples} {verb} "
-        "opposite labels. Either a label is wrong, or one word decides."
+        "conflicting labels. Either a label is wrong, or one word decides."
     )
     rows = tuple(
         (share(each.similarity), _side(each.dev), each.dev.label, _side(each.other), each.other.label)
         for each in conflicts.shown
     )
     columns = ("words in common", "dev example", "its label", "other example", "its label")
-    yield Grid("Near-duplicates with opposite labels", columns, rows, words=frozenset({1, 3}), long=frozenset({1, 3}))
+    yield Grid(
+        "Near-duplicates with conflicting labels", columns, rows, words=frozenset({1, 3}), long=frozenset({1, 3})
+    )
 
 
 def _side(side: Side) -> str:

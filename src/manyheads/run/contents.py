@@ -169,7 +169,12 @@ EVENTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "warning": ("Something that may need attention.", {"text": "The message."}),
     "cut": (
         "Examples are truncated to `max_length` tokens.",
-        {"task": "Task.", "split": "`train`, `dev` or `test`.", "examples": "Number of examples.", "text": "The message."},
+        {
+            "task": "Task.",
+            "split": "`train`, `dev` or `test`.",
+            "examples": "Number of examples.",
+            "text": "The message.",
+        },
     ),
     "pretraining": (
         "The additional pretraining is done, or was found in the cache.",

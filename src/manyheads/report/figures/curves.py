@@ -41,6 +41,8 @@ def curves_alt(report: Report) -> str:
     parts = []
     for task in report.tasks:
         known = [value for _, value in task.curve if value is not None]
-        if known:
+        if len(known) == 1:
+            parts.append(f"{task.name}: {name_of(task.metric)} {number(known[0])}")
+        elif known:
             parts.append(f"{task.name}: {name_of(task.metric)} from {number(known[0])} to {number(known[-1])}")
     return f"Dev metrics by epoch. {'; '.join(parts)}."

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from manyheads.evaluation.interval import share
 from manyheads.report.content import TaskReport
 from manyheads.report.words import number
+from manyheads.study.counted import counted
 from manyheads.study.figures.style import BLUE, GREY, canvas, light_grid
 
 
@@ -49,6 +50,6 @@ def reliability_alt(task: TaskReport) -> str | None:
         return None
     calibration = task.calibration
     return (
-        f"Reliability diagram of {task.name}: accuracy over confidence in {len(calibration.bins)} bins. "
+        f"Reliability diagram of {task.name}: accuracy over confidence in {counted(len(calibration.bins), 'bin')}. "
         f"Expected calibration error: {number(calibration.error)}."
     )

@@ -23,11 +23,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """The title of a column. `optional`: a terminal that is too narrow for the whole section omits the column."""
+    """The title of a column.
+
+    `optional`: a terminal that is too narrow for the whole section omits the column. `attached`: the column is always
+    shown together with the column before it.
+    """
 
     title: str
     numeric: bool = True
     optional: bool = False
+    attached: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,8 @@ def _main(table: Table) -> Section:
         Column("average"),
         *((Column("course score"),) if table.has_course_score else ()),
         Column(f"difference in {metric_title(table)}"),
-        Column("p"),
-        Column("p (Holm)"),
+        Column("p", attached=True),
+        Column("p (Holm)", attached=True),
         Column("among the best", numeric=False),
     ]
     rows = [tuple(_main_row(table, row)) for row in table.listed]
@@ -103,7 +108,7 @@ def _seeds(seeds: Sequence[int]) -> str:
 def _by_task(table: Table) -> Section:
     columns = [Column("row", numeric=False)]
     for task in table.tasks:
-        columns += [Column(f"{task.name} ({task.metric})"), Column("p (Holm)")]
+        columns += [Column(f"{task.name} ({task.metric})"), Column("p (Holm)", attached=True)]
     rows = []
     for row in table.listed:
         if any(difference is not None for difference in row.differences.values()):
@@ -123,8 +128,8 @@ def _twins(table: Table) -> Section:
         Column("trained together"),
         Column("trained alone"),
         Column("gain"),
-        Column("p"),
-        Column("p (Holm)"),
+        Column("p", attached=True),
+        Column("p (Holm)", attached=True),
     )
     rows = [
         (
@@ -148,8 +153,8 @@ def _effects(table: Table) -> Section:
         Column("factor", numeric=False),
         Column("kind", numeric=False),
         Column(f"effect on {metric_title(table)}"),
-        Column("p"),
-        Column("p (Holm)"),
+        Column("p", attached=True),
+        Column("p (Holm)", attached=True),
     )
     rows = [
         (Cell(effect.name, mark="name"), Cell(effect.kind), *difference_cells(effect.value)) for effect in table.effects
