@@ -123,7 +123,7 @@ STAGES: dict[str, Callable[[Path], object]] = {"read": read, "tokenise": tokenis
 
 
 def measure(folder: Path, file: Path, stage: str) -> dict[str, float]:
-    """Run a stage in a process of its own. Return its seconds, and its anonymous memory at the start and at its peak."""
+    """Run a stage in a process of its own. Return its seconds and its anonymous memory at the start and at the peak."""
     command = [sys.executable, "-m", "benchmarks.corpus", "--stage", stage, "--file", str(file)]
     environment = {**os.environ, "MANYHEADS_CACHE": str(folder / "cache"), "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)

@@ -72,7 +72,7 @@ class PairTrainer:
         return clock.seconds
 
     def evaluate(self, picks: Sequence[Pick]) -> float:
-        """Compute the outputs of dev pairs in batches of 64 and return the seconds. It tokenises and sorts by length."""
+        """Tokenise dev pairs, sort them by length and compute their outputs in batches of 64. Return the seconds."""
         pairs = self.work.dev_texts(picks)
         started = time.perf_counter()
         self.model.predict(pairs, batch_size=64, show_progress_bar=False)

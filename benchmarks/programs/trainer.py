@@ -72,7 +72,7 @@ class HubTrainer:
         return clock.seconds
 
     def evaluate(self, picks: Sequence[Pick]) -> float:
-        """Compute the outputs of dev examples in batches of 64 and return the seconds. `grouped` sorts them by length."""
+        """Compute the outputs of dev examples in batches of 64, sorted by length if `grouped`. Return the seconds."""
         started = time.perf_counter()
         if self.grouped:
             tokens = self.work.tokens(picks, "dev")

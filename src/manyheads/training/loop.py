@@ -26,8 +26,8 @@ class Loop(Generic[B]):
 
     `batch(k)`: returns batch number k, a pure function of k. `evaluate()`: returns the current scores of the model,
     with an `average` if an evaluation can be the best one. `record(progress, is_best)`: called after each evaluation
-    and before the checkpoint. It must be safe to repeat. `early_stopping`: the run ends after this many evaluations
-    without a better average. `pending`: the fields of the steps whose losses are not known yet.
+    and before the checkpoint. It must be safe to repeat. `early_stopping`: number of evaluations without a better
+    average after which the run ends. `pending`: the fields of the steps whose losses are not known yet.
     """
 
     model: nn.Module

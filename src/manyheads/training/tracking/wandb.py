@@ -91,7 +91,7 @@ class WandB:
         return mode if self._wandb.login(prompt=False) else "offline"
 
     def _settings(self) -> Any:
-        """Turn off what wandb collects or prints besides the values: output, system metrics, code, git."""
+        """Turn off printing and the collection of anything but the values: output, system metrics, code, git."""
         return self._wandb.Settings(
             console="off",
             silent=True,
