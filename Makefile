@@ -2,12 +2,13 @@
 # make test    check formatting, lint, types and layers, and run the tests
 # make bench   measure the speed and compare it with other programs (about 50 minutes; about 10 with QUICK=1)
 # make image   build a container image of the server (needs docker and a network)
+# make image-check   run the steps of the Dockerfile in a chroot (needs root and debootstrap)
 # All targets but `image` first create .venv with every extra, once.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench image
+.PHONY: demo test bench image image-check
 
 demo: .venv/installed
 	$(BIN)/manyheads demo
@@ -24,6 +25,9 @@ bench: .venv/benched
 
 image:
 	docker build -t manyheads .
+
+image-check: .venv/installed
+	$(BIN)/python -m tests.image.check
 
 # pip installs the versions that constraints.txt pins, torch included.
 .venv/installed: pyproject.toml constraints.txt

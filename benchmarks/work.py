@@ -14,7 +14,7 @@ from manyheads.data.batching import BATCHING
 from manyheads.data.dataset import Split, assemble, lengths
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.model.weights import EncoderSource, resolve
-from manyheads.recipe.build import settle, use_threads
+from manyheads.recipe.build import resolve_recipe, use_threads
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
@@ -85,7 +85,7 @@ def load_work(recipe: Path, changes: Sequence[str]) -> Work:
         raise SystemExit(f"the data folder {DATA} is missing; set MANYHEADS_DATA to the folder of the course's files")
     loaded = load_recipe(recipe, [f"data_dir={DATA}", "device=cpu", *changes])
     data = read_tasks(loaded, lambda *_, **__: None)
-    settled = settle(loaded, [each.task for each in data], use_threads(loaded))
+    settled = resolve_recipe(loaded, [each.task for each in data], use_threads(loaded))
     source = resolve(settled.encoder, Path.cwd())
     tokenizer = Tokenizer.load(source.folder)
     return Work(settled, tokenise_tasks(data, tokenizer), source, tokenizer)

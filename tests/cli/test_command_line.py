@@ -52,7 +52,7 @@ def test_train_from_a_recipe_to_answers(tiny_recipe: Path, tmp_path: Path) -> No
         assert word in done.stdout
     again = manyheads_("train", tiny_recipe, "--out", out, "--set", "training.max_steps=4")
     assert again.returncode == 1
-    assert "exists already" in again.stderr
+    assert "already exists" in again.stderr
     assert "--resume" in again.stderr
 
 
@@ -112,7 +112,7 @@ def test_predict_reads_files_and_standard_input(trained: manyheads.Run, tmp_path
         "error": "text 'sentence2' is missing",
     }
     assert "standard input:2: text 'sentence2' is missing" in pairs.stderr
-    assert "1 row of 2 could not be answered" in pairs.stderr
+    assert "rows without a prediction: 1 of 2" in pairs.stderr
 
 
 def test_the_course_s_form(trained: manyheads.Run) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import manyheads
+from manyheads.recipe.assemble import train
 from manyheads.recipe.load import load_recipe
+from manyheads.recipe.measure import measure_run
 from manyheads.run.events import read_events
 
 TASKS = {"sentiment": "accuracy", "paraphrase": "accuracy", "similarity": "pearson"}
@@ -23,8 +26,7 @@ def test_results_name_best_and_last_with_every_metric(trained: manyheads.Run) ->
         assert set(entry["tasks"]) == set(TASKS)
         primary = [entry["tasks"][task][metric] for task, metric in TASKS.items()]
         assert entry["average"] == pytest.approx(np.mean(primary))
-        mapped = [*primary[:2], (primary[2] + 1) / 2]
-        assert entry["course_score"] == pytest.approx(np.mean(mapped))
+        assert entry["course_score"] is None
     assert results["last"]["step"] == results["steps"] == 24
     assert results["examples"] == 24 * 16
     assert results["examples_per_second"] == pytest.approx(results["examples"] / results["seconds"], rel=1e-2)
@@ -94,3 +96,21 @@ def test_any_number_of_tasks(count: int, trained: manyheads.Run, tmp_path_factor
     changed = recipe.model_copy(update={"tasks": tasks, "training": training})
     run = manyheads.train(changed, tmp_path_factory.mktemp("count") / "run")
     assert list(run.results["last"]["tasks"]) == list(tasks)
+
+
+def test_the_course_score_can_be_asked_for_when_a_run_is_resumed(tiny_recipe: Path, tmp_path: Path) -> None:
+    changes = ["training.max_steps=2", "training.evaluate_every=1", "training.checkpoint_every=1"]
+    out = tmp_path / "run"
+
+    def stop(event: str, **_: object) -> None:
+        if event == "checkpoint":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(load_recipe(tiny_recipe, changes), out, listeners=[stop])
+    run = train(load_recipe(tiny_recipe, [*changes, "score=course"]), out, resume=True)
+    for entry in (run.results["best"], run.results["last"]):
+        primary = [entry["tasks"][task][metric] for task, metric in TASKS.items()]
+        assert entry["course_score"] == pytest.approx(np.mean([*primary[:2], (primary[2] + 1) / 2]))
+    assert load_recipe(out / "recipe.toml").score == "course"
+    assert measure_run(out).scores["course_score"] == pytest.approx(run.results["best"]["course_score"], abs=1e-6)
