@@ -174,5 +174,5 @@ def test_errors_name_the_mistake(change: str, message: str, tiny_recipe: Path) -
 
 
 def test_the_command_needs_the_table(tiny_recipe: Path) -> None:
-    with pytest.raises(RecipeError, match="nothing of pretraining"):
+    with pytest.raises(RecipeError, match=r"no \[pretraining\] table"):
         manyheads.pretrain(tiny_recipe)
