@@ -22,8 +22,8 @@ from manyheads.inference.card import TaskFiles, encoder_licence, model_card
 from manyheads.model.forward import forward_split
 from manyheads.model.weights import EncoderSource, resolve
 from manyheads.recipe.build import build_model, make_optimizer, make_plan, settle, use_threads
-from manyheads.recipe.prepare import TaskData, read_tasks, rejected_rows, tokenise_tasks
 from manyheads.recipe.load import load_recipe
+from manyheads.recipe.prepare import TaskData, read_tasks, rejected_rows, tokenise_tasks
 from manyheads.recipe.pretrain import pretrained
 from manyheads.recipe.same import check_same
 from manyheads.recipe.schema import Recipe

@@ -9,7 +9,6 @@ from typing import Any
 from manyheads.errors import RunError
 from manyheads.run.folder import RunFolder
 
-
 REPORT_ONLY = frozenset({"score"})
 """Keys of a recipe that decide what is reported about a run and not what it computes. They may differ."""
 
