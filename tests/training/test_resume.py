@@ -97,7 +97,7 @@ def test_a_finished_run_is_returned_as_it_is(tiny_recipe: Path, whole: Path) -> 
     recipe = load_recipe(tiny_recipe, CHANGES)
     run = train(recipe, whole, resume=True, listeners=[lambda event, **fields: said.append(f"{event} {fields}")])
     assert len(said) == 1
-    assert "finished already" in said[0]
+    assert "already finished" in said[0]
     assert run.results == RunFolder(whole).read_results()
     assert contents(whole) == before
 
