@@ -182,7 +182,7 @@ def test_a_run_agrees_with_the_plain_run_and_reports_its_steps_late(
         return steps._on_device(*parts[:7])
 
     monkeypatch.setattr("manyheads.recipe.assemble.make_steps", on_device)
-    monkeypatch.setattr("manyheads.training.device.stepper._Asked.known", lambda _: False)
+    monkeypatch.setattr("manyheads.training.device.stepper._Request.known", lambda _: False)
     late = manyheads.train(tiny_recipe, tmp_path / "late", changes=changes)
     expected, actual = ([*read_events(run.folder.events)] for run in (plain, late))
     kinds = [event["event"] for event in actual if event["event"] in ("step", "evaluation")]
