@@ -1,5 +1,6 @@
 # make demo    train on the demo corpus of the package
 # make test    check formatting, lint, types and layers, and run the tests
+# make docs    the documentation site, into docs/_build/html
 # make bench   measure the speed and compare it with other programs (about 50 minutes; about 10 with QUICK=1)
 # make image   build a container image of the server (needs docker and a network)
 # All targets but `image` first create .venv with every extra, once.
@@ -7,7 +8,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench image
+.PHONY: demo test docs bench image
 
 demo: .venv/installed
 	$(BIN)/manyheads demo
@@ -18,6 +19,11 @@ test: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --dist=worksteal
+
+# -n: every reference must have a target; -W: a warning is an error. No network is used.
+docs: .venv/installed
+	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m tests.docs.links docs/_build/html README.md
 
 bench: .venv/benched
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
