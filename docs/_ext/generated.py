@@ -197,7 +197,7 @@ def menus() -> str:
     lines += _menu("Metrics", "tasks.NAME.metric", METRICS, notes)
     lines += _menu("Batching strategies", "batching.strategy", BATCHING)
     lines += _menu("Loss weighting", "training.weighting", WEIGHTING)
-    lines += _menu("Schedules", "training.schedule", {name: None for name in SHAPES}, {n: SCHEDULES[n] for n in SHAPES})
+    lines += _menu("Schedules", "training.schedule", dict.fromkeys(SHAPES), {n: SCHEDULES[n] for n in SHAPES})
     return "\n".join(lines)
 
 
@@ -237,7 +237,9 @@ def commands() -> str:
     from manyheads.cli.main import app
 
     group: Any = typer.main.get_command(app)
-    types = {callback.__name__: get_type_hints(callback) for each in app.registered_commands if (callback := each.callback)}
+    types = {
+        callback.__name__: get_type_hints(callback) for each in app.registered_commands if (callback := each.callback)
+    }
     lines = ["\n## Exit statuses of all commands\n", *_statuses(COMMON)]
     for name, command in group.commands.items():
         facts = COMMANDS[name]

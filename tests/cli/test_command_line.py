@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from tests.cli.program import manyheads_
 from typer.testing import CliRunner
 
 import manyheads
 from manyheads.cli.main import COMMANDS, app
-from tests.cli.program import manyheads_
 
 CORPUS = Path(manyheads.__file__).parent / "demo" / "corpus"
 NAMES = [command.__name__ for command in COMMANDS]

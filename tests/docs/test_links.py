@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.docs.links import markdown_problems, problems
 
 ROOT = Path(__file__).parents[2]
 
-PAGE = '<a href="#here">a</a><h2 id="here"></h2><a href="b.html#there">b</a><img src="a.png"><a href="https://x.org">x</a>'
+PAGE = (
+    '<a href="#here">a</a><h2 id="here"></h2><a href="b.html#there">b</a><img src="a.png"><a href="https://x.org">x</a>'
+)
 
 
 def site(folder: Path, page: str, css: str = "") -> Path:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+from tests.run.test_contents import check, keys
+
 import manyheads
 from manyheads.inference.contents import BUNDLE_FILES
-from tests.run.test_contents import check, keys
 
 
 def test_its_files_are_those_documented(trained: manyheads.Run) -> None:

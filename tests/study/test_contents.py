@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.run.test_contents import check, keys
+
 from manyheads.study.contents import STUDY_FILES, TABLE
 from manyheads.study.write import write_table
-from tests.run.test_contents import check, keys
 
 
 def test_the_files_of_its_folder_are_those_documented(synthetic: Any) -> None:
