@@ -47,6 +47,7 @@ copybutton_exclude = ".linenos, .gp"
 
 # References without a page of their own.
 nitpick_ignore = [
+    ("py:exc", "Interrupted"),  # internal name, explained in the docstring
     ("py:exc", "LabelError"),  # on the page, under its full name
     ("py:class", "manyheads.recipe.schema.Recipe"),  # every key is on the page of recipes
     ("py:class", "manyheads.inference.engine.Engine"),  # internal: what runs a model

@@ -103,7 +103,7 @@ def type_of(field: FieldInfo) -> str:
     return ", ".join([found, *_bounds(field.metadata, unit)])
 
 
-def _words(annotation: Any) -> str:
+def _words(annotation: Any) -> str:  # noqa: PLR0911
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         bounds = [bound for each in arguments[1:] for bound in _bounds(getattr(each, "metadata", [each]), "item(s)")]

@@ -1,6 +1,6 @@
 """A process that has imported everything heavy and forks once for every command of a page.
 
-Importing torch and transformers takes seconds of CPU time per process, and the documentation runs some hundred commands.
+Importing torch and transformers takes seconds of CPU time per process. The documentation runs about a hundred commands.
 The shims `manyheads` and `python` (shim.py) on the PATH of a page hand their arguments, environment, folder and standard
 streams over a Unix socket. The server forks a supervisor for each, which forks the command, forwards signals to it and
 returns its exit status. Nothing may have started a thread before the fork: the server checks that.
@@ -190,7 +190,7 @@ def _run(request: dict[str, Any], fds: list[int]) -> NoReturn:
             _command(request["kind"], request["argv"])
     except SystemExit as leave:
         if isinstance(leave.code, str):
-            print(leave.code, file=sys.stderr)
+            sys.stderr.write(f"{leave.code}\n")
         status = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
