@@ -82,6 +82,6 @@ def finite(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
         raise EncoderError(
             "the model's outputs are not finite",
             found=f"{bad} of {len(outputs)} examples",
-            hint="train again with a lower training.learning_rate, or use another model: this one's weights are damaged",
+            hint="train again with a lower training.learning_rate, or use another model: these weights are damaged",
         )
     return outputs.astype(np.float64)
