@@ -1,4 +1,4 @@
-"""What a finished run leaves behind, file by file."""
+"""The files of a finished run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_results_name_best_and_last_with_every_metric(trained: manyheads.Run) ->
     assert results["examples_per_second"] == pytest.approx(results["examples"] / results["seconds"], rel=1e-2)
 
 
-def test_the_csv_has_a_row_an_evaluation(trained: manyheads.Run) -> None:
+def test_the_csv_has_one_row_per_evaluation(trained: manyheads.Run) -> None:
     with trained.folder.results_csv.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["12", "24"]
@@ -40,7 +40,7 @@ def test_the_csv_has_a_row_an_evaluation(trained: manyheads.Run) -> None:
     assert float(rows[-1]["similarity.pearson"]) == trained.results["last"]["tasks"]["similarity"]["pearson"]
 
 
-def test_predictions_give_the_metrics_again(trained: manyheads.Run) -> None:
+def test_the_metrics_follow_from_the_predictions(trained: manyheads.Run) -> None:
     for which in ("best", "last"):
         lines = trained.folder.prediction_file("sentiment", "dev", which).read_text().splitlines()
         records = [json.loads(line) for line in lines]
@@ -70,7 +70,7 @@ def test_the_resolved_recipe_is_complete_and_repeats_the_run(
     assert load_recipe(again.folder.recipe) == load_recipe(trained.folder.recipe)
 
 
-def test_the_log_tells_every_step_and_evaluation(trained: manyheads.Run) -> None:
+def test_the_log_has_every_step_and_evaluation(trained: manyheads.Run) -> None:
     events = list(read_events(trained.folder.events))
     kinds = [event["event"] for event in events]
     assert kinds.count("step") == 24
@@ -88,7 +88,7 @@ def test_provenance_names_encoder_and_data(trained: manyheads.Run) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_any_number_of_tasks(count: int, trained: manyheads.Run, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """One task, two, five, of other names: nothing knows a task by its name."""
+    """One, two or five tasks with other names: no code depends on a task's name."""
     recipe = load_recipe(trained.folder.recipe)
     sources = [*recipe.tasks.values(), *recipe.tasks.values()]
     tasks = {f"type{number}": sources[number] for number in range(count)}
