@@ -36,8 +36,8 @@ class Server:
 
     `folder`: shared by all processes of the tests. The first one starts the server.
     `offline`: a folder at the start of the path of every Python process, or None.
-    `core`: the one core that every command may use, or None. Tests run in parallel, and commands with one thread per core
-    would only wait for one another.
+    `core`: the one core that every command may use, or None. Tests run in parallel. Commands with one thread per core
+    would wait for one another.
     """
 
     def __init__(self, folder: Path, offline: Path | None, core: int | None) -> None:

@@ -154,7 +154,7 @@ def test_an_extra_file_is_used_for_training(tiny_recipe: Path, tmp_path: Path) -
     few = [*CHANGES, "pretraining.epochs=1", "pretraining.head_epochs=0", f'pretraining.files=["{extra}"]']
     result = manyheads.pretrain(tiny_recipe, changes=few)
     assert result.summary["corpus"]["train"]["texts"] == 603
-    with pytest.raises(DataError, match=r"no such file"):
+    with pytest.raises(DataError, match=r"the file does not exist"):
         manyheads.pretrain(tiny_recipe, changes=[*CHANGES, 'pretraining.files=["nowhere.txt"]'])
 
 

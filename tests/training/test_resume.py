@@ -95,7 +95,7 @@ def test_a_finished_run_is_returned_unchanged(tiny_recipe: Path, whole: Path) ->
     recipe = load_recipe(tiny_recipe, CHANGES)
     run = train(recipe, whole, resume=True, listeners=[lambda event, **fields: events.append(f"{event} {fields}")])
     assert len(events) == 1
-    assert "already finished" in events[0]
+    assert "is already finished. Nothing was trained." in events[0]
     assert run.results == RunFolder(whole).read_results()
     assert contents(whole) == before
 
