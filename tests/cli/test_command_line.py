@@ -55,7 +55,7 @@ def test_train_prints_metrics_and_refuses_an_existing_run_folder(tiny_recipe: Pa
         assert word in done.stdout
     again = manyheads_("train", tiny_recipe, "--out", out, "--set", "training.max_steps=4")
     assert again.returncode == 1
-    assert "exists" in again.stderr
+    assert "already exists" in again.stderr
     assert str(out) in again.stderr
     assert "--resume" in again.stderr
 
@@ -116,7 +116,7 @@ def test_predict_reads_files_and_standard_input(trained: manyheads.Run, tmp_path
         "error": "text 'sentence2' is missing",
     }
     assert "standard input:2: text 'sentence2' is missing" in pairs.stderr
-    assert "1 row of 2 could not be answered" in pairs.stderr
+    assert "rows without a prediction: 1 of 2" in pairs.stderr
 
 
 def test_the_output_format_of_the_course(trained: manyheads.Run) -> None:

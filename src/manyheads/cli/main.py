@@ -20,6 +20,7 @@ from manyheads.cli.init import init
 from manyheads.cli.predict import predict
 from manyheads.cli.pretrain import pretrain
 from manyheads.cli.report import report
+from manyheads.cli.schema import schema
 from manyheads.cli.serve import serve
 from manyheads.cli.study import study
 from manyheads.cli.table import table
@@ -33,13 +34,12 @@ app = typer.Typer(
     epilog="Run `manyheads COMMAND --help` for the options of a command. "
     "Add --debug to any command to show the traceback of an error.",
     no_args_is_help=True,
-    add_completion=True,
     pretty_exceptions_enable=False,
     # Help texts are plain text. Rich markup would drop words in square brackets, such as [pretraining].
     rich_markup_mode=None,
 )
 COMMANDS = (
-    *(demo, init, check, pretrain, train, evaluate, predict),
+    *(demo, init, schema, check, pretrain, train, evaluate, predict),
     *(report, compare, export, serve, study, table),
 )
 for command in COMMANDS:

@@ -23,6 +23,8 @@ class TrackerName(StrEnum):
 
     tensorboard = "tensorboard"
     trackio = "trackio"
+    wandb = "wandb"
+    mlflow = "mlflow"
 
 
 def train(

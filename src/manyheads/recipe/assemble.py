@@ -16,12 +16,13 @@ from manyheads.data.batch import Batch
 from manyheads.data.batching import BATCHING
 from manyheads.data.dataset import count_cut
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.evaluation.evaluate import Scores, evaluate
+from manyheads.evaluation.evaluate import Scores, evaluate, summarise
 from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import TaskFiles, encoder_licence, model_card
 from manyheads.model.forward import forward_split
 from manyheads.model.weights import EncoderSource, resolve
 from manyheads.recipe.build import build_model, make_optimizer, make_plan, resolve_recipe, use_threads
+from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks, rejected_rows, tokenise_tasks
 from manyheads.recipe.pretrain import pretrained
 from manyheads.recipe.same import check_same
@@ -34,7 +35,7 @@ from manyheads.run.folder import RunFolder
 from manyheads.run.provenance import collect
 from manyheads.training.checkpoint import Checkpoints, Progress, load_weights
 from manyheads.training.distributed import Processes, joined
-from manyheads.training.listener import Listener, Listeners
+from manyheads.training.listener import Listener, Listeners, report_end
 from manyheads.training.loop import Loop
 from manyheads.training.memory import keep_freed_memory
 from manyheads.training.record import write_predictions, write_results, write_results_csv
@@ -78,7 +79,7 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequenc
         latest = checkpoints.latest()
         if latest is None:
             processes.from_main(folder.clear)
-        with stop.listening():
+        with stop.listening(), report_end(Listeners(listeners)):
             return _Assembly(recipe, folder, checkpoints, listeners, stop, processes).run(latest)
 
 
@@ -143,6 +144,7 @@ class _Assembly:
             check_same(self.folder, text, self.prepared.fingerprints, ignored=("threads",) if other else ())
             if other:
                 self.process_counts = {"before": before, "now": self.processes.size}
+            self._keep_score()
             cut_after(self.folder.events, _step_of(latest))
             return
         provenance = collect(
@@ -157,12 +159,22 @@ class _Assembly:
         write_json(self.folder.provenance, {**provenance, "processes": self.processes.size})
         write_text(self.folder.recipe, text)
 
+    def _keep_score(self) -> None:
+        """Write a `score` that was added or removed since the run began into the run's own recipe."""
+        own = load_recipe(self.folder.recipe)
+        if own.score != self.recipe.score:
+            changed = own.model_copy(update={"score": self.recipe.score})
+            write_text(self.folder.recipe, recipe_to_toml(changed))
+
     def _train(self, latest: Path | None) -> Run:
         model = build_model(self.recipe, self.encoder, self.prepared.tasks)
         self.model = model
         self.max_length = min(self.recipe.model.max_length, model.encoder.max_length)
         optimizer = make_optimizer(self.recipe, model)
         progress = Progress() if latest is None else self.checkpoints.restore(latest, model, optimizer)
+        tasks = {task.name: task for task in self.prepared.tasks}
+        for entry in progress.evaluations:
+            entry.update(summarise(tasks, entry["tasks"], course_score=self.recipe.score == "course"))
         self._report_data(resumed=latest is not None)
         if self.process_counts is not None:
             text = "number of processes: {before} when the run started, {now} now. ".format(**self.process_counts)
@@ -246,6 +258,7 @@ class _Assembly:
             self.prepared.dev if split == "dev" else self.prepared.test,
             max_length=self.max_length,
             device=torch.device(self.recipe.device),
+            course_score=self.recipe.score == "course",
             forward=forward_split if self.processes.size == 1 else SharedForward(self.processes),
         )
 

@@ -144,7 +144,7 @@ def _time_steps(
         batches = [steps.batch(number) for number in plan.batches(int(step))]
         steps.stepper.advance(int(step), batches)
         examples += sum(batch.examples for batch in batches) if count >= WARM else 0
-    steps.stepper.settle()
+    steps.stepper.wait()
     seconds = time.perf_counter() - started
     return seconds / TIMED, examples / seconds
 

@@ -10,6 +10,9 @@ from typing import Any
 from manyheads.errors import RunError
 from manyheads.run.folder import RunFolder
 
+REPORT_ONLY = frozenset({"score"})
+"""Keys of a recipe that decide what is reported about a run and not what it computes. They may differ."""
+
 
 def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str], *, ignored: Container[str] = ()) -> None:
     """Check that the recipe and the data of a resumed run are those that it started with.
@@ -25,9 +28,8 @@ def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str], *, 
     """
     before = _flat(tomllib.loads(folder.recipe.read_text(encoding="utf-8")))
     now = _flat(tomllib.loads(recipe))
-    changed = sorted(
-        key for key in before.keys() | now.keys() if key not in ignored and before.get(key) != now.get(key)
-    )
+    keys = {key for key in before.keys() | now.keys() if key not in ignored} - REPORT_ONLY
+    changed = sorted(key for key in keys if before.get(key) != now.get(key))
     if changed:
         values = ", ".join(f"{key}: {before.get(key)!r} before, {now.get(key)!r} now" for key in changed[:5])
         words = ["manyheads", "train", str(folder.recipe), "--out", str(folder.path), "--resume"]
