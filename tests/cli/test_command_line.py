@@ -167,11 +167,9 @@ def test_check_audits_without_training(tiny_recipe: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("width", [60, 120])
-def test_help_shows_every_word_of_its_texts(name: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_shows_every_word_of_its_texts(name: str, width: int) -> None:
     """Markup or a narrow terminal must not remove words such as [pretraining]."""
-    monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setenv("TERMINAL_WIDTH", str(width))
-    done = CliRunner().invoke(app, [name, "--help"])
+    done = CliRunner().invoke(app, [name, "--help"], terminal_width=width)
     assert done.exit_code == 0
     shown = "".join(done.output.split())
     command = typer.main.get_group(app).commands[name]

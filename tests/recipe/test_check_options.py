@@ -20,8 +20,8 @@ def _faults(task: dict[str, Any], **tables: Any) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("task", "key", "message"),
     [
-        ({**TASK, "range": [0, 1]}, "tasks.a.range", "classification has no range"),
-        ({**VALUES, "labels": [0, 1]}, "tasks.a.labels", "regression has no labels"),
+        ({**TASK, "range": [0, 1]}, "tasks.a.range", "a classification task has no range"),
+        ({**VALUES, "labels": [0, 1]}, "tasks.a.labels", "a regression task has no labels"),
         ({**VALUES, "range": [5, 0]}, "tasks.a.range", "the lower first"),
         ({**TASK, "labels": ["yes"]}, "tasks.a.labels", "at least two labels"),
         ({**TASK, "labels": []}, "tasks.a.labels", "at least two labels"),
