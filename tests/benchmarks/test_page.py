@@ -1,4 +1,4 @@
-"""What is told of speed is what was measured."""
+"""Published speeds are the measured ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def measured(name: str) -> dict[str, Any]:
     return content
 
 
-def test_the_page_is_made_of_what_was_measured() -> None:
+def test_the_page_shows_the_measurements() -> None:
     contents = {path.stem: measured(path.stem) for path in FOLDER.glob("*.json") if path.stem in SECTIONS}
     assert PAGE.read_text(encoding="utf-8") == page(contents)
     assert (FOLDER / "training.svg").is_file()
@@ -51,8 +51,8 @@ def test_the_readme_s_runtimes_and_loads_were_measured() -> None:
     for row in measured("runtimes")["rows"]:
         if row["task"] == "para":
             gap = "" if row["runtime"] == "torch, flat" else row["largest difference"]
-            beside = row["time, of torch's"].removesuffix("x")
-            assert f"| {row['runtime']} | {row['texts/s']} | {beside} | {gap} |" in readme
+            ratio = row["time, of torch's"].removesuffix("x")
+            assert f"| {row['runtime']} | {row['texts/s']} | {ratio} | {gap} |" in readme
     for row in measured("serving")["rows"]:
         assert row["failed"] == row["lost"] == 0
         figures = f"| {row['texts/s']} | {row['p50 ms']:.0f} ms | {row['p99 ms']:.0f} ms | 0 |"

@@ -24,7 +24,9 @@ Role = Literal["run", "file", "output", "not run", "background"]
 SETUPS = ("files", "run", "study")
 RUNNABLE = ("sh", "python")
 FENCE = re.compile(r"^(?P<indent>[ ]*)(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
-COMMENT = re.compile(r"^\s*<!--\s*(?P<name>file|output|not run|background|setup)\b\s*(?P<colon>:?)\s*(?P<text>.*?)\s*-->\s*$")
+COMMENT = re.compile(
+    r"^\s*<!--\s*(?P<name>file|output|not run|background|setup)\b\s*(?P<colon>:?)\s*(?P<text>.*?)\s*-->\s*$"
+)
 LITERAL_DIRECTIVES = ("code", "code-block", "code-cell", "sourcecode", "doctest", "literalinclude")
 
 
@@ -102,7 +104,7 @@ class _Parser:
             raise self._error(self._marker[0], "no code block follows this comment")
 
     def _check_directive(self, info: str, line: int) -> None:
-        if info[1:].split("}")[0] in LITERAL_DIRECTIVES:
+        if info[1:].split("}", maxsplit=1)[0] in LITERAL_DIRECTIVES:
             raise self._error(line, "write a plain fence (```python), so that the block is run")
         self._reject_marker()
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import CORPUS
 from tests.docs.blocks import Block, Page
 from tests.docs.runner import PageRun, Server
@@ -85,7 +84,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(shared: Path, tiny_encoder: Path) -> Iterator[Server]:
     offline = None if REAL else shared / "offline"
     folder = shared / "server"
-    found = Server(folder, offline)
+    cores = sorted(os.sched_getaffinity(0))
+    core = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % len(cores)
+    found = Server(folder, offline, None if REAL else cores[core])
     with made_once(folder) as first:
         if first:
             if offline is not None:

@@ -45,7 +45,12 @@ HEAVY = (
     "uvicorn",
     "rich.progress",
 )
-UNLOADED = ("manyheads.__main__", "manyheads.training.tracking", "manyheads.study.cluster", "manyheads.inference.export")
+UNLOADED = (
+    "manyheads.__main__",
+    "manyheads.training.tracking",
+    "manyheads.study.cluster",
+    "manyheads.inference.export",
+)
 """Modules (with what is in them) that the server leaves to the commands that need them."""
 
 
@@ -159,6 +164,9 @@ def _run(request: dict[str, Any], fds: list[int]) -> NoReturn:
     for number, fd in enumerate(fds[:3]):
         os.dup2(fd, number)
         os.close(fd)
+    core = request["env"].get("MANYHEADS_DOCS_CORE")
+    if core is not None:
+        os.sched_setaffinity(0, {int(core)})
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -167,7 +175,10 @@ def _run(request: dict[str, Any], fds: list[int]) -> NoReturn:
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8")
     sys.stderr = io.TextIOWrapper(
-        io.BufferedWriter(io.FileIO(2, "w", closefd=False)), encoding="utf-8", errors="backslashreplace", line_buffering=True
+        io.BufferedWriter(io.FileIO(2, "w", closefd=False)),
+        encoding="utf-8",
+        errors="backslashreplace",
+        line_buffering=True,
     )
     # Processes that the command starts with `sys.executable` are forked as well.
     sys.executable = request["python"]

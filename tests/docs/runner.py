@@ -35,10 +35,12 @@ class Server:
     """The fork server (fork_server.py), its shims, and the environment in which pages run.
 
     `folder` is shared by all processes of the tests: the first one starts the server. `offline` is a folder that is put
-    before everything on the path of every Python process, or None.
+    before everything on the path of every Python process, or None. `core` is the one core that every command may use, or
+    None: tests run side by side, and commands with a thread for each core would only wait for one another.
     """
 
-    def __init__(self, folder: Path, offline: Path | None) -> None:
+    def __init__(self, folder: Path, offline: Path | None, core: int | None) -> None:
+        self._core = core
         self._socket = folder / "server"
         self._bin = folder / "bin"
         self._offline = offline
@@ -98,6 +100,7 @@ class Server:
             "MANYHEADS_CACHE": str(home / "cache"),
             "MANYHEADS_DOCS_SOCKET": str(self._socket),
             "MANYHEADS_DOCS_PYTHON": sys.executable,
+            **({} if self._core is None else {"MANYHEADS_DOCS_CORE": str(self._core)}),
         }
 
 
@@ -182,7 +185,10 @@ class PageRun:
         process = self._popen(block, log)
         until = time.monotonic() + TIMEOUT
         while time.monotonic() < until and process.poll() is None:
-            with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(block.argument, timeout=10):
+            with (
+                contextlib.suppress(urllib.error.URLError, OSError),
+                urllib.request.urlopen(block.argument, timeout=10),
+            ):
                 return
             time.sleep(0.1)
         raise self._error(block, f"{block.argument} did not respond", log.read_text(errors="replace"))

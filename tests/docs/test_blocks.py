@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.docs.blocks import Block, PageError, parse
 
 PAGE = """# A page

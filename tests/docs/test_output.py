@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.docs.output import masked, missing_line
 
 OUTPUT = """\
@@ -17,7 +16,12 @@ done
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("a  0.25 │ b", "a 1 b"), ("-0.5 to .5", "0.1 to +2e-05"), ("12:30:01, 1,200 rows.", "1:02, 5 rows."), ("p99", "p50")],
+    [
+        ("a  0.25 │ b", "a 1 b"),
+        ("-0.5 to .5", "0.1 to +2e-05"),
+        ("12:30:01, 1,200 rows.", "1:02, 5 rows."),
+        ("p99", "p50"),
+    ],
 )
 def test_lines_that_differ_in_numbers_and_spaces_are_equal_masked(one: str, other: str) -> None:
     assert masked(one) == masked(other)

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-
 from tests.docs.blocks import read_page
 from tests.docs.runner import ROOT, PageRun, Server
 
@@ -21,9 +20,7 @@ PAGES = [
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", PAGES)
-def test_the_blocks_run(
-    name: str, shared: Path, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_the_blocks_run(name: str, shared: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     page = read_page(ROOT / name, name)
     if not any(block.role in ("run", "background") for block in page.blocks):
         return

@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.docs.blocks import parse
 from tests.docs.runner import BlockError, PageRun, Server
 
@@ -28,7 +27,9 @@ def test_commands_have_their_streams_status_folder_and_environment(tmp_path: Pat
     page = run(
         sh("manyheads --version > version.txt")
         + sh("manyheads nothing || echo $? > status.txt")
-        + sh("mkdir sub; cd sub; echo 'import sys; print(sys.stdin.read(), sys.argv)' > p.py; echo in | python p.py a > o.txt")
+        + sh(
+            "mkdir sub; cd sub; echo 'import sys; print(sys.stdin.read(), sys.argv)' > p.py; echo in | python p.py a > o.txt"
+        )
         + sh("NAME=value python -c 'import os; print(os.environ[\"NAME\"], os.getcwd())' > env.txt")
         + sh("python -c 'import os, signal; os.kill(os.getpid(), signal.SIGTERM)' || echo $? > signal.txt"),
         tmp_path,

@@ -1,4 +1,4 @@
-"""`manyheads compare`: finished runs side by side."""
+"""`manyheads compare`: compare finished runs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ from manyheads.cli.report import Form
 
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN RUN ...", help="Finished runs; differences are from the first.")
+        list[Path],
+        typer.Argument(metavar="RUN RUN ...", help="Two or more finished runs. Differences are from the first one."),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Default: standard output.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="The file to write. Default: standard output.", show_default=False
+        ),
     ] = None,
     format_: Annotated[
-        Form | None, typer.Option("--format", help="Default: what the file's name says, else md.", show_default=False)
+        Form | None,
+        typer.Option("--format", help="Default: from the extension of the file, else md.", show_default=False),
     ] = None,
 ) -> None:
-    """Compare finished runs: figures, paired differences with intervals, and the examples on which they part."""
+    """Compare finished runs: metrics, paired differences with intervals, and examples with different predictions."""
     from manyheads.report.compare import compare as compare_runs
     from manyheads.report.compared import comparison_text
     from manyheads.run.atomic import write_text

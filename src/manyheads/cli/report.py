@@ -1,4 +1,4 @@
-"""`manyheads report`: what a finished run is good at, where it fails, and where it comes from."""
+"""`manyheads report`: write the report of a finished run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from manyheads.cli.predict import RunFolderArgument
 
 
 class Form(StrEnum):
-    """What is printed in place of writing files."""
+    """Formats that can be printed."""
 
     html = "html"
     md = "md"
@@ -22,13 +22,13 @@ class Form(StrEnum):
 def report(
     run: RunFolderArgument,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where to. Default: report in the run's folder.", show_default=False)
+        Path | None, typer.Option("--out", help="The folder of the report. Default: RUN/report.", show_default=False)
     ] = None,
     format_: Annotated[
-        Form | None, typer.Option("--format", help="Print this form, and write no files.", show_default=False)
+        Form | None, typer.Option("--format", help="Print this format instead of writing files.", show_default=False)
     ] = None,
 ) -> None:
-    """Write a finished run's report: report.html (one page, no network), report.md, report.json and figures."""
+    """Write the report of a finished run: report.html (one self-contained page), report.md, report.json and figures."""
     from manyheads.report.build import build_report
     from manyheads.report.write import text_of, write_report
 

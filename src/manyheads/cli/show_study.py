@@ -1,4 +1,4 @@
-"""Running a study before a person's eyes: which cells are done, running and failed, and the time left."""
+"""Run a study and show its progress: the state of every cell and the remaining time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from manyheads.study.cells import read_error
+from manyheads.study.counted import counted
 from manyheads.study.plan import StudyPlan
 from manyheads.study.run import Runner, Survey
 
 SEEDS_SHOWN = 10
-"""Columns of cells; a study with more seeds shows counts for the rest."""
+"""Maximum number of seeds with a column of their own. Other seeds are only counted."""
 
 
 def study_and_show(
@@ -33,7 +34,7 @@ def study_and_show(
     seeds: int | None,
     retry_failed: bool,
 ) -> None:
-    """Run a study into `out`, show how it goes, and write its table."""
+    """Run a study in the folder `out`, show its progress, and write its table."""
     console = Console(soft_wrap=True)
     with console.status("starting"):
         from manyheads.study.load import load_study
@@ -41,76 +42,79 @@ def study_and_show(
 
         plan = load_study(file, changes)
         chosen = replace(plan, seeds=plan.seeds[:seeds])
-        found = survey(chosen, out, only=only, retry_failed=retry_failed)
+        chosen_cells = survey(chosen, out, only=only, retry_failed=retry_failed)
         runner, how = _runner(plan, jobs, ray)
-    console.print(_opening(chosen, found, how), markup=False, highlight=False)
+    console.print(_opening(chosen, chosen_cells, how), markup=False, highlight=False)
     ended = True
-    if found.todo:
-        with StudyDisplay(console, found) as display:
-            ended = run_study(chosen, out, runner, display, found)
+    if chosen_cells.todo:
+        with StudyDisplay(console, chosen_cells) as display:
+            ended = run_study(chosen, out, runner, display, chosen_cells)
     else:
-        run_study(chosen, out, lambda _cells, _notify: True, _silent, found)
+        run_study(chosen, out, lambda _cells, _notify: True, _ignore, chosen_cells)
     if not ended:
-        console.print("Stopped. What is finished is kept; go on with the same command.", markup=False)
+        console.print("Stopped. Finished runs are kept. Repeat the same command to resume.", markup=False)
         raise SystemExit(130)
     from manyheads.cli.table import show_table
 
     show_table(console, chosen, out)
-    failed = [cell for cell in found.cells if cell.error_file.exists()]
+    failed = [cell for cell in chosen_cells.cells if cell.error_file.exists()]
     for cell in failed:
         first = read_error(cell.error_file)["error"].strip().splitlines()
         console.print(f"failed: {cell.row}, seed {cell.seed}: {first[0] if first else ''}", style="red", markup=False)
     if failed:
-        console.print("Their errors are in full beside their folders; --retry-failed runs them again.", markup=False)
+        console.print(
+            "The complete errors are at the end of table.html. Use --retry-failed to run the failed cells again.",
+            markup=False,
+        )
         raise SystemExit(1)
 
 
 def _runner(plan: StudyPlan, jobs: int | None, ray: str | None) -> tuple[Runner, str]:
-    """What runs the cells, and a sentence on how."""
+    """Return what runs the cells, and a description of it."""
     import torch
 
     from manyheads.study.run import default_jobs, local_runner
 
     threads = max(row.recipe.threads or 1 for row in plan.rows)
-    each = "1 thread" if threads == 1 else f"{threads} threads"
+    each = f"{counted(threads, 'thread')} per run"
     if ray is not None:
         from manyheads.study.cluster import run_on_ray
 
         def run(cells: Sequence[Any], notify: Any) -> bool:
             return run_on_ray(cells, address=ray, notify=notify, keep_models=plan.keep_models)
 
-        return run, f"on the Ray cluster {ray}, {each} a run"
+        return run, f"on the Ray cluster {ray}, {each}"
     devices = torch.cuda.device_count() if any(row.recipe.device != "cpu" for row in plan.rows) else 0
     count = jobs or default_jobs(plan, devices)
-    return local_runner(plan, count, devices), f"{count} at a time, {each} each"
+    return local_runner(plan, count, devices), f"{counted(count, 'parallel run')}, {each}"
 
 
-def _opening(plan: StudyPlan, found: Survey, how: str) -> str:
-    states = list(found.states)
+def _opening(plan: StudyPlan, survey: Survey, how: str) -> str:
+    states = list(survey.states)
     parts = [f"{states.count('done')} done"]
-    parts += [f"{states.count('failed')} failed before"] if "failed" in states else []
-    rows = len({cell.row for cell in found.cells})
-    counts = f"{rows} rows x {len(plan.seeds)} seeds = {len(states)} runs"
-    return f"{plan.title}: {counts}, {', '.join(parts)}, {len(found.todo)} to run, {how}"
+    parts += [f"{states.count('failed')} failed"] if "failed" in states else []
+    rows = counted(len({cell.row for cell in survey.cells}), "row")
+    counts = f"{rows} x {counted(len(plan.seeds), 'seed')} = {counted(len(states), 'run')}"
+    return f"{plan.title}: {counts}, {', '.join(parts)}, {len(survey.todo)} to run, {how}"
 
 
-def _silent(event: str, **fields: object) -> None:
-    """Nobody is told: nothing happens."""
+def _ignore(event: str, **fields: object) -> None:
+    """Ignore the event."""
 
 
 class StudyDisplay:
-    """A listener that shows a study: a live table on a terminal, a line an event elsewhere."""
+    """Shows the events of a study: as a live table on a terminal, otherwise one line per event."""
 
-    def __init__(self, console: Console, found: Survey) -> None:
+    def __init__(self, console: Console, survey: Survey) -> None:
         self._console = console
-        self._rows = list(dict.fromkeys(cell.row for cell in found.cells))
-        self._seeds = list(dict.fromkeys(cell.seed for cell in found.cells))
+        self._rows = list(dict.fromkeys(cell.row for cell in survey.cells))
+        self._seeds = list(dict.fromkeys(cell.seed for cell in survey.cells))
         self._state: dict[tuple[str, int], str] = {
-            (cell.row, cell.seed): state for cell, state in zip(found.cells, found.states, strict=True)
+            (cell.row, cell.seed): state for cell, state in zip(survey.cells, survey.states, strict=True)
         }
         self._share: dict[tuple[str, int], float] = {}
         self._average: dict[tuple[str, int], float | None] = {}
-        self._todo = len(found.todo)
+        self._todo = len(survey.todo)
         self._done = 0
         self._began = time.monotonic()
         self._live = Live(self._view(), console=console, refresh_per_second=2, transient=True)
@@ -148,24 +152,24 @@ class StudyDisplay:
             self._average[cell] = fields.get("average")
             self._done += 1
         elif event == "cell_stopped":
-            self._state[cell] = "begun"
+            self._state[cell] = "unfinished"
 
     def _line(self, event: str, cell: tuple[str, int], fields: Mapping[str, Any]) -> None:
         name = f"{cell[0]}, seed {cell[1]}"
         if event == "cell_start":
-            text = f"begins: {name}"
+            text = f"started: {name}"
         elif event == "cell_done":
             text = f"done: {name}, average {_number(fields['average'])}; {self._left()}"
         else:
-            text = f"FAILED: {name}: {fields['error'].strip().splitlines()[0]}"
+            text = f"failed: {name}: {fields['error'].strip().splitlines()[0]}"
         self._console.print(text, markup=False, highlight=False)
 
     def _left(self) -> str:
-        """Cells and time left, by the time that cells took so far (running ones count by their share)."""
+        """Return the number of finished runs and the remaining time, estimated from the progress so far."""
         running = sum(self._share.get(cell, 0.0) for cell, state in self._state.items() if state == "running")
         finished = self._done + running
         spent = time.monotonic() - self._began
-        cells = f"{self._done} of {self._todo} runs"
+        cells = f"{self._done} of {counted(self._todo, 'run')}"
         if finished < 0.05:
             return cells
         return f"{cells}, about {spent / finished * (self._todo - finished) / 60:.0f} min left"
@@ -188,8 +192,8 @@ class StudyDisplay:
             return Text(f"{100 * self._share.get(cell, 0.0):.0f}%", style="cyan")
         if state == "failed":
             return Text("failed", style="red")
-        return Text("begun" if state == "begun" else ".", style="dim")
+        return Text("unfinished" if state == "unfinished" else ".", style="dim")
 
 
 def _number(average: float | None) -> str:
-    return "none" if average is None else f"{average:.4f}"
+    return "undefined" if average is None else f"{average:.4f}"

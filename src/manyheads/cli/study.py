@@ -1,4 +1,4 @@
-"""`manyheads study`: every row of a study with every seed, and the table that comes of them."""
+"""`manyheads study`: run every row of a study with every seed, and write the table."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import typer
 
 from manyheads.cli.train import Changes
 
-Study = Annotated[Path, typer.Argument(help="The study (a TOML file).", metavar="STUDY", show_default=False)]
+Study = Annotated[Path, typer.Argument(help="The study file (TOML).", metavar="STUDY", show_default=False)]
 Out = Annotated[
-    Path | None, typer.Option("--out", help="The study's folder. Default: runs/<study's name>.", show_default=False)
+    Path | None,
+    typer.Option("--out", help="The folder of the study. Default: runs/<name of the study file>.", show_default=False),
 ]
 
 
@@ -20,22 +21,22 @@ def study(
     out: Out = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Runs side by side. Default: cores / threads a run.", show_default=False),
+        typer.Option(min=1, help="Number of parallel runs. Default: cores / threads per run.", show_default=False),
     ] = None,
     ray: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Run on a Ray cluster: its address, or auto.", show_default=False),
+        typer.Option(metavar="ADDRESS", help="Run on the Ray cluster with this address, or auto.", show_default=False),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="ROW", help="This row alone. May be repeated.")
+        list[str] | None, typer.Option("--only", metavar="ROW", help="Run only this row. May be repeated.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, metavar="N", help="The first N seeds alone.", show_default=False)
+        int | None, typer.Option("--seeds", min=1, metavar="N", help="Run only the first N seeds.", show_default=False)
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
     set_: Changes = None,
 ) -> None:
-    """Run what is missing of a study, then write its table. Safe to stop and to repeat."""
+    """Run the missing runs of a study and write its table. Can be stopped and repeated at any time."""
     from manyheads.cli.show_study import study_and_show
 
     study_and_show(

@@ -1,7 +1,8 @@
-"""`manyheads table`: the table of a study, from its run folders alone."""
+"""`manyheads table`: write and show the table of a study."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from manyheads.study.plan import StudyPlan
     from manyheads.study.render.sections import Cell, Section
 
-MEDIUM, WIDE = 110, 190
-"""Columns of a terminal from which on more of the table is shown."""
+NAME_WIDTH = 16
+"""Width to which a narrow terminal may fold the first column."""
 
 
 def table(study: Study, out: Out = None, set_: Changes = None) -> None:
-    """Make a study's table and figures from its runs, finished or not."""
+    """Write the table and the figures of a study from its finished runs."""
     from rich.console import Console
 
     console = Console(soft_wrap=True)
@@ -33,42 +34,102 @@ def table(study: Study, out: Out = None, set_: Changes = None) -> None:
 
 
 def show_table(console: Console, plan: StudyPlan, out: Path) -> None:
-    """Write a study's table into its folder, show it as wide as the terminal is, and say where it lies."""
-    with console.status("making the table"):
+    """Write the table of a study into its folder, show it on the terminal, and print the names of the files."""
+    with console.status("computing the table"):
         from manyheads.study.render.sections import sections
         from manyheads.study.write import write_table
 
-        found = write_table(plan, out)
-    for section in sections(found):
-        console.print(_grid(section, console.width), soft_wrap=False)
+        result = write_table(plan, out)
+    for section in sections(result):
+        blocks = blocks_of(section, console.width)
+        for block in blocks:
+            console.print(_grid(section, block, console.width, title=block is blocks[0]), soft_wrap=False)
+            console.print()
+        shown = {place for block in blocks for place in block}
+        omitted = [column.title for place, column in enumerate(section.columns) if place not in shown]
+        if omitted:
+            text = f"Not shown in this width: {', '.join(omitted)}. See table.html."
+            console.print(text, style="dim", markup=False, highlight=False, soft_wrap=False)
         if section.note:
             console.print(section.note, style="dim", markup=False, highlight=False, soft_wrap=False)
-        console.print()
-    for note in found.notes:
+        if omitted or section.note:
+            console.print()
+    for note in result.notes:
         console.print(f"- {note}", markup=False, highlight=False, soft_wrap=False)
-    console.print(
-        f"\nThe table is in {out / 'table.html'} (md, csv, tex and json beside it),", markup=False, highlight=False
-    )
-    console.print(f"its figures in {out / 'figures'}.", markup=False, highlight=False)
+    console.print(f"\ntable:   {out / 'table.html'} (also .md, .csv, .tex and .json)", markup=False, highlight=False)
+    console.print(f"figures: {out / 'figures'}", markup=False, highlight=False)
 
 
-def _grid(section: Section, width: int) -> Grid:
-    """A section with the columns that fit."""
+def blocks_of(section: Section, width: int) -> list[list[int]]:
+    """Divide the columns of a section into blocks that fit a terminal, each with the first column.
+
+    A section that fits as a whole is one block with all columns. Otherwise the optional columns are omitted.
+    """
+    widths = [_width(section, place) for place in range(len(section.columns))]
+    everything = list(range(len(section.columns)))
+    if sum(widths) + len(widths) <= width:
+        return [everything]
+    first = min(widths[0], max(NAME_WIDTH, width // 3))
+    blocks: list[list[int]] = [[0]]
+    free = width - first - 1
+    for group in _groups(section):
+        needed = sum(widths[place] + 1 for place in group)
+        if needed > free and len(blocks[-1]) > 1:
+            blocks.append([0])
+            free = width - first - 1
+        blocks[-1] += group
+        free -= needed
+    return blocks
+
+
+def _groups(section: Section) -> list[list[int]]:
+    """Return the required columns after the first one. Columns that belong together are one group."""
+    groups: list[list[int]] = []
+    for place, column in enumerate(section.columns[1:], start=1):
+        if column.attached and groups:
+            groups[-1].append(place)
+        elif not column.optional:
+            groups.append([place])
+    return groups
+
+
+def _width(section: Section, place: int) -> int:
+    """Return the width of a column, whose title may be wrapped between words."""
+    return max(map(len, _unbreakable(section, place)))
+
+
+def _unbreakable(section: Section, place: int) -> Iterator[str]:
+    yield from section.columns[place].title.split()
+    for row in section.rows:
+        yield row[place].text
+        # The remark below a name may be wrapped, the interval below a number may not.
+        yield from row[place].detail.split() if place == 0 else (row[place].detail,)
+
+
+def _grid(section: Section, places: Sequence[int], width: int, *, title: bool) -> Grid:
+    """Return the columns at these places as a table."""
     from rich.table import Table as Grid
 
-    most = 2 if width >= WIDE else 1 if width >= MEDIUM else 0
-    kept = [place for place, column in enumerate(section.columns) if column.weight <= most]
-    grid = Grid(title=section.title, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for place in kept:
+    widths = [_width(section, place) for place in places]
+    free = width - sum(widths[1:]) - len(widths)
+    grid = Grid(
+        title=section.title if title else None, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    for place, own in zip(places, widths, strict=True):
         column = section.columns[place]
-        grid.add_column(column.title, justify="right" if column.numeric else "left", overflow="fold")
+        grid.add_column(
+            column.title,
+            justify="right" if column.numeric else "left",
+            overflow="fold",
+            width=max(1, min(own, free)) if place == 0 else own,
+        )
     for row in section.rows:
-        grid.add_row(*(_text(row[place]) for place in kept))
+        grid.add_row(*(_text(row[place]) for place in places))
     return grid
 
 
 def _text(cell: Cell) -> Text:
     from rich.text import Text
 
-    text = Text(cell.text, style="bold" if cell.mark in ("best", "clear") else "")
+    text = Text(cell.text, style="bold" if cell.mark in ("best", "significant") else "")
     return text.append(f"\n{cell.detail}", style="dim") if cell.detail else text

@@ -1,1 +1,1 @@
-"""Pages about finished runs: the report of one, and the comparison of several; made from run folders alone."""
+"""Pages about finished runs: the report of one run, and the comparison of several runs."""

@@ -1,4 +1,4 @@
-"""What a report is made of, in whatever form it is written: headings, text, grids, figures, lists, code."""
+"""The blocks of a report, independent of its format: headings, text, grids, figures, lists and code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Heading:
-    """A title; `level` 2 begins a part, 3 a part of it."""
+    """A heading. `level`: 2 begins a section, 3 a subsection."""
 
     text: str
     level: int = 2
@@ -15,7 +15,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph. `soft`: an explanation, to be set back."""
+    """A paragraph. `soft`: an explanation in a lighter colour."""
 
     text: str
     soft: bool = False
@@ -23,7 +23,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows of cells under columns. `words`: columns of words (the first one always is); `long`: those that may wrap."""
+    """A table. `words`: the left-aligned columns (the first column always is). `long`: the columns that may wrap."""
 
     title: str
     columns: tuple[str, ...]
@@ -34,7 +34,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: its file's name without ending, a title, and what it shows in words."""
+    """A figure. `name`: its file name without extension. `alt`: its content in words."""
 
     name: str
     title: str
@@ -50,7 +50,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Code:
-    """Text as it stands in a file."""
+    """The verbatim text of a file."""
 
     title: str
     text: str

@@ -1,4 +1,4 @@
-"""From a run folder to the content of its report."""
+"""Build the content of a report from a run folder."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from manyheads.recipe.label_space import LabelSpace
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import build_task
-from manyheads.report.answers import Answers, read_answers
-from manyheads.report.calibration import calibrate
-from manyheads.report.clashes import clashes
+from manyheads.report.calibration import Calibration, calibrate
+from manyheads.report.conflicts import find_conflicts
 from manyheads.report.confusion import confusion
 from manyheads.report.content import Report, TaskReport
 from manyheads.report.fit import fit
 from manyheads.report.groups import by_label, by_length
 from manyheads.report.log import Log, read_log
 from manyheads.report.mistakes import mistakes
+from manyheads.report.predictions import TaskPredictions, read_predictions
 from manyheads.report.texts import find_texts
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.task import Task
 
 
 def build_report(run: Path) -> Report:
-    """Read everything that a report says out of a finished run's folder, and its texts out of the recipe's files.
+    """Read the content of a report from the folder of a finished run, and its texts from the data files of the recipe.
 
     Raises:
-        RunError: it is no finished run, or a file of it is missing or damaged.
+        RunError: the folder is not a finished run, or one of its files is missing or damaged.
     """
     folder = RunFolder(run)
     results = folder.read_results()
@@ -43,7 +43,7 @@ def build_report(run: Path) -> Report:
     provenance = folder.read_provenance()
     last, best = results["last"], results["best"]
     if not isinstance(last, Mapping):
-        raise RunError("this run has no evaluation, so there is nothing to report", where=str(run))
+        raise RunError("the run has no evaluation, so there is nothing to report", where=str(run))
     which = "last" if best is None else "best"
     curves = _curves(folder, recipe)
     tasks = [
@@ -66,7 +66,7 @@ def build_report(run: Path) -> Report:
 
 
 def task_of(recipe: Recipe, name: str) -> Task:
-    """A task of a run's own recipe, which names its labels or range."""
+    """Build a task from the recipe of a finished run, which names its labels or range."""
     options = recipe.tasks[name]
     labels = None if options.labels is None else tuple(options.labels)
     bounds = None if options.range is None else (options.range[0], options.range[1])
@@ -74,7 +74,7 @@ def task_of(recipe: Recipe, name: str) -> Task:
 
 
 def metrics_of(task: Task) -> tuple[str, ...]:
-    """All metrics of a task, the primary one first."""
+    """Return all metrics of a task, the primary one first."""
     return (task.metric, *(metric for metric in task.kind.metrics if metric != task.metric))
 
 
@@ -88,67 +88,71 @@ def _task(
     fingerprints: Mapping[str, str],
 ) -> TaskReport:
     task = task_of(recipe, name)
-    answers = read_answers(folder.prediction_file(name, "dev", which), task.kind.labels)
-    last = read_answers(folder.prediction_file(name, "dev", "last"), task.kind.labels)
-    texts = find_texts(recipe, name, answers.ids, fingerprints)
+    predictions = read_predictions(folder.prediction_file(name, "dev", which), task.kind.labels)
+    last = read_predictions(folder.prediction_file(name, "dev", "last"), task.kind.labels)
+    texts = find_texts(recipe, name, predictions.ids, fingerprints)
     columns = None if texts.dev is None else texts.dev.texts
     return TaskReport(
         name=name,
         kind=task.kind.name,
         metric=task.metric,
         value_range=task.kind.value_range,
-        answers=answers,
-        measures=_measures(task, answers),
+        predictions=predictions,
+        measures=_measures(task, predictions),
         last=measured(task.metric, last.predictions, last.targets),
         test=_test(folder, task, which),
-        commonest=_commonest(answers),
+        majority_accuracy=_majority_accuracy(predictions),
         curve=curve,
         losses=tuple(log.losses.get(name, ())),
-        confusion=confusion(answers),
-        calibration=None if answers.chances is None else calibrate(answers.confidence, answers.right),
-        fit=fit(answers.predictions, answers.targets) if answers.labels is None else None,
-        by_label=by_label(answers, task.kind.value_range),
-        by_length=() if columns is None else by_length(answers, columns, task.metric),
-        mistakes=mistakes(answers, columns),
-        clashes=None if texts.dev is None or texts.train is None else clashes(task, texts.dev, texts.train),
+        confusion=confusion(predictions),
+        calibration=_calibration(predictions),
+        fit=fit(predictions.predictions, predictions.targets) if predictions.labels is None else None,
+        by_label=by_label(predictions, task.kind.value_range),
+        by_length=() if columns is None else by_length(predictions, columns, task.metric),
+        mistakes=mistakes(predictions, columns),
+        conflicts=None if texts.dev is None or texts.train is None else find_conflicts(task, texts.dev, texts.train),
         texts_missing=texts.missing,
     )
 
 
-def _measures(task: Task, answers: Answers) -> tuple[Measured, ...]:
-    return tuple(measured(metric, answers.predictions, answers.targets) for metric in metrics_of(task))
+def _measures(task: Task, predictions: TaskPredictions) -> tuple[Measured, ...]:
+    return tuple(measured(metric, predictions.predictions, predictions.targets) for metric in metrics_of(task))
 
 
 def _test(folder: RunFolder, task: Task, which: str) -> tuple[Measured, ...]:
     file = folder.prediction_file(task.name, "test", which)
-    answers = read_answers(file, task.kind.labels) if file.exists() else None
-    return _measures(task, answers) if answers is not None and len(answers) else ()
+    predictions = read_predictions(file, task.kind.labels) if file.exists() else None
+    return _measures(task, predictions) if predictions is not None and len(predictions) else ()
 
 
-def _commonest(answers: Answers) -> float | None:
-    if answers.labels is None or not len(answers):
+def _calibration(predictions: TaskPredictions) -> Calibration | None:
+    return None if predictions.probabilities is None else calibrate(predictions.confidence, predictions.correct)
+
+
+def _majority_accuracy(predictions: TaskPredictions) -> float | None:
+    if predictions.labels is None or not len(predictions):
         return None
-    return float(np.bincount(answers.targets.astype(np.int64)).max()) / len(answers)
+    return float(np.bincount(predictions.targets.astype(np.int64)).max()) / len(predictions)
 
 
 def _average(tasks: list[TaskReport], value: float | None) -> Measured:
-    """The average over tasks, with the interval of the examples' chance."""
-    samples = [sample(task.metric, task.answers.predictions[None], task.answers.targets) for task in tasks]
+    """Return the average over tasks with its interval, which covers the sampling variance of the dev examples."""
+    samples = [sample(task.metric, task.predictions.predictions[None], task.predictions.targets) for task in tasks]
     known = [each for each in samples if each is not None]
-    count = sum(len(task.answers) for task in tasks)
+    count = sum(len(task.predictions) for task in tasks)
     if value is None or len(known) < len(samples):
         return Measured("average", value, None, None, count)
-    found = contrast([known], [1.0])
-    return Measured("average", value, found.low, found.high, count)
+    estimate = contrast([known], [1.0])
+    return Measured("average", value, estimate.low, estimate.high, count)
 
 
 def _curves(folder: RunFolder, recipe: Recipe) -> dict[str, tuple[tuple[float, float | None], ...]]:
-    """Every evaluation's primary metric by task, as results.csv has them."""
+    """Read the primary metric of every evaluation from results.csv, by task."""
     with folder.results_csv.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    found = {}
+    curves = {}
     for name in recipe.tasks:
         column = next((key for key in (rows[0] if rows else ()) if key.startswith(f"{name}.")), None)
         if column is not None:
-            found[name] = tuple((float(row["epoch"]), float(row[column]) if row[column] else None) for row in rows)
-    return found
+            curves[name] = tuple((float(row["epoch"]), float(row[column]) if row[column] else None) for row in rows)
+    return curves

@@ -1,9 +1,9 @@
-"""Runs side by side: figures, paired differences from the first one, and the examples on which they part."""
+"""Compare runs: metrics, paired differences from the first run, and the examples with different predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.interval import Measured, measured
 from manyheads.recipe.load import load_recipe
-from manyheads.report.answers import Answers, read_answers
 from manyheads.report.build import metrics_of, task_of
+from manyheads.report.keys import stored_as
+from manyheads.report.predictions import TaskPredictions, read_predictions
 from manyheads.report.texts import find_texts
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.task import Task
@@ -25,7 +26,10 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Difference:
-    """A run's figure less the first run's, on the same examples. `low`, `high`: 95%, of the examples' chance alone."""
+    """A paired difference: the metric of a run minus that of the first run, on the same examples.
+
+    `low`, `high`: the 95% confidence interval, which covers only the sampling variance of the examples.
+    """
 
     run: str
     metric: str
@@ -35,90 +39,93 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Parting:
-    """An example that two runs answer differently. `chances`: that of the true label, by run; None for values."""
+class Disagreement:
+    """An example with different predictions. `probabilities`: of the true label, by run; None for regression."""
 
     id: str
     texts: tuple[str, ...]
     target: str
-    answers: tuple[str, str]
-    chances: tuple[float, float] | None
+    predictions: tuple[str, str] = field(metadata=stored_as("answers"))
+    probabilities: tuple[float, float] | None = field(metadata=stored_as("chances"))
 
 
 @dataclass(frozen=True)
-class Partings:
-    """Where a run and the first one part: counts, and the examples on which they are farthest from each other.
+class Disagreements:
+    """The examples on which a run and the first run disagree: counts, and the examples with the largest differences.
 
-    `first_right`, `other_right`: how many only one of them has right; None for values.
+    `first_correct`, `other_correct`: number of examples that only one of the runs predicts correctly; None for
+    regression.
     """
 
     run: str
-    answered_differently: int
-    first_right: int | None
-    other_right: int | None
-    shown: tuple[Parting, ...]
+    count: int = field(metadata=stored_as("answered_differently"))
+    first_correct: int | None = field(metadata=stored_as("first_right"))
+    other_correct: int | None = field(metadata=stored_as("other_right"))
+    shown: tuple[Disagreement, ...]
 
 
 @dataclass(frozen=True)
 class TaskComparison:
-    """One task in all runs that have it. `measures[r]`: every metric of run r, the primary one first."""
+    """One task in all runs that have it. `measures[r]`: all metrics of run r, the primary one first."""
 
     name: str
     examples: int
     runs: tuple[str, ...]
     measures: tuple[tuple[Measured, ...], ...]
     differences: tuple[Difference, ...]
-    partings: tuple[Partings, ...]
+    disagreements: tuple[Disagreements, ...] = field(metadata=stored_as("partings"))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several runs. `apart`: what could not be compared, and why."""
+    """The comparison of several runs. `excluded`: what could not be compared, and why."""
 
     runs: tuple[str, ...]
     tasks: tuple[TaskComparison, ...]
-    apart: tuple[str, ...]
+    excluded: tuple[str, ...] = field(metadata=stored_as("apart"))
 
 
 @dataclass(frozen=True)
 class _Member:
-    """One run's answers of one task."""
+    """The predictions of one run for one task."""
 
     name: str
     task: Task
-    answers: Answers
+    predictions: TaskPredictions
     texts: tuple[Sequence[str], ...] | None
 
 
 def compare(runs: Sequence[Path]) -> Comparison:
-    """Compare two or more finished runs by the dev answers of the models that they ship.
+    """Compare two or more finished runs by the dev predictions of the models that they ship.
 
     Raises:
-        RunError: fewer than two runs, one that is not finished, or no task that two of them share.
+        RunError: there are fewer than two runs, a run is not finished, or no two runs share a task with the same dev
+            examples.
     """
     if len(runs) < 2:
-        raise RunError("a comparison needs two runs or more", found=len(runs))
+        raise RunError("a comparison needs at least two runs", found=len(runs))
     names = _names(runs)
     members: dict[str, list[_Member]] = {}
     for name, run in zip(names, runs, strict=True):
         for member in _members(name, run):
             members.setdefault(member.task.name, []).append(member)
-    tasks, apart = [], []
-    for task, found in members.items():
-        same = [each for each in found if _comparable(found[0], each)]
-        apart += [
-            f"{task}: {each.name} answered other dev examples, or other labels, than {found[0].name}"
-            for each in found
+    tasks, excluded = [], []
+    for task, with_task in members.items():
+        first = with_task[0]
+        same = [each for each in with_task if _comparable(first, each)]
+        excluded += [
+            f"{task}: {each.name} has other dev examples or labels than {first.name}"
+            for each in with_task
             if each not in same
         ]
         if len(same) > 1:
             tasks.append(_compare(same))
-        elif len(found) == 1:
-            apart.append(f"{task}: only {found[0].name} has this task")
+        elif len(with_task) == 1:
+            excluded.append(f"{task}: only {first.name} has this task")
     if not tasks:
-        hint = "compare runs of recipes with the same tasks and dev files"
-        raise RunError("these runs share no task on the same dev examples", found="; ".join(apart), hint=hint)
-    return Comparison(tuple(names), tuple(tasks), tuple(apart))
+        hint = "compare runs whose recipes have the same tasks and dev files"
+        raise RunError("these runs share no task with the same dev examples", found="; ".join(excluded), hint=hint)
+    return Comparison(tuple(names), tuple(tasks), tuple(excluded))
 
 
 def _members(name: str, run: Path) -> list[_Member]:
@@ -126,17 +133,17 @@ def _members(name: str, run: Path) -> list[_Member]:
     results = folder.read_results()
     recipe, data = load_recipe(folder.recipe), folder.read_provenance().get("data", {})
     which = "last" if results["best"] is None else "best"
-    found = []
+    members = []
     for task_name in recipe.tasks:
         task = task_of(recipe, task_name)
-        answers = read_answers(folder.prediction_file(task_name, "dev", which), task.kind.labels)
-        texts = find_texts(recipe, task_name, answers.ids, data)
-        found.append(_Member(name, task, answers, None if texts.dev is None else texts.dev.texts))
-    return found
+        predictions = read_predictions(folder.prediction_file(task_name, "dev", which), task.kind.labels)
+        texts = find_texts(recipe, task_name, predictions.ids, data)
+        members.append(_Member(name, task, predictions, None if texts.dev is None else texts.dev.texts))
+    return members
 
 
 def _comparable(one: _Member, other: _Member) -> bool:
-    a, b = one.answers, other.answers
+    a, b = one.predictions, other.predictions
     return a.ids == b.ids and a.labels == b.labels and np.array_equal(a.targets, b.targets)
 
 
@@ -145,67 +152,67 @@ def _compare(members: Sequence[_Member]) -> TaskComparison:
     metrics = metrics_of(task)
     return TaskComparison(
         name=task.name,
-        examples=len(first.answers),
+        examples=len(first.predictions),
         runs=tuple(each.name for each in members),
         measures=tuple(
-            tuple(measured(metric, each.answers.predictions, each.answers.targets) for metric in metrics)
+            tuple(measured(metric, each.predictions.predictions, each.predictions.targets) for metric in metrics)
             for each in members
         ),
         differences=tuple(
-            found
+            difference
             for each in members[1:]
             for metric in metrics
-            if (found := _difference(metric, first, each)) is not None
+            if (difference := _difference(metric, first, each)) is not None
         ),
-        partings=tuple(_partings(first, each) for each in members[1:]),
+        disagreements=tuple(_disagreements(first, each) for each in members[1:]),
     )
 
 
 def _difference(metric: str, first: _Member, other: _Member) -> Difference | None:
-    samples = [sample(metric, each.answers.predictions[None], each.answers.targets) for each in (other, first)]
+    samples = [sample(metric, each.predictions.predictions[None], each.predictions.targets) for each in (other, first)]
     known = [each for each in samples if each is not None]
     if len(known) < 2:
         return None
-    found = contrast([[each] for each in known], [1.0, -1.0])
-    return Difference(other.name, metric, found.mean, found.low, found.high)
+    estimate = contrast([[each] for each in known], [1.0, -1.0])
+    return Difference(other.name, metric, estimate.mean, estimate.low, estimate.high)
 
 
-def _partings(first: _Member, other: _Member) -> Partings:
-    one, two = first.answers, other.answers
+def _disagreements(first: _Member, other: _Member) -> Disagreements:
+    one, two = first.predictions, other.predictions
     differ = one.predictions != two.predictions
-    if one.chances is None or two.chances is None:
-        far = np.abs(one.predictions - two.predictions)
-        return Partings(other.name, int(differ.sum()), None, None, _shown(first, other, far, None))
+    if one.probabilities is None or two.probabilities is None:
+        distance = np.abs(one.predictions - two.predictions)
+        return Disagreements(other.name, int(differ.sum()), None, None, _shown(first, other, distance, None))
     places = np.arange(len(one))
     true = one.targets.astype(np.int64)
-    chances = np.stack([one.chances[places, true], two.chances[places, true]])
-    far = np.where(differ, np.abs(chances[0] - chances[1]), 0.0)
-    right = (one.right & ~two.right, two.right & ~one.right)
-    shown = _shown(first, other, far, chances)
-    return Partings(other.name, int(differ.sum()), int(right[0].sum()), int(right[1].sum()), shown)
+    probabilities = np.stack([one.probabilities[places, true], two.probabilities[places, true]])
+    distance = np.where(differ, np.abs(probabilities[0] - probabilities[1]), 0.0)
+    first_correct, other_correct = one.correct & ~two.correct, two.correct & ~one.correct
+    shown = _shown(first, other, distance, probabilities)
+    return Disagreements(other.name, int(differ.sum()), int(first_correct.sum()), int(other_correct.sum()), shown)
 
 
 def _shown(
-    first: _Member, other: _Member, far: NDArray[np.float64], chances: NDArray[np.float64] | None
-) -> tuple[Parting, ...]:
-    rows = np.argsort(-far, kind="stable")[:SHOWN]
+    first: _Member, other: _Member, distance: NDArray[np.float64], probabilities: NDArray[np.float64] | None
+) -> tuple[Disagreement, ...]:
+    rows = np.argsort(-distance, kind="stable")[:SHOWN]
     texts = first.texts or other.texts
-    found = []
-    for row in map(int, rows[far[rows] > 0]):
-        one, two = first.answers, other.answers
-        found.append(
-            Parting(
-                id=one.ids[row],
-                texts=() if texts is None else tuple(column[row] for column in texts),
-                target=one.shown(one.targets[row]),
-                answers=(one.shown(one.predictions[row]), two.shown(two.predictions[row])),
-                chances=None if chances is None else (float(chances[0, row]), float(chances[1, row])),
-            )
+    one, two = first.predictions, other.predictions
+    return tuple(
+        Disagreement(
+            id=one.ids[row],
+            texts=() if texts is None else tuple(column[row] for column in texts),
+            target=one.shown(one.targets[row]),
+            predictions=(one.shown(one.predictions[row]), two.shown(two.predictions[row])),
+            probabilities=None
+            if probabilities is None
+            else (float(probabilities[0, row]), float(probabilities[1, row])),
         )
-    return tuple(found)
+        for row in map(int, rows[distance[rows] > 0])
+    )
 
 
 def _names(runs: Sequence[Path]) -> list[str]:
-    """The folders' names; whole paths where two are alike."""
+    """Return the names of the folders, or their paths if two folders have the same name."""
     names = [run.resolve().name for run in runs]
     return names if len(set(names)) == len(names) else [str(run) for run in runs]

@@ -1,73 +1,77 @@
-"""A comparison as blocks, in any form that a report has."""
+"""A comparison of runs as blocks, and its text in each format."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 
 from manyheads.report.blocks import Block, Grid, Heading, Items, Text
-from manyheads.report.compare import Comparison, Parting, Partings, TaskComparison
+from manyheads.report.compare import Comparison, Disagreement, Disagreements, TaskComparison
+from manyheads.report.keys import plain
 from manyheads.report.render.html import to_html
 from manyheads.report.render.markdown import to_markdown
 from manyheads.report.words import name_of, share, text_with_id, with_interval
+from manyheads.study.counted import counted
 
 
-def comparison_text(found: Comparison, form: str) -> str:
-    """A comparison in one form: "html", "md" or "json"."""
-    title = f"Comparison of {', '.join(found.runs)}"
+def comparison_text(comparison: Comparison, form: str) -> str:
+    """Return a comparison in one format: "html", "md" or "json"."""
+    title = f"Comparison of {', '.join(comparison.runs)}"
     if form == "json":
-        return json.dumps(dataclasses.asdict(found), indent=1, ensure_ascii=False) + "\n"
-    blocks = list(_blocks(found))
+        return json.dumps(plain(comparison), indent=1, ensure_ascii=False) + "\n"
+    blocks = list(_blocks(comparison))
     return to_markdown(title, blocks) if form == "md" else to_html(title, blocks, {})
 
 
-def _blocks(found: Comparison) -> Iterator[Block]:
+def _blocks(comparison: Comparison) -> Iterator[Block]:
     yield Text(
-        f"Differences are from {found.runs[0]}, on the same dev examples. Their 95% intervals hold the chance of the "
-        "examples alone: what another seed would give, single runs cannot tell (manyheads study can)."
+        f"Differences are paired differences from {comparison.runs[0]}, on the same dev examples. The 95% confidence "
+        "intervals cover only the sampling variance of the dev examples. They do not cover seed variance, which single "
+        "runs cannot measure. Use a study with several seeds (manyheads study). The intervals are not corrected for "
+        "the number of comparisons."
     )
-    if found.apart:
-        yield Items(found.apart)
-    for task in found.tasks:
+    if comparison.excluded:
+        yield Items(comparison.excluded)
+    for task in comparison.tasks:
         yield Heading(task.name)
-        yield _figures(task)
-        for partings in task.partings:
-            yield from _partings(task, partings)
+        yield _metrics(task)
+        for disagreements in task.disagreements:
+            yield from _disagreements(task, disagreements)
 
 
-def _figures(task: TaskComparison) -> Grid:
+def _metrics(task: TaskComparison) -> Grid:
     differences = {(each.run, each.metric): each for each in task.differences}
     rows = []
     for run, measures in zip(task.runs, task.measures, strict=True):
         for each in measures:
             difference = differences.get((run, each.name))
-            words = (
+            text = (
                 "" if difference is None else f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
             )
-            clear = "" if difference is None else ("yes" if difference.low > 0 or difference.high < 0 else "no")
-            rows.append((run, name_of(each.name), with_interval(each), words, clear))
-    columns = ("run", "metric", "value", f"difference from {task.runs[0]}", "clear of 0")
-    return Grid(f"{task.name}, {task.examples:,} dev examples", columns, tuple(rows), words=frozenset({1}))
+            excludes_zero = "" if difference is None else ("yes" if difference.low > 0 or difference.high < 0 else "no")
+            rows.append((run, name_of(each.name), with_interval(each), text, excludes_zero))
+    columns = ("run", "metric", "value", f"difference from {task.runs[0]}", "interval excludes 0")
+    title = f"Metrics of {task.name} on {counted(task.examples, 'dev example')}"
+    return Grid(title, columns, tuple(rows), words=frozenset({1}), long=frozenset({0}))
 
 
-def _partings(task: TaskComparison, found: Partings) -> Iterator[Block]:
-    first = task.runs[0]
-    if found.first_right is not None:
+def _disagreements(task: TaskComparison, disagreements: Disagreements) -> Iterator[Block]:
+    first, other = task.runs[0], disagreements.run
+    if disagreements.first_correct is not None and disagreements.other_correct is not None:
         yield Text(
-            f"{first} and {found.run} answer {found.answered_differently:,} of {task.examples:,} examples differently: "
-            f"{found.first_right:,} only {first} has right, {found.other_right:,} only {found.run}."
+            f"{first} and {other} make different predictions for {disagreements.count:,} of "
+            f"{counted(task.examples, 'example')}. Only {first} is correct for {disagreements.first_correct:,}, "
+            f"and only {other} is correct for {disagreements.other_correct:,} of them."
         )
-    if not found.shown:
+    if not disagreements.shown:
         return
-    chances = found.first_right is not None
-    columns: tuple[str, ...] = ("text (id)", "true", first, found.run)
-    if chances:
-        columns = (*columns, f"chance of the true one, {first}", found.run)
-    rows = tuple(_row(each) for each in found.shown)
-    yield Grid(f"Where {first} and {found.run} part most", columns, rows, long=frozenset({0}))
+    columns: tuple[str, ...] = ("text (id)", "true", first, other)
+    if disagreements.first_correct is not None:
+        columns = (*columns, f"probability of the true label, {first}", f"probability of the true label, {other}")
+    rows = tuple(_row(each) for each in disagreements.shown)
+    yield Grid(f"Largest disagreements between {first} and {other}", columns, rows, long=frozenset({0}))
 
 
-def _row(each: Parting) -> tuple[str, ...]:
-    cells = (text_with_id(each.texts, each.id), each.target, *each.answers)
-    return cells if each.chances is None else (*cells, *map(share, each.chances))
+def _row(each: Disagreement) -> tuple[str, ...]:
+    cells = (text_with_id(each.texts, each.id), each.target, *each.predictions)
+    return cells if each.probabilities is None else (*cells, *map(share, each.probabilities))

@@ -1,4 +1,4 @@
-"""The confusion matrix: which labels are taken for which."""
+"""The confusion matrix."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manyheads.report.answers import Answers
+from manyheads.report.predictions import TaskPredictions
 
 MOST = 12
-"""Labels that a figure has room for; of more, the most frequent ones stand alone and the rest together."""
+"""Maximum number of labels in a figure. If a task has more, the rare ones are joined."""
 
 OTHERS = "(others)"
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """`counts[t][p]`: examples of true label t answered p. `labels`: in the task's order, rare ones joined at the end.
+    """A confusion matrix. `counts[t][p]`: number of examples with true label t and predicted label p.
 
-    `joined`: how many labels stand together under the last one.
+    `labels`: in the order of the task, the joined ones last. `joined`: number of labels joined as the last one.
     """
 
     labels: tuple[str, ...]
@@ -26,17 +26,17 @@ class Confusion:
     joined: int = 0
 
     def shares(self) -> tuple[tuple[float, ...], ...]:
-        """Each row over its sum: where the examples of a true label went; a row without examples is all 0."""
+        """Return the counts divided by the sum of their row. A row without examples is 0."""
         return tuple(tuple(cell / max(1, sum(row)) for cell in row) for row in self.counts)
 
 
-def confusion(answers: Answers, most: int = MOST) -> Confusion | None:
-    """The matrix of classes, of `most` labels at most; None for values."""
-    if answers.labels is None:
+def confusion(predictions: TaskPredictions, most: int = MOST) -> Confusion | None:
+    """Compute the confusion matrix with at most `most` labels. None for regression."""
+    if predictions.labels is None:
         return None
-    targets, predictions = answers.targets.astype(np.int64), answers.predictions.astype(np.int64)
-    total = len(answers.labels)
-    place, names = np.arange(total), [str(label) for label in answers.labels]
+    targets, predicted = predictions.targets.astype(np.int64), predictions.predictions.astype(np.int64)
+    total = len(predictions.labels)
+    place, names = np.arange(total), [str(label) for label in predictions.labels]
     if total > most:
         frequent = np.argsort(-np.bincount(targets, minlength=total), kind="stable")[: most - 1]
         kept = np.sort(frequent)
@@ -44,6 +44,6 @@ def confusion(answers: Answers, most: int = MOST) -> Confusion | None:
         place[kept] = np.arange(most - 1)
         names = [*(names[label] for label in kept), OTHERS]
     counts = np.zeros((len(names), len(names)), dtype=np.int64)
-    np.add.at(counts, (place[targets], place[predictions]), 1)
+    np.add.at(counts, (place[targets], place[predicted]), 1)
     rows = tuple(tuple(int(cell) for cell in row) for row in counts)
     return Confusion(tuple(names), rows, total - most + 1 if total > most else 0)

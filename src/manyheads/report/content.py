@@ -1,40 +1,42 @@
-"""What a report holds, as plain values: every form of it is made from this alone."""
+"""The content of a report as plain values, from which every format is written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from manyheads.evaluation.interval import Measured
-from manyheads.report.answers import Answers
 from manyheads.report.calibration import Calibration
-from manyheads.report.clashes import Clashes
+from manyheads.report.conflicts import Conflicts
 from manyheads.report.confusion import Confusion
 from manyheads.report.fit import Fit
 from manyheads.report.groups import Group
+from manyheads.report.keys import stored_as
 from manyheads.report.log import Log
 from manyheads.report.mistakes import Mistake
+from manyheads.report.predictions import TaskPredictions
 
 
 @dataclass(frozen=True)
 class TaskReport:
-    """One task. `answers`: those of the shipped model on dev. `curve`: (epoch, metric) of every evaluation.
+    """The report of one task.
 
-    `measures`: every metric on dev, the primary one first; `last` the primary one at the last epoch; `test` as
-    `measures`, where the test file has labels. `commonest`: the accuracy of always giving dev's most frequent label.
-    `texts_missing`: why texts, lengths and clashes are not here.
+    `predictions`: the dev predictions of the shipped model. `measures`: all dev metrics, the primary one first. `last`:
+    the primary metric at the last epoch. `test`: like `measures`, if the test file has labels. `majority_accuracy`: the
+    accuracy of always predicting the most frequent dev label. `curve`: (epoch, metric) of every evaluation. `losses`:
+    (epoch, mean training loss). `texts_missing`: why texts, lengths and label conflicts are missing.
     """
 
     name: str
     kind: str
     metric: str
     value_range: tuple[float, float] | None
-    answers: Answers
+    predictions: TaskPredictions = field(metadata=stored_as("answers"))
     measures: tuple[Measured, ...]
     last: Measured
     test: tuple[Measured, ...]
-    commonest: float | None
+    majority_accuracy: float | None = field(metadata=stored_as("commonest"))
     curve: tuple[tuple[float, float | None], ...]
     losses: tuple[tuple[float, float], ...]
     confusion: Confusion | None
@@ -43,15 +45,16 @@ class TaskReport:
     by_label: tuple[Group, ...]
     by_length: tuple[Group, ...]
     mistakes: tuple[Mistake, ...]
-    clashes: Clashes | None
+    conflicts: Conflicts | None = field(metadata=stored_as("clashes"))
     texts_missing: str | None
 
 
 @dataclass(frozen=True)
 class Report:
-    """One finished run. `results`, `provenance`: the content of those files; `recipe`: the text of recipe.toml.
+    """The report of one finished run.
 
-    `which`: "best" or "last", the epoch whose model is shipped and whose answers these are; `epoch` is its number.
+    `which`: "best" or "last", the epoch whose model is shipped and whose predictions are reported. `epoch`: its number.
+    `results`, `provenance`: the content of results.json and provenance.json. `recipe`: the text of recipe.toml.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The content of a report as blocks: one order and one wording for every form."""
+"""The content of a report as blocks, which are the same in every format."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from manyheads.report.blocks import Block, Code, Grid, Heading, Items, Picture, Text
-from manyheads.report.clashes import Clashes, Side
+from manyheads.report.calibration import Calibration
+from manyheads.report.conflicts import Conflicts, Side
 from manyheads.report.content import Report, TaskReport
 from manyheads.report.figures import pictures_of
 from manyheads.report.words import duration, interval, name_of, number, share, text_with_id, with_interval
+from manyheads.study.counted import counted
 
 
 def document(report: Report) -> list[Block]:
-    """All blocks of a report, in order."""
+    """Return all blocks of a report in order."""
     pictures = pictures_of(report)
     blocks: list[Block] = [*_summary(report), *pictures.get("", ())]
     for task in report.tasks:
@@ -22,14 +24,13 @@ def document(report: Report) -> list[Block]:
 
 
 def title(report: Report) -> str:
-    """The report's title."""
+    """Return the title of a report."""
     return f"Report of the run {report.name}"
 
 
 def _summary(report: Report) -> Iterator[Block]:
-    epoch = f"epoch {report.epoch:.4g}"
-    chosen = f"the best epoch on dev ({epoch})" if report.which == "best" else f"the last epoch ({epoch})"
-    yield Text(f"Average over tasks {with_interval(report.average)} on dev, of the model that is shipped: {chosen}.")
+    epoch = f"{'best dev' if report.which == 'best' else 'last'} epoch, {report.epoch:.4g}"
+    yield Text(f"Dev average over tasks of the shipped model ({epoch}): {with_interval(report.average)}.")
     rows = tuple(
         (
             task.name,
@@ -37,104 +38,117 @@ def _summary(report: Report) -> Iterator[Block]:
             number(first.value),
             interval(first),
             number(task.last.value),
-            str(len(task.answers)),
+            f"{len(task.predictions):,}",
         )
         for task in report.tasks
         for first in task.measures[:1]
     )
-    columns = ("task", "metric", report.which, "95% interval", "last epoch", "dev examples")
+    columns = ("task", "metric", f"{report.which} epoch", "95% confidence interval", "last epoch", "dev examples")
     yield Grid("Dev metrics of all tasks", columns, rows, words=frozenset({1}))
-    said = (
-        "Intervals hold the dev examples' chance. What another seed would give, one run cannot tell (manyheads study)."
+    explanation = (
+        "Brackets are 95% confidence intervals. They cover the sampling variance of the dev examples, but not the seed "
+        "variance, which a single run cannot measure (manyheads study can)."
     )
     if report.which == "best":
-        said += " The best epoch was chosen on these very examples, so its figures are a little too good."
-    yield Text(said, soft=True)
+        explanation += " The best epoch was chosen on the same dev examples, so its metrics are slightly optimistic."
+    yield Text(explanation, soft=True)
 
 
 def _task(task: TaskReport, pictures: tuple[Picture, ...]) -> Iterator[Block]:
-    yield from _figures(task)
+    yield from _metrics(task)
     yield from pictures
     if task.confusion is not None and task.confusion.joined:
-        yield Text(f"{task.confusion.joined} rarer labels stand together as (others).", soft=True)
+        yield Text(f"The {task.confusion.joined} rarest labels are joined as (others).", soft=True)
     if task.calibration is not None:
-        found = task.calibration
-        beyond = found.error > found.chance
-        lean = f"{found.lean:+.3f}"
-        if beyond:
-            lean += ": too sure of itself" if found.lean > 0 else ": less sure than it could be"
-        where = "beyond" if beyond else "within"
-        yield Text(
-            f"Expected calibration error {number(found.error)} in ten bins, {where} what chance gives a perfectly "
-            f"calibrated model on so many examples (95% of them below {number(found.chance)}). Mean confidence less "
-            f"accuracy is {lean}."
-        )
+        yield Text(_calibration(task.calibration))
     if task.fit is not None:
-        yield Text(f"Least squares: {task.fit.equation}. A slope below 1 draws answers to the middle.")
-    yield _groups("By label" if task.answers.labels is not None else "By true value", task.by_label)
+        yield Text(
+            f"Least squares: {task.fit.equation}. With a slope below 1, predictions shrink to the middle of the range."
+        )
+    yield _groups("By label" if task.predictions.labels is not None else "By true value", task.by_label)
     if task.by_length:
-        yield _groups("By length of the texts", task.by_length)
+        yield _groups("By length of the text", task.by_length)
     if task.texts_missing:
-        yield Text(f"The texts are not shown: {task.texts_missing}.")
+        yield Text(f"The texts cannot be shown: {task.texts_missing}.")
     yield from _mistakes(task)
-    if task.clashes is not None:
-        yield from _clashes(task.clashes)
+    if task.conflicts is not None:
+        yield from _conflicts(task.conflicts)
 
 
-def _figures(task: TaskReport) -> Iterator[Block]:
-    rows = [("dev", name_of(each.name), number(each.value), interval(each), str(each.count)) for each in task.measures]
-    rows += [("test", name_of(each.name), number(each.value), interval(each), str(each.count)) for each in task.test]
-    if task.commonest is not None:
-        rows.append(("dev", "accuracy of the most frequent label", number(task.commonest), "", str(len(task.answers))))
-    columns = ("split", "metric", "value", "95% interval", "examples")
+def _calibration(calibration: Calibration) -> str:
+    miscalibrated = calibration.error > calibration.expected_error
+    overconfidence = f"{calibration.overconfidence:+.3f}"
+    if miscalibrated:
+        overconfidence += " (overconfident)" if calibration.overconfidence > 0 else " (underconfident)"
+    relation = "above" if miscalibrated else "within"
+    return (
+        f"Expected calibration error in ten bins: {number(calibration.error)}. This is {relation} the range that is "
+        f"expected by chance: on these examples, 95% of perfectly calibrated models are below "
+        f"{number(calibration.expected_error)}. Mean confidence minus accuracy: {overconfidence}."
+    )
+
+
+def _metrics(task: TaskReport) -> Iterator[Block]:
+    rows = [
+        ("dev", name_of(each.name), number(each.value), interval(each), f"{each.count:,}") for each in task.measures
+    ]
+    rows += [("test", name_of(each.name), number(each.value), interval(each), f"{each.count:,}") for each in task.test]
+    if task.majority_accuracy is not None:
+        name, value = "accuracy of the majority label", number(task.majority_accuracy)
+        rows.append(("dev", name, value, "", f"{len(task.predictions):,}"))
+    columns = ("split", "metric", "value", "95% confidence interval", "examples")
     yield Grid(f"Metrics of {task.name}", columns, tuple(rows), words=frozenset({1}))
 
 
 def _groups(heading: str, groups: tuple[Any, ...]) -> Grid:
-    names = tuple(dict.fromkeys(figure.name for group in groups for figure in group.figures))
+    names = tuple(dict.fromkeys(measure.name for group in groups for measure in group.figures))
     rows = []
     for group in groups:
-        figures = {figure.name: figure for figure in group.figures}
-        cells = (with_interval(figures[name]) if name in figures and group.count else "" for name in names)
-        rows.append((group.name, str(group.count), *cells))
+        measures = {measure.name: measure for measure in group.figures}
+        cells = (with_interval(measures[name]) if name in measures and group.count else "" for name in names)
+        rows.append((group.name, f"{group.count:,}", *cells))
     return Grid(heading, (heading.removeprefix("By "), "examples", *map(name_of, names)), tuple(rows))
 
 
 def _mistakes(task: TaskReport) -> Iterator[Block]:
     if not task.mistakes:
         return
-    sure = task.answers.labels is not None
-    yield Heading("Sure and wrong" if sure else "Farthest off", 3)
-    columns = ("text (id)", "true", "answer", *(("its chance", "chance of the true one") if sure else ()))
+    classes = task.predictions.labels is not None
+    yield Heading("Confident errors" if classes else "Largest errors", 3)
+    probabilities = ("its probability", "probability of the true label") if classes else ()
+    columns = ("text (id)", "true", "prediction", *probabilities)
     rows = tuple(
         (
             text_with_id(each.texts, each.id),
             each.target,
             each.prediction,
-            *((share(each.chance or 0.0), share(each.true_chance or 0.0)) if sure else ()),
+            *((share(each.probability or 0.0), share(each.true_probability or 0.0)) if classes else ()),
         )
         for each in task.mistakes
     )
-    heading = "Wrong answers of the highest confidence" if sure else "Values farthest from the true ones"
+    heading = "Wrong predictions with the highest confidence" if classes else "Predictions with the largest errors"
     yield Grid(heading, columns, rows, long=frozenset({0}))
 
 
-def _clashes(found: Clashes) -> Iterator[Block]:
-    yield Heading("Alike, with opposite labels", 3)
-    looked = f"{found.dev_examples:,} dev and {found.train_examples:,} training examples"
-    if not found.shown:
-        yield Text(f"None among {looked}: no two with four fifths of their words in common have opposite labels.")
+def _conflicts(conflicts: Conflicts) -> Iterator[Block]:
+    yield Heading("Label conflicts", 3)
+    examples = f"{conflicts.dev_examples:,} dev and {counted(conflicts.train_examples, 'training example')}"
+    if not conflicts.shown:
+        yield Text(f"No near-duplicates (80% of their words in common) with conflicting labels among {examples}.")
         return
+    verb = "has" if conflicts.count == 1 else "have"
     yield Text(
-        f"{found.found:,} pairs among {looked} have four fifths of their words in common and opposite labels: "
-        "a label is wrong, or one word decides."
+        f"{counted(conflicts.count, 'pair')} of near-duplicates (80% of their words in common) among {examples} {verb} "
+        "conflicting labels. Either a label is wrong, or one word decides."
     )
     rows = tuple(
-        (share(each.alike), _side(each.dev), each.dev.label, _side(each.other), each.other.label)
-        for each in found.shown
+        (share(each.similarity), _side(each.dev), each.dev.label, _side(each.other), each.other.label)
+        for each in conflicts.shown
     )
-    columns = ("words in common", "dev example", "label", "other example", "label of it")
-    yield Grid("Near-duplicates with opposite labels", columns, rows, words=frozenset({1, 3}), long=frozenset({1, 3}))
+    columns = ("words in common", "dev example", "its label", "other example", "its label")
+    yield Grid(
+        "Near-duplicates with conflicting labels", columns, rows, words=frozenset({1, 3}), long=frozenset({1, 3})
+    )
 
 
 def _side(side: Side) -> str:
@@ -143,15 +157,16 @@ def _side(side: Side) -> str:
 
 def _data(report: Report) -> Iterator[Block]:
     log = report.log
-    yield Heading("What was cut or rejected")
-    told = {warning.split(":", 1)[0] for warning in log.warnings}
-    counts = {task: count for task, count in log.rejected_count.items() if task not in told}
-    said = [*log.cut, *(f"{task}: {count} rows could not be used" for task, count in counts.items()), *log.warnings]
-    yield Items(tuple(said)) if said else Text("Nothing: every row was used, whole.")
+    yield Heading("Truncated texts and rejected rows")
+    reported = {warning.split(":", 1)[0] for warning in log.warnings}
+    counts = {task: count for task, count in log.rejected_count.items() if task not in reported}
+    rejected = (f"{task}: {counted(count, 'row')} rejected" for task, count in counts.items())
+    messages = [*log.truncated, *rejected, *log.warnings]
+    yield Items(tuple(messages)) if messages else Text("None. The run used all rows with their complete texts.")
     if log.rejected:
         rows = tuple((each.task, each.file, str(each.line), each.reason) for each in log.rejected)
         columns = ("task", "file", "line", "reason")
-        yield Grid("The first rejected rows", columns, rows, words=frozenset({1, 3}), long=frozenset({3}))
+        yield Grid("First rejected rows", columns, rows, words=frozenset({1, 3}), long=frozenset({3}))
     if log.notes:
         yield Items(tuple(log.notes))
 
@@ -160,22 +175,24 @@ def _time(report: Report) -> Iterator[Block]:
     results, log = report.results, report.log
     yield Heading("Time")
     rows = [
-        ("updates", duration(float(results["seconds"]))),
-        ("evaluations", duration(log.evaluation_seconds)),
-        ("from the first event to the last", duration(log.wall_seconds)),
-        ("examples a second, in updates", f"{results['examples_per_second']:.1f}"),
-        ("tokens a second, in updates", f"{results['tokens_per_second']:.0f}"),
+        ("training (updates)", duration(float(results["seconds"]))),
+        ("evaluation", duration(log.evaluation_seconds)),
+        ("total, from the first to the last event", duration(log.wall_seconds)),
+        ("training examples per second", f"{results['examples_per_second']:.1f}"),
+        ("training tokens per second", f"{results['tokens_per_second']:.0f}"),
     ]
     if log.resumed:
-        rows.append(("went on after a stop", f"{log.resumed} times" if log.resumed > 1 else "once"))
-    yield Grid("Times and rates", ("what", "figure"), tuple(rows))
+        rows.append(("resumed", counted(log.resumed, "time")))
+    yield Grid("Times and rates", ("quantity", "value"), tuple(rows))
 
 
 def _origin(report: Report) -> Iterator[Block]:
-    yield Heading("Where it comes from")
+    yield Heading("Provenance")
     rows = tuple((name, value) for name, value in _flat(report.provenance))
-    yield Grid("Provenance", ("what", "value"), rows, long=frozenset({0}))
-    yield Code("The recipe, every choice written out", report.recipe)
+    yield Grid(
+        "Software, hardware and data of the run", ("key", "value"), rows, words=frozenset({1}), long=frozenset({0, 1})
+    )
+    yield Code("Complete recipe of the run", report.recipe)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The line that predictions follow over true values."""
+"""The regression line of predictions over true values."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Fit:
-    """Least squares: prediction = intercept + slope x true value. A slope below 1 draws predictions to the middle."""
+    """The least squares line: prediction = intercept + slope x true value."""
 
     slope: float
     intercept: float
 
     @property
     def equation(self) -> str:
-        """The line in words: `prediction = 0.42 + 0.86 x true value`."""
+        """The equation of the line, such as `prediction = 0.42 + 0.86 x true value`."""
         sign = "-" if self.slope < 0 else "+"
         return f"prediction = {self.intercept:.2f} {sign} {abs(self.slope):.2f} x true value"
 
 
 def fit(predictions: NDArray[np.float64], targets: NDArray[np.float64]) -> Fit | None:
-    """The line over n examples; None where all true values are one."""
+    """Fit the line to n examples. None if all true values are equal."""
     if len(targets) < 2 or float(np.ptp(targets)) == 0:
         return None
-    found = stats.linregress(targets, predictions)
-    return Fit(float(found.slope), float(found.intercept))
+    line = stats.linregress(targets, predictions)
+    return Fit(float(line.slope), float(line.intercept))

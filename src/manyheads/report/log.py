@@ -1,4 +1,4 @@
-"""What a run's event log tells: losses between evaluations, times, and what was cut, rejected or warned of."""
+"""Read the event log of a run: training losses, times, truncated texts, rejected rows and warnings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from manyheads.report.keys import stored_as
 from manyheads.run.events import read_events
 
 REJECTED_SHOWN = 20
@@ -15,7 +16,7 @@ REJECTED_SHOWN = 20
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that was passed over."""
+    """A row of a data file that the run skipped."""
 
     task: str
     file: str
@@ -25,15 +26,17 @@ class Rejected:
 
 @dataclass
 class Log:
-    """`losses[task]`: (epoch, mean training loss since the evaluation before). Times are in seconds.
+    """The summary of an event log. Times are in seconds.
 
-    `rejected`: the first ones; `rejected_count` has all, by task. `resumed`: how often the run went on after a stop.
+    `losses[task]`: (epoch, mean training loss since the previous evaluation). `rejected`: the first rejected rows.
+    `rejected_count`: the number of all rejected rows, by task. `truncated`: messages about truncated texts. `resumed`:
+    how often the run was resumed.
     """
 
     losses: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
     rejected: list[Rejected] = field(default_factory=list)
     rejected_count: dict[str, int] = field(default_factory=dict)
-    cut: list[str] = field(default_factory=list)
+    truncated: list[str] = field(default_factory=list, metadata=stored_as("cut"))
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     evaluation_seconds: float = 0.0
@@ -42,7 +45,7 @@ class Log:
 
 
 def read_log(file: Path) -> Log:
-    """The log in events.jsonl; an empty one where there is no file."""
+    """Summarise events.jsonl. A missing file gives an empty summary."""
     log = Log()
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     first: float | None = None
@@ -75,4 +78,4 @@ def _take(log: Log, sums: dict[str, list[float]], event: Mapping[str, Any]) -> N
     elif kind == "resume":
         log.resumed += 1
     elif kind in ("cut", "warning", "note"):
-        {"cut": log.cut, "warning": log.warnings, "note": log.notes}[kind].append(str(event["text"]))
+        {"cut": log.truncated, "warning": log.warnings, "note": log.notes}[kind].append(str(event["text"]))

@@ -1,54 +1,60 @@
-"""The errors worth reading: where a run was sure and wrong, or far off."""
+"""The largest errors of a run: confident wrong predictions, or values far from the true ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from manyheads.report.answers import Answers
+from manyheads.report.keys import stored_as
+from manyheads.report.predictions import TaskPredictions
 
 SHOWN = 10
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One wrong answer. `chance`: what the run gave its answer, `true_chance` the true one; None for values."""
+    """One wrong prediction.
+
+    `probability`: of the predicted label. `true_probability`: of the true label. Both are None for regression.
+    """
 
     id: str
     texts: tuple[str, ...]
     target: str
     prediction: str
-    chance: float | None
-    true_chance: float | None
+    probability: float | None = field(metadata=stored_as("chance"))
+    true_probability: float | None = field(metadata=stored_as("true_chance"))
 
 
-def mistakes(answers: Answers, texts: Sequence[Sequence[str]] | None, shown: int = SHOWN) -> tuple[Mistake, ...]:
-    """The wrong answers of the highest confidence, or the values farthest off; the first of equal ones first.
+def mistakes(
+    predictions: TaskPredictions, texts: Sequence[Sequence[str]] | None, shown: int = SHOWN
+) -> tuple[Mistake, ...]:
+    """Return the wrong predictions with the highest confidence, or the values with the largest errors.
 
-    `texts`: one list of n texts a column; without them, the ids tell which examples these are.
+    Ties keep the order of the file. `texts`: one list of n texts per column, None if the texts are not available.
     """
-    if answers.chances is None:
-        off = np.abs(answers.predictions - answers.targets)
-        rows = np.argsort(-off, kind="stable")[:shown]
-        rows = rows[off[rows] > 0]
+    if predictions.probabilities is None:
+        errors = np.abs(predictions.predictions - predictions.targets)
+        rows = np.argsort(-errors, kind="stable")[:shown]
+        rows = rows[errors[rows] > 0]
     else:
-        wrong = np.flatnonzero(~answers.right)
-        rows = wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:shown]
-    return tuple(_mistake(answers, texts, int(row)) for row in rows)
+        wrong = np.flatnonzero(~predictions.correct)
+        rows = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:shown]
+    return tuple(_mistake(predictions, texts, int(row)) for row in rows)
 
 
-def _mistake(answers: Answers, texts: Sequence[Sequence[str]] | None, row: int) -> Mistake:
-    chance = true_chance = None
-    if answers.chances is not None:
-        chance = float(answers.chances[row, int(answers.predictions[row])])
-        true_chance = float(answers.chances[row, int(answers.targets[row])])
+def _mistake(predictions: TaskPredictions, texts: Sequence[Sequence[str]] | None, row: int) -> Mistake:
+    probability = true_probability = None
+    if predictions.probabilities is not None:
+        probability = float(predictions.probabilities[row, int(predictions.predictions[row])])
+        true_probability = float(predictions.probabilities[row, int(predictions.targets[row])])
     return Mistake(
-        id=answers.ids[row],
+        id=predictions.ids[row],
         texts=() if texts is None else tuple(column[row] for column in texts),
-        target=answers.shown(answers.targets[row]),
-        prediction=answers.shown(answers.predictions[row]),
-        chance=chance,
-        true_chance=true_chance,
+        target=predictions.shown(predictions.targets[row]),
+        prediction=predictions.shown(predictions.predictions[row]),
+        probability=probability,
+        true_probability=true_probability,
     )

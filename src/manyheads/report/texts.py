@@ -1,4 +1,4 @@
-"""The texts behind a run's predictions: read again from the recipe's files, if those are still what they were."""
+"""Read the texts of a run again from its data files, if they are unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from manyheads.recipe.schema import Recipe
 
 @dataclass(frozen=True)
 class Texts:
-    """A task's dev and training examples; or, in `missing`, why they cannot be shown."""
+    """The dev and training examples of a task. `missing`: why they are not available."""
 
     dev: Examples | None
     train: Examples | None
@@ -21,28 +21,28 @@ class Texts:
 
 
 def find_texts(recipe: Recipe, task: str, ids: tuple[str, ...], fingerprints: Mapping[str, str]) -> Texts:
-    """The texts of the dev examples with these ids (in this order), and of the training examples.
+    """Read the dev examples, which must have these ids in this order, and the training examples of a task.
 
-    `fingerprints`: SHA-256 of the files as the run read them, by their names in the recipe.
+    `fingerprints`: SHA-256 of the files that the run read, by their names in the recipe.
     """
     options = recipe.tasks[task].model_copy(update={"test": None})
     try:
-        (data,) = read_tasks(recipe.model_copy(update={"tasks": {task: options}}), _silent)
+        (data,) = read_tasks(recipe.model_copy(update={"tasks": {task: options}}), _ignore)
     except (ManyheadsError, OSError) as error:
-        return Texts(None, None, _because(error))
+        return Texts(None, None, _reason(error))
     changed = [name for name, value in data.fingerprints.items() if fingerprints.get(name, value) != value]
     if changed:
-        return Texts(None, None, f"the file {changed[0]} has been changed since the run")
+        return Texts(None, None, f"the file {changed[0]} has changed since the run")
     if tuple(data.dev.ids) != ids:
-        return Texts(None, None, "the dev examples in the files are not those that the run answered")
+        return Texts(None, None, "the dev files contain other examples than the predictions of the run")
     return Texts(data.dev, data.train, None)
 
 
-def _because(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, ManyheadsError):
         return error.what if error.where is None else f"{error.what} ({error.where})"
     return str(error)
 
 
-def _silent(event: str, **fields: object) -> None:
-    """What reading finds was told by the run itself."""
+def _ignore(event: str, **fields: object) -> None:
+    """Ignore the event. The run has already reported it."""

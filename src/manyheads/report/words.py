@@ -1,4 +1,4 @@
-"""Numbers and measures in words."""
+"""Number formats and metric names of reports."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ NAMES = {
 
 
 def name_of(metric: str) -> str:
-    """A metric as a reader knows it."""
+    """Return the display name of a metric."""
     return NAMES.get(metric, metric)
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A figure, or a word where it is undefined."""
+    """Format a metric. None gives "undefined"."""
     return "undefined" if value is None else f"{value:.{digits}f}"
 
 
-def interval(found: Measured) -> str:
-    """The 95% interval in brackets, nothing where there is none."""
-    if found.low is None or found.high is None:
+def interval(measure: Measured) -> str:
+    """Format the 95% confidence interval. An unknown interval gives an empty text."""
+    if measure.low is None or measure.high is None:
         return ""
-    return f"[{found.low:.3f}, {found.high:.3f}]"
+    return f"[{measure.low:.3f}, {measure.high:.3f}]"
 
 
-def with_interval(found: Measured) -> str:
-    """A figure with its interval."""
-    return f"{number(found.value)} {interval(found)}".rstrip()
+def with_interval(measure: Measured) -> str:
+    """Format a metric with its interval."""
+    return f"{number(measure.value)} {interval(measure)}".rstrip()
 
 
 def share(value: float) -> str:
-    """A share as a percentage."""
+    """Format a proportion as a percentage."""
     return f"{100 * value:.0f}%"
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, whichever is readable."""
+    """Format a duration in seconds, minutes or hours."""
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def text_with_id(texts: Sequence[str], example: str) -> str:
-    """An example's texts, and the id that finds it again."""
+    """Format the texts of an example with its id."""
     return f"{' ‖ '.join(texts)} ({example})".lstrip()

@@ -1,4 +1,4 @@
-"""A run's report as files in its folder."""
+"""Write the report of a run."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ FORMATS = ("html", "md", "json")
 
 
 def write_report(run: Path, out: Path | None = None) -> Path:
-    """Write report.html, report.md, report.json and figures/ into `report` of a run's folder, or into `out`.
+    """Write report.html, report.md, report.json and figures/ into `out`. Default: the folder `report` of the run.
 
     Raises:
-        RunError: it is no finished run, or a file of it is missing or damaged.
+        RunError: the folder is not a finished run, one of its files is missing or damaged, or `out` contains something
+            other than a report.
     """
     folder = run / "report" if out is None else out
     if folder.exists() and not (folder / "report.html").is_file():
-        hint = "name a new folder, or one that a report was written to"
-        raise RunError("there is something else already", where=str(folder), hint=hint)
+        hint = "choose a new folder, or one that contains a report"
+        raise RunError("the folder exists and contains something other than a report", where=str(folder), hint=hint)
     report = build_report(run)
     figures = draw_all(report)
 
@@ -43,7 +44,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
 
 
 def text_of(report: Report, form: str, figures: dict[str, dict[str, bytes]] | None = None) -> str:
-    """A report in one form: "html", "md" or "json"."""
+    """Return a report in one format: "html", "md" or "json"."""
     if form == "json":
         return to_json(report)
     if form == "md":

@@ -1,1 +1,1 @@
-"""Studies: rows and seeds to runs, and runs to a table with intervals and tests."""
+"""Studies: train every row with every seed, and summarise the runs in a table with intervals and tests."""

@@ -1,4 +1,4 @@
-"""Cells: one row with one seed is one run. Where it lies, and whether it is done, failed or missing."""
+"""Cells of a study: the run of one row with one seed, its folder and its state."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from typing import Any, Literal
 
 from manyheads.errors import RunError
 from manyheads.recipe.load import load_recipe
+from manyheads.recipe.same import REPORT_ONLY
 from manyheads.recipe.schema import Recipe
 from manyheads.run.folder import RunFolder
 from manyheads.study.plan import StudyPlan
 
 Notify = Callable[..., None]
-State = Literal["done", "failed", "begun", "missing"]
+State = Literal["done", "failed", "unfinished", "missing"]
+
+RESULT_ONLY = ("score",)
+"""Keys of a recipe that change what is reported and not what is trained."""
 
 
 @dataclass(frozen=True)
@@ -29,22 +33,22 @@ class Cell:
 
     @property
     def error_file(self) -> Path:
-        """Where the error of a failed run is kept: beside its folder."""
+        """The file with the error of a failed run, next to its folder."""
         return self.folder.with_name(f"{self.folder.name}.error.json")
 
 
 def cell_folder(out: Path, row: str, seed: int) -> Path:
-    """`OUT/<row>/<seed>`, an ordinary run folder."""
+    """Return `OUT/<row>/<seed>`, an ordinary run folder."""
     return out / row / str(seed)
 
 
 def error_file(out: Path, row: str, seed: int) -> Path:
-    """`OUT/<row>/<seed>.error.json`: what stopped a run that failed."""
+    """Return `OUT/<row>/<seed>.error.json`, the file with the error of a failed run."""
     return out / row / f"{seed}.error.json"
 
 
 def cells_of(plan: StudyPlan, out: Path) -> Iterator[Cell]:
-    """The runs that a study needs, seed by seed, so that an unfinished study has whole columns."""
+    """Yield the runs of a study, ordered by seed, so that the first seeds of an unfinished study are complete."""
     for seed in plan.seeds:
         for row in plan.rows:
             if row.same_as is None:
@@ -53,10 +57,10 @@ def cells_of(plan: StudyPlan, out: Path) -> Iterator[Cell]:
 
 
 def state_of(cell: Cell) -> State:
-    """Where a cell stands, by its files alone.
+    """Return the state of a cell, which only its files decide.
 
     Raises:
-        RunError: its folder holds a run of another recipe.
+        RunError: the folder contains a run of another recipe.
     """
     folder = RunFolder(cell.folder)
     if folder.recipe.exists():
@@ -65,34 +69,37 @@ def state_of(cell: Cell) -> State:
         return "done"
     if cell.error_file.exists():
         return "failed"
-    return "begun" if folder.recipe.exists() else "missing"
+    return "unfinished" if folder.recipe.exists() else "missing"
 
 
 def read_error(path: Path) -> dict[str, str]:
-    """The content of an error file: `error`, the message, and `kind`, the class of the error."""
+    """Read an error file: `error` is the message, `kind` the class of the error."""
     content: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     return content
 
 
 def _check_recipe(cell: Cell, folder: RunFolder) -> None:
-    """A run's own recipe is the cell's, with what was left open settled."""
+    """Check that the recipe of a run is the recipe of its cell, apart from values that the cell does not set."""
     ran = load_recipe(folder.recipe).model_dump()
     changed = list(differences(cell.recipe.model_dump(), ran))
     if changed:
-        hint = "give the changed study another --out, or remove this folder"
         raise RunError(
-            "the run in this folder is of another recipe than the study's",
+            "the run in this folder has another recipe than the study",
             where=str(cell.folder),
             found="; ".join(changed[:5]),
-            hint=hint,
+            hint="choose another --out for the changed study, or remove this folder",
         )
 
 
 def differences(planned: Mapping[str, Any], ran: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Where a run's recipe is not the planned one; what the plan leaves open may be anything."""
+    """Describe where the recipe of a run differs from the planned one. A planned None or "auto" matches every value."""
     for key, value in planned.items():
+        if key in RESULT_ONLY and not prefix:
+            continue
         other = ran.get(key)
+        if not prefix and key in REPORT_ONLY:
+            continue
         if isinstance(value, Mapping) and isinstance(other, Mapping):
             yield from differences(value, other, f"{prefix}{key}.")
         elif value not in (None, "auto", other):
-            yield f"{prefix}{key}: {other!r} there, {value!r} in the study"
+            yield f"{prefix}{key}: {other!r} in the run, {value!r} in the study"

@@ -1,6 +1,7 @@
-"""Running cells on a Ray cluster, whose nodes share the study's folder, the data and the encoder's files.
+"""Run cells on a Ray cluster.
 
-A finished run lies in the study's folder as soon as it is finished, so that a node that is lost loses none.
+The nodes share the folder of the study, the data and the files of the encoder. A run is written directly to the folder
+of the study, so a lost node loses no finished run.
 """
 
 from __future__ import annotations
@@ -15,24 +16,32 @@ from typing import Any
 from manyheads.errors import RunError
 from manyheads.recipe.schema import Recipe
 from manyheads.study.cells import Cell, Notify
+from manyheads.study.counted import counted
 from manyheads.study.worker import fail, work
 from manyheads.training.stop import Interrupted, StopFlag
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks at what has ended."""
+"""Seconds between two checks for finished runs."""
 
 NODE_PATIENCE = 20.0
-"""Seconds within which a cluster notices that a node is gone."""
+"""Seconds that Ray may take to notice a lost node."""
 
 
 def run_on_ray(cells: Sequence[Cell], *, address: str, notify: Notify, keep_models: bool) -> bool:
-    """Run every cell once on the cluster at `address` ("auto": the one at hand); True where all came to an end.
+    """Run every cell once on a Ray cluster. Return whether every run ended, finished or failed.
 
-    Each run asks for as many CPUs as its recipe has threads, and for a GPU where the cluster has some and the recipe
-    takes one. A run whose node is lost is put back, and said so; one whose own process dies is a failed cell.
+    Each run requests one CPU per thread of its recipe. It also requests a GPU if the cluster has GPUs and the recipe
+    allows them. If a node is lost, its runs are queued again and a "note" event is sent. If the process of a run
+    dies, the cell has failed.
+
+    Args:
+        cells: the runs.
+        address: the address of the cluster, or "auto" for the cluster that this machine belongs to.
+        notify: receives the events "cell_start", "cell_done", "cell_failed" and "note".
+        keep_models: keep the weights of finished runs.
 
     Raises:
-        RunError: Ray is not installed, the cluster cannot be reached, or no node has CPUs enough for a run.
+        RunError: Ray is not installed, the cluster cannot be reached, or no node has enough CPUs for a run.
     """
     try:
         import ray
@@ -41,7 +50,7 @@ def run_on_ray(cells: Sequence[Cell], *, address: str, notify: Notify, keep_mode
     try:
         ray.init(address=address, log_to_driver=False, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        hint = "start one with `ray start --head`, or check the address"
+        hint = "start a cluster with `ray start --head`, or check the address"
         raise RunError(
             "the Ray cluster cannot be reached", where=f"--ray {address}", found=str(error), hint=hint
         ) from None
@@ -52,7 +61,7 @@ def run_on_ray(cells: Sequence[Cell], *, address: str, notify: Notify, keep_mode
 
 
 class _Cluster:
-    """The cells of one call on a cluster: those that wait, and those that were handed over."""
+    """The cells of one call: those that wait, and those that were submitted."""
 
     def __init__(self, ray: Any, waiting: deque[Cell], notify: Notify, keep_models: bool) -> None:
         self._ray, self._waiting, self._notify, self._keep_models = ray, waiting, notify, keep_models
@@ -64,7 +73,7 @@ class _Cluster:
         self._check_size()
         with self._stop.listening():
             while self._running or (self._waiting and not self._stop):
-                # A few more than can run: the cluster's own queue keeps every node busy.
+                # Submit a few more cells than can run at once, so that the queue of Ray keeps every node busy.
                 while self._waiting and len(self._running) < self._room() and not self._stop:
                     self._submit(self._waiting.popleft())
                 ended, _ = self._ray.wait(list(self._running), num_returns=1, timeout=LOOK_EVERY)
@@ -77,18 +86,18 @@ class _Cluster:
     def _submit(self, cell: Cell) -> None:
         takes_gpu = cell.recipe.device != "cpu" and self._ray.cluster_resources().get("GPU", 0) > 0
         remote = self._ray.remote(num_cpus=cell.recipe.threads or 1, num_gpus=int(takes_gpu), max_retries=0)(run_cell)
-        asked = {
+        request = {
             "row": cell.row,
             "seed": cell.seed,
             "recipe": cell.recipe.model_dump(),
             "folder": str(cell.folder.absolute()),
             "keep_models": self._keep_models,
         }
-        self._running[remote.remote(asked)] = cell
+        self._running[remote.remote(request)] = cell
         self._notify("cell_start", row=cell.row, seed=cell.seed)
 
     def _take(self, reference: Any, cell: Cell) -> None:
-        """Pass on what a run said last; where it could not say anything, find out why."""
+        """Report the last event of a run. If the run returned none, find out why."""
         errors = self._ray.exceptions
         try:
             event, fields = self._ray.get(reference)
@@ -98,7 +107,7 @@ class _Cluster:
             lost = self._lost_nodes()
             if lost:
                 names = ", ".join(sorted(lost))
-                text = f"node {names} is lost: {cell.row}, seed {cell.seed} goes on elsewhere from its last checkpoint"
+                text = f"lost node {names}: {cell.row}, seed {cell.seed} resumes from its last checkpoint elsewhere"
                 self._notify("note", text=text)
                 self._waiting.appendleft(cell)
                 self._nodes -= lost
@@ -109,7 +118,7 @@ class _Cluster:
             self._notify(event, **fields)
 
     def _lost_nodes(self) -> set[str]:
-        """Nodes that were there and are not; the cluster takes a while to notice."""
+        """Return the nodes that have disappeared. Polls for `NODE_PATIENCE` seconds."""
         deadline = time.monotonic() + NODE_PATIENCE
         while time.monotonic() < deadline and not self._stop:
             lost = self._nodes - self._alive()
@@ -128,20 +137,21 @@ class _Cluster:
         most = max((node["Resources"].get("CPU", 0) for node in self._ray.nodes() if node["Alive"]), default=0)
         threads = max((cell.recipe.threads or 1 for cell in self._waiting), default=1)
         if threads > most:
-            hint = "set fewer threads in the recipe"
             raise RunError(
-                "no node of the cluster has CPUs enough for a run", found=f"{most:g} CPUs, {threads} threads", hint=hint
+                "no node of the cluster has enough CPUs for a run",
+                found=f"{counted(int(most), 'CPU')}, {counted(threads, 'thread')}",
+                hint="set `threads` of the recipe to a smaller number",
             )
 
     def _cancel(self) -> None:
-        """Ask runs to write a checkpoint and leave, and drop those that have not begun."""
+        """Tell running cells to write a checkpoint and stop, and remove queued cells."""
         for reference in self._running:
             self._ray.cancel(reference)
 
 
-def run_cell(asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Run one cell on a node: the last event, "cell_done", "cell_failed" or "cell_stopped", and its fields."""
-    cell = Cell(asked["row"], asked["seed"], Recipe.model_validate(asked["recipe"]), Path(asked["folder"]))
+def run_cell(request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Run one cell on a node. Return the last event ("cell_done", "cell_failed" or "cell_stopped") and its fields."""
+    cell = Cell(request["row"], request["seed"], Recipe.model_validate(request["recipe"]), Path(request["folder"]))
     last: tuple[str, dict[str, Any]] = ("cell_stopped", {"row": cell.row, "seed": cell.seed})
 
     def notify(event: str, **fields: Any) -> None:
@@ -150,5 +160,5 @@ def run_cell(asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
             last = (event, fields)
 
     with contextlib.suppress(Interrupted):
-        work(cell, keep_models=asked["keep_models"], notify=notify)
+        work(cell, keep_models=request["keep_models"], notify=notify)
     return last

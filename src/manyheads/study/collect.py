@@ -1,8 +1,9 @@
-"""What the runs of a study left, row by row: predictions on the same dev examples, curves, times, and failures."""
+"""Read the runs of a study, row by row: predictions on the dev examples, curves, times and failures."""
 
 from __future__ import annotations
 
 import csv
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ WHICH = ("best", "last")
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that failed: `message` is its error in full."""
+    """A run that failed. `kind`: the class of the error. `message`: the complete error."""
 
     row: str
     seed: int
@@ -34,7 +35,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Curve:
-    """One run's metrics by evaluation: `scores[column]` float64[evaluations], NaN where undefined."""
+    """The metrics of one run by evaluation: `scores[column]` float64[evaluations], NaN where undefined."""
 
     epochs: NDArray[np.float64]
     scores: Mapping[str, NDArray[np.float64]]
@@ -44,9 +45,11 @@ class Curve:
 class RowRuns:
     """The finished runs of one row, in the order of its seeds.
 
-    `values[which][task]`: float64[S, n] predictions on the task's dev examples ("best" or "last" epoch); None where a
-    run has no best epoch, for no evaluation had an average. `reported[which][task]`: float64[S], what results.json
-    says, NaN where undefined. `epochs[which]`: the epoch of each run. `seconds`: training time of each run.
+    `which` is "best" or "last", the epoch. `values[which][task]`: float64[S, n], the predictions of the S runs on the n
+    dev examples of the task. It is None if a run has no best epoch because none of its evaluations has an average.
+    `reported[which][task]`: float64[S], the metric in results.json, NaN where undefined. `epochs[which]`: the epoch of
+    each run. `seconds`: training time of each run. `missing`: the seeds whose runs neither finished nor failed.
+    `recipe`: the recipe of the last run, or the planned one if no run is finished.
     """
 
     seeds: tuple[int, ...]
@@ -64,26 +67,34 @@ class RowRuns:
 
 @dataclass
 class Collected:
-    """All runs of a study: `rows` by name (a row that is the same as another holds that one's), `dev` by task."""
+    """All runs of a study. `rows`: by name; rows with the same recipe share their runs. `dev`: by task."""
 
     rows: dict[str, RowRuns] = field(default_factory=dict)
     dev: dict[str, DevExamples] = field(default_factory=dict)
 
 
 def collect(plan: StudyPlan, out: Path) -> Collected:
-    """Read the finished runs of a study; cells that failed or are missing are told as such.
+    """Read the finished runs of a study. The result also lists the runs that failed or are missing.
 
     Raises:
-        RunError: no run is finished, a run's files are damaged, or runs were measured by different metrics or on
-            different dev examples.
+        RunError: no run is finished, the files of a run are damaged, or runs have different metrics or different dev
+            examples.
     """
-    found = Collected()
+    collected = Collected()
     for row in plan.rows:
-        found.rows[row.name] = found.rows[row.same_as] if row.same_as else _read_row(plan, out, row, found.dev)
-    if not any(runs.seeds for runs in found.rows.values()):
-        hint = f"run it with: manyheads study {plan.file} --out {out}"
-        raise RunError("no run of this study is finished", where=str(out), hint=hint)
-    return found
+        shared = collected.rows[row.same_as] if row.same_as else None
+        collected.rows[row.name] = _read_row(plan, out, row, collected.dev) if shared is None else shared
+    if not any(runs.seeds for runs in collected.rows.values()):
+        raise RunError(
+            "no run of this study is finished", where=str(out), hint=f"run the study: {study_command(plan, out)}"
+        )
+    return collected
+
+
+def study_command(plan: StudyPlan, out: Path) -> str:
+    """Return the command line of a study, quoted for a shell."""
+    overrides = (word for override in plan.overrides for word in ("--set", override))
+    return shlex.join(["manyheads", "study", str(plan.file), *overrides, "--out", str(out)])
 
 
 def _read_row(plan: StudyPlan, out: Path, row: Row, dev: dict[str, DevExamples]) -> RowRuns:
@@ -96,10 +107,10 @@ def _read_row(plan: StudyPlan, out: Path, row: Row, dev: dict[str, DevExamples])
     if done:
         recipe = [_own_recipe(plan, row, seed, folder) for seed, folder in done.items()][-1]
         _agree_on_tasks(recipe, list(done.values()), dev)
-    gone = {failure.seed for failure in failed}
+    ended = {*done, *(failure.seed for failure in failed)}
     return RowRuns(
         seeds=tuple(done),
-        missing=tuple(seed for seed in plan.seeds if seed not in done and seed not in gone),
+        missing=tuple(seed for seed in plan.seeds if seed not in ended),
         failures=failed,
         recipe=recipe,
         values={which: _values(recipe, done, results, which, dev) for which in WHICH},
@@ -121,26 +132,28 @@ def _failure(out: Path, row: str, seed: int) -> Failure | None:
 
 
 def _own_recipe(plan: StudyPlan, row: Row, seed: int, folder: RunFolder) -> Recipe:
-    """The recipe that a run had, which must be the row's. Where its data lay does not matter: fingerprints tell them.
+    """Return the recipe in a run folder, which must be the recipe of the row.
+
+    `data_dir` may differ, because the runs of a study may read copies of the same data.
 
     Raises:
-        RunError: the run is of another recipe.
+        RunError: the run has another recipe.
     """
     recipe = load_recipe(folder.recipe)
     planned = row.recipe.model_copy(update={"seed": seed, "data_dir": recipe.data_dir}).model_dump()
     changed = list(differences(planned, recipe.model_dump()))
     if changed:
         raise RunError(
-            f"a run of the row {row.name} is of another recipe than the study's",
+            f"a run of row {row.name} has another recipe than the study",
             where=str(folder.path),
             found="; ".join(changed[:5]),
-            hint=f"was {plan.file} changed since? Then choose another --out; or give the --set that it was run with",
+            hint=f"choose another --out if {plan.file} was changed, or repeat the --set options of the study",
         )
     return recipe
 
 
 def _agree_on_tasks(recipe: Recipe, folders: Sequence[RunFolder], dev: dict[str, DevExamples]) -> None:
-    """Take the dev examples of tasks that are new, and see that a task's metric is the one it had in other rows."""
+    """Read the dev examples of new tasks, and check that known tasks have the same metric as in the rows before."""
     for task, options in recipe.tasks.items():
         metric = options.metric or ""
         if task not in dev:
@@ -148,10 +161,10 @@ def _agree_on_tasks(recipe: Recipe, folders: Sequence[RunFolder], dev: dict[str,
             dev[task] = read_dev(file, task, metric, options.labels)
         elif dev[task].metric != metric:
             raise RunError(
-                f"two rows measure {task} by different metrics, so they cannot be compared",
+                f"two rows have different metrics for task {task}, so they cannot be compared",
                 where=f"{folders[0].path} and {dev[task].source}",
                 found=f"{metric} and {dev[task].metric}",
-                hint=f"give tasks.{task}.metric in the base recipe alone",
+                hint=f"set tasks.{task}.metric only in the base recipe",
             )
 
 
@@ -186,7 +199,7 @@ def _curve(folder: RunFolder) -> Curve:
     with folder.results_csv.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
     columns = [name for name in (lines[0] if lines else {}) if name not in ("epoch", "step")]
-    # "sst.accuracy" is the column of task sst; a task's name has no dot.
+    # The column "sst.accuracy" belongs to task sst. Task names have no dots.
     scores = {name.partition(".")[0]: np.array([_number(line[name]) for line in lines]) for name in columns}
     return Curve(np.array([float(line["epoch"]) for line in lines]), scores)
 

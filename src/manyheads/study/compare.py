@@ -1,4 +1,4 @@
-"""Estimates in a table's terms: intervals, differences, and which rows may be the best."""
+"""Intervals, paired differences, Holm's correction, and the set of rows that may be the best."""
 
 from __future__ import annotations
 
@@ -7,65 +7,65 @@ from typing import TypeVar
 
 from manyheads.evaluation.estimate import Estimate, Sample, contrast
 from manyheads.evaluation.multiple import holm
-from manyheads.study.table import Difference, Interval, tidy
+from manyheads.study.table import Difference, Interval, rounded
 
 Key = TypeVar("Key", bound=Hashable)
 
 
 def interval(samples: Sequence[Sample] | None) -> Interval | None:
-    """The mean over seeds and tasks with its interval."""
+    """Return the mean over seeds and tasks with its 95% confidence interval."""
     if samples is None:
         return None
-    found = contrast([samples], [1.0])
-    return Interval(tidy(found.mean), tidy(found.low), tidy(found.high))
+    estimate = contrast([samples], [1.0])
+    return Interval(rounded(estimate.mean), rounded(estimate.low), rounded(estimate.high))
 
 
-def less(one: Sequence[Sample] | None, other: Sequence[Sample] | None) -> Estimate | None:
-    """The first row's figure less the second's; None where one is undefined or they have other tasks."""
+def paired_difference(one: Sequence[Sample] | None, other: Sequence[Sample] | None) -> Estimate | None:
+    """Estimate the first row minus the second. None if one of them is undefined or they have different tasks."""
     if one is None or other is None or len(one) != len(other):
         return None
     return contrast([one, other], [1.0, -1.0])
 
 
-def corrected(family: Mapping[Key, Estimate | None]) -> dict[Key, Difference | None]:
-    """The estimates of one family of comparisons, with p values corrected over it (Holm 1979)."""
-    tested = holm([None if found is None else found.p for found in family.values()])
+def holm_corrected(family: Mapping[Key, Estimate | None]) -> dict[Key, Difference | None]:
+    """Return one family of comparisons with p values that are corrected over the family (Holm 1979)."""
+    p_values = holm([None if estimate is None else estimate.p for estimate in family.values()])
     return {
-        key: None if found is None else difference(found, p_holm)
-        for (key, found), p_holm in zip(family.items(), tested, strict=True)
+        key: None if estimate is None else difference(estimate, p_holm)
+        for (key, estimate), p_holm in zip(family.items(), p_values, strict=True)
     }
 
 
-def difference(found: Estimate, p_holm: float | None) -> Difference:
-    """An estimate as a table keeps it."""
+def difference(estimate: Estimate, p_holm: float | None) -> Difference:
+    """Return an estimate in the form of the table."""
     return Difference(
-        mean=tidy(found.mean),
-        low=tidy(found.low),
-        high=tidy(found.high),
-        p=None if found.p is None else tidy(found.p),
-        p_holm=None if p_holm is None else tidy(p_holm),
+        mean=rounded(estimate.mean),
+        low=rounded(estimate.low),
+        high=rounded(estimate.high),
+        p=None if estimate.p is None else rounded(estimate.p),
+        p_holm=None if p_holm is None else rounded(p_holm),
     )
 
 
 def may_be_best(rows: Mapping[str, Sequence[Sample] | None], level: float = 0.95) -> dict[str, bool | None]:
-    """For each row whether it belongs to a set that holds the truly best row with the chance `level`.
+    """Return for each row whether it belongs to the set that contains the truly best row with confidence `level`.
 
-    A row is left out where the row of the highest mean is better at 1 - level, one-sided, corrected for the number of
-    rows that could have come out highest (multiple comparisons with the best, Hsu 1984, with Bonferroni's bound in
-    place of Dunnett's). None where a row is undefined or seeds are too few to say.
+    A row is excluded if the row with the highest mean is significantly better. The test is one-sided at 1 - level and
+    corrected for the number of rows (multiple comparisons with the best, Hsu 1984, with the Bonferroni bound instead of
+    Dunnett's). The value is None if the row is undefined or has too few seeds for a test.
     """
     known = {name: samples for name, samples in rows.items() if samples is not None}
     if not known:
         return dict.fromkeys(rows)
     means = {name: contrast([samples], [1.0]).mean for name, samples in known.items()}
     top = max(means, key=lambda name: means[name])
-    found: dict[str, bool | None] = dict.fromkeys(rows)
+    in_set: dict[str, bool | None] = dict.fromkeys(rows)
     for name, samples in known.items():
-        gap = None if name == top else less(known[top], samples)
+        gap = None if name == top else paired_difference(known[top], samples)
         if name == top:
-            found[name] = True
+            in_set[name] = True
         elif gap is not None and gap.p is not None:
-            found[name] = gap.p / 2 * (len(known) - 1) >= 1 - level
-    if len(known) > 1 and all(answer is None for name, answer in found.items() if name != top):
-        found[top] = None
-    return found
+            in_set[name] = gap.p / 2 * (len(known) - 1) >= 1 - level
+    if len(known) > 1 and all(member is None for name, member in in_set.items() if name != top):
+        in_set[top] = None
+    return in_set

@@ -1,4 +1,4 @@
-"""A study's metrics by epoch, and the times of its runs."""
+"""The metrics of a study by epoch, and the times of its runs."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ import numpy as np
 
 from manyheads.study.collect import Collected, Curve, RowRuns
 from manyheads.study.plan import StudyPlan
-from manyheads.study.table import RowCurve, Timing, tidy
+from manyheads.study.table import RowCurve, Timing, rounded
 
 
 def curves_of(plan: StudyPlan, collected: Collected) -> tuple[RowCurve, ...]:
-    """Each row's average and metrics by epoch, twins left out: mean, lowest and highest over its seeds."""
-    found: list[RowCurve] = []
+    """Return the average and the metrics of each row by epoch: mean, lowest and highest over seeds, without twins."""
+    all_curves: list[RowCurve] = []
     for row in plan.rows:
         runs = collected.rows[row.name]
         if row.twin_of is None and row.same_as is None and runs.curves:
-            found += [_curve(row.name, column, runs.curves) for column in ("average", *row.recipe.tasks)]
-    return tuple(found)
+            all_curves += [_curve(row.name, column, runs.curves) for column in ("average", *row.recipe.tasks)]
+    return tuple(all_curves)
 
 
 def timings_of(plan: StudyPlan, collected: Collected) -> tuple[Timing, ...]:
-    """Training time of each row's finished runs; start-up, evaluation and pretraining left out."""
-    found = []
+    """Return the training times of the finished runs, without start-up, evaluation and pretraining."""
+    timings = []
     for row in plan.rows:
         runs: RowRuns = collected.rows[row.name]
         if row.same_as is None and runs.seconds:
             seconds = np.array(runs.seconds)
             hardware = tuple(sorted(set(runs.hardware)))
-            found.append(Timing(row.name, tidy(seconds.mean()), tidy(seconds.min()), tidy(seconds.max()), hardware))
-    return tuple(found)
+            mean, low, high = rounded(seconds.mean()), rounded(seconds.min()), rounded(seconds.max())
+            timings.append(Timing(row.name, mean, low, high, hardware))
+    return tuple(timings)
 
 
 def _curve(row: str, column: str, curves: Sequence[Curve]) -> RowCurve:
-    """Runs are matched by epoch: one that stopped early ends before the others."""
+    """Summarise the runs of a row by epoch. A run that stopped early has no later epochs."""
     epochs = sorted({float(epoch) for curve in curves for epoch in curve.epochs})
     by_epoch = []
     for epoch in epochs:
@@ -43,7 +44,7 @@ def _curve(row: str, column: str, curves: Sequence[Curve]) -> RowCurve:
     return RowCurve(
         row=row,
         column=column,
-        epochs=tuple(tidy(epoch) for epoch in epochs),
+        epochs=tuple(rounded(epoch) for epoch in epochs),
         mean=tuple(_or_none(values.mean()) for values in by_epoch),
         low=tuple(_or_none(values.min()) for values in by_epoch),
         high=tuple(_or_none(values.max()) for values in by_epoch),
@@ -51,4 +52,4 @@ def _curve(row: str, column: str, curves: Sequence[Curve]) -> RowCurve:
 
 
 def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else tidy(value)
+    return None if np.isnan(value) else rounded(value)

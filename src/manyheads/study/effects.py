@@ -1,9 +1,9 @@
-"""What each factor is worth: main effects and interactions, those that the rows of a study identify.
+"""Main effects of factors and their interactions, as far as the rows of a study identify them.
 
-Main effects are those of the additive model: a row's figure is a constant and a term for each factor's level. They are
-its least squares solution, every row counting the same, and mean what a level adds where factors add up. An
-interaction needs no model: it is the difference of differences, over every square of four rows that agree in all other
-factors. Both are contrasts of rows, so that their intervals are those of `evaluation.estimate`.
+Main effects come from an additive model: the value of a row is a constant plus one term per level of each factor. The
+model is fitted by least squares with equal weights for all rows. An interaction needs no model. It is a difference of
+differences, averaged over all sets of four rows that agree in all other factors. Both are contrasts of rows, so
+`evaluation.estimate` computes their intervals.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from manyheads.evaluation.estimate import Estimate, Sample, contrast
 
 Levels = Mapping[str, Mapping[str, str]]
-"""For each row the level of each factor."""
+"""The level of each factor, by row."""
 
 Term = tuple[str, str]
-"""A factor and one of its levels, against the factor's level in the baseline."""
+"""A factor and one of its levels, compared with the level of the factor in the baseline."""
 
 TOLERANCE = 1e-8
 
 
 @dataclass(frozen=True)
 class FactorEffect:
-    """The worth of one term, or the interaction of two, with the rows' weights in it."""
+    """The main effect of one term, or the interaction of two, with the weight of each row in the contrast."""
 
     terms: tuple[Term, ...]
     estimate: Estimate
@@ -36,13 +36,13 @@ class FactorEffect:
 
     @property
     def name(self) -> str:
-        """ "AP" for a factor that is there or not, "LR = 0.2" for a level; joined by " x " in an interaction."""
+        """Return "AP" for a factor that is present or absent, "LR = 0.2" for a level, "AP x CE" for an interaction."""
         return " x ".join(factor if level == "yes" else f"{factor} = {level or 'no'}" for factor, level in self.terms)
 
 
 @dataclass(frozen=True)
 class Effects:
-    """Main effects and interactions; `aliases`: what the rows cannot tell apart, in words."""
+    """Main effects and interactions. `aliases`: the effects that the rows cannot separate, one sentence per group."""
 
     main: tuple[FactorEffect, ...]
     interactions: tuple[FactorEffect, ...]
@@ -50,14 +50,14 @@ class Effects:
 
 
 def effects_of(levels: Levels, samples: Mapping[str, Sequence[Sample]], baseline: str) -> Effects:
-    """The effects of the factors of these rows; rows without samples, or without a level of a factor, do not count.
+    """Estimate the effects of the factors from the rows that have samples and a level of every factor.
 
     Raises:
-        ValueError: the baseline is not among the rows that count.
+        ValueError: the baseline is not one of these rows.
     """
     rows = [row for row in levels if row in samples and all(levels[row].values())]
     if baseline not in rows:
-        raise ValueError(f"the baseline {baseline} has no figures, or lacks a level of a factor")
+        raise ValueError(f"the baseline {baseline} has no samples, or no level of a factor")
     terms = list(_terms({row: levels[row] for row in rows}, baseline))
     if not terms:
         return Effects((), (), ())
@@ -81,7 +81,7 @@ def _terms(levels: Levels, baseline: str) -> Iterator[Term]:
 
 
 def _identified(design: NDArray[np.float64], solution: NDArray[np.float64]) -> list[bool]:
-    """Which coefficients every least squares solution agrees on: those whose unit vector is in the row space."""
+    """Return which coefficients have a unique least squares solution: their unit vectors are in the row space."""
     projection = solution @ design
     return [
         bool(np.abs(projection[place] - np.eye(len(projection))[place]).max() < TOLERANCE)
@@ -90,7 +90,7 @@ def _identified(design: NDArray[np.float64], solution: NDArray[np.float64]) -> l
 
 
 def _aliases(design: NDArray[np.float64], identified: Sequence[bool], terms: Sequence[Term]) -> Iterator[str]:
-    """The terms that are not identified, in groups that only differ together."""
+    """Yield the terms that are not identified, grouped by the terms that vary together."""
     unknown = [place for place in range(1, len(identified)) if not identified[place]]
     _, values, vectors = np.linalg.svd(design)
     rank = int((values > TOLERANCE).sum())
@@ -137,7 +137,7 @@ def _interactions(
 
 
 def _reference(levels: Levels, rows: Sequence[str], terms: Sequence[Term], factor: str) -> str:
-    """The level of a factor that is no term: the baseline's."""
+    """Return the level of a factor in the baseline: the only level that is not a term."""
     others = {level for name, level in terms if name == factor}
     return next(levels[row][factor] for row in rows if levels[row][factor] not in others)
 

@@ -1,4 +1,4 @@
-"""Factors: what the rows of a study differ in, by name, and the level that each row has."""
+"""Factors: the named settings in which the rows of a study differ, and the level of each row."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 from manyheads.study.schema import FactorOptions
 
 ABSENT = ""
-"""The level of a row whose recipe lacks the key: a single-task twin has no loss weight of the other tasks."""
+"""The level of a row whose recipe lacks the key. For example, a single-task twin has no loss weights of other tasks."""
 
 
 def levels_of(recipe: Mapping[str, Any], factors: Mapping[str, FactorOptions]) -> dict[str, str]:
-    """The name of each factor's level in a recipe (its plain values)."""
+    """Return the level of each factor in a recipe, which is given as plain values."""
     return {name: _level(recipe, factor) for name, factor in factors.items()}
 
 
 def differing(recipes: Sequence[Mapping[str, Any]]) -> dict[str, FactorOptions]:
-    """The factors of a study that names none: the keys in which recipes differ; keys that vary as one are one."""
+    """Return the default factors of a study: the keys in which recipes differ. Keys that vary together form one."""
     flat = [dict(_flat(recipe)) for recipe in recipes]
     keys = [key for key in dict.fromkeys(key for each in flat for key in each) if len(_values(flat, key)) > 1]
     groups: dict[tuple[int, ...], list[str]] = {}
@@ -29,24 +29,24 @@ def differing(recipes: Sequence[Mapping[str, Any]]) -> dict[str, FactorOptions]:
 
 
 def keys_of(recipe: Mapping[str, Any]) -> set[str]:
-    """The dotted keys of a recipe's plain values."""
+    """Return the dotted keys of a recipe, which is given as plain values."""
     return {key for key, _ in _flat(recipe)}
 
 
 def _values(flat: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
-    found: list[Any] = []
+    values: list[Any] = []
     for each in flat:
-        if each.get(key) not in found:
-            found.append(each.get(key))
-    return found
+        if each.get(key) not in values:
+            values.append(each.get(key))
+    return values
 
 
 def _level(recipe: Mapping[str, Any], factor: FactorOptions) -> str:
     values = [_at(recipe, key) for key in factor.key]
     if any(value is _Missing for value in values):
         return ABSENT
-    for name, meant in factor.levels.items():
-        if values == (meant if len(values) > 1 else [meant]) or _shown(values) == meant:
+    for name, value in factor.levels.items():
+        if values == (value if len(values) > 1 else [value]) or _shown(values) == value:
             return name
     return _shown(values)
 
@@ -56,7 +56,7 @@ def _shown(values: Sequence[Any]) -> str:
 
 
 class _Missing:
-    """The mark of a key whose table is not there."""
+    """The value of a key whose table is absent."""
 
 
 def _at(recipe: Any, dotted: str) -> Any:
@@ -79,7 +79,7 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def show_value(value: Any) -> str:
-    """A value as a table shows it."""
+    """Return a value as a table shows it."""
     if value is None:
         return "none"
     if isinstance(value, bool):

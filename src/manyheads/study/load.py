@@ -1,4 +1,4 @@
-"""From a study file to a StudyPlan, every mistake named with its place."""
+"""Read a study file into a StudyPlan. Every error names the file, the line and the key."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.schema import StudyOptions
 
 ROW_NAME = re.compile(r"[^/\\\x00-\x1f.@~][^/\\\x00-\x1f@~]*")
-"""A row's name is a folder's name; "@" is kept for twins."""
+"""The name of a row is the name of a folder. "@" is reserved for twins."""
 
 REMARK = "provenance"
-"""The one key of a row that is no part of a recipe: a remark for the table."""
+"""The only key of a row that is not part of a recipe: a remark for the table."""
 
 
 def load_study(path: str | Path, changes: Sequence[str] = ()) -> StudyPlan:
-    """Read a study file; `changes` are overrides (`"training.epochs=1"`) of every row's recipe.
+    """Read a study file. `changes`: overrides (`"training.epochs=1"`) of the recipes of all rows.
 
     Raises:
-        RecipeError: the study or its base cannot be read, or a key or value of a row is wrong.
+        RecipeError: the study or its base cannot be read, or a key or value of a row is invalid.
     """
     file = Path(path)
     text, content = read_toml(file, "study")
@@ -53,7 +53,7 @@ def load_study(path: str | Path, changes: Sequence[str] = ()) -> StudyPlan:
 
 @dataclass(frozen=True)
 class _Change:
-    """A named change of the base: its place in the study file, its partial recipe, and its remark."""
+    """A row as it is written: its name, its place in the study file, its partial recipe and its remark."""
 
     name: str
     place: tuple[str, ...]
@@ -63,7 +63,7 @@ class _Change:
 
 @dataclass(frozen=True)
 class _Reader:
-    """One study file being resolved."""
+    """Resolves one study file."""
 
     file: Path
     text: str
@@ -79,7 +79,7 @@ class _Reader:
         twins = [baseline] if self.options.twins is None else self.options.twins
         for twin in twins:
             self._known("twins", twin, names)
-        metric = self._metric(rows[names.index(baseline)][1])
+        metric = self._metric(rows[names.index(baseline)][1], {name: recipe for name, recipe, _ in rows})
         factors = self.options.factors or differing([_plain(recipe) for _, recipe, _ in rows])
         self._check_factors([_plain(recipe) for _, recipe, _ in rows])
         entries: list[tuple[str, Recipe, tuple[str, str] | None, str | None]]
@@ -91,11 +91,11 @@ class _Reader:
             for task in recipe.tasks
         ]
         known: dict[str, str] = {}
-        found = []
+        resolved = []
         for name, recipe, twin_of, remark in entries:
             first = known.setdefault(_identity(recipe), name)
             levels = levels_of(_plain(recipe), factors)
-            found.append(Row(name, recipe, None if first == name else first, twin_of, levels, remark))
+            resolved.append(Row(name, recipe, None if first == name else first, twin_of, levels, remark))
         return StudyPlan(
             file=self.file,
             title=self.options.title or self.file.stem,
@@ -103,38 +103,39 @@ class _Reader:
             seeds=self._seeds(),
             baseline=baseline,
             metric=metric,
-            rows=tuple(found),
+            rows=tuple(resolved),
             factors=tuple(factors),
             keep_models=self.options.keep_models,
+            overrides=self.overrides,
         )
 
     def _check_factors(self, recipes: Sequence[Mapping[str, Any]]) -> None:
-        """A factor's key stands in the recipe of some row, so that a misspelt one is no empty column.
+        """Check that the keys of every factor exist, because a misspelt key would give an empty column.
 
         Raises:
-            RecipeError: no recipe of the study has the key.
+            RecipeError: no row has the key in its recipe.
         """
         known = sorted({key for recipe in recipes for key in keys_of(recipe)})
         for name, factor in self.options.factors.items():
             for key in factor.key:
-                # A table that is absent as a whole (no pretraining in any row) has no keys to be held against.
+                # If a table is absent in all rows (such as [pretraining]), its keys cannot be checked.
                 if key not in known and key.split(".")[0] not in known:
                     raise RecipeError(
-                        f"no row's recipe has the key of factor {name}",
+                        f"no recipe of the study has the key of factor {name}",
                         where=self._where(("factors", name)),
                         found=key,
                         hint=did_you_mean(key, known),
                     )
 
     def _changes(self) -> Iterator[_Change]:
-        """The listed rows, then those of the grid."""
+        """Yield the listed rows, then the rows of the grid."""
         for name, table in self.options.rows.items():
             if not ROW_NAME.fullmatch(name):
                 raise RecipeError(
-                    "a row's name is a folder's name",
+                    "the name of a row is invalid as the name of a folder",
                     where=self._where(("rows", name)),
                     found=name,
-                    allowed="no slash, @ or ~, and no dot at its beginning",
+                    allowed="names without slash, @ or ~ that do not begin with a dot",
                 )
             partial = {key: value for key, value in table.items() if key != REMARK}
             remark = table.get(REMARK)
@@ -148,7 +149,9 @@ class _Reader:
                 partial = apply_override(partial, key.split("."), value)
             name = ",".join(f"{key}={show_value(value)}" for key, value in named.items()).replace("/", "%")
             if name in self.options.rows:
-                raise RecipeError("a grid row has the name of a listed row", where=self._where(("grid",)), found=name)
+                raise RecipeError(
+                    "a row of the grid has the name of a listed row", where=self._where(("grid",)), found=name
+                )
             yield _Change(name, ("grid",), partial)
 
     def _row(self, change: _Change) -> tuple[str, Recipe, str | None]:
@@ -162,7 +165,7 @@ class _Reader:
             overridden.append((parts, override))
 
         def where(key: Sequence[str]) -> str:
-            """Where a key was set last: by an override, the row, the study's changes, or the base."""
+            """Return the place that set a key last: an override, the row, the changes of the study, or the base."""
             for parts, override in overridden:
                 if agreement(parts, key) == len(parts):
                     return f"--set {override}, row {change.name}"
@@ -174,33 +177,41 @@ class _Reader:
             return f"{at}, key {'.'.join(key)}, row {change.name} of {self.file}"
 
         recipe = recipe_from(content, base.parent, where)
-        # Runs side by side share the cores: without a word in the recipe each has one thread, whatever --jobs says.
+        # Parallel runs share the cores. The default is one thread per run, independent of --jobs.
         return change.name, recipe.model_copy(update={"threads": recipe.threads or 1, "seed": 0}), change.remark
 
     def _seeds(self) -> tuple[int, ...]:
         seeds = self.options.seeds
         if len(set(seeds)) < len(seeds):
-            raise_faults([Fault(("seeds",), "a seed stands there twice", seeds)], self._where)
+            raise_faults([Fault(("seeds",), "a seed is listed twice", seeds)], self._where)
         return tuple(seeds)
 
     def _known(self, key: str, name: str, names: Sequence[str]) -> str:
         if name not in names:
             hint = did_you_mean(name, names)
             raise RecipeError(
-                "there is no such row", where=self._where((key,)), found=name, allowed=", ".join(names), hint=hint
+                "the study has no such row", where=self._where((key,)), found=name, allowed=", ".join(names), hint=hint
             )
         return name
 
-    def _metric(self, recipe: Recipe) -> str:
+    def _metric(self, recipe: Recipe, rows: Mapping[str, Recipe]) -> str:
         allowed = ["average", "course_score", *recipe.tasks]
         metric = self.options.metric
         if metric not in allowed:
             raise RecipeError(
-                "there is no such metric to compare rows by",
+                "unknown metric to compare rows by",
                 where=self._where(("metric",)),
                 found=metric,
                 allowed=", ".join(allowed),
                 hint=did_you_mean(metric, allowed),
+            )
+        without = [name for name, each in rows.items() if each.score != "course"]
+        if metric == "course_score" and without:
+            raise RecipeError(
+                'the metric course_score needs score = "course" in the recipe of every row',
+                where=self._where(("metric",)),
+                found=f"not set in {', '.join(without)}",
+                hint='add score = "course" to the base recipe, or to [changes] of the study',
             )
         return metric
 
@@ -211,13 +222,13 @@ class _Reader:
 
 
 def _alone(recipe: Recipe, task: str) -> Recipe:
-    """The same recipe with one task alone; its loss weight is 1, for alone it would only scale every gradient."""
+    """Return the recipe with one task only. Its loss weight is 1, because it would only scale every gradient."""
     options = recipe.tasks[task].model_copy(update={"loss_weight": 1.0})
     return recipe.model_copy(update={"tasks": {task: options}})
 
 
 def _plain(recipe: Recipe) -> dict[str, Any]:
-    """A recipe's values, pairings and heads written out, so that recipes that mean the same are the same."""
+    """Return the values of a recipe with default pairings and heads filled in, so that equal recipes compare equal."""
     plain = recipe.model_dump()
     for name, options in recipe.tasks.items():
         plain["tasks"][name]["pair"] = pairing_of(options)
@@ -230,7 +241,7 @@ def _identity(recipe: Recipe) -> str:
 
 
 def _sets(partial: Mapping[str, Any], key: Sequence[str]) -> bool:
-    """Whether a partial recipe sets a key, or a table or value around it."""
+    """Return whether a partial recipe sets a key, or a table or value that contains it."""
     at: Any = partial
     for part in key:
         if not isinstance(at, Mapping):

@@ -1,4 +1,4 @@
-"""Running cells in processes of this machine, several side by side."""
+"""Run cells in parallel processes on this machine."""
 
 from __future__ import annotations
 
@@ -17,21 +17,27 @@ from manyheads.study.worker import fail
 from manyheads.training.stop import StopFlag
 
 TAIL = 40
-"""Lines of a process's standard error that are kept, for one that dies without a word."""
+"""Lines of standard error that are kept, for processes that die without an event."""
 
 
 def run_local(cells: Sequence[Cell], *, jobs: int, notify: Notify, keep_models: bool, devices: int = 0) -> bool:
-    """Run every cell once, `jobs` at a time; True where all came to an end, False where a signal stopped the study.
+    """Run every cell once. Return True if every run ended, finished or failed, and False if a signal stopped the study.
 
-    A cell that fails leaves its error file and the others go on. Tells "cell_start", "cell_progress", "cell_done" and
-    "cell_failed". `devices`: the CUDA devices to spread over, 0 to leave them alone.
+    If a cell fails, its error is written to its error file and the other cells continue.
+
+    Args:
+        cells: the runs.
+        jobs: number of parallel processes.
+        notify: receives the events "cell_start", "cell_progress", "cell_done", "cell_failed" and "cell_stopped".
+        keep_models: keep the weights of finished runs.
+        devices: number of CUDA devices over which the processes are distributed. 0: do not assign devices.
     """
     return _Local(deque(cells), jobs, notify, keep_models, devices).run()
 
 
 @dataclass
 class _Process:
-    """A worker, the slot that it has, and the end of what it wrote to its standard error."""
+    """A worker process, its slot, and the last lines of its standard error."""
 
     cell: Cell
     slot: int
@@ -41,13 +47,13 @@ class _Process:
 
 
 class _Local:
-    """The processes of one call: those that run, and the queue of what they say."""
+    """The processes of one call, and the queue of their events."""
 
     def __init__(self, waiting: deque[Cell], jobs: int, notify: Notify, keep_models: bool, devices: int) -> None:
         self._waiting, self._notify, self._keep_models, self._devices = waiting, notify, keep_models, devices
         self._free = list(range(jobs))
         self._running: list[_Process] = []
-        self._said: queue.SimpleQueue[tuple[_Process, str | None]] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[_Process, str | None]] = queue.SimpleQueue()
         self._stop = StopFlag()
 
     def run(self) -> bool:
@@ -56,7 +62,7 @@ class _Local:
                 while self._running or (self._waiting and not self._stop):
                     while self._waiting and self._free and not self._stop:
                         self._start(self._waiting.popleft())
-                    self._hear()
+                    self._handle_event()
                     if self._stop:
                         self._ask_to_stop()
             finally:
@@ -77,13 +83,13 @@ class _Local:
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
-            # A Ctrl-C at the terminal reaches the study alone, which passes it on once.
+            # Ctrl-C at the terminal reaches only the process of the study, which stops the workers once.
             start_new_session=True,
         )
         process = _Process(cell, slot, child)
         self._running.append(process)
         self._notify("cell_start", row=cell.row, seed=cell.seed)
-        asked = {
+        request = {
             "row": cell.row,
             "seed": cell.seed,
             "recipe": cell.recipe.model_dump(),
@@ -91,7 +97,7 @@ class _Local:
             "keep_models": self._keep_models,
         }
         assert child.stdin is not None
-        child.stdin.write(json.dumps(asked) + "\n")
+        child.stdin.write(json.dumps(request) + "\n")
         child.stdin.flush()
         errors = threading.Thread(target=self._keep_errors, args=(process,), daemon=True)
         errors.start()
@@ -105,27 +111,27 @@ class _Local:
     def _listen(self, process: _Process, errors: threading.Thread) -> None:
         assert process.child.stdout is not None
         for line in process.child.stdout:
-            self._said.put((process, line))
+            self._events.put((process, line))
         process.child.wait()
         errors.join()
-        self._said.put((process, None))
+        self._events.put((process, None))
 
-    def _hear(self) -> None:
-        """Take one word from the processes; wakes now and then to see whether it was asked to stop."""
+    def _handle_event(self) -> None:
+        """Handle one event, or return after a short wait without one, so that the caller can check for a stop."""
         try:
-            process, line = self._said.get(timeout=0.2)
+            process, line = self._events.get(timeout=0.2)
         except queue.Empty:
             return
         if line is None:
             self._end(process)
             return
-        said = json.loads(line)
-        event = said.pop("event")
+        fields = json.loads(line)
+        event = fields.pop("event")
         process.ended = process.ended or event in ("cell_done", "cell_failed", "cell_stopped")
-        self._notify(event, **said)
+        self._notify(event, **fields)
 
     def _end(self, process: _Process) -> None:
-        # One that was asked to stop before it began to train leaves without a word, and has not failed.
+        # A process that is stopped before training sends no event. It has not failed.
         if not process.ended and not self._stop:
             last = "".join(process.errors)
             status = process.child.returncode
@@ -138,7 +144,7 @@ class _Local:
         self._free.append(process.slot)
 
     def _ask_to_stop(self) -> None:
-        """Ask every process once to write a checkpoint and leave."""
+        """Close the standard input of every process, which makes it write a checkpoint and exit."""
         for process in self._running:
             if process.child.stdin is not None and not process.child.stdin.closed:
                 process.child.stdin.close()

@@ -13,9 +13,9 @@ from manyheads.recipe.schema import Recipe
 class Row:
     """One row of the table.
 
-    `recipe`: complete but for the seed, which each run sets. `same_as`: an earlier row that resolves to the same
-    recipe, whose runs are this row's too. `twin_of`: (row, task) where this is that task of that row trained alone.
-    `levels`: for each factor the name of its level here, "" where the row has no such key. `provenance`: a remark.
+    `recipe`: complete except for the seed, which each run sets. `same_as`: an earlier row with the same recipe; both
+    rows share its runs. `twin_of`: (row, task) if this row is a single-task twin, which trains one task of a row alone.
+    `levels`: the level of each factor, "" if the recipe of the row lacks the key. `provenance`: a remark for the table.
     """
 
     name: str
@@ -28,7 +28,11 @@ class Row:
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """A study, resolved. `metric`: "average", "course_score" or a task's name; `baseline`: a row's name."""
+    """A resolved study.
+
+    `metric`: "average", "course_score" or the name of a task. `baseline`: the name of a row. `overrides`: the overrides
+    ("training.epochs=1") with which the study was loaded.
+    """
 
     file: Path
     title: str
@@ -39,7 +43,8 @@ class StudyPlan:
     rows: tuple[Row, ...]
     factors: tuple[str, ...]
     keep_models: bool
+    overrides: tuple[str, ...] = ()
 
     def row(self, name: str) -> Row:
-        """The row of this name."""
+        """Return the row with this name."""
         return next(row for row in self.rows if row.name == name)

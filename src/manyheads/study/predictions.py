@@ -1,4 +1,4 @@
-"""Reading the prediction files of runs, and holding them to one set of dev examples."""
+"""Read the prediction files of runs and check that all runs have the same dev examples."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from manyheads.errors import RunError
 
 Label = str | int | float | bool
 
+HINT = "remove the folder of this run, and repeat the study"
+
 
 @dataclass(frozen=True)
 class DevExamples:
-    """The labelled dev examples of a task: what every run of a study is measured on.
+    """The labelled dev examples of a task, on which every run of a study is evaluated.
 
-    `labels`: the classes, or None for values. `targets`: float64[n], class indices or values. `source`: the run they
-    were read from, for messages.
+    `labels`: the classes, or None for regression. `targets`: float64[n], class indices or values. `source`: the
+    prediction file from which the examples were read, for messages.
     """
 
     task: str
@@ -36,15 +38,15 @@ class DevExamples:
 
     @cached_property
     def names(self) -> pl.Series:
-        """The ids, as a column."""
+        """The ids as a polars column."""
         return pl.Series(self.ids, dtype=pl.String)
 
 
 def read_dev(file: Path, task: str, metric: str, labels: Sequence[Label] | None) -> DevExamples:
-    """The dev examples that a prediction file holds, those without a target left out.
+    """Read the dev examples of a prediction file, without those that have no target.
 
     Raises:
-        RunError: the file is missing or damaged, or holds a label that the task has not.
+        RunError: the file is missing or damaged, or contains a label that the task does not have.
     """
     columns = _columns(file, labels)
     kept = None if labels is None else tuple(labels)
@@ -52,10 +54,10 @@ def read_dev(file: Path, task: str, metric: str, labels: Sequence[Label] | None)
 
 
 def read_values(file: Path, dev: DevExamples) -> NDArray[np.float64]:
-    """Predictions float64[n] of a run for these examples: class indices, or values.
+    """Read the predictions of a run for these examples: float64[n], class indices or values.
 
     Raises:
-        RunError: the file is missing, damaged, or of other dev examples.
+        RunError: the file is missing or damaged, or has other dev examples.
     """
     columns = _columns(file, dev.labels)
     if not columns.ids.equals(dev.names) or not np.array_equal(columns.targets, dev.targets):
@@ -63,14 +65,14 @@ def read_values(file: Path, dev: DevExamples) -> NDArray[np.float64]:
             f"two runs of the study have different dev examples of {dev.task}, so they cannot be compared",
             where=f"{file} and {dev.source}",
             found=f"{len(columns.ids)} and {len(dev.ids)} labelled examples",
-            hint="name one dev file for all rows",
+            hint="use the same dev file in all rows",
         )
     return columns.predictions
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """The labelled records of a file: ids (strings), predictions and targets as numbers, float64[n]."""
+    """The labelled records of a file: ids as strings, predictions and targets float64[n]."""
 
     ids: pl.Series
     predictions: NDArray[np.float64]
@@ -78,9 +80,9 @@ class _Columns:
 
 
 def _columns(file: Path, labels: Sequence[Label] | None) -> _Columns:
-    found = _fast(file, labels)
-    if found is not None:
-        return found
+    columns = _fast(file, labels)
+    if columns is not None:
+        return columns
     records = [record for record in _read(file) if record.get("target") is not None]
     codes = _codes(labels)
     return _Columns(
@@ -91,7 +93,7 @@ def _columns(file: Path, labels: Sequence[Label] | None) -> _Columns:
 
 
 def _fast(file: Path, labels: Sequence[Label] | None) -> _Columns | None:
-    """The same by columns, a third of the time (a study has millions of records); None for whatever is not plain."""
+    """Read the records by columns, in a third of the time. None if the file is missing, damaged or has mixed labels."""
     kinds = {type(label) for label in labels} if labels is not None else {float}
     if len(kinds) > 1 or not file.exists():
         return None
@@ -114,14 +116,13 @@ def _fast(file: Path, labels: Sequence[Label] | None) -> _Columns | None:
 
 def _read(file: Path) -> list[dict[str, Any]]:
     if not file.exists():
-        raise RunError("a run's predictions are missing", where=str(file), hint="remove the run's folder and run again")
+        raise RunError("the predictions of a run are missing", where=str(file), hint=HINT)
     lines = file.read_text(encoding="utf-8").splitlines()
     try:
-        found: list[dict[str, Any]] = json.loads(f"[{','.join(lines)}]")
+        records: list[dict[str, Any]] = json.loads(f"[{','.join(lines)}]")
     except json.JSONDecodeError as error:
-        hint = "remove the run's folder and run again"
-        raise RunError("a file of predictions is damaged", where=str(file), found=str(error), hint=hint) from None
-    return found
+        raise RunError("a prediction file is damaged", where=str(file), found=str(error), hint=HINT) from None
+    return records
 
 
 def _codes(labels: Sequence[Label] | None) -> Mapping[Label, float] | None:
@@ -132,7 +133,7 @@ def _numbers(file: Path, codes: Mapping[Label, float] | None, cells: Sequence[An
     try:
         numbers = [float(cell) for cell in cells] if codes is None else [codes[cell] for cell in cells]
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError("a prediction is none of the task's labels", where=str(file), found=str(error)) from None
+        raise RunError("a prediction is not a label of the task", where=str(file), found=str(error)) from None
     if not all(map(math.isfinite, numbers)):
         raise RunError("a prediction is not a finite number", where=str(file))
     return np.array(numbers, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Running a study: what is missing is run, what is done is kept, what failed stays failed until asked again."""
+"""Run a study: missing and unfinished cells are run, finished and failed ones are kept."""
 
 from __future__ import annotations
 
@@ -12,32 +12,38 @@ from manyheads.run.lock import only_writer
 from manyheads.study.cells import Cell, Notify, State, cells_of, state_of
 from manyheads.study.local import run_local
 from manyheads.study.plan import StudyPlan
-from manyheads.study.worker import tidy
+from manyheads.study.worker import drop_weights
 
 Runner = Callable[[Sequence[Cell], Notify], bool]
-"""Runs cells, tells what happens, and says whether all of them came to an end."""
+"""Runs cells and reports events. Returns whether every run ended, finished or failed."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The cells of a study (or of some rows of it) and where each stands."""
+    """The cells of a study, or of some of its rows, with their states."""
 
     cells: tuple[Cell, ...]
     states: tuple[State, ...]
 
     @property
     def todo(self) -> tuple[Cell, ...]:
-        """The cells that are to run: those begun first, for they have checkpoints."""
-        begun = [cell for cell, state in zip(self.cells, self.states, strict=True) if state == "begun"]
+        """The cells to run. Unfinished ones come first, because they may have checkpoints."""
+        unfinished = [cell for cell, state in zip(self.cells, self.states, strict=True) if state == "unfinished"]
         missing = [cell for cell, state in zip(self.cells, self.states, strict=True) if state == "missing"]
-        return (*begun, *missing)
+        return (*unfinished, *missing)
 
 
 def survey(plan: StudyPlan, out: Path, *, only: Sequence[str] = (), retry_failed: bool = False) -> Survey:
-    """Where each cell stands. `only`: rows to look at (a row's twins and the row that it is the same as included).
+    """Determine the state of each cell.
+
+    Args:
+        plan: the study.
+        out: the folder of the study.
+        only: the names of the rows to include, together with their twins and rows with the same recipe. Default: all.
+        retry_failed: treat failed cells as unfinished.
 
     Raises:
-        RunError: no such row, or a folder holds a run of another recipe.
+        RunError: a row does not exist, or a folder contains a run of another recipe.
     """
     wanted = _rows(plan, only)
     cells = tuple(cell for cell in cells_of(plan, out) if cell.row in wanted)
@@ -45,26 +51,26 @@ def survey(plan: StudyPlan, out: Path, *, only: Sequence[str] = (), retry_failed
     for cell in cells:
         state = state_of(cell)
         if state == "failed" and retry_failed:
-            state = "begun"
+            state = "unfinished"
         states.append(state)
     return Survey(cells, tuple(states))
 
 
-def run_study(plan: StudyPlan, out: Path, runner: Runner, notify: Notify, found: Survey) -> bool:
-    """Run what a survey found missing; True where everything came to an end.
+def run_study(plan: StudyPlan, out: Path, runner: Runner, notify: Notify, survey: Survey) -> bool:
+    """Run the cells that a survey lists as unfinished or missing. Return whether every run ended, finished or failed.
 
     Raises:
-        RunError: another process runs this study.
+        RunError: another process is running this study.
     """
     with only_writer(out / ".lock", "another process is running this study", out):
-        for cell, state in zip(found.cells, found.states, strict=True):
+        for cell, state in zip(survey.cells, survey.states, strict=True):
             if state == "done":
-                tidy(cell, keep_models=plan.keep_models)
-        return runner(found.todo, notify)
+                drop_weights(cell, keep_models=plan.keep_models)
+        return runner(survey.todo, notify)
 
 
 def local_runner(plan: StudyPlan, jobs: int, devices: int) -> Runner:
-    """A runner over processes of this machine."""
+    """Return a runner that uses processes on this machine."""
 
     def run(cells: Sequence[Cell], notify: Notify) -> bool:
         return run_local(cells, jobs=jobs, notify=notify, keep_models=plan.keep_models, devices=devices)
@@ -73,7 +79,7 @@ def local_runner(plan: StudyPlan, jobs: int, devices: int) -> Runner:
 
 
 def default_jobs(plan: StudyPlan, devices: int) -> int:
-    """Runs side by side where nobody says: one a CUDA device, else as many as the cores have threads for."""
+    """Return the default number of parallel runs: one per CUDA device, or cores divided by threads per run."""
     threads = max(row.recipe.threads or 1 for row in plan.rows)
     return devices or max(1, len(os.sched_getaffinity(0)) // threads)
 

@@ -1,4 +1,4 @@
-"""From the runs of a row to the samples that its estimates are made of."""
+"""Samples: the values and influences of the runs of a row, from which all estimates are computed."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from manyheads.evaluation.influence import sample
 from manyheads.study.collect import Collected, RowRuns
 
 AGREEMENT = 1e-4
-"""How far a metric of the prediction files may lie from results.json: predictions are kept to seven places."""
+"""Tolerance between a metric of the prediction files and results.json. Predictions are stored with seven decimals."""
 
 TaskSamples = Mapping[str, Sample | None]
 
 
 def samples_of(collected: Collected, runs: RowRuns, which: str) -> TaskSamples:
-    """A sample for every task of a row; None where it has no finished run, or a metric is undefined.
+    """Return a sample for every task of a row. None if no run is finished or a metric is undefined.
 
     Raises:
-        RunError: a run's predictions and its results.json disagree.
+        RunError: the predictions of a run disagree with its results.json.
     """
-    found: dict[str, Sample | None] = {}
+    samples: dict[str, Sample | None] = {}
     for task, values in runs.values[which].items():
-        found[task] = None
+        samples[task] = None
         if values is not None:
             dev = collected.dev[task]
-            found[task] = sample(dev.metric, values, dev.targets)
-            _check(task, runs, which, found[task])
-    return found
+            samples[task] = sample(dev.metric, values, dev.targets)
+            _check(task, runs, which, samples[task])
+    return samples
 
 
 def of_metric(samples: TaskSamples, metric: str, metrics: Mapping[str, str]) -> list[Sample] | None:
-    """The samples whose mean is a row's "average", "course_score" or a task's metric; None where one is undefined.
+    """Return the samples whose mean is "average", "course_score" or the metric of a task. None if one is undefined.
 
-    `metrics` names each task's metric, in the order in which samples come. In the course score a correlation r counts
+    `metrics`: the metric of each task, in the order of the returned samples. In the course score a correlation r counts
     (r + 1) / 2.
     """
     if metric not in ("average", "course_score"):
@@ -60,15 +60,17 @@ def _halved(part: Sample) -> Sample:
     return replace(part, values=(part.values + 1) / 2, influence=part.influence / 2)
 
 
-def _check(task: str, runs: RowRuns, which: str, found: Sample | None) -> None:
+def _check(task: str, runs: RowRuns, which: str, computed: Sample | None) -> None:
     reported = runs.reported[which][task]
     agrees = (
-        bool(np.isnan(reported).any()) if found is None else np.allclose(found.values, reported, rtol=0, atol=AGREEMENT)
+        bool(np.isnan(reported).any())
+        if computed is None
+        else np.allclose(computed.values, reported, rtol=0, atol=AGREEMENT)
     )
     if not agrees:
         raise RunError(
-            f"the predictions of {task} do not give the metric that results.json says",
+            f"the predictions of {task} do not give the metric in results.json",
             where=f"row with seeds {', '.join(map(str, runs.seeds))}, {which} epoch",
-            found=f"{'undefined' if found is None else found.values} and {reported}",
-            hint="remove the folder whose files were changed, and run it again",
+            found=f"{'undefined' if computed is None else computed.values} and {reported}",
+            hint="remove the run folder whose files were changed, and repeat the study",
         )

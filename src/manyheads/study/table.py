@@ -1,4 +1,4 @@
-"""Table: all that a study found, as typed numbers. Renderers and figures only show what stands here."""
+"""Table: the results of a study as typed numbers. Renderers and figures only show the content of a Table."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from manyheads.study.collect import Failure
 
 DIGITS = 6
-"""Decimal places of every number of a table: far below any interval, far above the noise of summation order."""
+"""Decimal places of every number: far below the width of any interval, far above the noise of summation order."""
 
 
-def tidy(value: float) -> float:
-    """A number as a table keeps it; zero has no sign."""
+def rounded(value: float) -> float:
+    """Return a number with the decimal places of a table. Zero has no sign."""
     return round(float(value), DIGITS) + 0.0
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds with its 95% interval over seeds and dev examples."""
+    """A mean over seeds with its 95% confidence interval, which covers seed variance and sampling variance."""
 
     mean: float
     low: float
@@ -27,9 +27,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference with its 95% interval; `p` that it is none, `p_holm` corrected over its family.
+    """A paired difference with its 95% confidence interval.
 
-    Both are None where seeds are too few to say.
+    `p`: two-sided p value. `p_holm`: Holm-corrected over the family of comparisons. Both are None if there are too few
+    seeds for a test.
     """
 
     mean: float
@@ -39,16 +40,16 @@ class Difference:
     p_holm: float | None
 
     @property
-    def clear(self) -> bool:
-        """Whether it stays significant at 5% after correction."""
+    def significant(self) -> bool:
+        """Whether the difference is significant at 5% after Holm's correction."""
         return self.p_holm is not None and self.p_holm < 0.05
 
 
 @dataclass(frozen=True)
 class Figures:
-    """A row's figures at one epoch of each run; None where a metric is undefined or no run is finished.
+    """The metrics of a row at one epoch of each run. None if a metric is undefined or no run is finished.
 
-    `epochs`: for each finished run, the epoch that the figures are of.
+    `course_score`: None unless the recipe of the row has `score = "course"`. `epochs`: the epoch of each finished run.
     """
 
     tasks: Mapping[str, Interval | None]
@@ -57,7 +58,7 @@ class Figures:
     epochs: tuple[float | None, ...]
 
     def of(self, metric: str) -> Interval | None:
-        """The figure of "average", "course_score" or a task."""
+        """Return the value of "average", "course_score" or a task."""
         if metric == "average":
             return self.average
         return self.course_score if metric == "course_score" else self.tasks.get(metric)
@@ -65,10 +66,12 @@ class Figures:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row. `best` is each run's best epoch by dev average, `last` its last one.
+    """One row of the table.
 
-    `difference` from the baseline in the study's metric; `differences` in each task's metric, a family of their own.
-    `may_be_best`: whether the row cannot be told from the best (None: not known, or a twin).
+    `best`: at the best epoch of each run by dev average. `last`: at the last epoch. `difference`: from the baseline in
+    the metric of the study. `differences`: from the baseline in the metric of each task, a separate family of
+    comparisons. `may_be_best`: whether the row is in the set that contains the best row with 95% confidence. It is None
+    if unknown, and for twins.
     """
 
     name: str
@@ -88,9 +91,9 @@ class TableRow:
 
 @dataclass(frozen=True)
 class TwinGain:
-    """What training together did for one task of a row: its metric there less that of the task trained alone.
+    """The gain of multitask training for one task of a row, compared with the same task trained alone (its twin).
 
-    `task` may be "average": that of the row less that of all its twins, and `twin` is then None.
+    `task` may be "average": the average of the row minus the average of its twins. `twin` is then None.
     """
 
     row: str
@@ -103,9 +106,9 @@ class TwinGain:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a factor's level is worth against the baseline's level, or how two levels interact.
+    """The effect of a factor's level compared with the baseline's level, or the interaction of two levels.
 
-    `kind`: "main effect" or "interaction"; each is a family of its own.
+    `kind`: "main effect" or "interaction". Each kind is a separate family of comparisons.
     """
 
     kind: str
@@ -116,7 +119,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class RowCurve:
-    """A row's metric by epoch: mean, lowest and highest over seeds; `None` where a run's metric is undefined."""
+    """A metric of a row by epoch: mean, lowest and highest over seeds. None where the metric of a run is undefined."""
 
     row: str
     column: str
@@ -128,7 +131,7 @@ class RowCurve:
 
 @dataclass(frozen=True)
 class Timing:
-    """Training seconds of a row's runs, on the hardware that they ran on."""
+    """Training seconds of the runs of a row (mean, lowest, highest), and their hardware."""
 
     row: str
     mean: float
@@ -139,7 +142,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """A task as the study measured it."""
+    """A task, its metric and the number of its labelled dev examples."""
 
     name: str
     metric: str
@@ -148,7 +151,7 @@ class TaskFacts:
 
 @dataclass(frozen=True)
 class Table:
-    """A study's table. `rows` depend on the runs' predictions alone; `timings` are of this machine and this day."""
+    """The table of a study. `rows` depend only on the predictions of the runs. `timings` depend on the machine."""
 
     title: str
     caption: str
@@ -170,5 +173,10 @@ class Table:
 
     @property
     def listed(self) -> tuple[TableRow, ...]:
-        """The rows that are no twins."""
+        """The rows that are not twins."""
         return tuple(row for row in self.rows if row.twin_of is None)
+
+    @property
+    def has_course_score(self) -> bool:
+        """Whether a listed row has a course score."""
+        return any(figures.course_score is not None for row in self.listed for figures in (row.best, row.last))

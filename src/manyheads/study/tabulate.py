@@ -1,4 +1,4 @@
-"""From the runs of a study to its table: every number is made here."""
+"""Compute the table of a study from its runs."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 from manyheads.evaluation.estimate import Estimate, Sample
 from manyheads.study.collect import WHICH, Collected, collect
-from manyheads.study.compare import corrected, interval, less, may_be_best
+from manyheads.study.compare import holm_corrected, interval, may_be_best, paired_difference
 from manyheads.study.curves import curves_of, timings_of
+from manyheads.study.factorial import FactorialAnalysis, analyse_factors
 from manyheads.study.notes import notes_of, setting_of
 from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.samples import TaskSamples, of_metric, samples_of
 from manyheads.study.table import Difference, Figures, Interval, Table, TableRow, TaskFacts
 from manyheads.study.twins import twin_gains
-from manyheads.study.worth import Worth, worth_of
 
 
 def tabulate(plan: StudyPlan, out: Path) -> Table:
-    """The table of a study, from its run folders alone.
+    """Compute the table of a study from its run folders.
 
     Raises:
         RunError: no run is finished, or runs cannot be compared.
@@ -29,7 +29,7 @@ def tabulate(plan: StudyPlan, out: Path) -> Table:
 
 @dataclass(frozen=True)
 class _Tabulation:
-    """A study's samples: `samples[which][row][task]`."""
+    """The samples of a study: `samples[which][row][task]`, with the metric of each task."""
 
     plan: StudyPlan
     collected: Collected
@@ -40,22 +40,22 @@ class _Tabulation:
     def of(cls, plan: StudyPlan, collected: Collected) -> _Tabulation:
         samples = {}
         for which in WHICH:
-            found: dict[str, TaskSamples] = {}
+            by_row: dict[str, TaskSamples] = {}
             for row in plan.rows:
                 runs = collected.rows[row.name]
-                found[row.name] = found[row.same_as] if row.same_as else samples_of(collected, runs, which)
-            samples[which] = found
+                by_row[row.name] = by_row[row.same_as] if row.same_as else samples_of(collected, runs, which)
+            samples[which] = by_row
         return cls(plan, collected, samples, {task: dev.metric for task, dev in collected.dev.items()})
 
     def table(self) -> Table:
         plan, collected = self.plan, self.collected
-        differences = corrected({row.name: self._difference(row, plan.metric) for row in self._compared()})
-        by_task = corrected(
+        differences = holm_corrected({row.name: self._difference(row, plan.metric) for row in self._compared()})
+        by_task = holm_corrected(
             {(row.name, task): self._difference(row, task) for row in self._compared() for task in self.metrics}
         )
         best = may_be_best({row.name: self._of(row.name, plan.metric) for row in self._distinct()})
         rows = tuple(self._row(row, differences, by_task, best) for row in plan.rows)
-        worth = self._worth()
+        analysis = self._analyse_factors()
         return Table(
             title=plan.title,
             caption=plan.caption,
@@ -67,10 +67,10 @@ class _Tabulation:
             tasks=tuple(TaskFacts(task, dev.metric, len(dev.ids)) for task, dev in collected.dev.items()),
             rows=rows,
             twins=twin_gains(plan, self._of),
-            effects=worth.effects,
-            aliases=worth.aliases,
-            smallest_difference=worth.smallest_difference,
-            notes=notes_of(plan, collected, rows, worth),
+            effects=analysis.effects,
+            aliases=analysis.aliases,
+            smallest_difference=analysis.smallest_difference,
+            notes=notes_of(plan, collected, rows, analysis),
             failures=tuple(
                 failure for row in plan.rows if not row.same_as for failure in collected.rows[row.name].failures
             ),
@@ -79,11 +79,11 @@ class _Tabulation:
         )
 
     def _distinct(self) -> list[Row]:
-        """The rows with runs of their own that are no twins."""
+        """The rows that have their own runs and are not twins."""
         return [row for row in self.plan.rows if row.twin_of is None and row.same_as is None]
 
     def _compared(self) -> list[Row]:
-        """The rows that are compared with the baseline: one family."""
+        """The rows that are compared with the baseline, which are one family of comparisons."""
         baseline = self.plan.row(self.plan.baseline)
         return [row for row in self._distinct() if row.name not in (baseline.name, baseline.same_as)]
 
@@ -95,7 +95,7 @@ class _Tabulation:
             self.samples["best"][self.plan.baseline]
         ):
             return None
-        return less(self._of(row.name, metric), self._of(self.plan.baseline, metric))
+        return paired_difference(self._of(row.name, metric), self._of(self.plan.baseline, metric))
 
     def _row(
         self,
@@ -115,23 +115,24 @@ class _Tabulation:
             seeds=runs.seeds,
             failed=tuple(failure.seed for failure in runs.failures),
             missing=runs.missing,
-            best=self._figures(row.name, "best"),
-            last=self._figures(row.name, "last"),
+            best=self._figures(row, "best"),
+            last=self._figures(row, "last"),
             difference=differences.get(own),
             differences={task: by_task.get((own, task)) for task in row.recipe.tasks},
             may_be_best=best.get(own),
         )
 
-    def _figures(self, row: str, which: str) -> Figures:
-        tasks = {task: self._interval(row, task, which) for task in self.samples[which][row]}
-        average, course = (self._interval(row, metric, which) for metric in ("average", "course_score"))
-        return Figures(tasks, average, course, self.collected.rows[row].epochs[which])
+    def _figures(self, row: Row, which: str) -> Figures:
+        tasks = {task: self._interval(row.name, task, which) for task in self.samples[which][row.name]}
+        course_score = self._interval(row.name, "course_score", which) if row.recipe.score == "course" else None
+        average = self._interval(row.name, "average", which)
+        return Figures(tasks, average, course_score, self.collected.rows[row.name].epochs[which])
 
     def _interval(self, row: str, metric: str, which: str) -> Interval | None:
         return interval(self._of(row, metric, which))
 
-    def _worth(self) -> Worth:
+    def _analyse_factors(self) -> FactorialAnalysis:
         rows = {row.name: self._of(row.name, self.plan.metric) for row in self._distinct()}
         levels = {row.name: row.levels for row in self._distinct()}
         comparisons = [self._difference(row, self.plan.metric) for row in self._compared()]
-        return worth_of(self.plan.baseline, rows, levels, comparisons)
+        return analyse_factors(self.plan.baseline, rows, levels, comparisons)

@@ -1,11 +1,11 @@
-"""Single-task twins: what training together did for each task of a row."""
+"""Gains of multitask training over single-task twins."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from manyheads.evaluation.estimate import Estimate, Sample
-from manyheads.study.compare import corrected, interval, less
+from manyheads.study.compare import holm_corrected, interval, paired_difference
 from manyheads.study.plan import StudyPlan
 from manyheads.study.table import TwinGain
 
@@ -15,9 +15,9 @@ Samples = list[Sample] | None
 
 
 def twin_gains(plan: StudyPlan, of: Callable[[str, str], Samples]) -> tuple[TwinGain, ...]:
-    """Each task's gain, and the average's, for every row that has twins: one family of comparisons.
+    """Compute the gain of every task and of the average, for every row with twins. All are one family of comparisons.
 
-    `of(row, metric)`: the samples whose mean is a row's figure.
+    `of(row, metric)`: the samples whose mean is the metric of the row.
     """
     sides: dict[tuple[str, str], tuple[Samples, Samples, str | None]] = {}
     for row in dict.fromkeys(row.twin_of[0] for row in plan.rows if row.twin_of is not None):
@@ -26,22 +26,22 @@ def twin_gains(plan: StudyPlan, of: Callable[[str, str], Samples]) -> tuple[Twin
         }
         for task, twin in twins.items():
             sides[row, task] = (of(row, task), of(twin, task), twin)
-        sides[row, AVERAGE] = (of(row, AVERAGE), _side_by_side([of(twin, task) for task, twin in twins.items()]), None)
-    found: dict[tuple[str, str], Estimate | None] = {
-        key: less(together, alone) for key, (together, alone, _) in sides.items()
+        sides[row, AVERAGE] = (of(row, AVERAGE), _joined([of(twin, task) for task, twin in twins.items()]), None)
+    estimates: dict[tuple[str, str], Estimate | None] = {
+        key: paired_difference(together, alone) for key, (together, alone, _) in sides.items()
     }
-    gains = corrected(found)
+    gains = holm_corrected(estimates)
     return tuple(
         TwinGain(row, task, twin, interval(together), interval(alone), gains[row, task])
         for (row, task), (together, alone, twin) in sides.items()
     )
 
 
-def _side_by_side(twins: Sequence[Samples]) -> Samples:
-    """All twins of a row as one row of several tasks; None where one is undefined or has other seeds.
+def _joined(twins: Sequence[Samples]) -> Samples:
+    """Join the twins of a row into one row with several tasks. None if one is undefined or has other seeds.
 
-    Their runs are independent, while those of a row's tasks are one run. The mean over twins of each seed has the
-    right variance between seeds all the same, for that is measured on these means.
+    The runs of twins are independent, while all tasks of an ordinary row share one run. The seed variance is correct in
+    both cases because it is estimated from the mean over tasks of each seed.
     """
     parts = [part for samples in twins if samples is not None for part in samples]
     alike = len({len(part.values) for part in parts}) == 1

@@ -1,7 +1,6 @@
-"""One cell in a process of its own: the recipe comes in on standard input, events go out on standard output.
+"""Run one cell in its own process. The recipe is read from standard input, events are written to standard output.
 
-The process stops by itself, with a checkpoint, when its standard input ends: a study that is killed leaves no
-run behind that nobody watches.
+The process writes a checkpoint and stops when its standard input ends, so a killed study leaves no running processes.
 """
 
 from __future__ import annotations
@@ -18,25 +17,26 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from manyheads.errors import ManyheadsError, RunError
+from manyheads.errors import ManyheadsError
 from manyheads.recipe.assemble import train
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import write_json
 from manyheads.run.folder import RunFolder
+from manyheads.run.lock import LockedError
 from manyheads.study.cells import Cell, Notify
 
-SAY_EVERY = 0.5
-"""Seconds between two reports of progress."""
+PROGRESS_EVERY = 0.5
+"""Seconds between two progress events."""
 
 LOCK_PATIENCE = 60.0
-"""Seconds to wait for an earlier process of a killed study to write its checkpoint and let go of the folder."""
+"""Seconds to wait for the process of a killed study, which may still be writing its checkpoint into the folder."""
 
 
 def work(cell: Cell, *, keep_models: bool, notify: Notify) -> None:
-    """Run a cell to its end, or write why it failed; tells "cell_progress", then "cell_done" or "cell_failed".
+    """Run a cell to its end, or write its error file. Reports "cell_progress", then "cell_done" or "cell_failed".
 
     Raises:
-        Interrupted: a signal asked to stop; the run's folder can be gone on from.
+        Interrupted: a signal stopped the run. Its folder can be resumed.
     """
     cell.error_file.unlink(missing_ok=True)
     try:
@@ -47,19 +47,19 @@ def work(cell: Cell, *, keep_models: bool, notify: Notify) -> None:
     except Exception as error:
         fail(cell, "".join(traceback.format_exception(error)), type(error).__name__, notify)
         return
-    tidy(cell, keep_models=keep_models)
+    drop_weights(cell, keep_models=keep_models)
     average = (results["best"] or results["last"])["average"]
     notify("cell_done", row=cell.row, seed=cell.seed, average=average, seconds=results["seconds"])
 
 
 def fail(cell: Cell, error: str, kind: str, notify: Notify) -> None:
-    """Write a cell's error file, and say so."""
+    """Write the error file of a cell and report "cell_failed"."""
     write_json(cell.error_file, {"error": error, "kind": kind})
     notify("cell_failed", row=cell.row, seed=cell.seed, error=error)
 
 
-def tidy(cell: Cell, *, keep_models: bool) -> None:
-    """Drop the weights of a finished run, unless they are to be kept; its predictions are what a table needs."""
+def drop_weights(cell: Cell, *, keep_models: bool) -> None:
+    """Remove the weights of a finished run, unless `keep_models` is set. A table needs only its predictions."""
     if not keep_models:
         shutil.rmtree(RunFolder(cell.folder).model, ignore_errors=True)
 
@@ -70,55 +70,55 @@ def _train(cell: Cell, notify: Notify) -> dict[str, Any]:
     while True:
         try:
             return train(cell.recipe, cell.folder, resume=True, listeners=[listener]).results
-        except RunError as error:
-            if "another process" not in error.what or time.monotonic() > deadline:
+        except LockedError:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
 
 
 class _Reporter:
-    """A listener that passes a run's progress on, now and then."""
+    """A listener that reports the progress of a run every `PROGRESS_EVERY` seconds."""
 
     def __init__(self, cell: Cell, notify: Notify) -> None:
         self._cell, self._notify = cell, notify
         self._total = 0
-        self._said = 0.0
+        self._reported = 0.0
 
     def __call__(self, event: str, **fields: Any) -> None:
         if event in ("start", "resume"):
             self._total = fields["total_steps"]
-            self._tell(fields["at"])
-        elif event == "step" and time.monotonic() - self._said > SAY_EVERY:
-            self._tell(fields["step"])
+            self._report(fields["at"])
+        elif event == "step" and time.monotonic() - self._reported > PROGRESS_EVERY:
+            self._report(fields["step"])
 
-    def _tell(self, step: int) -> None:
-        self._said = time.monotonic()
+    def _report(self, step: int) -> None:
+        self._reported = time.monotonic()
         self._notify("cell_progress", row=self._cell.row, seed=self._cell.seed, step=step, total=self._total)
 
 
 def main() -> None:
-    """Read one cell from standard input, run it, and tell of it on standard output."""
+    """Read one cell from standard input, run it, and write its events to standard output."""
     from manyheads.training.stop import Interrupted
 
-    asked = json.loads(sys.stdin.readline())
-    recipe = Recipe.model_validate(asked["recipe"])
-    cell = Cell(asked["row"], asked["seed"], recipe, Path(asked["folder"]))
-    said = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print goes to standard error: this stream is for events alone
+    request = json.loads(sys.stdin.readline())
+    recipe = Recipe.model_validate(request["recipe"])
+    cell = Cell(request["row"], request["seed"], recipe, Path(request["folder"]))
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # redirect the output of libraries to standard error, so that this stream has only events
 
     def notify(event: str, **fields: object) -> None:
         with contextlib.suppress(BrokenPipeError):
-            print(json.dumps({"event": event, **fields}), file=said, flush=True)
+            print(json.dumps({"event": event, **fields}), file=events, flush=True)
 
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
-        work(cell, keep_models=asked["keep_models"], notify=notify)
+        work(cell, keep_models=request["keep_models"], notify=notify)
     except Interrupted as stopped:
         notify("cell_stopped", row=cell.row, seed=cell.seed, step=stopped.step)
 
 
 def _stop_with_parent() -> None:
-    """When standard input ends, the study that asked for this run is gone: stop as if it had said so."""
+    """Stop this process when standard input ends, because the study that started it is gone."""
     while sys.stdin.readline():
         pass
     os.kill(os.getpid(), signal.SIGTERM)

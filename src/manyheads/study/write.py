@@ -1,4 +1,4 @@
-"""Writing a study's table: all of its forms and figures, from the run folders alone."""
+"""Write the table of a study in all formats, with its figures."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from manyheads.study.tabulate import tabulate
 def write_table(plan: StudyPlan, out: Path) -> Table:
     """Write `OUT/table.{json,csv,md,tex,html}` and `OUT/figures/<name>.{svg,png}`, and return the table.
 
-    Figures that an earlier table had and this one has not are removed.
+    The table is computed from the run folders. Figures that this table does not have are removed.
 
     Raises:
-        RunError: no run is finished, runs cannot be compared, or the folder may not be written.
+        RunError: no run is finished, runs cannot be compared, or the folder cannot be written.
     """
     table = tabulate(plan, out)
     pictures = _write_figures(table, out / "figures")

@@ -1,4 +1,4 @@
-"""Metrics and training losses over epochs, a panel a task."""
+"""Draw dev metrics and training losses by epoch, one panel per task."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS = 3
 
 
 def draw_curves(report: Report) -> Figure:
-    """Blue, on the left: the dev metric; orange, on the right: the mean training loss since the evaluation before."""
+    """Draw the dev metric (blue, left axis) and the mean training loss between evaluations (orange, right)."""
     rows = math.ceil(len(report.tasks) / COLUMNS)
     figure = canvas(2.3 * rows)
     for number_, task in enumerate(report.tasks):
@@ -37,10 +37,12 @@ def draw_curves(report: Report) -> Figure:
 
 
 def curves_alt(report: Report) -> str:
-    """The ends of the curves."""
+    """Return the first and last values of the curves in words."""
     parts = []
     for task in report.tasks:
         known = [value for _, value in task.curve if value is not None]
-        if known:
+        if len(known) == 1:
+            parts.append(f"{task.name}: {name_of(task.metric)} {number(known[0])}")
+        elif known:
             parts.append(f"{task.name}: {name_of(task.metric)} from {number(known[0])} to {number(known[-1])}")
-    return f"Dev metrics of {len(report.tasks)} tasks over epochs. {'; '.join(parts)}."
+    return f"Dev metrics by epoch. {'; '.join(parts)}."

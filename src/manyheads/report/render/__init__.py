@@ -1,1 +1,1 @@
-"""The forms of a report."""
+"""Formats of a report: HTML, Markdown and JSON."""

@@ -1,4 +1,4 @@
-"""report.html: one page with everything in it, figures too; it asks nothing of a network."""
+"""report.html: one self-contained page with all figures. It loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from manyheads.study.render.html import inline, template_of
 
 
 def to_html(title: str, blocks: Sequence[Block], figures: Mapping[str, Mapping[str, bytes]]) -> str:
-    """The page of these blocks. `figures`: each picture's files by ending, by its name."""
+    """Render blocks as a page. `figures`: the files of each picture by extension, by the name of the picture."""
     drawn = {
         block.name: inline(Inline(block.name, block.title, block.alt, figures[block.name]["svg"].decode("utf-8")))
         for block in blocks

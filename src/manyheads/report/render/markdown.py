@@ -1,4 +1,4 @@
-"""report.md: the same for a terminal, a repository or an issue."""
+"""report.md: a report in Markdown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FENCE = "```"
 
 
 def to_markdown(title: str, blocks: Sequence[Block]) -> str:
-    """The report in Markdown; figures are linked from the folder `figures` beside it."""
+    """Render blocks as Markdown. Figures are linked from the folder `figures` next to the file."""
     return "\n\n".join([f"# {_plain(title)}", *map(_block, blocks)]) + "\n"
 
 
@@ -46,6 +46,6 @@ def _align(grid: Grid, place: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that cannot end a cell or a line, nor be read as markup."""
+    """Escape markup characters and line breaks in a text."""
     escaped = "".join(f"\\{sign}" if sign in "\\|<>*_`[]" else sign for sign in text)
     return " ".join(escaped.split())

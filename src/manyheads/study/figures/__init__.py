@@ -1,4 +1,4 @@
-"""The figures of a study, one file each; every one says in words what it shows."""
+"""The figures of a study, one module per figure. Every figure also has a description in words."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ FIGURES: dict[str, Drawing] = {
     "twins": TWINS,
     "time": PARETO,
 }
-"""Figures by the name of their files."""
+"""Figures by file name."""

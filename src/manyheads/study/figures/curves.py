@@ -1,4 +1,4 @@
-"""Dev metrics by epoch: the mean of each row, and the band from its lowest to its highest seed."""
+"""Learning curves: dev metrics by epoch, the mean of each row and the range over its seeds."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from manyheads.study.render import words
 from manyheads.study.table import RowCurve, Table
 
 SHOWN = len(SERIES) - 1
-"""Rows with a colour of their own beside the baseline; more could not be told apart."""
+"""Number of coloured rows in addition to the baseline. More colours would be hard to distinguish."""
 
 
 def describe(table: Table) -> str | None:
-    """The ends of the highlighted curves in words."""
+    """Return the last values of the highlighted curves in words."""
     by_row = {curve.row: curve for curve in table.curves if curve.column == "average"}
     ends = {name: curve.mean[-1] for name, curve in by_row.items() if curve.mean}
     parts = [f"{name} ends at {words.score(ends[name])}" for name in highlighted(table) if ends.get(name) is not None]
     if not parts:
         return None
-    return f"Dev average by epoch, mean and range over seeds, rows with the highest averages: {'; '.join(parts)}."
+    return f"Dev average by epoch (mean and range over seeds) of the baseline and the best rows: {'; '.join(parts)}."
 
 
 def highlighted(table: Table) -> list[str]:
-    """The baseline, then the rows of the highest figures."""
+    """Return the baseline, then the rows with the highest values."""
     drawn = {curve.row for curve in table.curves}
-    found = []
+    candidates = []
     for row in table.listed:
-        figure = row.best.of(table.metric)
-        if row.name in drawn and row.name != table.baseline and figure is not None:
-            found.append((-figure.mean, row.name))
+        value = row.best.of(table.metric)
+        if row.name in drawn and row.name != table.baseline and value is not None:
+            candidates.append((-value.mean, row.name))
     baseline = [table.baseline] if table.baseline in drawn else []
-    return baseline + [name for _, name in sorted(found)[:SHOWN]]
+    return baseline + [name for _, name in sorted(candidates)[:SHOWN]]
 
 
 def draw(table: Table) -> Figure:
-    """A panel for the average and one for each task; rows without a colour are thin and grey."""
+    """Draw one panel for the average and one for each task. Rows that are not highlighted are thin and grey."""
     columns = list(dict.fromkeys(curve.column for curve in table.curves))
     metrics = {task.name: f"{task.name} ({task.metric})" for task in table.tasks}
     chosen = highlighted(table)
@@ -87,8 +87,8 @@ def _numbers(values: tuple[float | None, ...]) -> NDArray[np.float64]:
 
 
 CURVES = Drawing(
-    "Dev metrics by epoch: mean over seeds, and the band from the lowest to the highest seed. Dashed: the baseline; "
-    "coloured: the rows of the highest figures; grey: all others.",
+    "Dev metrics by epoch. Lines: mean over seeds. Bands: lowest to highest seed. Dashed: the baseline. Coloured: the "
+    "rows with the highest values. Grey: the other rows.",
     describe,
     draw,
 )

@@ -1,4 +1,4 @@
-"""What a row costs and what it gives: its figure against training time, and the front that nothing beats in both."""
+"""Metric against training time, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -9,64 +9,65 @@ from manyheads.study.render import words
 from manyheads.study.table import Interval, Table
 
 
-def _found(table: Table) -> list[tuple[float, Interval, str]]:
-    """(seconds, figure, row), the quickest first; rows of other tasks than the baseline's are no part of it."""
+def _points(table: Table) -> list[tuple[float, Interval, str]]:
+    """Return (seconds, value, row) of every row with times and a value, the fastest first."""
     seconds = {timing.row: timing.mean for timing in table.timings}
-    found = []
+    points = []
     for row in table.listed:
-        figure = row.best.of(table.metric)
-        if row.name in seconds and figure is not None:
-            found.append((seconds[row.name], figure, row.name))
-    return sorted(found, key=lambda entry: (entry[0], entry[2]))
+        value = row.best.of(table.metric)
+        if row.name in seconds and value is not None:
+            points.append((seconds[row.name], value, row.name))
+    return sorted(points, key=lambda entry: (entry[0], entry[2]))
 
 
-def front(found: list[tuple[float, Interval, str]]) -> list[tuple[float, Interval, str]]:
-    """The entries that no quicker one reaches."""
+def front(points: list[tuple[float, Interval, str]]) -> list[tuple[float, Interval, str]]:
+    """Return the points whose value no faster point reaches."""
     kept: list[tuple[float, Interval, str]] = []
-    for entry in found:
+    for entry in points:
         if not kept or entry[1].mean > kept[-1][1].mean:
             kept.append(entry)
     return kept
 
 
 def describe(table: Table) -> str | None:
-    """The front in words."""
-    found = _found(table)
-    if len(found) < 2:
+    """Return the Pareto front in words."""
+    points = _points(table)
+    if len(points) < 2:
         return None
-    parts = [f"{name}: {words.score(figure.mean)} in {seconds:.0f} s" for seconds, figure, name in front(found)]
-    return f"{table.metric} against training time; not beaten in both: {'; '.join(parts)}."
+    parts = [f"{name}: {words.score(value.mean)} in {seconds:.0f} s" for seconds, value, name in front(points)]
+    metric = table.metric.replace("_", " ")
+    return f"Dev {metric} against training time. Pareto front: {'; '.join(parts)}."
 
 
 def draw(table: Table) -> Figure:
-    """Every row as a point with its interval; those of the front are named."""
-    found = _found(table)
-    best = front(found)
+    """Draw every row as a point with its interval. The rows on the Pareto front are numbered and named."""
+    points = _points(table)
+    best = front(points)
     figure = canvas(3.8 + 0.15 * len(best))
     axes = figure.add_subplot()
-    for seconds, value, name in found:
+    for seconds, value, name in points:
         colour = BLUE if any(name == other for _, _, other in best) else GREY
         axes.plot([seconds, seconds], [value.low, value.high], color=colour, linewidth=0.8, alpha=0.6)
         axes.plot([seconds], [value.mean], marker="o", markersize=4.5, color=colour)
     axes.step([entry[0] for entry in best], [entry[1].mean for entry in best], where="post", color=BLUE, linewidth=0.9)
     for number, (seconds, value, _) in enumerate(best, start=1):
-        # Neighbours on the front lie close: their numbers stand on either side in turn.
+        # Neighbours on the front may be close, so their numbers alternate between left and right.
         side, align = (-5, "right") if number % 2 else (5, "left")
         axes.annotate(
             str(number), (seconds, value.mean), xytext=(side, 4), textcoords="offset points", ha=align, color=BLUE
         )
     names = [f"{number}  {shortened(name, 80)}" for number, (_, _, name) in enumerate(best, start=1)]
-    axes.set_xlabel("training seconds of one run (mean over seeds)\n" + "\n".join(names), loc="left")
-    axes.set_ylabel(table.metric.replace("_", " "))
-    if found[-1][0] > 10 * found[0][0]:
+    axes.set_xlabel("training time per run in seconds (mean over seeds)\n" + "\n".join(names), loc="left")
+    axes.set_ylabel(f"dev {table.metric.replace('_', ' ')}")
+    if points[-1][0] > 10 * points[0][0]:
         axes.set_xscale("log")
     light_grid(axes, "y")
     return figure
 
 
 PARETO = Drawing(
-    "Figure against training time. Blue: rows that no quicker row reaches. Times are of the machine that ran them, "
-    "other runs beside them and pretraining not counted.",
+    "Dev metric against training time, with 95% confidence intervals. Blue: the Pareto front, rows whose value no "
+    "faster row reaches. The times were measured with parallel runs on the same machine and exclude pretraining.",
     describe,
     draw,
 )

@@ -1,4 +1,4 @@
-"""How figures look and become files: colours that colour-blind readers tell apart, and always the same bytes."""
+"""Style and files of figures: colours for colour-blind readers, and reproducible bytes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 
 from manyheads.study.table import Table
 
-# Okabe and Ito's palette, the yellows darkened for white paper. Ink and paper are not pure, so that a page can tell
-# them from other blacks and whites and put its own in their place.
+# The palette of Okabe and Ito with darker yellows for white paper. INK and PAPER are not pure black and white, so that
+# a page can recognise and replace them with its own colours.
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 INK, PAPER, GREY = "#1b1b1b", "#fefefe", "#9a9a9a"
 SERIES = ("#0072b3", "#d55e01", "#009e74", "#cc79a7", "#b8860b", "#56b4e9")
 
 WIDTH = 7.2
-"""Inches: what fits a page's column."""
+"""Inches: the width of the text column of a page."""
 
 SETTINGS: dict[Any, Any] = {
     "font.size": 8.5,
@@ -45,7 +45,7 @@ SETTINGS: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure: its title, what it shows of a table in words (None: nothing to show), and how it is drawn."""
+    """One figure. `describe`: its content in words, or None if a table has nothing to show. `draw`: draws it."""
 
     title: str
     describe: Callable[[Table], str | None]
@@ -53,12 +53,12 @@ class Drawing:
 
 
 def render(name: str, drawing: Drawing, table: Table) -> dict[str, bytes]:
-    """A figure's files by ending, "svg" and "png"; the same table gives the same bytes."""
+    """Return the files of a figure by extension, "svg" and "png". Equal tables give equal bytes."""
     return figure_files(name, drawing.title, lambda: drawing.draw(table))
 
 
 def figure_files(name: str, title: str, draw: Callable[[], Figure]) -> dict[str, bytes]:
-    """The files of what `draw` draws by ending, "svg" and "png", always the same bytes."""
+    """Draw a figure and return its files by extension, "svg" and "png", with reproducible bytes."""
     with mpl.rc_context({**SETTINGS, "svg.hashsalt": f"manyheads-{name}"}):
         figure = draw()
         FigureCanvasAgg(figure)
@@ -69,18 +69,18 @@ def figure_files(name: str, title: str, draw: Callable[[], Figure]) -> dict[str,
 
 
 def canvas(height: float) -> Figure:
-    """An empty figure of the common width."""
+    """Return an empty figure of the common width."""
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
 def light_grid(axes: Axes, axis: str) -> None:
-    """Thin lines behind the data along one axis, "x" or "y"."""
+    """Draw a thin grid behind the data along one axis, "x" or "y"."""
     axes.set_axisbelow(True)
     axes.grid(visible=True, axis="x" if axis == "x" else "y", color=GREY, alpha=0.3, linewidth=0.5)
 
 
 def shortened(name: str, most: int = 46) -> str:
-    """A row's name for a figure: what does not fit is left out in the middle."""
+    """Return the name of a row for a figure. Long names are shortened in the middle."""
     if len(name) <= most:
         return name
     half = (most - 1) // 2

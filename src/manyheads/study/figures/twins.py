@@ -1,4 +1,4 @@
-"""What sharing did for each task: its metric trained together less that of the task trained alone."""
+"""Gains of multitask training: the metric of each task trained together minus trained alone."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from manyheads.study.render import words
 from manyheads.study.table import Difference, Table
 
 
-def _found(table: Table) -> list[tuple[str, str, Difference]]:
+def _gains(table: Table) -> list[tuple[str, str, Difference]]:
     return [(twin.row, twin.task, twin.gain) for twin in table.twins if twin.gain is not None]
 
 
 def describe(table: Table) -> str | None:
-    """The gains in words."""
-    found = _found(table)
-    if not found:
+    """Return the gains in words."""
+    gains = _gains(table)
+    if not gains:
         return None
     parts = [
         f"{task} in {row} {words.signed(gain.mean)} {words.signed_bounds(gain)}"
-        + (", significant after correction" if gain.clear else "")
-        for row, task, gain in found
+        + (", significant after correction" if gain.significant else "")
+        for row, task, gain in gains
     ]
-    return f"What training together did for each task, against the task alone, with 95% intervals: {'; '.join(parts)}."
+    return f"Gains of multitask training over single-task twins, with 95% confidence intervals: {'; '.join(parts)}."
 
 
 def draw(table: Table) -> Figure:
-    """A panel for each row that has twins."""
-    found = _found(table)
-    rows = list(dict.fromkeys(row for row, _, _ in found))
-    panels = [[(task, gain) for row, task, gain in found if row == name] for name in rows]
+    """Draw one panel for each row that has twins."""
+    gains = _gains(table)
+    rows = list(dict.fromkeys(row for row, _, _ in gains))
+    panels = [[(task, gain) for row, task, gain in gains if row == name] for name in rows]
     figure = canvas(0.75 + sum(0.35 + HEIGHT * len(panel) for panel in panels))
     axes = figure.subplots(
         len(rows), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": [len(panel) + 1 for panel in panels]}
@@ -39,13 +39,13 @@ def draw(table: Table) -> Figure:
     for place, (name, panel) in enumerate(zip(rows, panels, strict=True)):
         intervals(axes[place, 0], panel)
         axes[place, 0].set_title(shortened(name, 80), loc="left", fontsize=8.5)
-    axes[-1, 0].set_xlabel("together less alone, in the task's metric (95% interval)")
+    axes[-1, 0].set_xlabel("trained together minus trained alone, in the metric of the task (95% confidence interval)")
     return figure
 
 
 TWINS = Drawing(
-    "Gain or loss of each task against its single-task twin, with 95% intervals. Filled: significant at 5% after "
-    "Holm's correction; blue: sharing helped, orange: it hurt.",
+    "Gain or loss of each task by multitask training, compared with its single-task twin, with 95% confidence "
+    "intervals. Filled: significant at 5% after Holm's correction (blue: gain, orange: loss). Hollow: not significant.",
     describe,
     draw,
 )

@@ -1,1 +1,1 @@
-"""A table's forms: JSON, CSV, Markdown, LaTeX, one HTML page, and the terminal. They only show what a Table holds."""
+"""Formats of a table: JSON, CSV, Markdown, LaTeX, one HTML page, and sections for the terminal."""

@@ -1,4 +1,4 @@
-"""table.csv: a line a row, twins too, in flat columns; empty where a number is not known."""
+"""table.csv: one line per row (twins included) in flat columns. Unknown numbers are empty cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TESTED = (*FIGURES, "p", "p_holm")
 
 
 def to_csv(table: Table) -> str:
-    """The content of table.csv."""
+    """Return the content of table.csv."""
     text = io.StringIO()
     lines = [dict(_flat(table, row)) for row in table.rows]
     writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
@@ -48,6 +48,8 @@ def _figures(table: Table, which: str, figures: Figures) -> Iterator[tuple[str, 
     yield f"{which}.epochs", " ".join("" if epoch is None else f"{epoch:g}" for epoch in figures.epochs)
 
 
-def _numbers(prefix: str, found: Interval | Difference | None, names: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+def _numbers(
+    prefix: str, numbers: Interval | Difference | None, names: tuple[str, ...]
+) -> Iterator[tuple[str, object]]:
     for name in names:
-        yield f"{prefix}.{name}", None if found is None else getattr(found, name)
+        yield f"{prefix}.{name}", None if numbers is None else getattr(numbers, name)

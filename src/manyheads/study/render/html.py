@@ -1,4 +1,4 @@
-"""table.html: one page with everything in it, figures too; it asks nothing of a network."""
+"""table.html: one self-contained page with all sections and figures. It loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from manyheads.study.table import Table
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure for the page: its name, title, what it shows in words, and its SVG file's text."""
+    """A figure of the page. `alt`: its content in words. `svg`: the text of its SVG file."""
 
     name: str
     title: str
@@ -26,14 +26,14 @@ class Picture:
 
 
 def to_html(table: Table, pictures: Sequence[Picture] = ()) -> str:
-    """The content of table.html."""
+    """Return the content of table.html."""
     shown = [(picture, inline(picture)) for picture in pictures]
     page = template_of("manyheads.study.render", "table.html.jinja")
     return page.render(table=table, sections=sections(table), pictures=shown, tick=TICK)
 
 
 def template_of(package: str, name: str) -> Template:
-    """A page's template, from the folder `templates` of a package; whatever is put into it is escaped."""
+    """Return a template from the folder `templates` of a package. All values are escaped."""
     environment = Environment(
         loader=PackageLoader(package, "templates"),
         autoescape=True,
@@ -46,7 +46,7 @@ def template_of(package: str, name: str) -> Template:
 
 
 def inline(picture: Picture) -> Markup:
-    """A figure's SVG as part of a page: its colours follow the page's, light or dark, its ids are its own."""
+    """Return the SVG of a figure for inclusion in a page. Colours follow the light or dark page, ids are unique."""
     body = picture.svg[picture.svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"<svg ([^>]*)>", _opening(picture), body, count=1)

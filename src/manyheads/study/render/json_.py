@@ -1,4 +1,4 @@
-"""table.json: every number of a table. `rows` hold no time and no path, and do not depend on how the study was run."""
+"""table.json: every number of a table. `rows` contain no times and no paths, so they do not depend on the machine."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from manyheads.study.table import Figures, Table, TableRow
 
 
 def to_json(table: Table) -> str:
-    """The content of table.json."""
+    """Return the content of table.json."""
     return json.dumps(content_of(table), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def content_of(table: Table) -> dict[str, Any]:
-    """The table as plain values."""
+    """Return the table as plain values."""
     return {
         "title": table.title,
         "caption": table.caption,
@@ -38,7 +38,7 @@ def content_of(table: Table) -> dict[str, Any]:
 
 
 def _row(row: TableRow) -> dict[str, Any]:
-    """A row: the best epoch's figures on the row itself, the last epoch's under `last`."""
+    """Return a row: the values of the best epoch as its own keys, those of the last epoch under `last`."""
     return {
         "name": row.name,
         "same_as": row.same_as,
@@ -51,7 +51,7 @@ def _row(row: TableRow) -> dict[str, Any]:
         "chosen": "best epoch by dev average",
         **_figures(row.best),
         "difference": None if row.difference is None else asdict(row.difference),
-        "differences": {task: None if found is None else asdict(found) for task, found in row.differences.items()},
+        "differences": {task: None if value is None else asdict(value) for task, value in row.differences.items()},
         "may_be_best": row.may_be_best,
         "last": _figures(row.last),
     }
@@ -59,7 +59,7 @@ def _row(row: TableRow) -> dict[str, Any]:
 
 def _figures(figures: Figures) -> dict[str, Any]:
     return {
-        "tasks": {task: None if found is None else asdict(found) for task, found in figures.tasks.items()},
+        "tasks": {task: None if value is None else asdict(value) for task, value in figures.tasks.items()},
         "average": None if figures.average is None else asdict(figures.average),
         "course_score": None if figures.course_score is None else asdict(figures.course_score),
         "epochs": list(figures.epochs),

@@ -1,4 +1,4 @@
-"""table.tex: the sections of a table as table environments; the document needs `\\usepackage{booktabs}` and no more."""
+"""table.tex: the sections of a table as table environments. The document needs only `\\usepackage{booktabs}`."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ ESCAPES = {
 
 
 def to_latex(table: Table) -> str:
-    """The content of table.tex."""
+    """Return the content of table.tex."""
     return "\n".join(_lines(table)) + "\n"
 
 
 def escape(text: str) -> str:
-    """Text for LaTeX, every character of meaning there made plain."""
+    """Escape the special characters of LaTeX in a text."""
     return "".join(ESCAPES.get(character, character) for character in text).replace("\n", " ")
 
 
 def _lines(table: Table) -> Iterator[str]:
-    yield r"% Needs \usepackage{booktabs}. Wide: sideways or on a page of its own, or leave columns out."
+    yield r"% Needs \usepackage{booktabs}. The tables are wide: rotate them, or remove columns."
     for number, section in enumerate(sections(table)):
         caption = f"{table.title}: {section.title[0].lower()}{section.title[1:]}."
         if number == 0:
@@ -64,7 +64,7 @@ def _section(section: Section, caption: str, label: str) -> Iterator[str]:
 
 
 def _stacked(title: str) -> str:
-    """A head of several words, one below the other."""
+    """Return a column title with its words below each other."""
     lines = title.replace(" ", r" \\ ")
     return title if lines == title else rf"\shortstack{{{lines}}}"
 
@@ -73,7 +73,7 @@ def _cell(cell: Cell) -> str:
     if cell.mark == "name":
         return _below(escape(cell.text), escape(cell.detail), "l")
     text = r"$\times$" if cell.text == TICK else _signed(escape(cell.text))
-    if cell.mark in ("best", "clear") and text:
+    if cell.mark in ("best", "significant") and text:
         text = rf"\textbf{{{text}}}"
     return _below(text, _signed(escape(cell.detail)), "r")
 
@@ -83,5 +83,5 @@ def _below(text: str, detail: str, align: str) -> str:
 
 
 def _signed(text: str) -> str:
-    """The minus of a number as mathematics; a hyphen in a name stays one."""
+    """Typeset the minus sign of numbers as mathematics. Hyphens in names do not change."""
     return text.replace("-.", "$-$.")

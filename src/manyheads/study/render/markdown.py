@@ -1,4 +1,4 @@
-"""table.md: the sections of a table for a README or a page of notes."""
+"""table.md: the sections of a table in Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from manyheads.study.table import Table
 
 
 def to_markdown(table: Table) -> str:
-    """The content of table.md."""
+    """Return the content of table.md."""
     return "\n".join(_lines(table)) + "\n"
 
 
@@ -51,7 +51,7 @@ def _section(section: Section) -> Iterator[str]:
 
 def _cell(cell: Cell) -> str:
     text = _plain(cell.text)
-    if cell.mark in ("best", "clear") and text:
+    if cell.mark in ("best", "significant") and text:
         text = f"**{text}**"
     if not cell.detail:
         return text
@@ -59,7 +59,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text whose marks mean nothing: names of rows come from a user."""
+    """Escape the markup characters in a text, such as the name of a row."""
     for mark in "\\|*`<":
         text = text.replace(mark, f"\\{mark}")
     return text.replace("\n", " ")

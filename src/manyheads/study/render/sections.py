@@ -1,4 +1,4 @@
-"""A table as sections of cells: what Markdown, LaTeX, HTML and the terminal have in common."""
+"""The sections of a table as cells of text. Markdown, LaTeX, HTML and the terminal render these sections."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Literal
 from manyheads.study.render import words
 from manyheads.study.table import Difference, Interval, Table, TableRow
 
-Mark = Literal["", "best", "clear", "name"]
+Mark = Literal["", "best", "significant", "name"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, an interval or remark below it, and how it is marked."""
+    """One cell: its text, an interval or remark below it, and its mark."""
 
     text: str
     detail: str = ""
@@ -23,11 +23,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's head and whether it holds numbers. `weight`: what a narrow terminal keeps (0 first, then 1, 2)."""
+    """The title of a column.
+
+    `optional`: a terminal that is too narrow for the whole section omits the column. `attached`: the column is always
+    shown together with the column before it.
+    """
 
     title: str
     numeric: bool = True
-    weight: int = 0
+    optional: bool = False
+    attached: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,34 +46,30 @@ class Section:
 
 
 def sections(table: Table) -> tuple[Section, ...]:
-    """The blocks of a table that have rows."""
-    found = (_main(table), _by_task(table), _twins(table), _effects(table))
-    return tuple(section for section in found if section.rows)
+    """Return the sections of a table that have rows."""
+    candidates = (_main(table), _by_task(table), _twins(table), _effects(table), _epochs(table))
+    return tuple(section for section in candidates if section.rows)
 
 
 def metric_title(table: Table) -> str:
-    """A study's metric as a column's head."""
+    """Return the metric of a study as a column title."""
     return table.metric.replace("_", " ")
 
 
 def _main(table: Table) -> Section:
-    metric = metric_title(table)
     columns = [
         Column("row", numeric=False),
-        *(Column(factor, numeric=False, weight=2) for factor in table.factors),
-        *(Column(f"{task.name} ({task.metric})", weight=1) for task in table.tasks),
+        *(Column(factor, numeric=False, optional=True) for factor in table.factors),
+        *(Column(f"{task.name} ({task.metric})") for task in table.tasks),
         Column("average"),
-        Column("course score", weight=2),
-        Column(f"difference in {metric}"),
-        Column("p", weight=1),
-        Column("p (Holm)"),
-        Column("maybe best", numeric=False),
-        Column("best epoch", weight=2),
-        Column("average, last epoch", weight=1),
-        Column("seeds", weight=2),
+        *((Column("course score"),) if table.has_course_score else ()),
+        Column(f"difference in {metric_title(table)}"),
+        Column("p", attached=True),
+        Column("p (Holm)", attached=True),
+        Column("among the best", numeric=False),
     ]
     rows = [tuple(_main_row(table, row)) for row in table.listed]
-    return Section("Rows", tuple(columns), tuple(rows))
+    return Section("Results", tuple(columns), tuple(rows))
 
 
 def _main_row(table: Table, row: TableRow) -> Iterator[Cell]:
@@ -78,12 +79,10 @@ def _main_row(table: Table, row: TableRow) -> Iterator[Cell]:
     for task in table.tasks:
         yield interval_cell(row.best.tasks.get(task.name))
     yield interval_cell(row.best.average, "best" if row.may_be_best else "")
-    yield interval_cell(row.best.course_score)
+    if table.has_course_score:
+        yield interval_cell(row.best.course_score)
     yield from difference_cells(row.difference)
     yield Cell(words.TICK if row.may_be_best else "")
-    yield Cell(words.epochs(row.best.epochs))
-    yield interval_cell(row.last.average)
-    yield Cell(words.seeds(row.seeds, len(table.seeds)))
 
 
 def _remark(table: Table, row: TableRow) -> str:
@@ -91,27 +90,28 @@ def _remark(table: Table, row: TableRow) -> str:
     if row.name == table.baseline:
         parts.append("baseline")
     if row.same_as:
-        parts.append(f"the same runs as {row.same_as}")
+        parts.append(f"same runs as {row.same_as}")
     if row.failed:
-        parts.append(f"failed: seed {_listed(row.failed)}")
+        parts.append(f"failed: {_seeds(row.failed)}")
     if row.missing:
-        parts.append(f"not finished: seed {_listed(row.missing)}")
+        parts.append(f"not finished: {_seeds(row.missing)}")
     if row.provenance:
         parts.append(row.provenance)
     return "; ".join(parts)
 
 
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(map(str, seeds))
+def _seeds(seeds: Sequence[int]) -> str:
+    noun = "seed" if len(seeds) == 1 else "seeds"
+    return f"{noun} {', '.join(map(str, seeds))}"
 
 
 def _by_task(table: Table) -> Section:
     columns = [Column("row", numeric=False)]
     for task in table.tasks:
-        columns += [Column(f"{task.name} ({task.metric})"), Column("p (Holm)", weight=1)]
+        columns += [Column(f"{task.name} ({task.metric})"), Column("p (Holm)", attached=True)]
     rows = []
     for row in table.listed:
-        if any(found is not None for found in row.differences.values()):
+        if any(difference is not None for difference in row.differences.values()):
             cells = [Cell(row.name, mark="name")]
             for task in table.tasks:
                 difference, _, p_holm = difference_cells(row.differences.get(task.name))
@@ -125,11 +125,11 @@ def _twins(table: Table) -> Section:
     columns = (
         Column("row", numeric=False),
         Column("task", numeric=False),
-        Column("together"),
-        Column("alone"),
-        Column("what sharing did"),
-        Column("p", weight=1),
-        Column("p (Holm)"),
+        Column("trained together"),
+        Column("trained alone"),
+        Column("gain"),
+        Column("p", attached=True),
+        Column("p (Holm)", attached=True),
     )
     rows = [
         (
@@ -141,37 +141,63 @@ def _twins(table: Table) -> Section:
         )
         for twin in table.twins
     ]
-    note = "Alone: the same recipe with that task by itself. Above zero, sharing one encoder helped the task."
-    return Section("Against single-task twins", columns, tuple(rows), note)
+    note = (
+        "Trained alone: the same recipe with this task only (the single-task twin). A positive gain means that "
+        "multitask training improved the task."
+    )
+    return Section("Gains over single-task twins", columns, tuple(rows), note)
 
 
 def _effects(table: Table) -> Section:
     columns = (
         Column("factor", numeric=False),
-        Column("kind", numeric=False, weight=1),
+        Column("kind", numeric=False),
         Column(f"effect on {metric_title(table)}"),
-        Column("p", weight=1),
-        Column("p (Holm)"),
+        Column("p", attached=True),
+        Column("p (Holm)", attached=True),
     )
     rows = [
         (Cell(effect.name, mark="name"), Cell(effect.kind), *difference_cells(effect.value)) for effect in table.effects
     ]
     note = (
-        "Main effect: what a level adds against the baseline's, where factors add up (least squares over the rows). "
-        "Interaction: the difference of differences over rows that agree in all else."
+        "Main effect: the effect of a level compared with the level of the baseline, in an additive model (least "
+        "squares over the rows). Interaction: the difference of differences over rows that agree in all other factors."
     )
-    return Section("What each factor is worth", columns, tuple(rows), note)
+    return Section("Effects of the factors", columns, tuple(rows), note)
 
 
-def interval_cell(found: Interval | None, mark: Mark = "") -> Cell:
-    """A mean with its interval below."""
-    return Cell("") if found is None else Cell(words.score(found.mean), words.bounds(found), mark)
+def _epochs(table: Table) -> Section:
+    columns = (
+        Column("row", numeric=False),
+        Column("average, best epoch"),
+        Column("average, last epoch"),
+        Column("best epoch"),
+        Column("last epoch"),
+        Column("seeds"),
+    )
+    rows = [
+        (
+            Cell(row.name, mark="name"),
+            interval_cell(row.best.average),
+            interval_cell(row.last.average),
+            Cell(words.epochs(row.best.epochs)),
+            Cell(words.epochs(row.last.epochs)),
+            Cell(words.seeds(row.seeds, len(table.seeds))),
+        )
+        for row in table.listed
+    ]
+    return Section("Epochs and seeds", columns, tuple(rows))
 
 
-def difference_cells(found: Difference | None) -> tuple[Cell, Cell, Cell]:
-    """A difference with its interval, its p, and its corrected p; marked where that is below 5%."""
-    if found is None:
+def interval_cell(interval: Interval | None, mark: Mark = "") -> Cell:
+    """Return a mean with its interval below."""
+    return Cell("") if interval is None else Cell(words.score(interval.mean), words.bounds(interval), mark)
+
+
+def difference_cells(difference: Difference | None) -> tuple[Cell, Cell, Cell]:
+    """Return a difference with its interval, its p value and its corrected p value. Significant ones are marked."""
+    if difference is None:
         return Cell(""), Cell(""), Cell("")
-    mark: Mark = "clear" if found.clear else ""
-    shown = Cell(words.signed(found.mean), words.signed_bounds(found), mark)
-    return shown, Cell(words.p_value(found.p)), Cell(words.p_value(found.p_holm), mark=mark)
+    mark: Mark = "significant" if difference.significant else ""
+    shown = Cell(words.signed(difference.mean), words.signed_bounds(difference), mark)
+    return shown, Cell(words.p_value(difference.p)), Cell(words.p_value(difference.p_holm), mark=mark)

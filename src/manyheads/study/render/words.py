@@ -1,4 +1,4 @@
-"""How tables write numbers."""
+"""Number formats of tables."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ TICK = "x"
 
 
 def score(value: float | None) -> str:
-    """A metric: .4850; an empty cell where there is none."""
+    """Format a metric as .4850. None gives an empty cell."""
     return "" if value is None else _short(f"{value:.{PLACES}f}")
 
 
 def signed(value: float) -> str:
-    """A difference, its sign always there."""
+    """Format a difference with its sign."""
     text = _short(f"{value:+.{PLACES}f}")
     return text if text.strip("+-.0") else "." + "0" * PLACES
 
 
-def bounds(found: Interval) -> str:
-    """An interval of a metric."""
-    return f"[{score(found.low)}, {score(found.high)}]"
+def bounds(interval: Interval) -> str:
+    """Format the interval of a metric."""
+    return f"[{score(interval.low)}, {score(interval.high)}]"
 
 
-def signed_bounds(found: Difference) -> str:
-    """An interval of a difference."""
-    return f"[{signed(found.low)}, {signed(found.high)}]"
+def signed_bounds(difference: Difference) -> str:
+    """Format the interval of a difference."""
+    return f"[{signed(difference.low)}, {signed(difference.high)}]"
 
 
 def p_value(p: float | None) -> str:
-    """A p value with three places, or its bound."""
+    """Format a p value with three decimals. Smaller ones give "<.001"."""
     if p is None:
         return ""
     return "<.001" if p < 0.001 else _short(f"{p:.3f}")
 
 
 def level(name: str) -> str:
-    """A factor's level as the reference writes it: "yes" a tick, "no" nothing, else the level's name."""
+    """Format the level of a factor: "yes" is a tick, "no" is empty, other levels are shown by name."""
     return {"yes": TICK, "no": ""}.get(name, name)
 
 
-def seeds(found: Sequence[int], planned: int) -> str:
-    """How many seeds a row has, of how many."""
-    return str(len(found)) if len(found) == planned else f"{len(found)} of {planned}"
+def seeds(finished: Sequence[int], planned: int) -> str:
+    """Format the number of finished seeds: "3", or "2 of 3"."""
+    return str(len(finished)) if len(finished) == planned else f"{len(finished)} of {planned}"
 
 
-def epochs(found: Sequence[float | None]) -> str:
-    """The epochs of a row's runs: one, or the range of several."""
-    known = [epoch for epoch in found if epoch is not None]
+def epochs(of_runs: Sequence[float | None]) -> str:
+    """Format the epochs of the runs of a row: "2", or the range "1 to 2"."""
+    known = [epoch for epoch in of_runs if epoch is not None]
     if not known:
         return ""
     low, high = min(known), max(known)
@@ -58,5 +58,5 @@ def epochs(found: Sequence[float | None]) -> str:
 
 
 def _short(number: str) -> str:
-    """Without the zero before the point: .4850, -.0123, +.0040."""
+    """Remove the zero before the decimal point: .4850, -.0123, +.0040."""
     return number.replace("0.", ".", 1) if number.lstrip("+-").startswith("0.") else number
