@@ -1,9 +1,9 @@
 """A process that has imported everything heavy and forks once for every command of a page.
 
 Importing torch and transformers takes seconds of CPU time per process. The pages run about a hundred.
-The shims `manyheads` and `python` (shim.py) are on the PATH of a page. They pass their arguments, environment, folder and
-standard streams over a Unix socket. The server forks a supervisor for each, which forks the command, forwards signals to it and
-returns its exit status. Nothing may have started a thread before the fork: the server checks that.
+The shims `manyheads` and `python` (shim.py) are on the PATH of a page. They pass their arguments, environment, folder
+and standard streams over a Unix socket. For each of them, the server forks a supervisor, which forks the command,
+forwards signals to it and returns its exit status. No thread may start before the fork. The server checks this.
 
     python -m tests.docs.fork_server SOCKET
 
