@@ -9,8 +9,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -101,7 +103,7 @@ def type_of(field: FieldInfo) -> str:
     return ", ".join([found, *_bounds(field.metadata, unit)])
 
 
-def _words(annotation: Any) -> str:
+def _words(annotation: Any) -> str:  # noqa: PLR0911
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         bounds = [bound for each in arguments[1:] for bound in _bounds(getattr(each, "metadata", [each]), "item(s)")]
@@ -235,32 +237,30 @@ def commands() -> str:
     from manyheads.cli.main import app
 
     group: Any = typer.main.get_command(app)
+    types = {
+        callback.__name__: get_type_hints(callback) for each in app.registered_commands if (callback := each.callback)
+    }
     lines = ["\n## Exit statuses of all commands\n", *_statuses(COMMON)]
     for name, command in group.commands.items():
         facts = COMMANDS[name]
-        lines += [f"\n(command-{name})=\n## `manyheads {name}`\n", f"{_help(command.help)}\n"]
+        lines += [f"\n(command-{name})=\n## manyheads {name}\n", f"{_help(command.help)}\n"]
         arguments = [each for each in command.params if each.param_type_name == "argument"]
-        usage = " ".join(
-            ["manyheads", name, "[OPTIONS]", *(str(each.make_metavar(_context(command))) for each in arguments)]
-        )
+        usage = " ".join(["manyheads", name, "[OPTIONS]", *(_metavar(each) for each in arguments)])
         lines += ["```text", usage, "```\n", f"```{{program}} manyheads {name}\n```\n"]
         for argument in arguments:
-            lines += [
-                f"```{{option}} {argument.make_metavar(_context(command)).strip('[]').rstrip('.')}",
-                _help(argument.help),
-            ]
-            lines += ["```\n"]
+            lines += [f"```{{option}} {_metavar(argument)}", _help(argument.help), "```\n"]
         for option in command.params:
             if option.param_type_name == "option" and not option.hidden:
-                lines += _option(option)
+                lines += _option(option, types[name][option.name])
         lines += [f"**Reads.** {facts.reads}\n", f"**Writes.** {facts.writes}\n"]
         if facts.statuses:
             lines += ["**Exit statuses** beyond the common ones:\n", *_statuses(facts.statuses)]
     return "\n".join(lines)
 
 
-def _context(command: Any) -> Any:
-    return command.make_context(command.name, [], resilient_parsing=True)
+def _metavar(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper()
+    return f"{name} ..." if argument.nargs == -1 and " " not in name else str(name)
 
 
 def _statuses(statuses: Mapping[str, str]) -> list[str]:
@@ -271,11 +271,8 @@ def _help(text: str | None) -> str:
     return re.sub(r"(?<!`)(--[\w-]+)", r"`\1`", (text or "").replace("\b", "").strip())
 
 
-def _option(option: Any) -> list[str]:
-    choices = getattr(option.type, "choices", None)
-    value = "" if option.is_flag else " " + (option.metavar or option.type.name.upper()).strip("[]<>")
-    if choices and not option.metavar:
-        value = " " + "|".join(str(getattr(each, "value", each)) for each in choices)
+def _option(option: Any, annotation: Any) -> list[str]:
+    value = "" if option.is_flag else f" {option.metavar or _value(annotation)}"
     names = ", ".join(f"{each}{value}" for each in [*option.opts, *option.secondary_opts])
     notes = []
     if option.required:
@@ -288,6 +285,16 @@ def _option(option: Any) -> list[str]:
     if option.multiple and "repeat" not in (option.help or "").lower():
         notes.append("Can be repeated.")
     return [f"```{{option}} {names}", " ".join([_help(option.help), *notes]), "```\n"]
+
+
+def _value(annotation: Any) -> str:
+    """What stands for the value of an option: its choices, or its type."""
+    for each in get_args(annotation):
+        if each is not NoneType:
+            return _value(each)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return "|".join(str(each.value) for each in annotation)
+    return {int: "N", float: "X"}.get(annotation, "PATH" if annotation is Path else "TEXT")
 
 
 # Files

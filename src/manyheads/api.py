@@ -46,7 +46,7 @@ def train(
         listeners: Functions that are called as `listener(event, **fields)` for every event.
 
     Returns:
-        The finished run: `run.folder` is the run folder, `run.results` is the content of its results.json.
+        The finished run. `run.folder` is the run folder, `run.results` is the content of its results.json.
 
     Raises:
         ManyheadsError: The recipe, the data, the encoder or the run folder cannot be used.
@@ -83,7 +83,7 @@ def pretrain(
         listeners: Functions that are called as `listener(event, **fields)` for every event.
 
     Returns:
-        The pretrained encoder: its key in the cache, its folder, and a summary of the pretraining.
+        The pretrained encoder, with its key in the cache, its folder, and a summary of the pretraining.
 
     Raises:
         ManyheadsError: The recipe has no `[pretraining]` table, or the recipe, the data, the encoder or the folder

@@ -7,9 +7,9 @@ A block is a fence of backticks or tildes. The line before it may be a comment t
     <!-- not run: REASON -->      do not run the block
     <!-- background: URL -->      run the block (sh) until the page ends, and wait until URL responds
 
-Unmarked blocks are run; their language must be `sh` or `python`. `<!-- setup: NAME -->` before the first block names the
-files with which the page's folder begins. Directives of MyST (a fence whose language is `{name}`) are no blocks; the
-blocks inside them are.
+Unmarked blocks are run. Their language must be `sh` or `python`. `<!-- setup: NAME -->` before the first block names
+the files with which the page's folder begins. A directive of MyST (a fence whose language is `{name}`) is not a block.
+The blocks inside it are.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A process that has imported everything heavy and forks once for every command of a page.
 
-Importing torch and transformers takes seconds of CPU time per process, and the documentation runs some hundred commands.
-The shims `manyheads` and `python` (shim.py) on the PATH of a page hand their arguments, environment, folder and standard
-streams over a Unix socket. The server forks a supervisor for each, which forks the command, forwards signals to it and
-returns its exit status. Nothing may have started a thread before the fork: the server checks that.
+Importing torch and transformers takes seconds of CPU time per process. The pages run about a hundred.
+The shims `manyheads` and `python` (shim.py) are on the PATH of a page. They pass their arguments, environment, folder
+and standard streams over a Unix socket. For each of them, the server forks a supervisor, which forks the command,
+forwards signals to it and returns its exit status. No thread may start before the fork. The server checks this.
 
     python -m tests.docs.fork_server SOCKET
 
@@ -190,7 +190,7 @@ def _run(request: dict[str, Any], fds: list[int]) -> NoReturn:
             _command(request["kind"], request["argv"])
     except SystemExit as leave:
         if isinstance(leave.code, str):
-            print(leave.code, file=sys.stderr)
+            sys.stderr.write(f"{leave.code}\n")
         status = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT

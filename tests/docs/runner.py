@@ -34,9 +34,10 @@ class BlockError(Exception):
 class Server:
     """The fork server (fork_server.py), its shims, and the environment in which pages run.
 
-    `folder` is shared by all processes of the tests: the first one starts the server. `offline` is a folder that is put
-    before everything on the path of every Python process, or None. `core` is the one core that every command may use, or
-    None: tests run side by side, and commands with a thread for each core would only wait for one another.
+    `folder`: shared by all processes of the tests. The first one starts the server.
+    `offline`: a folder at the start of the path of every Python process, or None.
+    `core`: the one core that every command may use, or None. Tests run in parallel. Commands with one thread per core
+    would wait for one another.
     """
 
     def __init__(self, folder: Path, offline: Path | None, core: int | None) -> None:

@@ -1,6 +1,6 @@
 """`manyheads` and `python` on the PATH of a page: hand the command to the fork server (fork_server.py).
 
-Started with `python -I -S`, so it imports nothing but the standard library. {settings} are filled in where it is installed.
+Started with `python -I -S`, so it imports only the standard library. The installation fills in {settings}.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Blocks run as they would for a reader: exit statuses, pipes, signals, files, processes that stay in the background."""
+"""Blocks run as they would for a reader: exit statuses, pipes, signals, files and background processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def test_commands_have_their_streams_status_folder_and_environment(tmp_path: Pat
         sh("manyheads --version > version.txt")
         + sh("manyheads nothing || echo $? > status.txt")
         + sh(
-            "mkdir sub; cd sub; echo 'import sys; print(sys.stdin.read(), sys.argv)' > p.py; echo in | python p.py a > o.txt"
+            "mkdir sub; cd sub; echo 'import sys; print(sys.stdin.read(), sys.argv)' > p.py; "
+            "echo in | python p.py a > o.txt"
         )
         + sh("NAME=value python -c 'import os; print(os.environ[\"NAME\"], os.getcwd())' > env.txt")
         + sh("python -c 'import os, signal; os.kill(os.getpid(), signal.SIGTERM)' || echo $? > signal.txt"),

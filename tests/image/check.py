@@ -228,16 +228,17 @@ def make_bundle(folder: Path) -> Path:
 def use(stage: Stage, bundle: Path) -> None:
     """Start the server as the image does, check it, request a prediction, and stop it."""
     bind(bundle, stage.root, "/model")
-    inside = ["chroot", f"--userspec={stage.user}:{stage.user}", str(stage.root)]
+    # The PATH of the image need not have the tools of this machine.
+    tools = {name: str(shutil.which(name)) for name in TOOLS}
+    inside = [tools["chroot"], f"--userspec={stage.user}:{stage.user}", str(stage.root)]
     entry = [*inside, *json.loads(stage.last["ENTRYPOINT"])]
-    environment = {**stage.environment}
-    loopback = f"ip link set lo up && exec {shlex.join(entry)}"
+    loopback = f"{tools['ip']} link set lo up && exec {shlex.join(entry)}"
     started = time.perf_counter()
-    server = subprocess.Popen(["unshare", "--net", "/bin/sh", "-c", loopback], env=environment)
+    server = subprocess.Popen([tools["unshare"], "--net", "/bin/sh", "-c", loopback], env=stage.environment)
     try:
-        client = ["nsenter", f"--target={server.pid}", "--net", *inside]
+        client = [tools["nsenter"], f"--target={server.pid}", "--net", *inside]
         check = [*client, *json.loads(stage.last["HEALTHCHECK"].partition(" CMD ")[2])]
-        while subprocess.run(check, env=environment, check=False, stderr=subprocess.DEVNULL).returncode != 0:
+        while subprocess.run(check, env=stage.environment, check=False, stderr=subprocess.DEVNULL).returncode != 0:
             if server.poll() is not None or time.perf_counter() - started > 120:
                 raise SystemExit("image-check: the server did not start")
             time.sleep(0.2)
@@ -246,7 +247,7 @@ def use(stage: Stage, bundle: Path) -> None:
         (uid,) = re.findall(r"^Uid:\s+\d+\s+(\d+)", status, flags=re.MULTILINE)
         assert uid == stage.user, f"the server runs as user {uid}"
         asked = subprocess.run(
-            [*client, "python", "-c", REQUEST], env=environment, check=True, capture_output=True, text=True
+            [*client, "python", "-c", REQUEST], env=stage.environment, check=True, capture_output=True, text=True
         )
         (prediction,) = json.loads(asked.stdout)["predictions"]
         report("ENTRYPOINT", f"user {uid} predicts {prediction['prediction']} without a network")

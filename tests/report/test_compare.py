@@ -1,4 +1,4 @@
-"""Comparisons: paired, honest about what they cannot know, and about the same examples only."""
+"""Comparisons: paired differences and disagreements, on the same examples only."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def runs(trained: manyheads.Run, tiny_recipe: Path, tmp_path_factory: pytest.Tem
     return [folder / "one", folder / "two"]
 
 
-def test_differences_are_of_the_figures(runs: list[Path]) -> None:
-    found = compare(runs)
-    assert {task.name for task in found.tasks} == {"sentiment", "paraphrase", "similarity"}
-    assert found.apart == ()
-    for task in found.tasks:
+def test_differences_are_differences_of_the_metrics(runs: list[Path]) -> None:
+    comparison = compare(runs)
+    assert {task.name for task in comparison.tasks} == {"sentiment", "paraphrase", "similarity"}
+    assert comparison.excluded == ()
+    for task in comparison.tasks:
         assert task.runs == ("one", "two")
         for difference in task.differences:
             values = [
@@ -39,29 +39,29 @@ def test_differences_are_of_the_figures(runs: list[Path]) -> None:
             assert difference.low < difference.value < difference.high
 
 
-def test_partings_are_counted_from_the_predictions(runs: list[Path]) -> None:
+def test_disagreements_are_counted_from_the_predictions(runs: list[Path]) -> None:
     (task,) = (each for each in compare(runs).tasks if each.name == "sentiment")
     records = [
         [json.loads(line) for line in (run / "predictions" / "sentiment.dev.best.jsonl").read_text().splitlines()]
         for run in runs
     ]
     pairs = list(zip(*records, strict=True))
-    (found,) = task.partings
-    assert found.answered_differently == sum(a["prediction"] != b["prediction"] for a, b in pairs)
-    right = [[each["prediction"] == each["target"] for each in pair] for pair in pairs]
-    assert found.first_right == sum(a and not b for a, b in right)
-    assert found.other_right == sum(b and not a for a, b in right)
-    for parting in found.shown:
-        assert parting.answers[0] != parting.answers[1]
-        assert parting.texts
+    (disagreements,) = task.disagreements
+    assert disagreements.count == sum(a["prediction"] != b["prediction"] for a, b in pairs)
+    correct = [[each["prediction"] == each["target"] for each in pair] for pair in pairs]
+    assert disagreements.first_correct == sum(a and not b for a, b in correct)
+    assert disagreements.other_correct == sum(b and not a for a, b in correct)
+    for each in disagreements.shown:
+        assert each.predictions[0] != each.predictions[1]
+        assert each.texts
 
 
 def test_a_run_does_not_differ_from_itself(runs: list[Path], tmp_path: Path) -> None:
     shutil.copytree(runs[0], tmp_path / "again")
     for task in compare([runs[0], tmp_path / "again"]).tasks:
         assert all(each.value == each.low == each.high == 0 for each in task.differences)
-        assert task.partings[0].answered_differently == 0
-        assert task.partings[0].shown == ()
+        assert task.disagreements[0].count == 0
+        assert task.disagreements[0].shown == ()
 
 
 def test_other_examples_are_not_compared(runs: list[Path], tmp_path: Path) -> None:
@@ -69,14 +69,14 @@ def test_other_examples_are_not_compared(runs: list[Path], tmp_path: Path) -> No
     shutil.copytree(runs[1], copy)
     file = copy / "predictions" / "sentiment.dev.best.jsonl"
     file.write_text("\n".join(file.read_text().splitlines()[:-1]) + "\n")
-    found = compare([runs[0], copy])
-    assert {task.name for task in found.tasks} == {"paraphrase", "similarity"}
-    assert any("sentiment: short answered other dev examples" in each for each in found.apart)
-    with pytest.raises(RunError, match="two runs"):
+    comparison = compare([runs[0], copy])
+    assert {task.name for task in comparison.tasks} == {"paraphrase", "similarity"}
+    assert any("sentiment: short has other dev examples" in each for each in comparison.excluded)
+    with pytest.raises(RunError, match="at least two runs"):
         compare(runs[:1])
 
 
-def test_texts_of_a_file_that_has_changed_are_left_out(runs: list[Path], tmp_path: Path) -> None:
+def test_texts_of_a_changed_file_are_not_shown(runs: list[Path], tmp_path: Path) -> None:
     copies = []
     for run in runs:
         copies.append(tmp_path / run.name)
@@ -84,9 +84,9 @@ def test_texts_of_a_file_that_has_changed_are_left_out(runs: list[Path], tmp_pat
         provenance = json.loads((run / "provenance.json").read_text())
         provenance["data"]["sentiment-dev.tsv"] = "0" * 64
         (copies[-1] / "provenance.json").write_text(json.dumps(provenance))
-    found = {task.name: task.partings[0].shown for task in compare(copies).tasks}
-    assert all(each.texts == () for each in found["sentiment"])
-    assert all(each.texts for each in found["paraphrase"])
+    shown = {task.name: task.disagreements[0].shown for task in compare(copies).tasks}
+    assert all(each.texts == () for each in shown["sentiment"])
+    assert all(each.texts for each in shown["paraphrase"])
 
 
 def test_the_command_prints_and_writes(runs: list[Path], tmp_path: Path) -> None:
@@ -98,3 +98,15 @@ def test_the_command_prints_and_writes(runs: list[Path], tmp_path: Path) -> None
     assert page.read_text().startswith("<!doctype html>")
     assert not re.search(r'(src|href)="(?!#)', page.read_text())
     assert json.loads(comparison_text(compare(runs), "json"))["runs"] == ["one", "two"]
+
+
+def test_json_has_the_documented_keys(runs: list[Path]) -> None:
+    content = json.loads(comparison_text(compare(runs), "json"))
+    assert set(content) == {"runs", "tasks", "apart"}
+    task = content["tasks"][0]
+    assert set(task) == {"name", "examples", "runs", "measures", "differences", "partings"}
+    assert set(task["differences"][0]) == {"run", "metric", "value", "low", "high"}
+    keys = {"run", "answered_differently", "first_right", "other_right", "shown"}
+    assert {frozenset(each) for each in task["partings"]} == {frozenset(keys)}
+    shown = [each for task in content["tasks"] for partings in task["partings"] for each in partings["shown"]]
+    assert {frozenset(each) for each in shown} == {frozenset({"id", "texts", "target", "answers", "chances"})}

@@ -1,4 +1,4 @@
-"""A run's report: its numbers are the run's, its page asks for nothing, its forms say the same."""
+"""Reports: the numbers are those of the run, the page is self-contained, and the formats agree."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def page(run: Path) -> str:
     return write_report(run).read_text(encoding="utf-8")
 
 
-def test_the_figures_are_the_run_s(run: Path, trained: manyheads.Run) -> None:
+def test_the_metrics_are_those_of_the_run(run: Path, trained: manyheads.Run) -> None:
     report = build_report(run)
     best = trained.results["best"]
     for task in report.tasks:
-        found = {each.name: each.value for each in task.measures}
-        assert found == pytest.approx(best["tasks"][task.name], abs=1e-5)
+        values = {each.name: each.value for each in task.measures}
+        assert values == pytest.approx(best["tasks"][task.name], abs=1e-5)
         for each in task.measures:
             assert each.low is not None
             assert each.high is not None
@@ -48,7 +48,7 @@ def test_the_figures_are_the_run_s(run: Path, trained: manyheads.Run) -> None:
 
 
 class _Page(HTMLParser):
-    """Notes what a page would fetch, its headings, and its pictures' words."""
+    """Collects the files that a page would load, its tags and ids, and pictures without a description."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,44 +58,44 @@ class _Page(HTMLParser):
         self.ids: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
+        values = dict(attrs)
         self.tags.append(tag)
         for name in ("src", "href", "xlink:href"):
-            value = found.get(name)
+            value = values.get(name)
             if value and not value.startswith("#"):
                 self.fetched.append(value)
-        if tag == "svg" and not found.get("aria-label"):
+        if tag == "svg" and not values.get("aria-label"):
             self.unnamed += 1
-        if "id" in found:
-            self.ids.append(str(found["id"]))
+        if "id" in values:
+            self.ids.append(str(values["id"]))
 
 
-def test_the_page_stands_alone_and_its_pictures_have_words(page: str) -> None:
-    found = _Page()
-    found.feed(page)
-    assert found.fetched == []
-    assert "script" not in found.tags
-    assert found.tags.count("svg") == 6
-    assert found.unnamed == 0
-    assert len(found.ids) == len(set(found.ids))
+def test_the_page_is_self_contained_and_its_pictures_have_descriptions(page: str) -> None:
+    parsed = _Page()
+    parsed.feed(page)
+    assert parsed.fetched == []
+    assert "script" not in parsed.tags
+    assert parsed.tags.count("svg") == 6
+    assert parsed.unnamed == 0
+    assert len(parsed.ids) == len(set(parsed.ids))
     assert "url(http" not in page
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
 
 
-def test_every_part_is_there(run: Path, page: str) -> None:
+def test_the_page_has_every_section(run: Path, page: str) -> None:
     for words in (
-        "95% interval",
+        "95% confidence interval",
         "Expected calibration error",
-        "Sure and wrong",
-        "Farthest off",
-        "Alike, with opposite labels",
-        "By length of the texts",
+        "Confident errors",
+        "Largest errors",
+        "Label conflicts",
+        "By length of the text",
         "prediction =",
-        "What was cut or rejected",
+        "Truncated texts and rejected rows",
         "Times and rates",
         "Provenance",
-        "The recipe, every choice written out",
+        "Complete recipe of the run",
     ):
         assert words in page, words
     assert (
@@ -109,7 +109,7 @@ def test_every_part_is_there(run: Path, page: str) -> None:
 
 
 def test_texts_are_shown_as_texts(run: Path, tmp_path: Path) -> None:
-    """Nothing of a data file is read as markup."""
+    """No text of a data file is interpreted as markup."""
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     file = copy / "provenance.json"
@@ -120,7 +120,7 @@ def test_texts_are_shown_as_texts(run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("page")
-def test_markdown_and_json_say_the_same(run: Path) -> None:
+def test_markdown_and_json_agree(run: Path) -> None:
     report = build_report(run)
     content = json.loads(text_of(report, "json"))
     markdown = text_of(report, "md")
@@ -132,14 +132,14 @@ def test_markdown_and_json_say_the_same(run: Path) -> None:
         assert (run / "report" / link).is_file()
 
 
-def test_a_run_whose_files_are_gone_is_still_reported(run: Path, tmp_path: Path) -> None:
+def test_a_run_without_its_data_files_has_a_report(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     recipe = copy / "recipe.toml"
     recipe.write_text(re.sub(r'data_dir = ".*"', 'data_dir = "/nowhere"', recipe.read_text()))
     page = text_of(build_report(copy), "html")
-    assert "The texts are not shown" in page
-    assert "Sure and wrong" in page
+    assert "The texts cannot be shown" in page
+    assert "Confident errors" in page
 
 
 def test_confusion_counts_are_those_of_the_predictions(run: Path) -> None:
@@ -160,10 +160,10 @@ def test_the_command_writes_and_prints(run: Path, tmp_path: Path) -> None:
     assert json.loads(printed.stdout)["name"] == "run"
 
 
-def test_other_folders_are_left_alone(run: Path, tmp_path: Path) -> None:
+def test_other_folders_are_not_overwritten(run: Path, tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").write_text("x")
-    with pytest.raises(RunError, match="something else"):
+    with pytest.raises(RunError, match="something other than a report"):
         write_report(run, tmp_path / "precious")
     with pytest.raises(RunError):
         write_report(tmp_path)
@@ -176,3 +176,43 @@ def test_the_curve_is_results_csv(run: Path) -> None:
     report = build_report(run)
     for task in report.tasks:
         assert len(task.curve) == len(rows)
+
+
+def test_json_has_the_documented_keys(run: Path) -> None:
+    content = json.loads(text_of(build_report(run), "json"))
+    assert set(content) == {
+        *("name", "which", "epoch", "average", "last_average", "tasks", "log", "results", "provenance", "recipe"),
+    }
+    task = next(each for each in content["tasks"] if each["name"] == "sentiment")
+    assert set(task) == {
+        *(
+            "name",
+            "kind",
+            "metric",
+            "value_range",
+            "answers",
+            "measures",
+            "last",
+            "test",
+            "commonest",
+            "curve",
+            "losses",
+        ),
+        *("confusion", "calibration", "fit", "by_label", "by_length", "mistakes", "clashes", "texts_missing"),
+    }
+    assert set(task["answers"]) == {"examples", "labels"}
+    assert set(task["calibration"]) == {"bins", "error", "chance", "count"}
+    assert set(task["mistakes"][0]) == {"id", "texts", "target", "prediction", "chance", "true_chance"}
+    assert set(task["clashes"]) == {"shown", "found", "dev_examples", "train_examples"}
+    assert {"cut", "rejected", "rejected_count", "warnings", "notes", "resumed"} <= set(content["log"])
+
+
+def test_a_report_shows_no_course_score(page: str, run: Path) -> None:
+    markdown = text_of(build_report(run), "md")
+    assert not any("course score" in text or "course_score" in text for text in (page, markdown))
+
+
+def test_page_tables_scroll_and_mark_the_hidden_part(page: str) -> None:
+    style = page.split("<style>")[1].split("</style>", maxsplit=1)[0]
+    assert re.search(r"\.scroll \{[^}]*overflow-x: auto[^}]*var\(--shadow\)", style)
+    assert page.count('<div class="scroll" tabindex="0" role="region"') == page.count("<table>")

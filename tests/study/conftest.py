@@ -1,4 +1,4 @@
-"""A study of two rows and two seeds on the tiny recipe, each run a few steps; and one of made-up predictions."""
+"""A small study of real runs (two rows, two seeds, four steps), and a study of synthetic runs."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ DEV_ROWS = {"sst": 150, "para": 200, "sts": 120}
 
 
 class SyntheticStudy:
-    """A study file, and run folders as training leaves them, of made-up predictions; quick to make."""
+    """A study file with run folders of random predictions, which are created quickly."""
 
     def __init__(self, folder: Path) -> None:
         self.file, self.out = folder / "study.toml", folder / "out"
@@ -116,7 +116,7 @@ class SyntheticStudy:
         self.file.write_text(self.file.read_text().replace(old, new))
 
     def run(self, gains: Mapping[str, float] | None = None, skip: Collection[tuple[str, int]] = ()) -> StudyPlan:
-        """Make the runs of every cell but `skip`; a row is better by its gain."""
+        """Create the runs of every cell except `skip`. `gains` makes rows better."""
         plan = self.plan()
         for cell in cells_of(plan, self.out):
             if (cell.row, cell.seed) not in skip:
@@ -128,23 +128,23 @@ class SyntheticStudy:
 
 
 def make_run(cell: Cell, gain: float) -> None:
-    """A finished run folder of two epochs, the second of which is the best."""
+    """Write a finished run folder with two epochs, the second of which is the best."""
     folder = RunFolder(cell.folder)
     tasks = {name: build_task(name, options, _space(options)) for name, options in cell.recipe.tasks.items()}
-    settled = {name: resolved_options(cell.recipe.tasks[name], task) for name, task in tasks.items()}
-    _put(folder.recipe, recipe_to_toml(cell.recipe.model_copy(update={"tasks": settled, "device": "cpu"})))
+    resolved = {name: resolved_options(cell.recipe.tasks[name], task) for name, task in tasks.items()}
+    _put(folder.recipe, recipe_to_toml(cell.recipe.model_copy(update={"tasks": resolved, "device": "cpu"})))
     _put(folder.provenance, json.dumps({"hardware": {"device": "cpu", "processor": "Abacus"}}))
     entries = []
     for epoch, skill in ((1, 0.5 + gain), (2, 0.7 + gain)):
         metrics = {}
         for name, task in tasks.items():
-            # The dev examples are the study's; the predictions are the cell's own.
+            # All cells have the same dev examples, and their own predictions.
             examples = np.random.default_rng([*name.encode()])
             own = np.random.default_rng([cell.seed, *cell.row.encode(), *name.encode(), epoch])
             ids = [f"{name}-{place}" for place in range(DEV_ROWS[name])]
-            found, targets = _predict(task, skill, examples, own, DEV_ROWS[name])
-            metrics[name] = measure(task, found, targets)
-            lines = "".join(json_lines(records(task.kind, ids, found, targets)))
+            predictions, targets = _predict(task, skill, examples, own, DEV_ROWS[name])
+            metrics[name] = measure(task, predictions, targets)
+            lines = "".join(json_lines(records(task.kind, ids, predictions, targets)))
             for which in ("best", "last"):
                 _put(folder.prediction_file(name, "dev", which), lines)
         entries.append({"epoch": epoch, "step": 10 * epoch, **summarise(tasks, metrics, course_score=True)})
@@ -159,7 +159,7 @@ def make_run(cell: Cell, gain: float) -> None:
 
 
 def _put(file: Path, text: str) -> None:
-    """Without the waits for the disk that a real run makes."""
+    """Write a file without syncing the disk."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
 

@@ -1,4 +1,4 @@
-"""`manyheads.run_study` runs a study and returns its table."""
+"""`manyheads.run_study` returns the table of a study."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import manyheads
 
 
 def test_a_study_from_python(tiny_study: Path, tmp_path: Path) -> None:
-    told: list[str] = []
+    events: list[str] = []
     table = manyheads.run_study(
         tiny_study,
         tmp_path / "out",
         changes=["training.max_steps=2"],
-        notify=lambda event, **_fields: told.append(event),
+        notify=lambda event, **_fields: events.append(event),
     )
-    assert told.count("cell_done") == 4
+    assert events.count("cell_done") == 4
     assert [row.name for row in table.rows] == ["plain", "rescaled"]
     assert (tmp_path / "out" / "table.html").exists()

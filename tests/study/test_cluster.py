@@ -1,4 +1,4 @@
-"""Studies on a Ray cluster of two nodes on this machine: the same runs, and a lost node loses no finished one."""
+"""Studies on a Ray cluster of two local nodes: the same runs, and a lost node loses no finished run."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from manyheads.study.local import run_local
 
 ray_cluster = pytest.importorskip("ray.cluster_utils", reason="the extra `ray` is not installed")
 
-# Ray leaves sockets and processes to the collector when a cluster is taken down; none of that is this project's.
+# Ray leaves sockets and processes to the garbage collector when a cluster is shut down.
 pytestmark = pytest.mark.filterwarnings("default")
 
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    found = ray_cluster.Cluster(
+    started = ray_cluster.Cluster(
         initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": 10**8}
     )
-    yield found
-    found.shutdown()
+    yield started
+    started.shutdown()
 
 
-def run(cells: list[Cell], cluster: Any, told: list[tuple[str, dict[str, Any]]], after: Any = None) -> bool:
+def run(cells: list[Cell], cluster: Any, received: list[tuple[str, dict[str, Any]]], after: Any = None) -> bool:
     def notify(event: str, **fields: Any) -> None:
-        told.append((event, fields))
+        received.append((event, fields))
         if after is not None:
             after(event)
 
@@ -42,10 +42,10 @@ def test_two_nodes_give_the_bytes_of_local_processes_and_a_lost_node_loses_no_fi
     cluster: Any, tiny_study: Path, tmp_path: Path
 ) -> None:
     second = cluster.add_node(num_cpus=1, object_store_memory=10**8)
-    tiny_study.write_text(tiny_study.read_text() + '[rows.broken]\nencoder = "nobody/nothing-here"\n')
+    tiny_study.write_text(tiny_study.read_text() + '[rows.broken]\nencoder = "missing/encoder"\n')
     plan = load_study(tiny_study)
     cells = list(cells_of(plan, tmp_path / "ray"))
-    told: list[tuple[str, dict[str, Any]]] = []
+    received: list[tuple[str, dict[str, Any]]] = []
     lost: list[str] = []
 
     def lose_a_node(event: str) -> None:
@@ -53,13 +53,13 @@ def test_two_nodes_give_the_bytes_of_local_processes_and_a_lost_node_loses_no_fi
             lost.append(event)
             cluster.remove_node(second, allow_graceful=False)
 
-    assert run(cells, cluster, told, lose_a_node)
-    events = [event for event, _ in told]
+    assert run(cells, cluster, received, lose_a_node)
+    events = [event for event, _ in received]
     assert lost
     assert events.count("cell_done") == 4
     assert events.count("cell_failed") == 2
     assert [state_of(cell) for cell in cells] == ["failed" if cell.row == "broken" else "done" for cell in cells]
-    assert all("nobody/nothing-here" in read_error(cell.error_file)["error"] for cell in cells if cell.row == "broken")
+    assert all("missing/encoder" in read_error(cell.error_file)["error"] for cell in cells if cell.row == "broken")
 
     local = [cell for cell in cells_of(plan, tmp_path / "local") if cell.row == "plain"][:1]
     assert run_local(local, jobs=1, notify=lambda _event, **_fields: None, keep_models=False)

@@ -1,4 +1,4 @@
-"""A study that is killed again and again, with one job or two, gives the same rows as one that runs through."""
+"""A study that is killed several times, with one job or two, gives the same rows as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def command(study: Path, out: Path, jobs: int) -> list[str]:
 
 
 def rows(out: Path) -> bytes:
-    """The rows of table.json, to the byte."""
+    """Return the rows of table.json as bytes."""
     return json.dumps(json.loads((out / "table.json").read_text())["rows"]).encode()
 
 
@@ -36,14 +36,14 @@ def test_five_kills_and_one_job_or_two_give_the_same_rows(tiny_study: Path, tmp_
         child = subprocess.Popen(
             command(tiny_study, killed, 1 + kill % 2), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        # Counted from the moment that runs begin, which a slow machine may delay: kills fall into training, mostly.
+        # Wait until a run starts, which takes long on slow machines, so that most kills interrupt training.
         begun = len(list(killed.glob("*/*/events.jsonl")))
         deadline = time.monotonic() + SECONDS
         while len(list(killed.glob("*/*/events.jsonl"))) == begun and child.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         time.sleep(moments.uniform(0.0, 3.0))
-        child.kill()  # it may have ended by itself: a fast machine
+        child.kill()  # on a fast machine it may have ended already
         child.wait()
         finished = {path: path.read_bytes() for path in killed.glob("*/*/results.json")}
         assert finished_before <= set(finished)

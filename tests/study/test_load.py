@@ -1,4 +1,4 @@
-"""Study files: rows, grids, twins, rows that are the same, and every mistake with its place."""
+"""Study files: rows, grids, twins, rows with the same recipe, and errors with their place."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def test_a_changed_kind_replaces_its_table(write) -> None:
     assert head.kind == "b1"
 
 
-def test_changes_hold_for_every_row_and_a_row_is_over_them(write) -> None:
+def test_changes_apply_to_every_row_and_a_row_overrides_them(write) -> None:
     plan = load_study(
         write("twins = []\n[changes]\ntraining.epochs = 7\n[rows.a]\n[rows.b]\ntraining.epochs = 2\n[rows.c]\n")
     )
     assert [row.recipe.training.epochs for row in plan.rows] == [7, 2, 7]
 
 
-def test_an_override_holds_for_every_row(write) -> None:
+def test_an_override_applies_to_every_row(write) -> None:
     plan = load_study(write("twins = []\n[rows.a]\n[rows.b]\ntraining.epochs = 2\n"), ["training.epochs=5"])
     assert [row.recipe.training.epochs for row in plan.rows] == [5, 5]
 
@@ -66,7 +66,7 @@ def test_rows_that_resolve_to_the_same_recipe_run_once(write) -> None:
     assert [row.same_as for row in plan.rows] == [None, "a", None]
 
 
-def test_the_baseline_has_single_task_twins_unless_said(write) -> None:
+def test_the_baseline_has_single_task_twins_by_default(write) -> None:
     plan = load_study(write("[rows.a]\n[rows.b]\ntraining.epochs = 2\n"))
     assert [row.name for row in plan.rows] == ["a", "b", "a@sentiment", "a@paraphrase", "a@similarity"]
     twin = plan.rows[-1]
@@ -74,19 +74,19 @@ def test_the_baseline_has_single_task_twins_unless_said(write) -> None:
     assert list(twin.recipe.tasks) == ["similarity"]
 
 
-def test_a_listed_single_task_row_is_its_own_twins_runs(write) -> None:
+def test_twins_of_rows_that_differ_in_a_loss_weight_share_their_runs(write) -> None:
     body = "[rows.a]\n[rows.a2]\ntasks.paraphrase.loss_weight = 0.5\n[rows.b]\ntraining.epochs = 2\n"
     plan = load_study(write('twins = ["a", "a2"]\n' + body))
     same = {row.name: row.same_as for row in plan.rows}
-    # A loss weight means nothing to a task alone, so that the twins of both rows are the same runs.
+    # The loss weight of a single task has no effect, so both rows share the runs of this twin.
     assert same["a2@paraphrase"] == "a@paraphrase"
 
 
-def test_a_run_has_one_thread_where_nobody_says(write, tiny_recipe: Path, tmp_path: Path) -> None:
-    unsaid = tmp_path / "unsaid.toml"
-    unsaid.write_text(tiny_recipe.read_text().replace("threads = 1\n", ""))
+def test_a_run_has_one_thread_by_default(write, tiny_recipe: Path, tmp_path: Path) -> None:
+    without_threads = tmp_path / "without_threads.toml"
+    without_threads.write_text(tiny_recipe.read_text().replace("threads = 1\n", ""))
     file = tmp_path / "study.toml"
-    file.write_text(f'base = "{unsaid}"\nseeds = [1]\n[rows.a]\n')
+    file.write_text(f'base = "{without_threads}"\nseeds = [1]\n[rows.a]\n')
     assert load_study(file).rows[0].recipe.threads == 1
 
 
@@ -119,7 +119,7 @@ def test_without_factors_the_keys_that_differ_are_the_columns(write) -> None:
     assert [row.levels["training.epochs"] for row in plan.rows] == ["1", "2", "1"]
 
 
-def test_a_remark_is_no_part_of_the_recipe(write) -> None:
+def test_a_remark_is_not_part_of_the_recipe(write) -> None:
     plan = load_study(write('twins = []\n[rows.a]\n[rows.b]\nprovenance = "four machines"\n'))
     assert plan.rows[1].provenance == "four machines"
     assert plan.rows[1].same_as == "a"
@@ -143,7 +143,7 @@ def test_a_remark_is_no_part_of_the_recipe(write) -> None:
         ('[grid]\n"training.epochs" = []\n', "seeds = [1]", "study.toml:4", "at least 1"),
     ],
 )
-def test_mistakes_are_told_with_their_place(write, body: str, head: str, where: str, what: str) -> None:
+def test_errors_name_their_place(write, body: str, head: str, where: str, what: str) -> None:
     with pytest.raises(RecipeError) as caught:
         load_study(write(body, head))
     message = str(caught.value)
@@ -151,7 +151,7 @@ def test_mistakes_are_told_with_their_place(write, body: str, head: str, where: 
     assert what in message
 
 
-def test_a_mistake_of_the_base_is_told_with_the_base_line(tmp_path: Path, tiny_recipe: Path) -> None:
+def test_an_error_in_the_base_names_the_line_of_the_base(tmp_path: Path, tiny_recipe: Path) -> None:
     base = tmp_path / "base.toml"
     base.write_text(tiny_recipe.read_text().replace("epochs = 1", "epochs = 0"))
     file = tmp_path / "study.toml"
@@ -160,7 +160,7 @@ def test_a_mistake_of_the_base_is_told_with_the_base_line(tmp_path: Path, tiny_r
         load_study(file)
 
 
-def test_a_missing_study_or_base_is_told(tmp_path: Path) -> None:
+def test_a_missing_study_or_base_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="no such study"):
         load_study(tmp_path / "none.toml")
     file = tmp_path / "study.toml"
@@ -169,7 +169,24 @@ def test_a_missing_study_or_base_is_told(tmp_path: Path) -> None:
         load_study(file)
 
 
-def test_a_misspelt_factor_key_is_told(write) -> None:
+def test_a_misspelt_factor_key_is_an_error(write) -> None:
     file = write('[factors]\nEB = "batching.stratgy"\n[rows.a]\n')
-    with pytest.raises(RecipeError, match=r"no row's recipe has the key of factor EB(.|\n)*batching\.strategy"):
+    with pytest.raises(RecipeError, match=r"no recipe of the study has the key of factor EB(.|\n)*batching\.strategy"):
         load_study(file)
+
+
+def test_the_metric_course_score_needs_the_score_in_every_row(write) -> None:
+    head = 'seeds = [1]\nmetric = "course_score"'
+    rows = "twins = []\n[rows.a]\n[rows.b]\ntraining.epochs = 2\n"
+    assert load_study(write(f'{rows}[changes]\nscore = "course"\n', head)).metric == "course_score"
+    for body, without in ((rows, "not set in a, b"), (rows.replace("[rows.a]", '[rows.a]\nscore = "course"'), "in b")):
+        with pytest.raises(RecipeError) as caught:
+            load_study(write(body, head))
+        message = str(caught.value)
+        assert 'course_score needs score = "course"' in message
+        assert "study.toml:3, key metric" in message
+        assert without in message
+
+
+def test_a_plan_keeps_its_overrides(write) -> None:
+    assert load_study(write("[rows.a]\n"), ["training.epochs=5"]).overrides == ("training.epochs=5",)

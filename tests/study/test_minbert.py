@@ -61,7 +61,7 @@ def test_a_row_has_the_factors_of_the_reference(plan: StudyPlan, name: str) -> N
 
 
 @pytest.mark.parametrize("name", REFERENCE)
-def test_a_rows_levels_say_the_same(plan: StudyPlan, name: str) -> None:
+def test_a_row_has_the_levels_of_the_reference(plan: StudyPlan, name: str) -> None:
     even, weight, pretrained, cross, dropped, batch = REFERENCE[name]
     yes = {True: "yes", False: "no"}
     levels = plan.row(name).levels
@@ -71,7 +71,7 @@ def test_a_rows_levels_say_the_same(plan: StudyPlan, name: str) -> None:
     assert (levels["TD"], levels["batch"]) == (dropped, str(batch))
 
 
-def test_the_frozen_encoder_and_the_single_tasks_are_there(plan: StudyPlan) -> None:
+def test_the_study_has_the_frozen_encoder_and_the_single_tasks(plan: StudyPlan) -> None:
     assert plan.row("frozen").recipe.model.freeze_encoder
     twins = {row.twin_of for row in plan.rows if row.twin_of}
     for row in (f"{PRE}-cross-nodrop", "even_batch-cross-nodrop"):
@@ -90,9 +90,9 @@ def test_the_frozen_encoder_and_the_single_tasks_are_there(plan: StudyPlan) -> N
     ],
 )
 def test_a_row_is_the_recipe_of_its_name(plan: StudyPlan, row: str, file: str) -> None:
-    alone = load_recipe(ROOT / "recipes" / "minbert" / f"{file}.toml")
+    recipe = load_recipe(ROOT / "recipes" / "minbert" / f"{file}.toml")
     same = {"seed": 0, "threads": 1}
-    assert plan.row(row).recipe.model_copy(update=same) == alone.model_copy(update=same)
+    assert plan.row(row).recipe.model_copy(update=same) == recipe.model_copy(update=same)
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "studies").glob("*.toml")), ids=lambda file: file.stem)

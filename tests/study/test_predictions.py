@@ -1,4 +1,4 @@
-"""Prediction files: read as numbers, held to the same dev examples, and never taken for what they are not."""
+"""Prediction files: they are read as numbers, checked for equal dev examples, and refused if damaged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GOOD = [("a", "x", "x"), ("b", "y", "x"), ("c", "y", "y")]
 
 
 def write(file: Path, cells: list[tuple[str, Any, Any]]) -> Path:
-    lines = [json.dumps({"id": name, "prediction": found, "target": target}) for name, found, target in cells]
+    lines = [json.dumps({"id": name, "prediction": prediction, "target": target}) for name, prediction, target in cells]
     file.write_text("".join(f"{line}\n" for line in lines))
     return file
 
@@ -35,7 +35,7 @@ def test_values_stay_values(tmp_path: Path) -> None:
     assert read_values(file, dev).tolist() == [1.25, -0.5]
 
 
-def test_examples_without_a_target_are_left_out(tmp_path: Path) -> None:
+def test_examples_without_a_target_are_skipped(tmp_path: Path) -> None:
     file = write(tmp_path / "run", [*GOOD, ("d", "x", None)])
     dev = read_dev(file, "t", "accuracy", ["x", "y"])
     assert len(dev.ids) == len(read_values(file, dev)) == 3
@@ -60,10 +60,10 @@ def test_runs_of_other_dev_examples_are_refused(tmp_path: Path, other: list[tupl
     ("content", "message"),
     [
         ('{"id": "a", "predic', "damaged"),
-        ('{"id": "a", "prediction": "z", "target": "x"}\n', "none of the task's labels"),
+        ('{"id": "a", "prediction": "z", "target": "x"}\n', "not a label of the task"),
     ],
 )
-def test_a_damaged_file_is_told(tmp_path: Path, content: str, message: str) -> None:
+def test_a_damaged_file_is_an_error(tmp_path: Path, content: str, message: str) -> None:
     dev = read_dev(write(tmp_path / "one", [("a", "x", "x")]), "t", "accuracy", ["x", "y"])
     (tmp_path / "other").write_text(content)
     with pytest.raises(RunError, match=message):
@@ -72,7 +72,7 @@ def test_a_damaged_file_is_told(tmp_path: Path, content: str, message: str) -> N
         read_values(tmp_path / "nothing", dev)
 
 
-def test_a_value_that_is_not_finite_is_told(tmp_path: Path) -> None:
+def test_a_value_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "run"
     file.write_text('{"id": "a", "prediction": NaN, "target": 1.0}\n')
     dev = read_dev(write(tmp_path / "other", [("a", 2.0, 1.0)]), "t", "pearson", None)

@@ -1,4 +1,4 @@
-"""The table's numbers: those of the runs, their differences, twins and effects, and what is said of gaps."""
+"""The numbers of a table: values, differences, twins and effects, and the notes about missing runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from manyheads.errors import RunError
 from manyheads.run.folder import RunFolder
 from manyheads.study.cells import cell_folder, cells_of, state_of
+from manyheads.study.counted import counted
 from manyheads.study.plan import StudyPlan
 from manyheads.study.render.json_ import content_of
 from manyheads.study.table import Table, TableRow
@@ -26,7 +27,7 @@ def row_of(table: Table, name: str) -> TableRow:
     return next(row for row in table.rows if row.name == name)
 
 
-def test_figures_are_the_means_of_the_runs(synthetic: Any) -> None:
+def test_values_are_the_means_of_the_runs(synthetic: Any) -> None:
     table = tabulate(synthetic.run(), synthetic.out)
     for name in ("plain", "even_rescale0.1"):
         runs = [results(synthetic.out, name, seed) for seed in (1, 2, 3)]
@@ -36,30 +37,29 @@ def test_figures_are_the_means_of_the_runs(synthetic: Any) -> None:
             assert figure is not None
             assert figure.mean == pytest.approx(np.mean([run["tasks"][task][metric] for run in runs]), abs=1e-5)
             assert figure.low < figure.mean < figure.high
-        for figure, key in ((best.average, "average"), (best.course_score, "course_score")):
-            assert figure is not None
-            assert figure.mean == pytest.approx(np.mean([run[key] for run in runs]), abs=1e-5)
+        assert best.average is not None
+        assert best.average.mean == pytest.approx(np.mean([run["average"] for run in runs]), abs=1e-5)
         assert best.epochs == (2, 2, 2)
 
 
-def test_a_planted_gain_is_found_and_no_gain_is_not(synthetic: Any) -> None:
+def test_a_true_gain_is_significant_and_no_gain_is_not(synthetic: Any) -> None:
     plan = synthetic.run({"even": 0.2, "even@sst": 0.2, "even@para": 0.0, "even@sts": 0.2})
     table = tabulate(plan, synthetic.out)
     even, same = row_of(table, "even").difference, row_of(table, "plain_rescale0.1").difference
     assert even is not None
-    assert even.clear
+    assert even.significant
     assert even.low > 0.05
     assert same is not None
-    assert not same.clear
+    assert not same.significant
     assert same.low < 0 < same.high
     assert row_of(table, "plain").difference is None
     gains = {gain.task: gain.gain for gain in table.twins}
     assert set(gains) == {"sst", "para", "sts", "average"}
     assert gains["para"] is not None
-    assert gains["para"].clear
+    assert gains["para"].significant
     assert gains["para"].mean > 0.1
     assert gains["sst"] is not None
-    assert not gains["sst"].clear
+    assert not gains["sst"].significant
     assert {row.name: row.may_be_best for row in table.listed} == {
         "plain": False,
         "even": True,
@@ -69,16 +69,16 @@ def test_a_planted_gain_is_found_and_no_gain_is_not(synthetic: Any) -> None:
     }
 
 
-def test_correction_is_over_the_rows_with_runs_of_their_own(synthetic: Any) -> None:
+def test_the_correction_is_over_the_rows_with_their_own_runs(synthetic: Any) -> None:
     table = tabulate(synthetic.run(), synthetic.out)
-    found = [row.difference for row in table.listed if row.difference is not None and row.same_as is None]
-    tested = sorted((difference.p or 0, difference.p_holm or 0) for difference in found)
+    differences = [row.difference for row in table.listed if row.difference is not None and row.same_as is None]
+    tested = sorted((difference.p or 0, difference.p_holm or 0) for difference in differences)
     assert len(tested) == 3
     assert tested[0][1] == pytest.approx(min(1, 3 * tested[0][0]), abs=1e-5)
     assert all(p_holm >= p for p, p_holm in tested)
 
 
-def test_a_row_of_the_same_recipe_has_the_other_rows_figures(synthetic: Any) -> None:
+def test_rows_with_the_same_recipe_have_the_same_values(synthetic: Any) -> None:
     table = tabulate(synthetic.run(), synthetic.out)
     even, again = row_of(table, "even"), row_of(table, "again")
     assert again.same_as == "even"
@@ -88,13 +88,13 @@ def test_a_row_of_the_same_recipe_has_the_other_rows_figures(synthetic: Any) -> 
 def test_effects_are_those_of_the_factors(synthetic: Any) -> None:
     table = tabulate(synthetic.run({"even": 0.2, "even_rescale0.1": 0.2}), synthetic.out)
     effects = {effect.name: effect for effect in table.effects}
-    assert effects["EB"].value.clear
+    assert effects["EB"].value.significant
     assert effects["EB"].value.low > 0.05
-    assert not effects["LR = 0.1"].value.clear
+    assert not effects["LR = 0.1"].value.significant
     assert effects["EB x LR = 0.1"].kind == "interaction"
 
 
-def test_failed_and_missing_runs_are_told_and_the_others_counted(synthetic: Any) -> None:
+def test_failed_and_missing_runs_are_reported_and_excluded(synthetic: Any) -> None:
     synthetic.fail("even", 2, "the loss is not finite\n  where:   step 3")
     plan = synthetic.run(
         skip={("even", 2), ("plain_rescale0.1", 3), *(("even_rescale0.1", seed) for seed in (1, 2, 3))}
@@ -107,8 +107,8 @@ def test_failed_and_missing_runs_are_told_and_the_others_counted(synthetic: Any)
     assert none.best.average is None
     assert none.difference is None
     assert [(failure.row, failure.seed) for failure in table.failures] == [("even", 2)]
-    assert "1 run of 21 failed" in table.notes[0]
-    assert "4 runs of 21 are not finished" in table.notes[1]
+    assert "1 of 21 runs failed and is excluded" in table.notes[0]
+    assert "4 of 21 runs are not finished" in table.notes[1]
 
 
 def test_a_baseline_without_runs_leaves_no_differences(synthetic: Any) -> None:
@@ -117,10 +117,11 @@ def test_a_baseline_without_runs_leaves_no_differences(synthetic: Any) -> None:
     assert row_of(table, "even").best.average is not None
 
 
-def test_one_seed_says_that_nothing_is_known_about_seeds(synthetic: Any) -> None:
+def test_one_seed_gives_no_p_values(synthetic: Any) -> None:
     synthetic.rewrite("[1, 2, 3]", "[1]")
     table = tabulate(synthetic.run({"even": 0.2}), synthetic.out)
-    assert any("nothing can be concluded about seeds" in note for note in table.notes)
+    assert "the seed variance is unknown" in table.notes[0]
+    assert not any("Holm" in note or "seed variance (" in note for note in table.notes)
     even = row_of(table, "even")
     assert even.difference is not None
     assert even.difference.p is None
@@ -129,7 +130,7 @@ def test_one_seed_says_that_nothing_is_known_about_seeds(synthetic: Any) -> None
     assert table.smallest_difference is None
 
 
-def test_an_undefined_metric_is_null_and_said(synthetic: Any) -> None:
+def test_an_undefined_metric_is_null_and_has_a_note(synthetic: Any) -> None:
     plan = synthetic.run()
     folder = RunFolder(cell_folder(synthetic.out, "even_rescale0.1", 2))
     for which in ("best", "last"):
@@ -165,11 +166,11 @@ def test_runs_of_another_recipe_and_studies_without_runs_are_refused(synthetic: 
         tabulate(synthetic.plan(), synthetic.out)
     synthetic.run()
     synthetic.rewrite("loss_weight = 0.1", "loss_weight = 0.2")
-    with pytest.raises(RunError, match=r"another recipe than the study's[^$]*loss_weight: 0.1 there, 0.2"):
+    with pytest.raises(RunError, match=r"another recipe than the study[^$]*loss_weight: 0.1 in the run, 0.2"):
         tabulate(synthetic.plan(), synthetic.out)
 
 
-def test_where_the_data_lay_does_not_matter(synthetic: Any) -> None:
+def test_the_folder_of_the_data_may_differ(synthetic: Any) -> None:
     synthetic.run()
     synthetic.rewrite("title =", 'changes.data_dir = "elsewhere"\ntitle =')
     assert tabulate(synthetic.plan(), synthetic.out).rows
@@ -193,6 +194,50 @@ def test_times_and_the_order_of_files_change_no_row(synthetic: Any) -> None:
     after = content_of(tabulate(plan, synthetic.out))
     assert json.dumps(before["rows"]) == json.dumps(after["rows"])
     assert before["timings"] != after["timings"]
+
+
+def test_the_course_score_is_null_unless_the_recipe_asks_for_it(synthetic: Any) -> None:
+    """The runs have a number in results.json, as runs of older versions do."""
+    plan = synthetic.run()
+    table = tabulate(plan, synthetic.out)
+    assert not table.has_course_score
+    assert {figures.course_score for row in table.rows for figures in (row.best, row.last)} == {None}
+    assert {row["course_score"] for row in content_of(table)["rows"]} == {None}
+
+
+def test_the_course_score_maps_correlations(synthetic: Any) -> None:
+    synthetic.run()
+    synthetic.rewrite("title =", 'changes.score = "course"\nmetric = "course_score"\ntitle =')
+    table = tabulate(synthetic.plan(), synthetic.out)
+    assert table.has_course_score
+    for name in ("plain", "even_rescale0.1"):
+        runs = [results(synthetic.out, name, seed)["tasks"] for seed in (1, 2, 3)]
+        expected = [
+            (run["sst"]["accuracy"] + run["para"]["accuracy"] + (run["sts"]["pearson"] + 1) / 2) / 3 for run in runs
+        ]
+        score = row_of(table, name).best.course_score
+        assert score is not None
+        assert score.mean == pytest.approx(np.mean(expected), abs=1e-5)
+    even, plain = row_of(table, "even"), row_of(table, "plain")
+    assert even.difference is not None
+    assert even.best.course_score is not None
+    assert plain.best.course_score is not None
+    assert even.difference.mean == pytest.approx(even.best.course_score.mean - plain.best.course_score.mean, abs=2e-6)
+
+
+def test_counts_have_singular_and_plural(synthetic: Any) -> None:
+    synthetic.rewrite("[1, 2, 3]", "[1]")
+    table = tabulate(synthetic.run(), synthetic.out)
+    assert "1 seed per row (1)" in table.setting
+    assert "2 epochs" in table.setting
+    for cell in synthetic.out.glob("*/*/results.csv"):
+        cell.write_text("\n".join(cell.read_text().splitlines()[:2]) + "\n")
+    assert ", 1 epoch, " in tabulate(synthetic.plan(), synthetic.out).setting
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs"), (1200, "1,200 runs")])
+def test_a_count_has_its_noun(count: int, text: str) -> None:
+    assert counted(count, "run") == text
 
 
 def test_without_score_in_the_recipe_the_course_score_is_null(synthetic: Any) -> None:

@@ -69,7 +69,8 @@ def results_table(results: Mapping[str, Any], *, width: int) -> Table:
 def _results_table(results: Mapping[str, Any], *, narrow: bool) -> Table:
     best, last = results["best"], results["last"]
     chosen = "no epoch is best" if best is None else f"best is epoch {best['epoch']}, chosen on dev"
-    table = Table(title=f"dev metrics: {chosen}; last is epoch {last['epoch']}", title_justify="left")
+    gap = "\n" if narrow else " "
+    table = Table(title=f"dev metrics:{gap}{chosen}; last is epoch {last['epoch']}", title_justify="left")
     table.add_column("task", overflow="fold")
     table.add_column("metric", overflow="fold")
     table.add_column("best", justify="right", no_wrap=True)

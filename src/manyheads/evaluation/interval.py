@@ -73,7 +73,7 @@ def mean(name: str, values: Floats) -> Measured:
 
 
 def _bounds(metric: str, value: float, error: float, count: int) -> tuple[float | None, float | None]:
-    """Return both bounds, from the delta method: on the unbounded scale, the error is multiplied by the scale's slope."""
+    """Return both bounds, from the delta method. The slope of the scale multiplies the error."""
     half = _quantile(count) * error
     if metric in CORRELATIONS:
         slope = 1 - value * value

@@ -8,7 +8,7 @@ from scipy import optimize, stats
 
 
 def detectable(se: float, df: float, *, comparisons: int = 1, level: float = 0.05, power: float = 0.8) -> float:
-    """Return the true difference that a two-sided t test detects with this power, at `level / comparisons` (Bonferroni).
+    """Return the true difference that a two-sided t test detects with this power at `level / comparisons`.
 
     `se`, `df`: the standard error and degrees of freedom of the difference; `df` may be infinite. Holm's correction is
     at least as powerful as Bonferroni's, so a study detects this difference with at least this power.

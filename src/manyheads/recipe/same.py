@@ -33,12 +33,12 @@ def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str], *, 
     if changed:
         values = ", ".join(f"{key}: {before.get(key)!r} before, {now.get(key)!r} now" for key in changed[:5])
         words = ["manyheads", "train", str(folder.recipe), "--out", str(folder.path), "--resume"]
-        hint = f"resume with the recipe of the run: {shlex.join(words)}"
+        hint = "start a new run in another folder with --out, or resume with the recipe of the run"
         raise RunError(
             "the recipe has changed since the run started",
             where=str(folder.path),
             found=values,
-            hint=f"{hint}; or start a new run in another folder with --out",
+            hint=f"{hint}: {shlex.join(words)}",
         )
     data = folder.read_provenance()["data"]
     different = sorted(name for name in data.keys() | fingerprints.keys() if data.get(name) != fingerprints.get(name))

@@ -69,7 +69,7 @@ RUN_FILES: tuple[FileFacts, ...] = (
             "commit": "Commit of the source tree of manyheads, with `-dirty` if files differ. Null if there is none.",
             "command": "The command and its arguments.",
             "processes": "Number of training processes.",
-            "pretraining": "Summary of the additional pretraining, as in its `pretraining.json`. Only if the recipe has "
+            "pretraining": "Summary of the additional pretraining, as in `pretraining.json`. Only if the recipe has "
             "`[pretraining]`.",
         },
     ),

@@ -113,5 +113,5 @@ STUDY_FILES: tuple[FileFacts, ...] = (
     FileFacts("table.html", "with the table", "The table and its figures as one page that needs no network."),
     FileFacts("figures/FIGURE.svg", "with the table", "A figure of the table."),
     FileFacts("figures/FIGURE.png", "with the table", "The same figure as pixels."),
-    FileFacts(".lock", "while the study runs", "Lock file: only one process runs a study in a folder."),
+    FileFacts(".lock", "while the study runs", "Lock file: only one process may run the study."),
 )

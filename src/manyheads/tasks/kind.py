@@ -51,7 +51,7 @@ class Kind(Protocol):
         """The metrics that fit, the default primary metric first. Every evaluation computes all of them."""
 
     def outputs(self, loss: str) -> int:
-        """Return how many outputs a head has per example with this loss."""
+        """Return the number of outputs per example that a head has with this loss."""
 
     def parse(self, raw: object) -> float:
         """Return the target in a cell (text, number or boolean): a class index or a value.
@@ -82,6 +82,6 @@ def finite(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
         raise EncoderError(
             "the model's outputs are not finite",
             found=f"{bad} of {len(outputs)} examples",
-            hint="train again with a lower training.learning_rate, or use another model: this one's weights are damaged",
+            hint="train again with a lower training.learning_rate, or use another model: these weights are damaged",
         )
     return outputs.astype(np.float64)

@@ -1,4 +1,4 @@
-"""The figures of a study: the same bytes always, words for every one, and none where there is nothing to show."""
+"""The figures of a study: reproducible bytes, a description in words, and no figure without content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def table(synthetic: Any) -> Table:
 
 
 @pytest.mark.parametrize("name", list(FIGURES))
-def test_a_figure_is_drawn_the_same_twice_and_says_what_it_shows(name: str, table: Table) -> None:
+def test_a_figure_is_reproducible_and_has_a_description(name: str, table: Table) -> None:
     files = render(name, FIGURES[name], table)
     assert files == render(name, FIGURES[name], table)
     assert files["png"].startswith(b"\x89PNG")
@@ -32,12 +32,12 @@ def test_a_figure_is_drawn_the_same_twice_and_says_what_it_shows(name: str, tabl
     assert "even" in words
 
 
-def test_where_there_is_nothing_to_show_there_is_no_figure(table: Table) -> None:
+def test_an_empty_table_has_no_figures(table: Table) -> None:
     empty = replace(table, rows=(), twins=(), curves=(), timings=())
     assert [drawing.describe(empty) for drawing in FIGURES.values()] == [None] * len(FIGURES)
 
 
-def test_the_differences_say_which_are_significant(table: Table) -> None:
+def test_the_description_names_significant_differences(table: Table) -> None:
     words = FIGURES["differences"].describe(table)
     assert words is not None
     assert "even +" in words
@@ -45,17 +45,22 @@ def test_the_differences_say_which_are_significant(table: Table) -> None:
 
 
 def test_the_baseline_and_the_best_rows_have_colours(table: Table) -> None:
-    found = highlighted(table)
-    assert found[:2] == ["plain", "even"]
-    assert "again" not in found
+    rows = highlighted(table)
+    assert rows[:2] == ["plain", "even"]
+    assert "again" not in rows
 
 
-def test_the_front_has_the_rows_that_no_quicker_one_reaches() -> None:
-    def figure(mean: float) -> Interval:
+def test_the_front_has_the_rows_that_no_faster_one_reaches() -> None:
+    def interval(mean: float) -> Interval:
         return Interval(mean, mean - 0.1, mean + 0.1)
 
-    found = [(1.0, figure(0.5), "a"), (2.0, figure(0.4), "b"), (3.0, figure(0.7), "c"), (4.0, figure(0.7), "d")]
-    assert [name for _, _, name in front(found)] == ["a", "c"]
+    points = [
+        (1.0, interval(0.5), "a"),
+        (2.0, interval(0.4), "b"),
+        (3.0, interval(0.7), "c"),
+        (4.0, interval(0.7), "d"),
+    ]
+    assert [name for _, _, name in front(points)] == ["a", "c"]
 
 
 def test_a_long_name_is_shortened_in_the_middle() -> None:

@@ -1,4 +1,4 @@
-"""The forms of a table: each is whole, well formed, and shows what the table holds."""
+"""The formats of a table: they are complete and well formed, and show the content of the table."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -19,6 +20,7 @@ from manyheads.study.render.html import Picture, to_html
 from manyheads.study.render.json_ import to_json
 from manyheads.study.render.latex import escape, to_latex
 from manyheads.study.render.markdown import to_markdown
+from manyheads.study.render.sections import sections
 from manyheads.study.table import Table
 from manyheads.study.tabulate import tabulate
 
@@ -27,14 +29,14 @@ VOID = {"meta", "br", "link"}
 
 @pytest.fixture
 def table(synthetic: Any) -> Table:
-    """A table with a failed run, a missing one, a remark, and a row that is the same as another."""
+    """A table with a failed run, a missing run, a remark, and two rows with the same recipe."""
     synthetic.fail("plain_rescale0.1", 2, "boom & <bust>")
     plan = synthetic.run({"even": 0.2}, skip={("plain_rescale0.1", 2), ("even_rescale0.1", 3)})
     return tabulate(plan, synthetic.out)
 
 
 class Nesting(HTMLParser):
-    """Checks that tags close in order, and collects what a browser would fetch."""
+    """Checks that tags are nested, and collects what a browser would load."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +62,7 @@ class Nesting(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_json_has_the_form_of_the_design(table: Table) -> None:
+def test_json_has_the_documented_keys(table: Table) -> None:
     content = json.loads(to_json(table))
     row = next(row for row in content["rows"] if row["name"] == "even")
     assert {"name", "seeds", "failed", "tasks", "average", "course_score", "difference", "last"} <= set(row)
@@ -73,7 +75,7 @@ def test_json_has_the_form_of_the_design(table: Table) -> None:
     assert max(map(len, numbers)) <= 6
 
 
-def test_csv_has_a_line_a_row_and_the_same_numbers(table: Table) -> None:
+def test_csv_has_one_line_per_row_and_the_same_numbers(table: Table) -> None:
     lines = list(csv.DictReader(io.StringIO(to_csv(table))))
     assert [line["row"] for line in lines] == [row.name for row in table.rows]
     even = next(line for line in lines if line["row"] == "even")
@@ -84,7 +86,7 @@ def test_csv_has_a_line_a_row_and_the_same_numbers(table: Table) -> None:
     assert None not in even
 
 
-def test_markdown_rows_have_as_many_cells_as_their_head(table: Table) -> None:
+def test_markdown_rows_have_as_many_cells_as_the_header(table: Table) -> None:
     text = to_markdown(table)
     widths: list[int] = []
     for line in text.splitlines():
@@ -93,7 +95,7 @@ def test_markdown_rows_have_as_many_cells_as_their_head(table: Table) -> None:
         else:
             assert len(set(widths)) <= 1
             widths = []
-    assert "again (the same runs as even)" in text
+    assert "again (same runs as even)" in text
     assert "one of four; " not in text.split("failed: seed 2")[0].splitlines()[-1]
     assert "boom & <bust>" in text
     assert r"Small & \<synthetic>" in text
@@ -115,7 +117,7 @@ def test_latex_is_balanced_and_escaped(table: Table) -> None:
     assert not re.search(r"(?<!\\)_", re.sub(r"\\(label|usepackage)\{[^}]*\}", "", text))
 
 
-def test_every_character_of_meaning_in_latex_is_escaped() -> None:
+def test_the_special_characters_of_latex_are_escaped() -> None:
     assert escape("a_b%c&d#e$f{g}h~i^j\\k") == (
         r"a\_b\%c\&d\#e\$f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k"
     )
@@ -139,7 +141,7 @@ def test_html_is_one_well_formed_file_that_fetches_nothing(table: Table) -> None
     assert "boom &amp; &lt;bust&gt;" in page
     assert "<synthetic>" not in page
     assert "var(--ink)" in page.split("<svg", 1)[1]
-    assert "3 seeds a row" in page.split("<figcaption>", 1)[1].split("</figcaption>")[0]
+    assert "3 seeds per row" in page.split("<figcaption>", 1)[1].split("</figcaption>")[0]
 
 
 def test_html_ticks_factors(table: Table) -> None:
@@ -164,4 +166,40 @@ def test_differences_have_signs(value: float, shown: str) -> None:
 def test_levels_p_values_and_epochs() -> None:
     assert [words.level(name) for name in ("yes", "no", "0.1", "")] == ["x", "", "0.1", ""]
     assert [words.p_value(p) for p in (None, 0.00004, 0.0312, 1.0)] == ["", "<.001", ".031", "1.000"]
-    assert [words.epochs(found) for found in ((), (None,), (3.0, 3.0), (1.0, 2.5, None))] == ["", "", "3", "1 to 2.5"]
+    assert [words.epochs(of_runs) for of_runs in ((), (None,), (3.0, 3.0), (1.0, 2.5, None))] == [
+        "",
+        "",
+        "3",
+        "1 to 2.5",
+    ]
+
+
+def test_html_tables_scroll_under_a_sticky_first_column(table: Table) -> None:
+    page = to_html(table)
+    style = page.split("<style>")[1].split("</style>")[0]
+    assert re.search(r"\.scroll \{[^}]*overflow-x: auto", style)
+    first_column = re.search(r"\n(tr > :first-child) \{([^}]*)\}", style)
+    assert first_column is not None
+    assert "position: sticky; left: 0" in first_column[2]
+    assert "background: var(--paper)" in first_column[2]
+    assert re.search(r"@media print \{.*tr > :first-child \{ position: static", style, re.DOTALL)
+    regions = page.split('<div class="scroll" tabindex="0" role="region" aria-label="')[1:]
+    assert len(regions) == page.count("<table>") == len(sections(table))
+    for region in regions:
+        for row in re.findall(r"<tr>(.*?)</tr>", region.split("</table>")[0], re.DOTALL):
+            assert row.strip().startswith(('<th scope="col"', '<th scope="row"'))
+
+
+def test_a_small_p_value_is_shown_as_a_bound_and_kept_as_a_number(table: Table) -> None:
+    rows = tuple(
+        replace(row, difference=row.difference and replace(row.difference, p=0.0, p_holm=0.000001))
+        for row in table.rows
+    )
+    small = replace(table, rows=rows)
+    for text in (to_markdown(small), to_latex(small), to_html(small)):
+        assert re.search(r"(<|&lt;|\$<\$)\.001", text)
+        assert not re.search(
+            r"(?<![\d.])\.000(?!\d)|(?<![\d.])0\.0(?!\d)", re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
+        )
+    found = [row["difference"]["p"] for row in json.loads(to_json(small))["rows"] if row["difference"]]
+    assert set(found) == {0.0}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Response
+from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
@@ -33,6 +34,8 @@ from manyheads.inference.server.schemas import (
     TextsBody,
 )
 from manyheads.version import __version__
+
+TaskName = Annotated[str, PathParameter(description="Name of the task.")]
 
 STATIC = Path(__file__).parent / "static"
 
@@ -99,12 +102,18 @@ def create_app(predictor: Predictor, options: ServerOptions) -> Gate:
             metrics.count_predictions(name, len(texts))
         return records
 
-    @app.get("/v1/tasks", responses={401: PROBLEMS[401]}, summary="List the tasks")
+    @app.get("/v1/tasks", tags=["Tasks"], responses={401: PROBLEMS[401]}, summary="List the tasks")
     async def tasks() -> list[TaskInfo]:
         """List the tasks of the model, with their labels or ranges."""
         return [_info(predictor, name) for name in predictor.tasks]
 
-    @app.post("/v1/predict", responses=PROBLEMS, response_model=Predictions, summary="Predict several tasks")
+    @app.post(
+        "/v1/predict",
+        tags=["Predictions"],
+        responses=PROBLEMS,
+        response_model=Predictions,
+        summary="Predict several tasks",
+    )
     async def predict_several(body: TasksBody) -> Response:
         """Predict several tasks for the same texts.
 
@@ -112,13 +121,25 @@ def create_app(predictor: Predictor, options: ServerOptions) -> Gate:
         """
         return predictions_by_task(await run(body.tasks, body.texts))
 
-    @app.post("/v1/predict/{task}", responses=PROBLEMS, response_model=TaskPredictions, summary="Predict one task")
-    async def predict(task: str, body: TextsBody) -> Response:
+    @app.post(
+        "/v1/predict/{task}",
+        tags=["Predictions"],
+        responses=PROBLEMS,
+        response_model=TaskPredictions,
+        summary="Predict one task",
+    )
+    async def predict(task: TaskName, body: TextsBody) -> Response:
         """Predict one task for texts or pairs of texts."""
         return task_predictions(task, (await run([task], body.texts))[task])
 
-    @app.post("/v1/explain/{task}", responses=PROBLEMS, response_model=TaskExplanations, summary="Explain predictions")
-    async def explain(task: str, body: TextsBody) -> Response:
+    @app.post(
+        "/v1/explain/{task}",
+        tags=["Predictions"],
+        responses=PROBLEMS,
+        response_model=TaskExplanations,
+        summary="Explain predictions",
+    )
+    async def explain(task: TaskName, body: TextsBody) -> Response:
         """Predict one task, and return the weight of every token (gradient x input).
 
         A request may have at most 8 texts. Only the runtime `torch` supports explanations.

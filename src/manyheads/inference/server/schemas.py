@@ -29,12 +29,14 @@ class TasksBody(TextsBody):
 class Prediction(BaseModel):
     """The prediction for one text or pair: a label with the probability of every label, or a value."""
 
-    prediction: str | int | float | bool = Field(description="The predicted label or value.")
+    prediction: str | int | float | bool = Field(description="The predicted label or value.", examples=["positive"])
     probabilities: dict[str, float] | None = Field(
-        default=None, description="Probability of every label. `null` for a task that predicts values."
+        default=None,
+        description="Probability of every label. `null` for a task that predicts values.",
+        examples=[{"negative": 0.1, "positive": 0.9}],
     )
     value: float | None = Field(
-        default=None, description="The predicted value. `null` for a task that predicts labels."
+        default=None, description="The predicted value. `null` for a task that predicts labels.", examples=[None]
     )
 
 
