@@ -213,6 +213,6 @@ def test_a_report_shows_no_course_score(page: str, run: Path) -> None:
 
 
 def test_page_tables_scroll_and_mark_the_hidden_part(page: str) -> None:
-    style = page.split("<style>")[1].split("</style>")[0]
+    style = page.split("<style>")[1].split("</style>", maxsplit=1)[0]
     assert re.search(r"\.scroll \{[^}]*overflow-x: auto[^}]*var\(--shadow\)", style)
     assert page.count('<div class="scroll" tabindex="0" role="region"') == page.count("<table>")
