@@ -1,10 +1,12 @@
-# The server. Build:  docker build -t manyheads .
-# Run, with no network needed but the port:  docker run -p 8000:8000 -e MANYHEADS_TOKEN=... -v RUN/model:/model:ro manyheads
+# Image of the server.
+# Build:  docker build -t manyheads .
+# Run:    docker run -p 8000:8000 -e MANYHEADS_TOKEN=... -v RUN/model:/model:ro manyheads
+# The server needs no network other than its port. `make image-check` runs these steps without a container engine.
 FROM python:3.11-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md constraints.txt ./
+COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY src src
-# torch's own builds for processors alone; without them pip takes gigabytes for GPUs.
+# Builds of torch for CPUs. The default builds contain several gigabytes for GPUs.
 ARG TORCH_BUILDS=https://download.pytorch.org/whl/cpu
 RUN python -m venv /opt/manyheads \
  && PIP_EXTRA_INDEX_URL=$TORCH_BUILDS /opt/manyheads/bin/pip install --no-cache-dir -c constraints.txt ".[serve]"

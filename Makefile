@@ -1,13 +1,16 @@
-# make demo    train on the corpus that comes with the package
-# make test    formatting, lint, types, layers and tests
-# make bench   speed on this machine, against other programs (about 50 minutes; QUICK=1, about 10)
-# make image   the server in a container (needs docker and the network)
-# All of them make .venv first, once, with every extra.
+# make demo    train on the demo corpus of the package
+# make test    check formatting, lint, types and layers, and run the tests
+# make docs    the documentation site, into docs/_build/html
+# make wheel   build the wheel, install it in a new environment and use it there
+# make bench   measure the speed and compare it with other programs (about 50 minutes; about 10 with QUICK=1)
+# make image   build a container image of the server (needs docker and a network)
+# make image-check   run the steps of the Dockerfile in a chroot (needs root and debootstrap)
+# All targets but `image` first create .venv with every extra, once.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench image
+.PHONY: demo test docs wheel bench image image-check
 
 demo: .venv/installed
 	$(BIN)/manyheads demo
@@ -19,16 +22,27 @@ test: .venv/installed
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --dist=worksteal
 
+# -n: every reference must have a target; -W: a warning is an error. No network is used.
+docs: .venv/installed
+	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m tests.docs.links docs/_build/html README.md
+
+wheel: .venv/installed
+	$(BIN)/python -m tests.wheel
+
 bench: .venv/benched
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 image:
 	docker build -t manyheads .
 
-# torch is pinned in constraints.txt and installed by pip.
+image-check: .venv/installed
+	$(BIN)/python -m tests.image.check
+
+# pip installs the versions that constraints.txt pins, torch included.
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev,docs]'
 	touch $@
 
 .venv/benched: .venv/installed

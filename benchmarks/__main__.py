@@ -1,6 +1,6 @@
-"""All benchmarks, one after another: `python -m benchmarks` (about 50 minutes on two cores, `--quick` about 10).
+"""Run all benchmarks: `python -m benchmarks` (about 50 minutes on two cores, about 10 with `--quick`).
 
-Each writes what it found to `measured/`; the last makes `RESULTS.md` and the figure of it.
+Each benchmark writes its results to `measured/`. The last program makes `RESULTS.md` and its figure from them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ QUICK = (
 
 
 def main() -> None:
-    """Run them; on a machine with a CUDA device, that of the GPU too."""
+    """Run the benchmarks. On a machine with a CUDA device, also run the one for GPUs."""
     import torch
 
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,9 +1,9 @@
-"""What a corpus of any size costs: `python -m benchmarks.corpus --rows 1000,100000,10000000`.
+"""Time and memory for corpora of any size: `python -m benchmarks.corpus --rows 1000,100000,10000000`.
 
-A synthetic file (sentences of ten words, a label of two; one text in ten is repeated, one row in a thousand has no
-label) is read and checked, deduplicated and tokenised, and made into batches, each stage in a process of its own that
-finds what the one before left in the cache. Peak is the largest anonymous memory (RssAnon of /proc/self/status) seen
-in steps of 5 ms; pages of mapped files are not in it, for the system takes them back when it needs them.
+A synthetic file has sentences of ten words and two labels. One text in ten is repeated, and one row in a thousand has
+no label. The stages are reading, tokenising (without duplicates) and batching. Each stage runs in a process of its own
+and finds the results of the earlier stages in the cache. The peak is the largest anonymous memory (RssAnon of
+/proc/self/status), sampled every 5 ms. It excludes pages of mapped files, which the system can reclaim.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from manyheads.model.weights import resolve
 from manyheads.tasks.classification import Classification
 from manyheads.tasks.task import Task
 
-WORDS_A_SENTENCE, REPEATED, EVERY_BAD = 10, 1000, 1000
+WORDS_PER_SENTENCE, REPEATED, EVERY_BAD = 10, 1000, 1000
 BATCHES, BATCH_SIZE = 200, 32
 BLOCK = 10_000
 
@@ -53,7 +53,7 @@ TASK = Task(
 
 
 class Peak(threading.Thread):
-    """Watches this process's anonymous memory, in MB."""
+    """Measures the peak of this process's anonymous memory, in MB."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -61,12 +61,12 @@ class Peak(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Look every 5 ms."""
+        """Measure every 5 ms."""
         while not self._over.wait(0.005):
             self.peak_mb = max(self.peak_mb, anonymous_mb())
 
     def stop(self) -> None:
-        """Look once more, and no more."""
+        """Measure a last time and stop."""
         self._over.set()
         self.join()
         self.peak_mb = max(self.peak_mb, anonymous_mb())
@@ -78,7 +78,7 @@ def anonymous_mb() -> float:
 
 
 def write_corpus(path: Path, rows: int) -> None:
-    """Write the synthetic file, a block at a time."""
+    """Write the synthetic file in blocks."""
     pieces = Tokenizer.load(resolve("minilm-offline", Path.cwd()).folder).pieces
     words = np.array(sorted(piece for piece in pieces if piece.isascii() and piece.isalpha() and len(piece) > 2))
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -93,7 +93,7 @@ def write_corpus(path: Path, rows: int) -> None:
 
 
 def sentences(words: np.ndarray, seed: int, count: int) -> list[str]:
-    picks = np.random.default_rng(seed).integers(0, len(words), (count, WORDS_A_SENTENCE))
+    picks = np.random.default_rng(seed).integers(0, len(words), (count, WORDS_PER_SENTENCE))
     return [" ".join(row) for row in words[picks].tolist()]
 
 
@@ -123,16 +123,16 @@ STAGES: dict[str, Callable[[Path], object]] = {"read": read, "tokenise": tokenis
 
 
 def measure(folder: Path, file: Path, stage: str) -> dict[str, float]:
-    """Run a stage in a process of its own: its seconds, and its anonymous memory at first and at most."""
+    """Run a stage in a process of its own. Return its seconds and its anonymous memory at the start and at the peak."""
     command = [sys.executable, "-m", "benchmarks.corpus", "--stage", stage, "--file", str(file)]
     environment = {**os.environ, "MANYHEADS_CACHE": str(folder / "cache"), "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
 
 
 def run_stage(stage: str, file: Path) -> None:
-    """What the child does."""
+    """Run a stage in this process and print its result."""
     peak = Peak()
     peak.start()
     started = time.perf_counter()
@@ -153,11 +153,13 @@ def measured(folder: Path, sizes: list[int], stages: list[str]) -> Iterator[tupl
 
 
 def main() -> None:
-    """Measure and print a table, or JSON lines."""
+    """Measure, and print a table or JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", default="1000,10000,100000,1000000")
-    parser.add_argument("--stages", default=",".join(STAGES), help="those to run; with --folder, one after another")
-    parser.add_argument("--folder", type=Path, help="keep the files and the cache here (a temporary one else)")
+    parser.add_argument(
+        "--stages", default=",".join(STAGES), help="stages to run; with --folder they can be run separately"
+    )
+    parser.add_argument("--folder", type=Path, help="folder for the files and the cache (default: a temporary one)")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", action="store_true", help="write measured/corpus.json")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
@@ -171,18 +173,20 @@ def main() -> None:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         if not arguments.json:
-            print("| rows | stage | seconds | rows/s | anonymous memory at first, MB | at most, MB |")
+            print("| rows | stage | seconds | rows/s | anonymous memory at start, MB | peak, MB |")
             print("|---|---|---|---|---|---|")
-        for rows, stage, found in measured(folder, [*map(int, arguments.rows.split(","))], arguments.stages.split(",")):
-            kept.append({"rows": rows, "stage": stage, **{name: round(value, 2) for name, value in found.items()}})
+        for rows, stage, result in measured(
+            folder, [*map(int, arguments.rows.split(","))], arguments.stages.split(",")
+        ):
+            kept.append({"rows": rows, "stage": stage, **{name: round(value, 2) for name, value in result.items()}})
             if arguments.json:
                 print(json.dumps(kept[-1]), flush=True)
                 continue
-            rate = "" if stage == "batches" else f"{rows / found['seconds']:,.0f}"
-            memory = f"{found['start_mb']:.1f} | {found['peak_mb']:.1f}"
-            print(f"| {rows:,} | {stage} | {found['seconds']:.2f} | {rate} | {memory} |", flush=True)
+            rate = "" if stage == "batches" else f"{rows / result['seconds']:,.0f}"
+            memory = f"{result['start_mb']:.1f} | {result['peak_mb']:.1f}"
+            print(f"| {rows:,} | {stage} | {result['seconds']:.2f} | {rate} | {memory} |", flush=True)
     if arguments.keep:
-        # The record needs torch, which the stages, processes of this very module, are to be measured without.
+        # Recording imports torch. The stages are processes of this module and must not import it.
         from benchmarks.record import save
 
         save("corpus", kept)

@@ -1,4 +1,4 @@
-"""Bags of words on the demo corpus, the best of several on dev: `python -m benchmarks.demo_baseline`."""
+"""The best of several bag-of-words models on the demo corpus: `python -m benchmarks.demo_baseline`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRAMS = ((1, 1), (1, 2), (1, 3))
 
 
 def read(task: str, split: str) -> tuple[list[list[str]], np.ndarray]:
-    """Columns of texts, and targets."""
+    """Read the columns of texts and the targets."""
     with (CORPUS / f"{task}-{split}.tsv").open(encoding="utf-8", newline="") as file:
         _, *rows = csv.reader(file, delimiter="\t")
     return [[row[column] for row in rows] for column in range(1, len(rows[0]) - 1)], np.array(
@@ -28,7 +28,7 @@ def read(task: str, split: str) -> tuple[list[list[str]], np.ndarray]:
 
 
 def features(vectorizer: TfidfVectorizer, columns: list[list[str]]) -> csr_matrix:
-    """A bag for one text; for two both bags, their difference and product, and the cosine."""
+    """Return a bag of words for one text. For two: both bags, their difference and product, and the cosine."""
     first = vectorizer.transform(columns[0])
     if len(columns) == 1:
         return first
@@ -38,20 +38,20 @@ def features(vectorizer: TfidfVectorizer, columns: list[list[str]]) -> csr_matri
 
 
 def best(task: str) -> float:
-    """The best dev figure over n-gram lengths and strengths of regularisation."""
+    """Return the best dev metric over n-gram lengths and strengths of regularisation."""
     (train, targets), (dev, wanted) = read(task, "train"), read(task, "dev")
-    found = []
+    scores = []
     for grams in GRAMS:
         vectorizer = TfidfVectorizer(ngram_range=grams, sublinear_tf=True)
         vectorizer.fit([text for column in train for text in column])
         for strength in STRENGTHS:
             if task == "similarity":
                 model = Ridge(alpha=1 / strength).fit(features(vectorizer, train), targets)
-                found.append(float(pearsonr(model.predict(features(vectorizer, dev)), wanted).statistic))
+                scores.append(float(pearsonr(model.predict(features(vectorizer, dev)), wanted).statistic))
             else:
                 classifier = LogisticRegression(C=strength, max_iter=2000).fit(features(vectorizer, train), targets)
-                found.append(float((classifier.predict(features(vectorizer, dev)) == wanted).mean()))
-    return max(found)
+                scores.append(float((classifier.predict(features(vectorizer, dev)) == wanted).mean()))
+    return max(scores)
 
 
 if __name__ == "__main__":

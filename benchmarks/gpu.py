@@ -1,8 +1,8 @@
-"""Training speed on a GPU: `python -m benchmarks.gpu` (tokens a second and MFU, random weights, synthetic texts).
+"""Training speed on a GPU: `python -m benchmarks.gpu` (tokens per second and MFU, random weights, synthetic texts).
 
-Three ways through the same batches: steps of a fixed shape replayed as CUDA graphs, the same steps one by one, and a
-plain padded loop of transformers' model. MFU is 6 FLOP a parameter outside the embeddings and a real token, over the
-device's dense bfloat16 peak where it is known, else over the rate of a large product measured here.
+Three programs train on the same batches: steps of fixed shapes replayed as CUDA graphs, the same steps one by one, and
+a plain padded loop over transformers' model. MFU is 6 FLOP per parameter outside the embeddings and real token, divided
+by the device's dense bfloat16 peak. If the peak is not known, the rate of a large matrix product is measured instead.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ SHAPES = {
     "BERT-base": BertConfig(),
 }
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
-"""Dense bfloat16 FLOP a second, from the makers' data sheets (SXM forms)."""
+"""Dense bfloat16 FLOP per second, from the makers' data sheets (SXM modules)."""
 
 
 def encoder_folder(name: str, folder: Path) -> Path:
-    """Random weights of a shape, with the offline encoder's tokenizer."""
+    """Write an encoder of a shape with random weights and the offline encoder's tokenizer."""
     BertModel(SHAPES[name]).save_pretrained(folder)
     for file in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(resolve("minilm-offline", Path.cwd()).folder / file, folder)
@@ -45,7 +45,7 @@ def encoder_folder(name: str, folder: Path) -> Path:
 
 
 def graphed(work: Work, device: torch.device) -> Callable[[int], None]:
-    """The steps of `manyheads train`, as its recipe and the device allow."""
+    """Train with the steps of `manyheads train`."""
     model = build_model(work.recipe, work.source, work.prepared.tasks)
     sizes = {name: len(split) for name, split in work.prepared.train.items()}
     batching = BATCHING["even"](sizes, work.recipe.batching.batch_size, 0)
@@ -57,7 +57,7 @@ def graphed(work: Work, device: torch.device) -> Callable[[int], None]:
 
 
 def one_by_one(work: Work, device: torch.device) -> Callable[[int], None]:
-    """The same updates, each launched and heard of before the next."""
+    """Make the same updates, and wait for each before the next."""
     del device
     model = build_model(work.recipe, work.source, work.prepared.tasks)
     stepper = make_stepper(work.recipe, model, make_optimizer(work.recipe, model))
@@ -66,7 +66,7 @@ def one_by_one(work: Work, device: torch.device) -> Callable[[int], None]:
 
 
 def plain(work: Work, device: torch.device) -> Callable[[int], None]:
-    """transformers' padded model under autocast, with fused AdamW."""
+    """Train transformers' padded model under autocast, with fused AdamW."""
     model = PaddedModel(work).to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     picks = _picks(work)
@@ -88,7 +88,7 @@ WAYS = {"graphs": graphed, "one by one": one_by_one, "plain padded loop": plain}
 
 
 def row(shape: str, way: str, size: int, steps: int, device: torch.device, encoder: Path) -> dict[str, Any]:
-    """Tokens a second of one way at one batch size, after a warm-up that meets every fixed shape."""
+    """Measure the tokens per second of one program at one batch size, after a warm-up that covers all fixed shapes."""
     with tempfile.TemporaryDirectory() as folder:
         recipe = corpus(Path(folder), tasks=1, words=28, rows=max(2048, 8 * size))
         changes = [f"data_dir={folder}", f"encoder={encoder}", f"batching.batch_size={size}", f"device={device.type}"]
@@ -109,7 +109,7 @@ def row(shape: str, way: str, size: int, steps: int, device: torch.device, encod
         "shape": shape,
         "way": way,
         "batch": size,
-        "ms a step": round(1000 * seconds / steps, 3),
+        "ms per step": round(1000 * seconds / steps, 3),
         "tokens/s": round(tokens / seconds),
         "MFU": round(6 * parameters * tokens / seconds / peak, 4),
         "of": of,
@@ -146,15 +146,17 @@ def _peak(device: torch.device) -> tuple[float, str]:
 
 
 def main() -> None:
-    """Measure, print and keep."""
+    """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"], help="cpu: to see that it runs")
+    parser.add_argument(
+        "--device", default="cuda", choices=["cuda", "cpu"], help="cpu: only to check that the program runs"
+    )
     parser.add_argument("--shapes", default=",".join(SHAPES))
     parser.add_argument("--batch-sizes", default="8,16,32,64,128,256,512")
     parser.add_argument("--steps", type=int, default=40)
     arguments = parser.parse_args()
     if arguments.device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("there is no CUDA device here (--device cpu shows that the program runs)")
+        raise SystemExit("this machine has no CUDA device (use --device cpu to check that the program runs)")
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for shape in arguments.shapes.split(","):

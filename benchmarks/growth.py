@@ -1,6 +1,7 @@
-"""How the rate changes with the length of texts and the number of tasks: `python -m benchmarks.growth`.
+"""The training rate by length of texts and number of tasks: `python -m benchmarks.growth`.
 
-Synthetic texts of common English words, one text an example, batches of 32, the offline encoder, manyheads alone.
+Only manyheads is measured, on synthetic texts of common English words, with one text per example, batches of 32 and the
+offline encoder.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ROWS = 1200
 
 
 def corpus(folder: Path, tasks: int, words: int, rows: int = ROWS) -> Path:
-    """A recipe over `tasks` files of random sentences of `words` words, each with one of two labels."""
+    """Write a recipe for `tasks` files of random sentences of `words` words with two labels."""
     rng = np.random.default_rng([tasks, words])
     lines = ['encoder = "minilm-offline"', "[model]", "attention_dropout = 0.0", "[batching]", "batch_size = 32"]
     for number in range(tasks):
@@ -41,7 +42,7 @@ def corpus(folder: Path, tasks: int, words: int, rows: int = ROWS) -> Path:
 
 
 def row(tasks: int, words: int, steps: int) -> dict[str, Any]:
-    """The rate for so many tasks of texts of so many words: the median of three rounds."""
+    """Measure the rate for `tasks` tasks with texts of `words` words. It is the median of three rounds."""
     with tempfile.TemporaryDirectory() as folder:
         work = load_work(corpus(Path(folder), tasks, words), [f"data_dir={folder}"])
         ours = Ours(work)
@@ -59,7 +60,7 @@ def row(tasks: int, words: int, steps: int) -> dict[str, Any]:
     return {
         "tasks": tasks,
         "words": words,
-        "tokens an example": round(tokens / examples),
+        "tokens per example": round(tokens / examples),
         "examples/s": round(examples, 1),
         "tokens/s": round(tokens),
         "share": round(share, 3),
@@ -67,7 +68,7 @@ def row(tasks: int, words: int, steps: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, print and keep."""
+    """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=8)
     arguments = parser.parse_args()

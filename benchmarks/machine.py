@@ -1,4 +1,4 @@
-"""This machine's own rate, and what share of it a program reaches."""
+"""The machine's own matrix-product rate, for the share that a program reaches."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 SHAPE = (960, 384, 1536)
-"""The matrix product that the machine's rate is measured with: the feed-forward map of the offline encoder."""
+"""The matrix product whose rate is measured: the feed-forward map of the offline encoder."""
 
 
 def matrix_rate(seconds: float = 0.5) -> float:
-    """FLOP a second of a float32 product of SHAPE."""
+    """Measure the FLOP per second of a float32 product of SHAPE."""
     rows, inner, columns = SHAPE
     left, right = torch.randn(rows, inner), torch.randn(inner, columns)
     for _ in range(10):
@@ -25,7 +25,7 @@ def matrix_rate(seconds: float = 0.5) -> float:
 
 
 def outside_embeddings(model: nn.Module) -> int:
-    """Parameters that are used for every token."""
+    """Count the parameters that are used for every token."""
     inside: set[Tensor] = {
         each for part in model.modules() if isinstance(part, nn.Embedding) for each in part.parameters()
     }
@@ -33,6 +33,6 @@ def outside_embeddings(model: nn.Module) -> int:
 
 
 def processor() -> str:
-    """The processor's name."""
+    """Return the processor's name."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
         return next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "unknown")

@@ -1,6 +1,6 @@
-"""Which operations a step is made of: `python -m benchmarks.operations` (batches of 8, where the most is left to win).
+"""Time per kind of operation in a training step: `python -m benchmarks.operations` (batches of 8).
 
-Milliseconds a step by the profiler of torch, whose own cost is in them; the first row is a step without it.
+Times are milliseconds per step from torch's profiler and include its own cost. The first row is a step without it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from manyheads.data.batch import Batch
 from manyheads.training.step import Stepper
 
 KINDS = {
-    "products of weights": ("aten::mm", "aten::addmm"),
+    "matrix products with weights": ("aten::mm", "aten::addmm"),
     "AdamW": ("aten::_fused_adamw_", "Optimizer.step#AdamW.step", "aten::_foreach_add_"),
     "attention": (
         "aten::bmm",
@@ -30,15 +30,15 @@ KINDS = {
         "aten::_scaled_dot_product_flash_attention_for_cpu_backward",
     ),
     "GELU": ("aten::gelu", "aten::gelu_backward"),
-    "masks of dropout": ("aten::bitwise_right_shift", "aten::bitwise_and_", "aten::bitwise_xor_", "aten::bitwise_xor"),
+    "dropout masks": ("aten::bitwise_right_shift", "aten::bitwise_and_", "aten::bitwise_xor_", "aten::bitwise_xor"),
     "layer norms": ("aten::native_layer_norm", "aten::native_layer_norm_backward"),
-    "norms of gradients": ("aten::linalg_vector_norm", "aten::_foreach_norm"),
+    "gradient norms": ("aten::linalg_vector_norm", "aten::_foreach_norm"),
 }
-REST = "all else: copies, sums, small operations"
+REST = "other: copies, sums, small operations"
 
 
 def main() -> None:
-    """Measure, print and keep."""
+    """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--steps", type=int, default=40)
@@ -69,8 +69,13 @@ def main() -> None:
     floor = 6 * parameters * sum(batch.tokens for batch in measured) / len(measured) / rate * 1e3
     of = f"batch {arguments.batch_size}, {sum(batch.tokens for batch in measured) / len(measured):.0f} tokens"
     rows: list[dict[str, Any]] = [
-        {"what": "a step, not profiled", "ms": round(whole, 1), "operations": None, "of": of},
-        {"what": f"its products at {rate / 1e9:.0f} GFLOP/s", "ms": round(floor, 1), "operations": None, "of": of},
+        {"what": "one step without the profiler", "ms": round(whole, 1), "operations": None, "of": of},
+        {
+            "what": f"its matrix products at {rate / 1e9:.0f} GFLOP/s",
+            "ms": round(floor, 1),
+            "operations": None,
+            "of": of,
+        },
     ]
     rows += [
         {"what": kind, "ms": round(spent[kind], 1), "operations": round(counts[kind]), "of": "profiled"}

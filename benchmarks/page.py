@@ -1,4 +1,4 @@
-"""What was measured, as a page and a figure: `python -m benchmarks.page` reads `measured/*.json`."""
+"""Write the page and the figure of all measurements: `python -m benchmarks.page` reads `measured/*.json`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from benchmarks.record import FOLDER, table
 PAGE = FOLDER.parent / "RESULTS.md"
 
 SECTIONS = {
-    "training": "Program against program",
-    "gpu": "On a GPU",
-    "stages": "Where the time goes",
-    "operations": "What a step at the smallest batches is made of",
-    "growth": "How the rate changes with the length of texts and the number of tasks",
-    "corpus": "Corpora of any size",
+    "training": "Comparison with other programs",
+    "gpu": "Training on a GPU",
+    "stages": "Time per stage of a run",
+    "operations": "Operations of a training step with batches of 8",
+    "growth": "Training rate by length of texts and number of tasks",
+    "corpus": "Time and memory for corpora of any size",
     "startup": "Start-up",
     "serving": "The server under load",
-    "runtimes": "Answers in other runtimes",
+    "runtimes": "Prediction in other runtimes",
 }
 HIDDEN = ("rounds", "reference")
-"""Kept in the files, left out of the page."""
+"""Columns that are in the files and not on the page."""
 
 COLOURS = {
     "manyheads": "#b35000",
@@ -38,15 +38,16 @@ COLOURS = {
 
 
 def page(contents: dict[str, dict[str, Any]]) -> str:
-    """The page: a section a file, each with its command, its machine and its rows."""
-    parts = ["# Results of the benchmarks", "What each figure means stands in [README.md](README.md)."]
+    """Return the page. It has one section per file, with the command, the machine and the rows."""
+    parts = ["# Benchmark results", "[README.md](README.md) explains the programs and the columns."]
     if "training" in contents:
-        parts.append("![Examples a second and share of the machine's rate, by batch size](measured/training.svg)")
+        parts.append("![Examples per second and share of the machine's rate, by batch size](measured/training.svg)")
     for name, title in SECTIONS.items():
         if name not in contents:
             continue
         content = contents[name]
-        machine = f"{content['cores']} cores of {content['processor']}, {content['threads']} threads"
+        threads = f"{content['threads']} thread{'s' if content['threads'] > 1 else ''}"
+        machine = f"{content['cores']} cores of {content['processor']}, {threads}"
         parts.append(f"## {title}")
         parts.append(f"`{content['command']}`: {machine}, torch {content['torch']}.")
         if "note" in content:
@@ -57,14 +58,15 @@ def page(contents: dict[str, dict[str, Any]]) -> str:
 
 
 def draw(rows: list[dict[str, Any]]) -> None:
-    """Examples a second and the share of the machine's rate in training, by batch size."""
+    """Draw the examples per second and the share of the machine's rate in training, by batch size."""
+    mpl.rcParams["svg.hashsalt"] = "manyheads"
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for name, colour in COLOURS.items():
         own = [row for row in rows if row["program"] == name]
         sizes = [row["batch"] for row in own]
         axes[0].plot(sizes, [row["examples/s"] for row in own], "o-", color=colour, label=name)
         axes[1].plot(sizes, [100 * row["share"] for row in own], "o-", color=colour)
-    axes[0].set_ylabel("examples a second")
+    axes[0].set_ylabel("examples per second")
     axes[1].set_ylabel("share of the machine's matrix-product rate, %")
     for axis in axes:
         axis.set_xscale("log", base=2)

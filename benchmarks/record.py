@@ -1,4 +1,4 @@
-"""What is kept of a measurement: rows, the command, the hardware and the versions, as JSON beside this file."""
+"""Save a measurement as JSON in `measured/`: rows, command, hardware and versions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def save(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Rows as Markdown."""
+    """Return rows as a Markdown table."""
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join("" if row[c] is None else str(row[c]) for c in columns) + " |" for row in rows]
     return "\n".join(lines)

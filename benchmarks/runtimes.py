@@ -1,8 +1,8 @@
-"""Answers a second in each runtime: `python -m benchmarks.runtimes RUN [--task TASK] [--texts 2000] [--rounds 5]`.
+"""Predictions per second in each runtime: `python -m benchmarks.runtimes RUN [--task TASK] [--texts 2000]`.
 
-One run, exported; the same dev texts answered by torch (flat, as `manyheads.load` gives it), by onnxruntime (padded
-graphs), and by both in 8-bit integers. They take turns within a round, each after one pass to warm up. From texts to
-answers: tokenising is counted. The difference is the largest of any output from torch's, over all those texts.
+A run is exported, and the same dev texts are predicted by torch (flat batches, the default of `manyheads.load`), by
+onnxruntime (padded graphs), and by both in 8-bit integers. The runtimes take turns within a round. Each has one pass to
+warm up. Times include tokenising. The difference is the largest one between any output and torch's, over all texts.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ RUNTIMES: tuple[tuple[str, Runtime, bool], ...] = (
 
 
 def texts_of(run: Path, model: manyheads.Predictor, task: str, most: int) -> list[tuple[str, ...]]:
-    """The first dev texts of a task."""
-    found = labelled_examples(load_recipe(RunFolder(run).recipe), model.task(task), "dev")
-    assert found is not None
-    return list(zip(*(column[:most] for column in found.texts), strict=True))
+    """Return the first dev texts of a task."""
+    examples = labelled_examples(load_recipe(RunFolder(run).recipe), model.task(task), "dev")
+    assert examples is not None
+    return list(zip(*(column[:most] for column in examples.texts), strict=True))
 
 
 def outputs(model: manyheads.Predictor, task: str, rows: Sequence[tuple[str, ...]]) -> np.ndarray:
-    """Chances of labels, or values."""
+    """Return the probabilities of labels, or values."""
     decoded = model.decode(model.task(task), rows)
     return decoded.values if decoded.probabilities is None else decoded.probabilities
 
 
 def measure(run: Path, exported: Path, task: str, most: int, rounds: int) -> list[dict[str, object]]:
-    """A row a runtime."""
+    """Return one row per runtime."""
     models = {
         name: manyheads.load(run if runtime == "torch" else exported, runtime=runtime, int8=int8)
         for name, runtime, int8 in RUNTIMES
     }
     first = next(iter(models.values()))
     rows = texts_of(run, first, task, most)
-    answers = {name: outputs(model, task, rows) for name, model in models.items()}
+    predicted = {name: outputs(model, task, rows) for name, model in models.items()}
     seconds: dict[str, list[float]] = {name: [] for name in models}
     for turn in range(rounds):
         for name in list(models)[turn % len(models) :] + list(models)[: turn % len(models)]:
@@ -65,14 +65,14 @@ def measure(run: Path, exported: Path, task: str, most: int, rounds: int) -> lis
             "runtime": name,
             "texts/s": round(len(rows) / float(np.median(seconds[name]))),
             "time, of torch's": f"{float(np.median(np.array(seconds[name]) / torch_seconds)):.2f}x",
-            "largest difference": f"{float(np.abs(answers[name] - answers['torch, flat']).max()):.1e}",
+            "largest difference": f"{float(np.abs(predicted[name] - predicted['torch, flat']).max()):.1e}",
         }
         for name in models
     ]
 
 
 def main() -> None:
-    """Measure, print and keep."""
+    """Measure, print and save."""
     from benchmarks.record import save, table
 
     parser = argparse.ArgumentParser(description=__doc__)

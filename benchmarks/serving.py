@@ -1,8 +1,8 @@
-"""What a server does under load: `python -m benchmarks.serving RUN --task TASK [--clients 64] [--seconds 60]`.
+"""The server under load: `python -m benchmarks.serving RUN --task TASK [--clients 64] [--seconds 60]`.
 
-Clients on loopback, each with one request of one text open at a time, ask as fast as they are answered: with dynamic
-batching and without. Then once more, with SIGTERM in the middle: what the server accepted must be what was answered.
-Clients and server share the machine's cores, as the table says.
+Each client on loopback sends one request of one text at a time, as fast as the server responds. This is measured with
+and without dynamic batching. In a third measurement SIGTERM arrives half way, and the server must respond to every
+request that it accepted. Clients and server share the machine's cores.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 
 @dataclass
 class Load:
-    """What clients saw. `seconds`: of every request answered 200; `refused`: 503s; `failed`: anything else."""
+    """The clients' results. `seconds`: time of each request with status 200. `refused`: 503s. `failed`: all others."""
 
     seconds: list[float] = field(default_factory=list)
     refused: int = 0
@@ -42,7 +42,10 @@ def load(
     seconds: float,
     after: tuple[float, Callable[[], None]] | None = None,
 ) -> Load:
-    """Ask for some seconds. `after`: when to do something; a closed connection is no failure from then on."""
+    """Send requests for some seconds.
+
+    `after`: a time in seconds and a function to call then. From then on a closed connection is not a failure.
+    """
     return asyncio.run(_load(address, task, texts, clients, seconds, after))
 
 
@@ -54,7 +57,7 @@ async def _load(
     seconds: float,
     after: tuple[float, Callable[[], None]] | None,
 ) -> Load:
-    found = Load()
+    result = Load()
     started = time.perf_counter()
     stopping = asyncio.Event()
 
@@ -69,7 +72,7 @@ async def _load(
         try:
             reader, writer = await asyncio.open_connection(host, int(port))
         except OSError:
-            found.failed += not stopping.is_set()
+            result.failed += not stopping.is_set()
             return
         turn = number
         while time.perf_counter() - started < seconds:
@@ -79,29 +82,31 @@ async def _load(
             try:
                 status, closing = await _ask(reader, writer, f"/v1/predict/{task}", host, body)
             except (OSError, EOFError):
-                found.failed += not stopping.is_set()
+                result.failed += not stopping.is_set()
                 return
             if status == 200:
-                found.seconds.append(time.perf_counter() - begun)
+                result.seconds.append(time.perf_counter() - begun)
             elif status == 503:
-                found.refused += 1
+                result.refused += 1
                 await asyncio.sleep(0.05)
             else:
-                found.failed += 1
+                result.failed += 1
             if closing:
                 break
         writer.close()
 
     jobs = [client(number) for number in range(clients)]
     await asyncio.gather(*jobs, *([interrupt(*after)] if after else []))
-    found.wall = time.perf_counter() - started
-    return found
+    result.wall = time.perf_counter() - started
+    return result
 
 
 async def _ask(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, host: str, body: bytes
 ) -> tuple[int, bool]:
-    """One request over an open connection: its status, and whether the server closes. Costs less than a client library.
+    """Send one request over an open connection. Return its status, and whether the server closes the connection.
+
+    This costs less time than a client library.
 
     Raises:
         EOFError: the connection ended before the whole response.
@@ -111,16 +116,16 @@ async def _ask(
     )
     writer.write(head.encode() + body)
     await writer.drain()
-    answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = int(answer.split(b"content-length:")[1].split(b"\r\n")[0])
+    response = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = int(response.split(b"content-length:")[1].split(b"\r\n")[0])
     await reader.readexactly(length)
-    return int(answer.split(b" ", 2)[1]), b"connection: close" in answer
+    return int(response.split(b" ", 2)[1]), b"connection: close" in response
 
 
 def measure(
     run: Path, task: str, texts: Sequence[str], clients: int, seconds: float, *, batching: bool, stop: bool
 ) -> dict:
-    """A server of its own under load; with `stop`, told to stop half way."""
+    """Start a server and measure it under load. With `stop` it receives SIGTERM half way."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         words = ["-m", "manyheads", "serve", str(run), "--port", "0", "--batching" if batching else "--no-batching"]
@@ -129,21 +134,21 @@ def measure(
         try:
             port = _port(process, log)
             after = (seconds / 2, lambda: process.send_signal(signal.SIGTERM)) if stop else None
-            found = load(f"http://127.0.0.1:{port}", task, texts, clients=clients, seconds=seconds, after=after)
+            result = load(f"http://127.0.0.1:{port}", task, texts, clients=clients, seconds=seconds, after=after)
         finally:
             process.terminate()
             process.wait(timeout=60)
         stopped = json.loads(log.read_text().splitlines()[-1])
-    times = np.array(found.seconds or [float("nan")])
+    times = np.array(result.seconds or [float("nan")])
     return {
         "batching": "on" if batching else "off",
         "stopped": "half way" if stop else "no",
         "clients": clients,
-        "texts/s": round(len(found.seconds) / (seconds / 2 if stop else found.wall), 1),
+        "texts/s": round(len(result.seconds) / (seconds / 2 if stop else result.wall), 1),
         "p50 ms": round(1000 * float(np.quantile(times, 0.5)), 1),
         "p99 ms": round(1000 * float(np.quantile(times, 0.99)), 1),
-        "failed": found.failed,
-        "lost": stopped["accepted"] - len(found.seconds) - found.refused - found.failed,
+        "failed": result.failed,
+        "lost": stopped["accepted"] - len(result.seconds) - result.refused - result.failed,
     }
 
 
@@ -157,7 +162,7 @@ def _port(process: subprocess.Popen[bytes], log: Path) -> int:
 
 
 def main() -> None:
-    """Measure, print and keep."""
+    """Measure, print and save."""
     from benchmarks.record import save, table
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -165,7 +170,9 @@ def main() -> None:
     parser.add_argument("--task", required=True, help="a task of one text")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--texts", type=Path, help="plain lines; by default the demo's opinions")
+    parser.add_argument(
+        "--texts", type=Path, help="a file with one text per line (default: the demo's sentiment texts)"
+    )
     parser.add_argument("--keep", action="store_true", help="write measured/serving.json")
     arguments = parser.parse_args()
     corpus = Path(__file__).parents[1] / "src/manyheads/demo/corpus/sentiment-dev.tsv"
@@ -177,7 +184,7 @@ def main() -> None:
         measure(*common, batching=False, stop=False),
         measure(*common, batching=True, stop=True),
     ]
-    print(f"{len(os.sched_getaffinity(0))} cores for clients and server")
+    print(f"clients and server share {len(os.sched_getaffinity(0))} cores")
     print(table(rows, tuple(rows[0])))
     if arguments.keep:
         save("serving", rows)

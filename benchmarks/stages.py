@@ -1,5 +1,8 @@
-"""Where the time of a run goes: `python -m benchmarks.stages` (read, tokenise, batch, forward, backward, optimiser,
-evaluation), on the recipe that the other figures are of."""
+"""Time per stage of a run: `python -m benchmarks.stages`.
+
+The stages are reading, tokenising, batching, forward pass, backward pass, optimiser and evaluation. The recipe is that
+of the other benchmarks.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from manyheads.training.step import Stepper
 
 
 class TimedStepper(Stepper[Batch]):
-    """The stepper, with the moments noted at which its stages end."""
+    """A stepper that records the time at which its stages end."""
 
     forwarded = clipping = 0.0
 
@@ -30,9 +33,9 @@ class TimedStepper(Stepper[Batch]):
         self, model: MultitaskModel, losses: Callable[[Batch], Mapping[str, Tensor]], *rest: Any, **named: Any
     ):
         def forward(batch: Batch) -> Mapping[str, Tensor]:
-            found = losses(batch)
+            result = losses(batch)
             self.forwarded = time.perf_counter()
-            return found
+            return result
 
         super().__init__(model, forward, *rest, **named)
 
@@ -42,7 +45,7 @@ class TimedStepper(Stepper[Batch]):
 
 
 def main() -> None:
-    """Measure, print and keep."""
+    """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=40)

@@ -1,8 +1,8 @@
-"""What starting costs: `python -m benchmarks.startup` prints the time of `manyheads --help`, and that of a training run
-to its first step with everything read and tokenised before, beside the import of torch and BertModel alone.
+"""Start-up time: `python -m benchmarks.startup`.
 
-Each is a process of its own, timed from outside from its start: the programs take turns, and medians are given. The
-run is one of `recipes/minilm/cross.toml`; its first step begins when the loop asks for its first batch.
+It measures `manyheads --help`, the import of torch and BertModel, and a training run to its first step with all data
+already read and tokenised. Each is a process of its own, timed from its start. The programs take turns, and medians are
+reported. The run is one of `recipes/minilm/cross.toml`. Its first step begins when the loop requests its first batch.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ Loop._step = leave
 from manyheads.cli.main import main
 main(sys.argv[1:])
 """
-"""`manyheads` with its arguments, up to the first step."""
+"""Runs `manyheads` with its arguments, up to the first step."""
 
 IMPORTS = "import torch; from transformers import BertModel"
 
 
 def programs(data: Path) -> dict[str, list[str]]:
-    """What is timed, by name; `train` is given its run folder later."""
+    """Return the timed commands by name. `train` gets its run folder later."""
     train = ["train", str(RECIPE), "--set", f"data_dir={data}"]
     return {
         "help": ["-m", "manyheads", "--help"],
@@ -48,7 +48,7 @@ def programs(data: Path) -> dict[str, list[str]]:
 
 
 def seconds_of(name: str, words: Sequence[str], environment: Mapping[str, str]) -> float:
-    """The wall time of one process; a run must have come to its first step."""
+    """Measure the wall time of one process. A run must reach its first step."""
     with tempfile.TemporaryDirectory() as folder:
         out = ["--out", str(Path(folder) / "run")] if name == "train" else []
         command = [sys.executable, *words, *out]
@@ -61,7 +61,7 @@ def seconds_of(name: str, words: Sequence[str], environment: Mapping[str, str]) 
 
 
 def measure(rounds: int, data: Path) -> list[dict[str, Any]]:
-    """Rows of the table; a round before the first fills the caches and is not counted."""
+    """Return the rows of the table. An extra first round fills the caches and is not counted."""
     taken: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "MANYHEADS_CACHE": cache}
@@ -80,14 +80,14 @@ def measure(rounds: int, data: Path) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measure, print and keep."""
+    """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--keep", action="store_true", help="write measured/startup.json")
     arguments = parser.parse_args()
     rows = measure(arguments.rounds, arguments.data)
-    # The record needs torch, which the measured processes are not to find warmer than a user does.
+    # Recording imports torch. The measured processes must not find it warmer in the disk cache than a user does.
     from benchmarks.record import save, table
 
     print(table(rows, ("what", "seconds")))

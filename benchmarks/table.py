@@ -1,6 +1,6 @@
-"""How long a big study's table takes: `python -m benchmarks.table` (30 rows, 5 seeds, dev files of the course's size).
+"""Time of a large study's table: `python -m benchmarks.table` (30 rows, 5 seeds, dev files of the course's size).
 
-The runs are the made-up ones of the tests at full size; the time is that of `manyheads table` as a whole.
+The runs are the synthetic ones of the tests at full size. The time is that of the whole command `manyheads table`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STRATEGIES = ("even", "sequential")
 
 
 def main() -> None:
-    """Make the runs, then time the table."""
+    """Make the runs, then measure the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()

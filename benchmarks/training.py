@@ -1,6 +1,6 @@
-"""Speed, program against program: `python -m benchmarks.training`.
+"""Comparison of training programs: `python -m benchmarks.training`.
 
-A round gives every program the same examples, one program after the other; the machine's own rate is measured before
+In each round all programs get the same examples, one program after the other. The machine's own rate is measured before
 each round. Rates are medians over rounds.
 """
 
@@ -17,19 +17,19 @@ from benchmarks.record import save, table
 from benchmarks.turns import OURS, PROGRAMS, Player, Turn
 
 REFERENCE = {8: 8.0, 32: 14.6}
-"""Examples a second of the reference study's program, cross encoding, measured on the same kind of machine."""
+"""Examples per second of the reference study's program by batch size, cross encoding, on the same kind of machine."""
 
 COLUMNS = ("form", "work", "batch", "program", "examples/s", "tokens/s", "manyheads is", "share", "peak MB")
 
 
 def programs(form: str) -> list[str]:
-    """The programs that can do a form."""
+    """Return the programs that support a form."""
     names = list(PROGRAMS)
     return [OURS, names[-1]] if form == "pairs" else names[:-1]
 
 
 def rows(form: str, size: int, rounds: int, window: int) -> list[dict[str, Any]]:
-    """Measure one batch size of one form: a row a program for training, and one for evaluation."""
+    """Measure one batch size of one form. Return one row per program for training and one for evaluation."""
     turns: dict[tuple[str, str], list[Turn]] = {}
     rates, peaks = [], {}
     with ExitStack() as stack:
@@ -68,28 +68,28 @@ def _rate(turns: Sequence[Turn], of: str) -> float:
 
 
 def _times(ours: Sequence[Turn], own: Sequence[Turn]) -> float:
-    """How many times as fast ours is: the median over rounds of the ratio within a round."""
+    """Return how many times as fast manyheads is: the median over rounds of the ratio within a round."""
     return statistics.median(b.seconds / a.seconds for a, b in zip(ours, own, strict=True))
 
 
 def main() -> None:
-    """Measure forms and batch sizes, print a table and keep it."""
+    """Measure forms and batch sizes, print a table and save it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", default="cross:8,16,32,64 bi:32 pairs:32", help="FORM:BATCH,BATCH ...")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batches", type=int, default=50, help="batches a round")
-    parser.add_argument("--most", type=int, default=640, help="examples a round at most")
+    parser.add_argument("--batches", type=int, default=50, help="batches per round")
+    parser.add_argument("--most", type=int, default=640, help="maximum number of examples per round")
     parser.add_argument("--out", default="training")
     arguments = parser.parse_args()
-    found: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for case in arguments.cases.split():
         form, sizes = case.split(":")
         for size in map(int, sizes.split(",")):
             window = min(arguments.batches, arguments.most // size)
             new = rows(form, size, arguments.rounds, window)
             print(table(new, COLUMNS), flush=True)
-            found += new
-            save(arguments.out, found)
+            results += new
+            save(arguments.out, results)
 
 
 if __name__ == "__main__":

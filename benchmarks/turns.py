@@ -1,7 +1,7 @@
-"""Programs that take turns: each in a process of its own, one at work at a time.
+"""Programs that take turns: each has a process of its own, and one works at a time.
 
-So every program has its own peak of memory and its own settings of threads and allocator, and a machine whose speed
-drifts favours nobody.
+So every program has its own memory peak and its own settings of threads and allocator. A machine whose speed drifts
+favours none of them.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ BI = [
     'tasks.sts.head={kind="b2", dropout=0.3}',
 ]
 CHANGES: dict[str, Sequence[str]] = {"cross": [], "bi": BI, "pairs": []}
-"""What is trained: all tasks cross-encoded or bi-encoded, or the one task of pairs that CrossEncoder can train."""
+"""The forms: all tasks cross-encoded or bi-encoded, or the one task of pairs that CrossEncoder can train."""
 
 WARM = 4
-"""Batches before the clock runs."""
+"""Batches before the measurement."""
 
 EVALUATED = 200
 """Dev examples of each task."""
 
 
 class Program(Protocol):
-    """A program that trains on blocks of batches and answers dev examples."""
+    """A program that trains on blocks of batches and evaluates dev examples."""
 
     def train(self, block: Sequence[Sequence[Pick]], seed: int) -> float:
-        """Seconds for a block."""
+        """Train on a block and return the seconds."""
 
     def evaluate(self, picks: Sequence[Pick]) -> float:
-        """Seconds for the outputs of dev examples."""
+        """Compute the outputs of dev examples and return the seconds."""
 
 
 def _ours(work: Work) -> Program:
@@ -82,7 +82,7 @@ PROGRAMS: dict[str, Callable[[Work], Program]] = {
 
 @dataclass(frozen=True)
 class Turn:
-    """What one turn did."""
+    """The result of one turn."""
 
     seconds: float
     examples: int
@@ -90,7 +90,7 @@ class Turn:
 
 
 class Player:
-    """One program in its process, as its parent sees it."""
+    """The parent's handle to one program in its process."""
 
     def __init__(self, form: str, size: int, name: str, window: int) -> None:
         context = multiprocessing.get_context("spawn")
@@ -101,7 +101,7 @@ class Player:
         self.parameters = int(self._here.recv())
 
     def ask(self, what: str) -> Any:
-        """A Turn for "train" and "evaluate"; the most megabytes that it ever held for "memory"."""
+        """Return a Turn for "train" and "evaluate", and the peak of memory in megabytes for "memory"."""
         self._here.send(what)
         return self._here.recv()
 

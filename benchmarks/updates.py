@@ -1,4 +1,4 @@
-"""The updates of a training run as manyheads makes them, for programs that look inside."""
+"""The updates of a training run, for benchmarks of their parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ S = TypeVar("S", bound=Stepper[Batch])
 
 
 def make_updates(work: Work, kind: type[S]) -> tuple[MultitaskModel, S]:
-    """A fresh model of a recipe and the stepper that trains it."""
+    """Make a new model of a recipe and the stepper that trains it."""
     keep_freed_memory()
     model = build_model(work.recipe, work.source, work.prepared.tasks)
     stepper = kind(

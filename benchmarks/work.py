@@ -1,4 +1,4 @@
-"""What every program is given: the same encoder, recipe and examples, in blocks of batches."""
+"""The input of every program: the same encoder, recipe and examples, in blocks of batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from manyheads.data.batching import BATCHING
 from manyheads.data.dataset import Split, assemble, lengths
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.model.weights import EncoderSource, resolve
-from manyheads.recipe.build import settle, use_threads
+from manyheads.recipe.build import resolve_recipe, use_threads
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
@@ -28,7 +28,7 @@ Pick = tuple[str, int]
 
 @dataclass(frozen=True)
 class Work:
-    """A recipe made ready: tokenised splits, encoder and tokenizer."""
+    """A recipe with its tokenised splits, encoder and tokenizer."""
 
     recipe: Recipe
     prepared: Prepared
@@ -36,13 +36,13 @@ class Work:
     tokenizer: Tokenizer
 
     def assemble(self, picks: Sequence[Pick], split: str = "train") -> Batch:
-        """A flat batch of some examples, those of a task together."""
+        """Make a flat batch of some examples, grouped by task."""
         splits: Mapping[str, Split] = self.prepared.train if split == "train" else self.prepared.dev
         chosen = [(splits[task], np.array(each, dtype=np.int64)) for task, each in by_task(picks).items()]
         return assemble(self.prepared.store, self.tokenizer.template, self.recipe.model.max_length, chosen)
 
     def tokens(self, picks: Sequence[Pick], split: str = "train") -> list[int]:
-        """Real tokens of each example."""
+        """Return the number of real tokens of each example."""
         splits = self.prepared.train if split == "train" else self.prepared.dev
         sizes = {
             name: lengths(self.prepared.store, self.tokenizer.template, self.recipe.model.max_length, each)
@@ -51,17 +51,17 @@ class Work:
         return [int(sizes[task][row]) for task, row in picks]
 
     def dev_texts(self, picks: Sequence[Pick]) -> list[tuple[str, ...]]:
-        """The texts of dev examples."""
+        """Return the texts of dev examples."""
         columns = {each.task.name: each.dev.texts for each in self.prepared.data}
         return [tuple(column[row] for column in columns[task]) for task, row in picks]
 
     def alone(self, recipe: Recipe) -> Work:
-        """The same with fewer tasks."""
+        """Return the same work with the tasks of another recipe, a subset."""
         data = tuple(each for each in self.prepared.data if each.task.name in recipe.tasks)
         return Work(recipe, tokenise_tasks(data, self.tokenizer), self.source, self.tokenizer)
 
     def blocks(self, batches: int) -> Iterator[list[list[Pick]]]:
-        """The recipe's own batches, so many at a time."""
+        """Yield the recipe's own batches in blocks of `batches`."""
         sizes = {name: len(split) for name, split in self.prepared.train.items()}
         batching = BATCHING[self.recipe.batching.strategy](sizes, self.recipe.batching.batch_size, self.recipe.seed)
         k = 0
@@ -72,7 +72,7 @@ class Work:
 
 
 def by_task(picks: Sequence[Pick]) -> dict[str, list[int]]:
-    """The rows of each task."""
+    """Return the rows of each task."""
     rows: dict[str, list[int]] = {}
     for task, row in picks:
         rows.setdefault(task, []).append(row)
@@ -80,19 +80,19 @@ def by_task(picks: Sequence[Pick]) -> dict[str, list[int]]:
 
 
 def load_work(recipe: Path, changes: Sequence[str]) -> Work:
-    """Read and tokenise what a recipe names."""
+    """Read and tokenise the files of a recipe."""
     if not DATA.is_dir():
-        raise SystemExit(f"the data folder {DATA} is absent: set MANYHEADS_DATA to the course's files")
+        raise SystemExit(f"the data folder {DATA} is missing; set MANYHEADS_DATA to the folder of the course's files")
     loaded = load_recipe(recipe, [f"data_dir={DATA}", "device=cpu", *changes])
     data = read_tasks(loaded, lambda *_, **__: None)
-    settled = settle(loaded, [each.task for each in data], use_threads(loaded))
+    settled = resolve_recipe(loaded, [each.task for each in data], use_threads(loaded))
     source = resolve(settled.encoder, Path.cwd())
     tokenizer = Tokenizer.load(source.folder)
     return Work(settled, tokenise_tasks(data, tokenizer), source, tokenizer)
 
 
 def shuffled_batches(block: Sequence[Sequence[Pick]], seed: int) -> list[list[Pick]]:
-    """The block's examples in random batches, tasks mixed: what a trainer's own sampler makes."""
+    """Return the block's examples in random batches with mixed tasks, like a trainer's own sampler."""
     picks = [pick for batch in block for pick in batch]
     order = np.random.default_rng(seed).permutation(len(picks))
     size = max(map(len, block))
@@ -100,7 +100,7 @@ def shuffled_batches(block: Sequence[Sequence[Pick]], seed: int) -> list[list[Pi
 
 
 def grouped_batches(block: Sequence[Sequence[Pick]], work: Work, seed: int) -> list[list[Pick]]:
-    """The block's examples sorted by length into batches, the batches in random order: length grouping at its best."""
+    """Return batches of the block's examples sorted by length, in random order: the best case of length grouping."""
     picks = [pick for batch in block for pick in batch]
     order = np.argsort(work.tokens(picks), kind="stable")
     size = max(map(len, block))

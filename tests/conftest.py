@@ -1,4 +1,4 @@
-"""What many tests share: a tiny encoder of BERT's shape, small recipes on the demo corpus, and a trained run."""
+"""Shared fixtures: a tiny BERT encoder, a small recipe on the demo corpus, and a trained run."""
 
 from __future__ import annotations
 
@@ -64,18 +64,18 @@ learning_rate = 1e-3
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--record-golden", action="store_true", help="write the golden losses anew in place of comparing")
+    parser.addoption("--record-golden", action="store_true", help="write the golden losses instead of comparing them")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test reads or fills the user's cache; subprocesses inherit this."""
+    """Use a temporary cache instead of the user's, also in subprocesses."""
     os.environ["MANYHEADS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in the hub's layout: 2 layers, 32 wide, random weights with its own pooler, the demo corpus's words."""
+    """An encoder folder: 2 layers of width 32, random weights, a pooler, the words of the demo corpus."""
     folder = tmp_path_factory.mktemp("tiny-encoder")
     words = {word for file in CORPUS.glob("*.tsv") for word in file.read_text().lower().replace("\t", " ").split()}
     pieces = sorted(
@@ -107,7 +107,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_recipe(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three tasks of the demo corpus (one text, a cross-encoded pair, a bi-encoded pair), 24 steps, two evaluations."""
+    """A recipe of three tasks (one text, a cross-encoded pair, a bi-encoded pair), 24 steps and two evaluations."""
     file = tmp_path_factory.mktemp("recipe") / "tiny.toml"
     file.write_text(RECIPE.format(encoder=tiny_encoder, corpus=CORPUS))
     return file
@@ -115,5 +115,5 @@ def tiny_recipe(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def trained(tiny_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> manyheads.Run:
-    """A finished run of the tiny recipe. Tests read it and change nothing in it."""
+    """A finished run of the tiny recipe. Tests must not change it."""
     return manyheads.train(tiny_recipe, tmp_path_factory.mktemp("runs") / "trained")

@@ -15,7 +15,7 @@ from benchmarks.work import Pick, Work
 
 
 class PairTrainer:
-    """It tokenises as it goes, as it always does; batches are random."""
+    """Trains on random batches. It tokenises during training, which is its normal behaviour."""
 
     def __init__(self, work: Work) -> None:
         (data,) = work.prepared.data
@@ -32,7 +32,7 @@ class PairTrainer:
         )
 
     def train(self, block: Sequence[Sequence[Pick]], seed: int) -> float:
-        """Seconds for the block, the trainer's own start left out."""
+        """Train on a block. Return the seconds without the trainer's start-up."""
         rows = [row for batch in block for _, row in batch]
         first, second = self.examples.texts
         pairs = Dataset.from_dict(
@@ -72,7 +72,7 @@ class PairTrainer:
         return clock.seconds
 
     def evaluate(self, picks: Sequence[Pick]) -> float:
-        """Seconds for the outputs of dev pairs, 64 at a time; it tokenises them and sorts them by length."""
+        """Tokenise dev pairs, sort them by length and compute their outputs in batches of 64. Return the seconds."""
         pairs = self.work.dev_texts(picks)
         started = time.perf_counter()
         self.model.predict(pairs, batch_size=64, show_progress_bar=False)

@@ -1,4 +1,4 @@
-"""manyheads: its own stepper, over its own batches."""
+"""manyheads: its own stepper on its own batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from manyheads.recipe.build import build_model, make_optimizer, make_stepper
 
 
 class Ours:
-    """What `manyheads train` does with a batch, assembling it included."""
+    """Trains as `manyheads train` does, including the assembly of batches."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
@@ -25,7 +25,7 @@ class Ours:
         self.step = 0
 
     def train(self, block: Sequence[Sequence[Pick]], seed: int) -> float:
-        """Seconds for the block."""
+        """Train on a block and return the seconds."""
         del seed
         started = time.perf_counter()
         for picks in block:
@@ -34,7 +34,7 @@ class Ours:
         return time.perf_counter() - started
 
     def evaluate(self, picks: Sequence[Pick]) -> float:
-        """Seconds for the outputs of dev examples; where the recipe has one task, tokenising them included."""
+        """Compute the outputs of dev examples and return the seconds. With one task they include tokenising."""
         store = self.work.prepared.store
         splits = {task: self.work.prepared.dev[task].take(np.array(rows)) for task, rows in by_task(picks).items()}
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The padded model that other programs train: transformers' own, with the same heads, losses, weights and dropouts."""
+"""The padded model of the other programs: transformers' own, with the same heads, losses, weights and dropouts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from manyheads.model.multitask import build_head
 
 
 class PaddedModel(nn.Module):
-    """A padded encoder with a head for each task; its forward gives what transformers' Trainer asks for."""
+    """A padded encoder with one head per task. Its forward returns what transformers' Trainer needs."""
 
     def __init__(self, work: Work) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class PaddedModel(nn.Module):
         self.heads = nn.ModuleDict({name: build_head(task, config.hidden_size) for name, task in self.tasks.items()})
 
     def forward(self, parts: Sequence[Part], **inputs: Tensor) -> dict[str, Any]:
-        """The weighted loss of a padded batch, and each part's outputs."""
+        """Return the weighted loss of a padded batch and the outputs."""
         vectors = self.encoder(**inputs).pooler_output
         losses, outputs = [], []
         for part in parts:
@@ -47,7 +47,7 @@ class PaddedModel(nn.Module):
 
 
 def padded(batch: Batch) -> dict[str, Any]:
-    """A flat batch as the keyword arguments of PaddedModel, every sequence padded to the longest."""
+    """Convert a flat batch to arguments of PaddedModel. Every sequence is padded to the longest."""
     lengths = torch.from_numpy(batch.offsets).diff()
     mask = torch.arange(batch.max_length)[None] < lengths[:, None]
 

@@ -1,4 +1,4 @@
-"""The plain loop: padded batches of the recipe's own strategy, sdpa attention, fused AdamW, nothing else."""
+"""The plain loop: padded batches of the recipe's own strategy, sdpa attention and fused AdamW."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.work import Pick, Work
 
 
 class Plain:
-    """Trains on the very batches that manyheads trains on."""
+    """Trains on the same batches as manyheads."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
@@ -21,7 +21,7 @@ class Plain:
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=work.recipe.training.learning_rate, fused=True)
 
     def train(self, block: Sequence[Sequence[Pick]], seed: int) -> float:
-        """Seconds for the block."""
+        """Train on a block and return the seconds."""
         del seed
         started = time.perf_counter()
         for picks in block:
@@ -32,7 +32,7 @@ class Plain:
         return time.perf_counter() - started
 
     def evaluate(self, picks: Sequence[Pick]) -> float:
-        """Seconds for the outputs of dev examples, in the files' order, 64 at a time."""
+        """Compute the outputs of dev examples, in the files' order in batches of 64, and return the seconds."""
         started = time.perf_counter()
         self.model.eval()
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""transformers' Trainer at its best settings here: sdpa, fused AdamW, no logging, no saving, nothing to report."""
+"""transformers' Trainer with its fastest settings: sdpa, fused AdamW, no logging, no saving, no reporting."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ class Clock(TrainerCallback):
         self.last = 0.0
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
-        """Note the first step's beginning."""
+        """Record the time at which the first step begins."""
         self.first = time.perf_counter() if self.first is None else self.first
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
-        """Note a step's end."""
+        """Record the time at which a step ends."""
         self.last = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """What lies between."""
+        """The time between both."""
         return self.last - (self.first or self.last)
 
 
 class HubTrainer:
-    """Random batches, or `grouped`: sorted by length over the whole block, as its length sampler would.
+    """Trains on random batches, or if `grouped` on batches sorted by length over the whole block, like its own sampler.
 
-    The order is made beforehand and read in sequence, so that both ways train on a block's very examples.
+    The order is made in advance and read in sequence, so that both ways train on the examples of the block.
     """
 
     def __init__(self, work: Work, *, grouped: bool) -> None:
@@ -57,7 +57,7 @@ class HubTrainer:
         self.model = PaddedModel(work)
 
     def train(self, block: Sequence[Sequence[Pick]], seed: int) -> float:
-        """Seconds for the block, the Trainer's own start left out."""
+        """Train on a block. Return the seconds without the Trainer's start-up."""
         batches = grouped_batches(block, self.work, seed) if self.grouped else shuffled_batches(block, seed)
         clock = Clock()
         with tempfile.TemporaryDirectory() as folder:
@@ -72,7 +72,7 @@ class HubTrainer:
         return clock.seconds
 
     def evaluate(self, picks: Sequence[Pick]) -> float:
-        """Seconds for the outputs of dev examples, 64 at a time, sorted by length where training is grouped."""
+        """Compute the outputs of dev examples in batches of 64, sorted by length if `grouped`. Return the seconds."""
         started = time.perf_counter()
         if self.grouped:
             tokens = self.work.tokens(picks, "dev")

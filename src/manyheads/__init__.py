@@ -1,8 +1,8 @@
-"""One shared text encoder, many tasks: train it on all of them at once, and know what the numbers are worth.
+"""Train one shared text encoder on many tasks at once, and measure what each training choice is worth.
 
-The public surface: `train(recipe) -> Run`, `pretrain(recipe) -> Pretrained`, `run_study(file) -> Table`,
-`load(run) -> Predictor`, their results' types, and the errors. Names are imported when they are first used, so that
-`import manyheads` is instant.
+The public names are the functions `train(recipe) -> Run`, `pretrain(recipe) -> Pretrained`,
+`run_study(file) -> Table` and `load(run) -> Predictor`, the types that they return, and the error `ManyheadsError`.
+They are imported when they are first used, so `import manyheads` is fast.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in ("load", "Predictor"):
-        # Not through api: these two work without torch.
+        # manyheads.api imports torch. These two names work without it.
         import manyheads.inference.load
 
         return getattr(manyheads.inference.load, name)

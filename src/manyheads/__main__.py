@@ -1,4 +1,4 @@
-"""`python -m manyheads`: the command line, for launchers that take a module."""
+"""Run the command line as `python -m manyheads`, for launchers that start a module."""
 
 from manyheads.cli.main import main
 

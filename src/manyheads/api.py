@@ -1,4 +1,4 @@
-"""The public Python functions: `manyheads.train`, `pretrain`, `run_study` and `load` are these."""
+"""The public functions `manyheads.train`, `pretrain`, `run_study` and `load`."""
 
 from __future__ import annotations
 
@@ -34,19 +34,29 @@ def train(
 ) -> Run:
     """Train one model on all tasks of a recipe.
 
+    A finished run folder is not trained again if `resume` is true: its results are returned.
+
     Args:
-        recipe: a recipe file, or a loaded recipe.
-        out: the run folder; by default `runs/<the recipe file's name>`.
-        changes: overrides as on the command line, `"training.epochs=3"`.
-        resume: go on from the folder's last checkpoint.
-        listeners: functions that are told every event, `listener(event, **fields)`.
+        recipe: A recipe file, or a loaded recipe.
+        out: The run folder. Default: `runs/NAME` for a recipe file `NAME.toml`. Required for a loaded recipe.
+        changes: Overrides of the recipe file as on the command line, for example `["training.epochs=3"]`. They have
+            no effect on a loaded recipe.
+        resume: Resume from the last checkpoint in the run folder. Without a checkpoint, training starts from the
+            beginning. If false, an existing run folder is an error.
+        listeners: Functions that are called as `listener(event, **fields)` for every event.
+
+    Returns:
+        The finished run. `run.folder` is the run folder, `run.results` is the content of its results.json.
 
     Raises:
-        ManyheadsError: the recipe, the data, the encoder or the folder cannot be used; the message says why.
+        ManyheadsError: The recipe, the data, the encoder or the run folder cannot be used.
+        TypeError: `recipe` is a loaded recipe and `out` is missing.
+        Interrupted: SIGINT or SIGTERM stopped the run after a checkpoint. The class is
+            `manyheads.training.stop.Interrupted`, a `BaseException`.
     """
     if isinstance(recipe, Recipe):
         if out is None:
-            raise TypeError("train() needs `out` where the recipe is not a file")
+            raise TypeError("train() requires `out` if the recipe is not a file")
         return train_recipe(recipe, Path(out), resume=resume, listeners=listeners)
     file = Path(recipe)
     folder = Path("runs") / file.stem if out is None else Path(out)
@@ -60,16 +70,26 @@ def pretrain(
     changes: Sequence[str] = (),
     listeners: Sequence[Listener] = (),
 ) -> Pretrained:
-    """Pretrain a recipe's encoder on its tasks' texts, as its `[pretraining]` table says, or take it from the cache.
+    """Pretrain the encoder of a recipe on the texts of its tasks.
+
+    The `[pretraining]` table of the recipe sets the options. An encoder that is already in the cache is not
+    pretrained again. A call that was interrupted resumes when it is repeated.
 
     Args:
-        recipe: a recipe file, or a loaded recipe.
-        out: a new folder to copy the encoder to; by default it stays in the cache.
-        changes: overrides as on the command line, `"pretraining.epochs=3"`.
-        listeners: functions that are told every event, `listener(event, **fields)`.
+        recipe: A recipe file, or a loaded recipe.
+        out: A new or empty folder to copy the encoder to. Default: the encoder is in the cache only.
+        changes: Overrides of the recipe file as on the command line, for example `["pretraining.epochs=3"]`. They
+            have no effect on a loaded recipe.
+        listeners: Functions that are called as `listener(event, **fields)` for every event.
+
+    Returns:
+        The pretrained encoder, with its key in the cache, its folder, and a summary of the pretraining.
 
     Raises:
-        ManyheadsError: the recipe, the data, the encoder or the folder cannot be used; the message says why.
+        ManyheadsError: The recipe has no `[pretraining]` table, or the recipe, the data, the encoder or the folder
+            cannot be used.
+        Interrupted: SIGINT or SIGTERM stopped pretraining after a checkpoint. The class is
+            `manyheads.training.stop.Interrupted`, a `BaseException`.
     """
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), changes)
     return pretrain_recipe(loaded, None if out is None else Path(out), listeners=listeners)
@@ -83,26 +103,31 @@ def run_study(
     changes: Sequence[str] = (),
     notify: Notify | None = None,
 ) -> Table:
-    """Run what is missing of a study in processes of this machine, write its table, and return it.
+    """Run the missing runs of a study in processes of this machine, and write its table.
+
+    Finished runs are kept. Runs that failed are not repeated.
 
     Args:
-        file: the study file.
-        out: the study's folder; by default `runs/<the study file's name>`.
-        jobs: runs side by side; by default cores / threads a run.
-        changes: overrides of every row's recipe, `"training.epochs=1"`.
-        notify: a function that is told what happens to each cell, `notify(event, row=..., seed=..., **fields)`.
+        file: The study file.
+        out: The folder of the study. Default: `runs/NAME` for a study file `NAME.toml`.
+        jobs: Number of runs at a time. Default: cores of this machine / threads per run.
+        changes: Overrides of the recipe of every row, for example `["training.epochs=1"]`.
+        notify: A function that is called as `notify(event, row=..., seed=..., **fields)` for every event of a run.
+
+    Returns:
+        The table of the study.
 
     Raises:
-        ManyheadsError: the study or its base cannot be used, or the folder holds other runs.
-        RuntimeError: a signal stopped the study; the same call goes on from there.
+        ManyheadsError: The study file or its base recipe cannot be used, or the folder contains other runs.
+        RuntimeError: A signal stopped the study. The same call resumes it.
     """
     plan = load_study(file, changes)
     folder = Path("runs") / plan.file.stem if out is None else Path(out)
     runner = local_runner(plan, jobs or default_jobs(plan, 0), 0)
-    if not run_cells(plan, folder, runner, notify or _nobody, survey(plan, folder)):
+    if not run_cells(plan, folder, runner, notify or _ignore, survey(plan, folder)):
         raise RuntimeError(f"the study in {folder} was stopped")
     return write_table(plan, folder)
 
 
-def _nobody(event: str, **fields: object) -> None:
-    """Nobody is told."""
+def _ignore(event: str, **fields: object) -> None:
+    """Ignore the event."""

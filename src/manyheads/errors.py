@@ -1,4 +1,4 @@
-"""What the user did, where, and the way out: every error a user can cause is one of these."""
+"""The errors that a user can cause. Each names what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Iterable
 
 
 class ManyheadsError(Exception):
-    """A mistake or a limit that the user can do something about.
+    """A mistake or a limit that the user can correct. The base class of all errors below.
 
-    The message is built from parts, so that no part is forgotten: `what` is wrong, `where` it stands
-    (`file:line`, a key, a column), what was `found`, what is `allowed`, and what to do (`hint`).
+    Args:
+        what: What is wrong, as a short statement.
+        where: The place: `file:line`, a key, a column, a folder.
+        found: The value that was found there.
+        allowed: The values that are allowed.
+        hint: What to do.
     """
 
     def __init__(
@@ -43,35 +47,35 @@ class ManyheadsError(Exception):
 
 
 class RecipeError(ManyheadsError):
-    """A recipe (or an override of it) that cannot be understood or cannot work."""
+    """A recipe, or an override of it, is invalid or cannot work."""
 
 
 class DataError(ManyheadsError):
-    """A data file that is missing, empty, or has rows that cannot be used."""
+    """A data file is missing, empty, or has rows that cannot be used."""
 
 
 class EncoderError(ManyheadsError):
-    """An encoder that cannot be found, verified or run."""
+    """An encoder cannot be found, verified or run."""
 
 
 class RunError(ManyheadsError):
-    """A run folder that exists, is in use, is incomplete or belongs to another recipe."""
+    """A run folder already exists, is in use, is incomplete or belongs to another recipe."""
 
 
 class TrainingError(ManyheadsError):
-    """Training that cannot go on: a loss that is not finite, for one."""
+    """Training cannot continue, for example because a loss is not finite."""
 
 
 class BundleError(ManyheadsError):
-    """A saved model that is changed, truncated or foreign."""
+    """A saved model was changed, is truncated or was not written by manyheads."""
 
 
 class ServeError(ManyheadsError):
-    """A server that cannot start: an address in use, an option out of range."""
+    """A server cannot start, for example because its address is in use or an option is out of range."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that is most like `name`, or None where nothing is alike."""
+    """Return the name in `names` that is most similar to `name`, or None if no name is similar."""
     names = list(names)
     lowered = {candidate.lower(): candidate for candidate in names}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
@@ -79,6 +83,6 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str | None:
-    """The hint "did you mean 'x'?", or None where nothing is alike."""
-    found = nearest(name, names)
-    return f"did you mean '{found}'?" if found else None
+    """Return the hint "did you mean 'x'?", or None if no name is similar."""
+    suggestion = nearest(name, names)
+    return f"did you mean '{suggestion}'?" if suggestion else None

@@ -1,3 +1,3 @@
-"""The version, where everything may read it."""
+"""The version of manyheads."""
 
 __version__ = "0.4.0"

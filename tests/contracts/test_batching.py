@@ -25,7 +25,7 @@ def listed(batching: Batching, k: int) -> Listed:
 
 @settings(deadline=None, max_examples=60)
 @given(SIZES, st.integers(1, 10), st.integers(0, 2**40))
-def test_a_batch_is_of_examples_that_exist_and_not_over_the_size(
+def test_a_batch_has_existing_examples_and_at_most_the_batch_size(
     name: str, sizes: dict[str, int], batch_size: int, seed: int
 ) -> None:
     batching = BATCHING[name](sizes, batch_size, seed)
@@ -44,7 +44,7 @@ def test_a_batch_is_of_examples_that_exist_and_not_over_the_size(
 
 @settings(deadline=None, max_examples=40)
 @given(SIZES, st.integers(1, 10), st.integers(0, 9), st.randoms(use_true_random=False))
-def test_batch_k_is_the_same_in_any_order_of_calls_and_of_a_fresh_object(
+def test_batch_k_is_the_same_in_any_order_of_calls_and_for_a_new_object(
     name: str, sizes: dict[str, int], batch_size: int, seed: int, order: random.Random
 ) -> None:
     batching = BATCHING[name](sizes, batch_size, seed)
@@ -58,7 +58,7 @@ def test_batch_k_is_the_same_in_any_order_of_calls_and_of_a_fresh_object(
 
 @settings(deadline=None, max_examples=60)
 @given(SIZES, st.integers(1, 10), st.integers(0, 9))
-def test_an_epoch_gives_every_task_the_batches_that_its_examples_fill(
+def test_an_epoch_has_the_batches_that_the_examples_of_each_task_fill(
     name: str, sizes: dict[str, int], batch_size: int, seed: int
 ) -> None:
     batching = BATCHING[name](sizes, batch_size, seed)
@@ -81,7 +81,7 @@ def test_seeds_and_epochs_differ(name: str) -> None:
     assert all(left != right for number, left in enumerate(epochs) for right in epochs[:number])
 
 
-def test_what_the_caller_does_with_a_batch_changes_no_other(name: str) -> None:
+def test_changing_a_batch_does_not_change_another_one(name: str) -> None:
     batching = BATCHING[name]({"a": 40}, 5, 0)
     before = listed(batching, 2)
     for _, examples in batching.batch(2):
@@ -89,7 +89,7 @@ def test_what_the_caller_does_with_a_batch_changes_no_other(name: str) -> None:
     assert listed(batching, 2) == before
 
 
-def test_the_sizes_given_are_read_once(name: str) -> None:
+def test_later_changes_of_the_sizes_have_no_effect(name: str) -> None:
     sizes = {"a": 12, "b": 7}
     batching = BATCHING[name](sizes, 5, 0)
     before = listed(batching, 1)

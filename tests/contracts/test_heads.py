@@ -1,4 +1,4 @@
-"""Every head on the menu, for every kind and every loss that fits: a new head is tested by being listed."""
+"""The contract of heads, for every kind and every loss that fits. A head on the menu is tested automatically."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _vectors(head: str, examples: int) -> list[Tensor]:
 
 @every_case
 @pytest.mark.parametrize("examples", [1, 5])
-def test_outputs_have_the_shape_of_the_kind_and_decode(head: str, kind: Kind, loss: str, examples: int) -> None:
+def test_outputs_have_the_shape_of_the_kind_and_can_be_decoded(head: str, kind: Kind, loss: str, examples: int) -> None:
     outputs = _build(head, kind, loss)(*_vectors(head, examples))
     assert outputs.shape == (examples, kind.outputs(loss))
     found = kind.decode(outputs.detach().numpy())
@@ -56,7 +56,7 @@ def test_the_gradient_reaches_every_parameter_and_every_vector(head: str, kind: 
 
 
 @every_case
-def test_each_example_has_outputs_of_its_own(head: str, kind: Kind, loss: str) -> None:
+def test_the_outputs_of_an_example_do_not_depend_on_other_examples(head: str, kind: Kind, loss: str) -> None:
     module, vectors = _build(head, kind, loss).eval(), _vectors(head, 5)
     together = module(*vectors)
     alone = torch.cat([module(*(vector[row : row + 1] for vector in vectors)) for row in range(5)])
@@ -64,7 +64,7 @@ def test_each_example_has_outputs_of_its_own(head: str, kind: Kind, loss: str) -
 
 
 @every_case
-def test_evaluation_is_deterministic_and_is_training_without_dropout(head: str, kind: Kind, loss: str) -> None:
+def test_evaluation_is_deterministic_and_equals_training_without_dropout(head: str, kind: Kind, loss: str) -> None:
     vectors = _vectors(head, 5)
     dropping, plain = _build(head, kind, loss, dropout=0.5), _build(head, kind, loss, dropout=0.0)
     assert not torch.equal(dropping.train()(*vectors), dropping(*vectors))
@@ -74,7 +74,7 @@ def test_evaluation_is_deterministic_and_is_training_without_dropout(head: str, 
 
 
 @every_case
-def test_the_state_goes_over_to_a_new_head(head: str, kind: Kind, loss: str) -> None:
+def test_the_state_can_be_loaded_into_a_new_head(head: str, kind: Kind, loss: str) -> None:
     module, other, vectors = _build(head, kind, loss), _build(head, kind, loss), _vectors(head, 5)
     for parameter in other.parameters():
         nn.init.zeros_(parameter)
@@ -84,7 +84,7 @@ def test_the_state_goes_over_to_a_new_head(head: str, kind: Kind, loss: str) -> 
 
 
 @every_case
-def test_a_few_updates_fit_a_handful_of_examples_better(head: str, kind: Kind, loss: str) -> None:
+def test_a_few_updates_lower_the_loss_of_a_few_examples(head: str, kind: Kind, loss: str) -> None:
     module, vectors = _build(head, kind, loss), [vector.detach() for vector in _vectors(head, 5)]
     targets = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0])
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-2)
@@ -105,7 +105,7 @@ def test_the_default_loss_is_one_of_the_kinds(head: str, kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_regressions_give_unit_scores(head: str) -> None:
+def test_regressions_give_scores_from_0_to_1(head: str) -> None:
     outputs = _build(head, Regression(0, 5), "mse")(*(100 * vector for vector in _vectors(head, 50)))
     low = -1.0 if head == "b2" else 0.0
     assert outputs.min() >= low - 1e-6

@@ -1,4 +1,4 @@
-"""Every kind on the menu keeps the promises of `Kind`: a new one is tested by being listed here with an instance."""
+"""The contract of `Kind`. Every kind on the menu needs an instance here."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ CASES = [pytest.param(kind, cells, id=repr(kind)) for kind, cells in INSTANCES]
 LOSS_CASES = [pytest.param(kind, loss, id=f"{kind!r}-{loss}") for kind, _ in INSTANCES for loss in kind.losses]
 
 
-def test_every_kind_of_the_menu_is_tried_here_under_its_own_name() -> None:
+def test_every_kind_of_the_menu_has_an_instance_here() -> None:
     assert {kind.name for kind, _ in INSTANCES} == set(KINDS)
     assert all(isinstance(kind, KINDS[kind.name]) for kind, _ in INSTANCES)
 
 
 @pytest.mark.parametrize(("kind", "cells"), CASES)
-def test_labels_or_a_range(kind: Kind, cells: list[object]) -> None:
+def test_a_kind_has_either_labels_or_a_range(kind: Kind, cells: list[object]) -> None:
     del cells
     assert (kind.labels is None) != (kind.value_range is None)
 
 
 @pytest.mark.parametrize(("kind", "cells"), CASES)
-def test_losses_and_metrics_stand_on_their_menus_and_the_default_metric_is_primary(
+def test_losses_and_metrics_are_on_their_menus_and_the_default_metric_is_primary(
     kind: Kind, cells: list[object]
 ) -> None:
     del cells
@@ -49,7 +49,7 @@ def test_losses_and_metrics_stand_on_their_menus_and_the_default_metric_is_prima
 
 
 @pytest.mark.parametrize(("kind", "cells"), CASES)
-def test_a_target_is_presented_as_it_reads_and_fits_json(kind: Kind, cells: list[object]) -> None:
+def test_a_presented_target_is_parsed_as_the_same_target_also_after_json(kind: Kind, cells: list[object]) -> None:
     for cell in cells:
         target = kind.parse(cell)
         presented = kind.present(target)
@@ -59,7 +59,7 @@ def test_a_target_is_presented_as_it_reads_and_fits_json(kind: Kind, cells: list
 
 @pytest.mark.parametrize(("kind", "cells"), CASES)
 @pytest.mark.parametrize("cell", [None, "", " ", float("nan"), "no such label", "inf", 1e9, [1]])
-def test_what_is_no_label_is_refused_with_a_reason(kind: Kind, cells: list[object], cell: object) -> None:
+def test_an_invalid_label_is_refused_with_a_reason(kind: Kind, cells: list[object], cell: object) -> None:
     del cells
     with pytest.raises(LabelError, match="label"):
         kind.parse(cell)
@@ -67,7 +67,7 @@ def test_what_is_no_label_is_refused_with_a_reason(kind: Kind, cells: list[objec
 
 @pytest.mark.parametrize(("kind", "loss"), LOSS_CASES)
 @pytest.mark.parametrize("examples", [0, 1, 5])
-def test_outputs_of_each_loss_decode(kind: Kind, loss: str, examples: int) -> None:
+def test_outputs_of_each_loss_can_be_decoded(kind: Kind, loss: str, examples: int) -> None:
     outputs = np.random.default_rng(0).uniform(0, 1, (examples, kind.outputs(loss))).astype(np.float32)
     found = kind.decode(outputs)
     assert found.values.shape == (examples,)

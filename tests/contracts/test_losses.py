@@ -1,4 +1,4 @@
-"""Every loss on the menu, under every kind that lists it."""
+"""The contract of losses, for every kind that lists them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def test_every_loss_of_the_menu_fits_some_kind() -> None:
 
 @pytest.mark.parametrize(("kind", "loss"), CASES)
 @pytest.mark.parametrize("examples", [1, 6])
-def test_one_finite_loss_an_example_and_each_from_its_own_outputs(kind: Kind, loss: str, examples: int) -> None:
+def test_every_example_has_one_finite_loss_that_depends_only_on_its_outputs(
+    kind: Kind, loss: str, examples: int
+) -> None:
     outputs, targets = _drawn(kind, loss, examples)
     losses = LOSSES[loss](outputs, targets, value_range=kind.value_range)
     assert losses.shape == (examples,)
@@ -51,7 +53,7 @@ def test_following_the_gradient_lowers_the_loss(kind: Kind, loss: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "loss"), [case for case in CASES if "Classification" in str(case.id)])
-def test_class_weights_of_one_change_nothing_and_of_zero_take_a_class_out(kind: Kind, loss: str) -> None:
+def test_class_weights_of_one_change_nothing_and_zero_removes_a_class(kind: Kind, loss: str) -> None:
     outputs, targets = _drawn(kind, loss, 6)
     plain = LOSSES[loss](outputs, targets)
     weights = torch.ones(len(kind.labels or ()))
@@ -63,7 +65,7 @@ def test_class_weights_of_one_change_nothing_and_of_zero_take_a_class_out(kind: 
 
 
 @pytest.mark.parametrize(("kind", "loss"), [case for case in CASES if "Regression" in str(case.id)])
-def test_a_value_that_is_hit_costs_nothing(kind: Kind, loss: str) -> None:
+def test_a_perfect_value_has_no_loss(kind: Kind, loss: str) -> None:
     low, high = kind.value_range or (0.0, 1.0)
     targets = torch.tensor([low, high, (low + high) / 2])
     losses = LOSSES[loss](torch.tensor([[0.0], [1.0], [0.5]]), targets, value_range=(low, high))

@@ -1,4 +1,4 @@
-"""Every name on a menu can be written in a recipe: a new strategy is tested by being listed."""
+"""Every name on a menu can be used in a recipe. A strategy on a menu is tested automatically."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_kinds_of_a_recipe_are_those_of_the_menu() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("head", HEADS)
-def test_every_head_fits_every_kind_where_it_can_read_the_texts(head: str, kind: str) -> None:
+def test_every_head_fits_every_kind_with_texts_that_it_can_read(head: str, kind: str) -> None:
     for reads, texts in TEXTS.items():
         task = {"kind": kind, "head": head, **SPACES[kind], **texts}
         assert bool(_faults(task)) == (reads != HEADS[head].reads), reads
@@ -55,5 +55,5 @@ def test_every_loss_fits_some_kind(loss: str) -> None:
         *(("training", "weighting", name) for name in WEIGHTING),
     ],
 )
-def test_every_strategy_can_be_named(table: str, key: str, name: str) -> None:
+def test_every_strategy_can_be_used_in_a_recipe(table: str, key: str, name: str) -> None:
     assert _faults({}, **{table: {key: name}}) == []

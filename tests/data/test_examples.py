@@ -1,4 +1,4 @@
-"""Examples: usable rows as columns, and every other row with file, line and reason."""
+"""Examples: usable rows as columns, and every bad row with file, line and reason."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PAIR = dataclasses.replace(SINGLE, text=("left", "right"), pair="cross")
 SCORE = dataclasses.replace(SINGLE, kind=Regression(0, 5), loss="mse", metric="pearson")
 
 MIXED = 'id,text,label\na,fine,good\nb,,bad\nc,  ,good\nd,dull,\ne,odd,goood\nf,"open,bad\ng,short\nh,awful,bad\n'
-"""Two usable rows, the first and the last, and one of each fault between."""
+"""Two usable rows, the first and the last. The rows between them have one fault each."""
 
 
 def write(folder: Path, content: str, name: str = "file.csv") -> Source:
@@ -57,13 +57,13 @@ def test_rows_become_columns(tmp_path: Path) -> None:
     assert examples.ids == ["1", "2"]
 
 
-def test_texts_are_kept_as_they_stand(tmp_path: Path) -> None:
+def test_texts_are_not_changed(tmp_path: Path) -> None:
     text = '  two  spaces,\n"quotes" and an end '
     source = write(tmp_path, json.dumps({"text": text, "label": "good"}), "file.jsonl")
     assert read(SINGLE, source).texts == ([text],)
 
 
-def test_every_fault_is_told_with_its_line(tmp_path: Path) -> None:
+def test_every_fault_is_reported_with_its_line(tmp_path: Path) -> None:
     source = write(tmp_path, MIXED)
     examples, bad = read_examples(SINGLE, source, on_bad_rows="skip", labelled=True)
     assert examples.ids == ["a", "h"]
@@ -79,7 +79,7 @@ def test_every_fault_is_told_with_its_line(tmp_path: Path) -> None:
     assert reasons[8] == "2 fields where the header has 3"
 
 
-def test_an_error_lists_every_bad_row_of_a_few(tmp_path: Path) -> None:
+def test_an_error_lists_all_of_a_few_bad_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(SINGLE, write(tmp_path, MIXED))
     message = str(caught.value)
@@ -89,7 +89,7 @@ def test_an_error_lists_every_bad_row_of_a_few(tmp_path: Path) -> None:
     assert "more" not in message
 
 
-def test_an_error_lists_the_first_ten_of_many_and_counts_all(tmp_path: Path) -> None:
+def test_an_error_lists_the_first_ten_bad_rows_and_counts_all(tmp_path: Path) -> None:
     source = write(tmp_path, "text,label\nfine,good\n" + "x,\n" * 13)
     with pytest.raises(DataError) as caught:
         read(SINGLE, source)
@@ -125,11 +125,11 @@ def test_values_outside_the_range_are_bad(tmp_path: Path, cell: str, reason: str
     [
         (None, "is missing"),
         ("NaN", "is missing"),
-        (["a"], "is no text but a list"),
-        ({"a": 1}, "is no text but a dict"),
+        (["a"], "is a list and not text or a number"),
+        ({"a": 1}, "is a dict and not text or a number"),
     ],
 )
-def test_typed_cells_that_are_no_text_are_bad(tmp_path: Path, cell: object, reason: str) -> None:
+def test_cells_that_are_not_text_are_bad(tmp_path: Path, cell: object, reason: str) -> None:
     line = json.dumps({"text": math.nan if cell == "NaN" else cell, "label": "bad"})
     source = write(tmp_path, '{"text": "fine", "label": "good"}\n' + line, "file.jsonl")
     examples, bad = read_examples(SINGLE, source, on_bad_rows="skip", labelled=True)
@@ -137,7 +137,7 @@ def test_typed_cells_that_are_no_text_are_bad(tmp_path: Path, cell: object, reas
     assert bad == [BadRow(source.name, 2, f"text 'text' {reason}")]
 
 
-def test_a_number_is_a_text_too(tmp_path: Path) -> None:
+def test_a_number_is_read_as_text(tmp_path: Path) -> None:
     source = write(tmp_path, '{"text": 42, "label": "good"}', "file.jsonl")
     assert read(SINGLE, source).texts == (["42"],)
 
@@ -151,7 +151,7 @@ def test_without_labels_every_text_is_an_example(tmp_path: Path) -> None:
     assert np.isnan(empty.targets).tolist() == [True]
 
 
-def test_a_label_that_is_there_must_be_right_even_where_none_is_needed(tmp_path: Path) -> None:
+def test_an_optional_label_must_be_valid_if_it_is_present(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="'nonsense'"):
         read(SINGLE, write(tmp_path, "text,label\none,nonsense\n"), labelled=False)
 
@@ -164,7 +164,7 @@ def test_a_label_that_is_there_must_be_right_even_where_none_is_needed(tmp_path:
         (dataclasses.replace(SINGLE, id="key"), "key", None),
     ],
 )
-def test_a_missing_column_is_named_with_those_there_are(
+def test_a_missing_column_is_reported_with_the_existing_ones(
     tmp_path: Path, task: Task, missing: str, hint: str | None
 ) -> None:
     source = write(tmp_path, "text,label\nfine,good\n")
@@ -176,52 +176,52 @@ def test_a_missing_column_is_named_with_those_there_are(
 
 
 @pytest.mark.parametrize("on_bad_rows", ["error", "skip"])
-def test_a_header_alone_is_an_error(tmp_path: Path, on_bad_rows: str) -> None:
+def test_a_file_with_only_a_header_is_an_error(tmp_path: Path, on_bad_rows: str) -> None:
     with pytest.raises(DataError, match="no usable rows"):
         read_examples(SINGLE, write(tmp_path, "text,label\n"), on_bad_rows=on_bad_rows, labelled=True)
 
 
-def test_bad_rows_alone_are_an_error_that_says_why(tmp_path: Path) -> None:
+def test_a_file_with_only_bad_rows_is_an_error_with_their_reasons(tmp_path: Path) -> None:
     source = write(tmp_path, "text,label\nfine,\n,good\n")
     with pytest.raises(DataError, match="line 2: label is missing; line 3: text 'text' is missing"):
         read_examples(SINGLE, source, on_bad_rows="skip", labelled=True)
 
 
-def test_ids_come_from_the_column_named_else_from_id_else_from_the_row_number(tmp_path: Path) -> None:
+def test_ids_are_read_from_the_named_column_else_from_id_else_are_row_numbers(tmp_path: Path) -> None:
     source = write(tmp_path, "id,key,text,label\nA,k1,fine,good\n,k2,dull,bad\n")
     assert read(dataclasses.replace(SINGLE, id="key"), source).ids == ["k1", "k2"]
     assert read(SINGLE, source).ids == ["A", "2"]
 
 
-def test_row_numbers_count_rows_that_cannot_be_used(tmp_path: Path) -> None:
+def test_row_numbers_count_bad_rows(tmp_path: Path) -> None:
     source = write(tmp_path, "text,label\nx,\nfine,good\n\ndull,bad\n")
     examples, _ = read_examples(SINGLE, source, on_bad_rows="skip", labelled=True)
     assert examples.ids == ["2", "3"]
 
 
-def test_duplicated_ids_are_warned_of(tmp_path: Path) -> None:
+def test_duplicate_ids_give_a_warning(tmp_path: Path) -> None:
     examples = read(SINGLE, write(tmp_path, "id,text,label\na,one,good\nb,two,bad\na,three,bad\n"))
     (warning,) = examples_warnings(examples, SINGLE)
-    assert "1 ids stand more than once (a)" in warning
+    assert "1 id occurs more than once (a)" in warning
 
 
-def test_one_class_alone_is_warned_of(tmp_path: Path) -> None:
+def test_a_single_class_gives_a_warning(tmp_path: Path) -> None:
     examples = read(SINGLE, write(tmp_path, "text,label\none,good\ntwo,good\n"))
     (warning,) = examples_warnings(examples, SINGLE)
-    assert "the one class 'good'" in warning
+    assert "the same class 'good'" in warning
 
 
-def test_one_value_alone_is_warned_of(tmp_path: Path) -> None:
+def test_a_single_value_gives_a_warning(tmp_path: Path) -> None:
     examples = read(SCORE, write(tmp_path, "text,label\none,2\ntwo,2.0\n"))
     (warning,) = examples_warnings(examples, SCORE)
-    assert "the one value 2.0" in warning
+    assert "the same value 2.0" in warning
 
 
-def test_sound_examples_give_no_warning(tmp_path: Path) -> None:
+def test_valid_examples_give_no_warning(tmp_path: Path) -> None:
     assert examples_warnings(read(SINGLE, write(tmp_path, "text,label\none,good\ntwo,bad\n")), SINGLE) == []
 
 
-def test_taking_rows_keeps_the_order_given(tmp_path: Path) -> None:
+def test_taken_rows_have_the_given_order(tmp_path: Path) -> None:
     examples = read(PAIR, write(tmp_path, "left,right,label\na,b,good\nc,d,bad\ne,f,good\n"))
     taken = examples.take(np.array([2, 0]))
     assert taken.ids == ["3", "1"]

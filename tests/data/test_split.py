@@ -1,4 +1,4 @@
-"""Holding out: a share of the rows, the same for every run, equal texts on one side."""
+"""Holding out a share of the rows: the same for every run, with equal texts on one side."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def texts_of(examples: Examples) -> set[tuple[str, ...]]:
 
 @settings(deadline=None, max_examples=200)
 @given(PAIRS, SHARES)
-def test_every_row_goes_to_one_side_in_order_and_equal_texts_together(
+def test_every_row_is_on_one_side_in_order_and_equal_texts_are_together(
     pairs: list[tuple[str, str]], share: float
 ) -> None:
     whole = examples_of(pairs)
@@ -57,7 +57,7 @@ def test_the_share_is_met_to_within_one_group(pairs: list[tuple[str, str]], shar
     assert abs(len(dev) - share * len(pairs)) <= largest + 0.5
 
 
-def test_of_different_texts_exactly_the_share_is_held_out() -> None:
+def test_exactly_the_share_of_different_texts_is_held_out() -> None:
     train, dev = hold_out(examples_of([(str(row), "x") for row in range(200)]), 0.1)
     assert (len(train), len(dev)) == (180, 20)
 
@@ -69,20 +69,20 @@ def test_the_rows_are_drawn_from_the_whole_file_and_are_always_the_same() -> Non
     assert min(rows) < 25 <= max(rows)
 
 
-def test_texts_that_differ_in_outer_blanks_alone_are_equal() -> None:
+def test_texts_that_differ_only_in_outer_blanks_are_equal() -> None:
     whole = examples_of([("a", "x"), (" a ", "x\n"), ("b", "x"), ("b", " x")])
     train, dev = hold_out(whole, 0.5)
     assert {train.texts[0][0].strip(), dev.texts[0][0].strip()} == {"a", "b"}
     assert len(train) == len(dev) == 2
 
 
-def test_the_same_first_text_with_another_second_one_is_another_example() -> None:
+def test_pairs_with_different_second_texts_are_different() -> None:
     train, dev = hold_out(examples_of([("a", "x"), ("a", "y")]), 0.5)
     assert len(train) == len(dev) == 1
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_equal_texts_alone_cannot_be_split(count: int) -> None:
+def test_a_file_with_only_equal_texts_cannot_be_split(count: int) -> None:
     with pytest.raises(DataError, match="too few different texts") as caught:
         hold_out(examples_of([("a", "x")] * count), 0.5)
     assert caught.value.where == "file.csv"

@@ -1,4 +1,4 @@
-"""Texts on the disk are the list that they were written from."""
+"""Texts on the disk are equal to the list that was written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def written(texts: list[str]) -> Strings:
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.text(st.characters(codec=None), max_size=5), max_size=30), st.data())
-def test_texts_come_back_as_they_were(texts: list[str], data: st.DataObject) -> None:
+def test_texts_are_read_back_unchanged(texts: list[str], data: st.DataObject) -> None:
     found = written(texts)
     assert (len(found), list(found), found) == (len(texts), texts, texts)
     places = data.draw(st.lists(st.integers(0, len(texts) - 1), max_size=10)) if texts else []
@@ -44,7 +44,7 @@ def test_texts_of_several_blocks() -> None:
 
 
 @pytest.mark.parametrize("place", [3, -4])
-def test_a_place_that_is_not_there_is_an_error(place: int) -> None:
+def test_an_index_out_of_range_is_an_error(place: int) -> None:
     with pytest.raises(IndexError):
         written(["a", "b", "c"])[place]
     with pytest.raises(IndexError):

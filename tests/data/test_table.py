@@ -1,4 +1,4 @@
-"""Tables: a file's content is parsed once for a task, and anew when anything that matters is another."""
+"""Tables: the content of a file is parsed once per task, and again only if something relevant changes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CONTENT = "text,label,other\none,1,x\ntwo,,y\nthree,0,z\n"
 
 
 class Counting(Delimited):
-    """Counts how often its rows are gone through."""
+    """A source that counts how often its rows are read."""
 
     readings = 0
 
@@ -44,7 +44,7 @@ class Counting(Delimited):
 
 
 @pytest.fixture(autouse=True)
-def _from_none() -> None:
+def _reset_count() -> None:
     Counting.readings = 0
 
 
@@ -58,7 +58,7 @@ def file_of(folder: Path, content: str = CONTENT, name: str = "file.csv") -> Pat
     return folder / name
 
 
-def test_the_same_content_is_parsed_once_whatever_the_file_is_called(tmp_path: Path) -> None:
+def test_the_same_content_is_parsed_once_under_any_file_name(tmp_path: Path) -> None:
     first, bad = read(Counting(file_of(tmp_path)), tmp_path / "cache")
     again, bad_again = read(Counting(file_of(tmp_path, name="copy.csv")), tmp_path / "cache")
     assert Counting.readings == 1
@@ -68,7 +68,7 @@ def test_the_same_content_is_parsed_once_whatever_the_file_is_called(tmp_path: P
     assert bad_again == [BadRow(again.source, 3, "label is missing")]
 
 
-def test_bad_rows_are_errors_from_the_cache_too(tmp_path: Path) -> None:
+def test_bad_rows_from_the_cache_are_errors_too(tmp_path: Path) -> None:
     source = Counting(file_of(tmp_path))
     for _ in range(2):
         with pytest.raises(DataError, match="1 row cannot be used"):
@@ -86,7 +86,7 @@ def test_bad_rows_are_errors_from_the_cache_too(tmp_path: Path) -> None:
         dataclasses.replace(TASK, id="other"),
     ],
 )
-def test_another_meaning_is_another_table(tmp_path: Path, task: Task) -> None:
+def test_a_change_of_the_task_that_affects_rows_gives_another_table(tmp_path: Path, task: Task) -> None:
     cache = tmp_path / "cache"
     before, _ = read(Counting(file_of(tmp_path)), cache)
     other, _ = read(Counting(file_of(tmp_path)), cache, task)
@@ -96,14 +96,14 @@ def test_another_meaning_is_another_table(tmp_path: Path, task: Task) -> None:
     assert (other.ids, other.texts, other.targets.tolist()) == (fresh.ids, fresh.texts, fresh.targets.tolist())
 
 
-def test_what_does_not_change_the_rows_does_not_change_the_table(tmp_path: Path) -> None:
+def test_other_changes_of_the_task_use_the_same_table(tmp_path: Path) -> None:
     source = Counting(file_of(tmp_path))
     read(source, tmp_path / "cache")
     read(source, tmp_path / "cache", dataclasses.replace(TASK, name="other", head="b1", dropout=0.5, loss="l1"))
     assert Counting.readings == 1
 
 
-def test_changed_content_is_read_anew(tmp_path: Path) -> None:
+def test_changed_content_is_read_again(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     read(Counting(file_of(tmp_path)), cache)
     changed, bad = read(Counting(file_of(tmp_path, CONTENT.replace("two,,", "two,1,"))), cache)
@@ -123,7 +123,7 @@ def test_a_file_that_changes_while_it_is_read_is_an_error_and_not_cached(tmp_pat
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
 
 
-def test_tokens_of_examples_whose_key_is_known_need_no_reading_of_texts(
+def test_the_tokens_of_cached_examples_are_loaded_without_reading_texts(
     tmp_path: Path, wordpiece_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer, cache = Tokenizer.load(wordpiece_folder), tmp_path / "cache"
@@ -141,7 +141,7 @@ def test_tokens_of_examples_whose_key_is_known_need_no_reading_of_texts(
         tokenise_examples([examples.take(split.lines[:1] * 0)], {"mood": TASK}, tokenizer, cache)
 
 
-def test_tokens_that_are_gone_or_damaged_are_made_anew(tmp_path: Path, wordpiece_folder: Path) -> None:
+def test_missing_or_damaged_tokens_are_written_again(tmp_path: Path, wordpiece_folder: Path) -> None:
     tokenizer, cache = Tokenizer.load(wordpiece_folder), tmp_path / "cache"
     examples, _ = read(open_source(str(file_of(tmp_path)), tmp_path), cache)
     expected = tokenise_examples([examples], {"mood": TASK}, tokenizer, cache)[0].token_ids.tolist()

@@ -1,4 +1,4 @@
-"""The text store: every distinct text once, and the same from the cache as without it."""
+"""The text store: every distinct text once, and the same store with and without the cache."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def equal(left: TextStore, right: TextStore) -> bool:
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.sampled_from(["", "a", "b c", "ä", "[SEP]", "日本", "long words here", "a "]), max_size=20))
-def test_every_text_given_is_found_in_the_store_and_each_distinct_one_once(
-    tokenizer: Tokenizer, texts: list[str]
-) -> None:
+def test_the_store_contains_every_distinct_text_once(tokenizer: Tokenizer, texts: list[str]) -> None:
     store, index = tokenise(texts, tokenizer, None)
     assert len(store) == len(store.lengths) == len(set(texts))
     assert index.shape == (len(texts),)
@@ -53,7 +51,7 @@ def test_texts_are_numbered_by_first_occurrence(tokenizer: Tokenizer) -> None:
     assert len(store) == 4
 
 
-def test_a_cached_store_is_the_same_and_mapped_from_the_disk(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_a_cached_store_is_the_same_and_memory_mapped(tokenizer: Tokenizer, tmp_path: Path) -> None:
     plain, index = tokenise(TEXTS, tokenizer, None)
     for _ in range(2):
         store, again = tokenise(TEXTS, tokenizer, tmp_path)
@@ -65,7 +63,7 @@ def test_a_cached_store_is_the_same_and_mapped_from_the_disk(tokenizer: Tokenize
     assert {file.name for file in entry.iterdir()} == {"token_ids.npy", "offsets.npy", "sizes.json"}
 
 
-def test_a_second_call_reads_what_is_cached(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_a_second_call_reads_the_cache(tokenizer: Tokenizer, tmp_path: Path) -> None:
     store, _ = tokenise(TEXTS, tokenizer, tmp_path)
     changed = np.array(store.token_ids) + 1
     np.save(entries(tmp_path)[0] / "token_ids.npy", changed)
@@ -73,14 +71,14 @@ def test_a_second_call_reads_what_is_cached(tokenizer: Tokenizer, tmp_path: Path
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["", " "]])
-def test_nothing_to_store_is_cached_like_anything_else(tokenizer: Tokenizer, tmp_path: Path, texts: list[str]) -> None:
+def test_an_empty_store_is_cached_too(tokenizer: Tokenizer, tmp_path: Path, texts: list[str]) -> None:
     for _ in range(2):
         store, index = tokenise(texts, tokenizer, tmp_path)
         assert (len(store), len(store.token_ids), len(index)) == (len(texts), 0, len(texts))
     assert len(entries(tmp_path)) == 1
 
 
-def test_the_key_is_of_the_texts_their_borders_their_order_and_the_tokenizer(
+def test_the_key_depends_on_the_texts_their_order_and_the_tokenizer(
     tokenizer: Tokenizer, roberta_folder: Path, tmp_path: Path
 ) -> None:
     for number, texts in enumerate([["ab", "c"], ["a", "bc"], ["c", "ab"], ["abc"], ["ab", "c", ""]]):
@@ -92,7 +90,7 @@ def test_the_key_is_of_the_texts_their_borders_their_order_and_the_tokenizer(
     assert len(entries(tmp_path)) == 6
 
 
-def _cut_short(file: Path) -> None:
+def _truncated(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-3])
 
 
@@ -101,12 +99,12 @@ def _emptied(file: Path) -> None:
 
 
 def _scrambled(file: Path) -> None:
-    file.write_bytes(b"nothing that was written here" * 20)
+    file.write_bytes(b"bytes of something else" * 20)
 
 
-@pytest.mark.parametrize("damage", [_cut_short, _emptied, _scrambled, Path.unlink])
+@pytest.mark.parametrize("damage", [_truncated, _emptied, _scrambled, Path.unlink])
 @pytest.mark.parametrize("name", ["token_ids.npy", "offsets.npy", "sizes.json"])
-def test_a_damaged_entry_is_made_anew(
+def test_a_damaged_entry_is_written_again(
     tokenizer: Tokenizer, tmp_path: Path, name: str, damage: Callable[[Path], None]
 ) -> None:
     plain, _ = tokenise(TEXTS, tokenizer, tmp_path)
@@ -120,7 +118,7 @@ def test_a_damaged_entry_is_made_anew(
 
 
 @pytest.mark.parametrize("sizes", [{"tokens": 1, "texts": 4}, {"texts": 4}, [1], None])
-def test_an_entry_that_is_not_of_the_size_recorded_is_made_anew(
+def test_an_entry_with_a_wrong_recorded_size_is_written_again(
     tokenizer: Tokenizer, tmp_path: Path, sizes: object
 ) -> None:
     expected, _ = tokenise(TEXTS, tokenizer, None)
@@ -147,9 +145,7 @@ for number in range(30):
 """
 
 
-def test_processes_that_fill_the_cache_at_once_agree_and_leave_nothing_behind(
-    wordpiece_folder: Path, tmp_path: Path
-) -> None:
+def test_processes_can_write_the_same_entry_at_the_same_time(wordpiece_folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", PROGRAM, str(wordpiece_folder), str(tmp_path)]
     pipe = subprocess.PIPE
     processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(3)]
@@ -168,16 +164,14 @@ def test_processes_that_fill_the_cache_at_once_agree_and_leave_nothing_behind(
     assert len(outputs[0].splitlines()) == len(entries(tmp_path)) == 30
 
 
-def test_without_a_cache_that_can_be_written_texts_are_tokenised_with_a_warning(
-    tokenizer: Tokenizer, tmp_path: Path
-) -> None:
+def test_without_a_writable_cache_texts_are_tokenised_with_a_warning(tokenizer: Tokenizer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.warns(UserWarning, match="MANYHEADS_CACHE"):
         store, _ = tokenise(TEXTS, tokenizer, tmp_path / "file")
     assert equal(store, tokenise(TEXTS, tokenizer, None)[0])
 
 
-def test_the_cache_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_folder_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     monkeypatch.delenv("MANYHEADS_CACHE")

@@ -1,4 +1,4 @@
-"""The demo corpus: reproducible, balanced, and fair: dev asks with words that training never used."""
+"""The demo corpus is reproducible and balanced, and dev uses content words that are not in training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def words(text: str) -> set[str]:
 
 
 def strings(value: object) -> list[str]:
-    """Every string within nested tuples."""
+    """Return all strings in nested tuples."""
     if isinstance(value, str):
         return [value]
     return [text for each in value for text in strings(each)] if isinstance(value, tuple) else []
@@ -33,11 +33,11 @@ GLUE = words(
     "a an the of to in on at by with from out up over his her him by its for is are head put before about no not "
     "get some was"
 )
-"""Articles, prepositions and auxiliaries within the lexicons' phrases: no content."""
+"""Articles, prepositions and auxiliaries in the phrases of the lexicons. They are not content words."""
 
 
 def content(lexicon: Lexicon) -> set[str]:
-    """The content words of one side."""
+    """Return the content words of a lexicon."""
     found: set[str] = set()
     for part in fields(lexicon):
         table = getattr(lexicon, part.name)
@@ -46,14 +46,14 @@ def content(lexicon: Lexicon) -> set[str]:
     return found - GLUE
 
 
-def test_the_generator_gives_the_bytes_that_are_shipped(tmp_path: Path) -> None:
+def test_the_generator_writes_the_shipped_bytes(tmp_path: Path) -> None:
     write(tmp_path)
     shipped = {file.name: file.read_bytes() for file in CORPUS.iterdir()}
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == shipped
 
 
 def stem(word: str) -> str:
-    """A word without its plainest endings."""
+    """Return a word without its common endings."""
     return re.sub(r"(?<=\w{3})(ing|ed|es|er|s|e|y)$", "", word)
 
 
@@ -76,12 +76,12 @@ def test_sizes_ids_and_balance(task: str) -> None:
 
 
 @pytest.mark.parametrize("task", list(TASKS))
-def test_no_pair_stands_twice_in_either_order(task: str) -> None:
+def test_no_pair_occurs_twice_in_either_order(task: str) -> None:
     texts = [frozenset(row[1:-1]) for split in ("train", "dev") for row in rows(task, split)]
     assert len(set(texts)) == len(texts)
 
 
-def test_no_text_of_dev_stands_in_training_whatever_the_task() -> None:
+def test_no_dev_text_occurs_in_the_training_files_of_any_task() -> None:
     train, dev = ({text for task in TASKS for row in rows(task, split) for text in row[1:-1]} for split in SIZES)
     assert train & dev == set()
 

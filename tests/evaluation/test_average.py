@@ -1,4 +1,4 @@
-"""Averages over tasks: a missing score is never passed over, and the two averages stay apart."""
+"""Averages over tasks: one missing score makes them None, and the two averages differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_rank_correlations_are_mapped_too_and_mcc_is_not() -> None:
     assert course_score({"a": ("mcc", -1.0)}) == -1.0
 
 
-def test_one_missing_score_leaves_no_average() -> None:
+def test_the_averages_are_none_if_one_score_is_missing() -> None:
     primary = {"sst": ("accuracy", 0.5), "sts": ("pearson", None)}
     assert average(primary) is None
     assert course_score(primary) is None

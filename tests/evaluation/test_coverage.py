@@ -1,8 +1,9 @@
-"""1,000 simulated studies a case: intervals cover what they say, and a study's tests err as seldom as they say.
+"""The coverage of intervals and the error rates of tests in 1,000 simulated studies per case.
 
-The mechanisms are not the algebra of the estimates. Accuracy: an example is right where its ease, a seed's shift and
-noise of its own pass a threshold. Pearson r: predictions are the target with errors that runs partly share, and a
-seed's errors are larger or smaller. `share` is the part of the variance of an estimate that stems from seeds.
+The simulated mechanisms differ from the model of the estimates. Accuracy: an example is correct if the sum of its ease,
+an effect of the seed and noise exceeds a threshold. Pearson r: predictions are the target plus errors that runs partly
+share, and the size of the errors depends on the seed. `share` is the share of an estimate's variance that is seed
+variance.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ SLACK = 1.96 * np.sqrt(0.95 * 0.05 / STUDIES)
 SEEDS = (3, 5, 10)
 SHARES = (0.1, 0.5, 0.9)
 ROWS = 10
-"""Rows of the studies whose familywise error is counted; the first is the baseline."""
+"""Rows of the studies with a familywise error. The first row is the baseline."""
 
 Study = tuple[list[Sample], float]
-"""The samples of some rows, and the true figure of every one of them."""
+"""The samples of the rows, and the true value, which is the same for all rows."""
 
 
 def accuracy_study(rng: np.random.Generator, rows: int, seeds: int, share: float, n: int = 1000) -> Study:
-    """Rows of equal worth; ease and noise have variances 1 and 0.36, about 70% are right."""
+    """Simulate equal rows. Ease and noise have the variances 1 and 0.36; about 70% are correct."""
     total, cut = 1.36, -0.52 * np.sqrt(1.36)
     right = norm.sf(-0.52)
     both = multivariate_normal.cdf([0.52, 0.52], cov=[[1, 1 / total], [1 / total, 1]])
@@ -42,14 +43,14 @@ def accuracy_study(rng: np.random.Generator, rows: int, seeds: int, share: float
     found = []
     for _ in range(rows):
         shifts = spread * rng.standard_normal((seeds, 1))
-        answers = (ease + shifts + 0.6 * rng.standard_normal((seeds, n)) > cut).astype(np.float64)
-        values = answers.mean(axis=1)
-        found.append(Sample(values, answers - values[:, None]))
+        correct = (ease + shifts + 0.6 * rng.standard_normal((seeds, n)) > cut).astype(np.float64)
+        values = correct.mean(axis=1)
+        found.append(Sample(values, correct - values[:, None]))
     return found, float(norm.sf(cut / np.sqrt(total + spread**2)))
 
 
 def pearson_study(rng: np.random.Generator, rows: int, seeds: int, share: float, n: int = 860) -> Study:
-    """Rows of equal worth with r about .85; runs share 70% of the variance of their errors."""
+    """Simulate equal rows with r near 0.85. Runs share 70% of the variance of their errors."""
     target, common = rng.standard_normal(n), rng.standard_normal(n)
     sampling = (1 - 0.85**2) ** 2 / n * ((0.7 + 0.3 / seeds) if rows == 1 else 0.6 / seeds)
     spread = np.sqrt(share / (1 - share) * sampling * seeds / min(rows, 2))
@@ -67,7 +68,7 @@ MECHANISMS: dict[str, Callable[..., Study]] = {"accuracy": accuracy_study, "pear
 
 
 def covered(rows: list[list[Sample]], weights: list[float], truth: float) -> bool:
-    """Whether the 95% interval of a contrast holds the truth."""
+    """Return whether the 95% interval of a contrast contains the true value."""
     mean = sum(w * np.mean([part.values.mean() for part in row]) for w, row in zip(weights, rows, strict=True))
     return bool(abs(mean - truth) <= components(rows, weights).half_width(0.05))
 
@@ -111,8 +112,8 @@ def test_the_interval_of_an_average_over_tasks_covers(seeds: int, share: float) 
 @pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("seeds", SEEDS)
 @pytest.mark.parametrize("kind", sorted(MECHANISMS))
-def test_a_study_of_equal_rows_seldom_finds_a_difference(kind: str, seeds: int, share: float) -> None:
-    """Where all rows are alike, Holm finds something just where the smallest p is below 5% over the comparisons."""
+def test_a_study_of_equal_rows_rarely_detects_a_difference(kind: str, seeds: int, share: float) -> None:
+    """If all rows are equal, Holm's test rejects if the smallest p is below 5% divided by the comparisons."""
     rng = np.random.default_rng([seeds, int(100 * share), 4])
     errors = []
     for _ in range(STUDIES):

@@ -1,4 +1,4 @@
-"""Estimates against closed forms, and against scipy where it has the same test."""
+"""Estimates, checked against closed forms and against scipy if it has the same test."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from manyheads.evaluation.multiple import holm
 from manyheads.evaluation.power import detectable
 
 
-def seeds_alone(values: list[float]) -> list[Sample]:
-    """A row whose runs differ by their seeds and whose examples say nothing."""
+def only_seeds(values: list[float]) -> list[Sample]:
+    """Return a row with seed variance and without sampling variance."""
     return [Sample(np.array(values), np.zeros((len(values), 50)))]
 
 
-def examples_alone(right: np.ndarray, seeds: int = 4) -> list[Sample]:
-    """A row whose runs all answer alike: float64[n] of 0 and 1."""
+def only_examples(right: np.ndarray, seeds: int = 4) -> list[Sample]:
+    """Return a row whose runs have equal predictions. `right`: float64[n] of 0 and 1."""
     same = np.tile(right - right.mean(), (seeds, 1))
     return [Sample(np.full(seeds, right.mean()), same)]
 
 
-def test_one_row_without_examples_chance_is_the_t_interval() -> None:
+def test_one_row_without_sampling_variance_has_the_t_interval() -> None:
     values = [0.71, 0.74, 0.69, 0.75, 0.72]
-    found = contrast([seeds_alone(values)], [1.0])
+    found = contrast([only_seeds(values)], [1.0])
     low, high = stats.t.interval(0.95, 4, np.mean(values), stats.sem(values))
     assert (found.low, found.high) == pytest.approx((low, high))
     assert found.p == pytest.approx(max(1e-12, stats.ttest_1samp(values, 0).pvalue), rel=1e-3)
     assert found.df == pytest.approx(4)
 
 
-def test_two_rows_without_examples_chance_are_welchs_test() -> None:
+def test_two_rows_without_sampling_variance_give_welchs_test() -> None:
     one, other = [0.71, 0.74, 0.69, 0.75, 0.72], [0.70, 0.73, 0.72]
-    found = contrast([seeds_alone(one), seeds_alone(other)], [1.0, -1.0])
+    found = contrast([only_seeds(one), only_seeds(other)], [1.0, -1.0])
     expected = stats.ttest_ind(one, other, equal_var=False)
     interval = expected.confidence_interval(0.95)
     assert found.p == pytest.approx(expected.pvalue, rel=1e-6)
@@ -43,17 +43,17 @@ def test_two_rows_without_examples_chance_are_welchs_test() -> None:
     assert found.df == pytest.approx(expected.df, rel=1e-3)
 
 
-def test_two_rows_without_seeds_chance_are_the_paired_t_test() -> None:
+def test_two_rows_without_seed_variance_give_the_paired_t_test() -> None:
     rng = np.random.default_rng(0)
     one, other = (rng.random(300) < 0.7).astype(float), (rng.random(300) < 0.6).astype(float)
-    found = contrast([examples_alone(one), examples_alone(other)], [1.0, -1.0])
+    found = contrast([only_examples(one), only_examples(other)], [1.0, -1.0])
     expected = stats.ttest_rel(one, other)
     interval = expected.confidence_interval(0.95)
     assert found.p == pytest.approx(expected.pvalue, rel=1e-6)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
 
 
-def test_what_is_hard_for_all_cancels_in_a_difference() -> None:
+def test_the_difficulty_of_examples_cancels_in_a_difference() -> None:
     rng = np.random.default_rng(1)
     hard = rng.standard_normal(500)
     row = [Sample(np.array([0.7, 0.7]), np.tile(hard - hard.mean(), (2, 1)))]
@@ -61,19 +61,19 @@ def test_what_is_hard_for_all_cancels_in_a_difference() -> None:
     assert contrast([row], [1.0]).se == pytest.approx(hard.std(ddof=1) / np.sqrt(500))
 
 
-def test_the_average_over_tasks_takes_seeds_together_and_examples_apart() -> None:
+def test_tasks_share_seeds_and_have_independent_examples_in_an_average() -> None:
     rng = np.random.default_rng(2)
     noise = [rng.standard_normal(n) for n in (400, 900)]
     values = [np.array([0.5, 0.6, 0.7]), np.array([0.9, 0.8, 0.7])]
     row = [Sample(v, np.tile(e - e.mean(), (3, 1))) for v, e in zip(values, noise, strict=True)]
-    # Seeds go up in one task as they go down in the other: the average over tasks does not vary between them.
+    # The seeds have opposite effects on the two tasks, so the average over tasks has no seed variance.
     expected = (noise[0].var(ddof=1) / 400 + noise[1].var(ddof=1) / 900) / 4
     assert contrast([row], [1.0]).se == pytest.approx(np.sqrt(expected))
     assert contrast([row], [1.0]).mean == pytest.approx(0.7)
 
 
 def test_the_residual_is_counted_once() -> None:
-    """Runs that err independently: the mean over S runs and n examples varies by p(1 - p) / (S n)."""
+    """With independent errors, the mean over S runs and n examples has the variance p(1 - p) / (S n)."""
     rng = np.random.default_rng(3)
     found = []
     for _ in range(200):
@@ -83,29 +83,29 @@ def test_the_residual_is_counted_once() -> None:
     assert np.mean(found) == pytest.approx(0.7 * 0.3 / 2000, rel=0.15)
 
 
-def test_one_seed_gives_an_interval_of_the_examples_and_no_p() -> None:
+def test_one_seed_gives_an_interval_of_sampling_variance_and_no_p() -> None:
     rng = np.random.default_rng(4)
     right = (rng.random(300) < 0.7).astype(float)
-    found = contrast([examples_alone(right, seeds=1)], [1.0])
+    found = contrast([only_examples(right, seeds=1)], [1.0])
     assert found.p is None
     assert not found.seeds_known
     assert found.high - found.mean == pytest.approx(stats.t.ppf(0.975, 299) * stats.sem(right))
 
 
-def test_rows_of_other_examples_or_tasks_are_refused() -> None:
+def test_rows_with_different_examples_or_tasks_are_refused() -> None:
     rng = np.random.default_rng(5)
-    one, other = (examples_alone((rng.random(n) < 0.5).astype(float)) for n in (300, 301))
-    with pytest.raises(ValueError, match="other tasks or examples"):
+    one, other = (only_examples((rng.random(n) < 0.5).astype(float)) for n in (300, 301))
+    with pytest.raises(ValueError, match="different tasks or numbers of examples"):
         contrast([one, other], [1.0, -1.0])
     with pytest.raises(ValueError, match="needs rows"):
         contrast([], [])
     with pytest.raises(ValueError, match="different seeds"):
-        contrast([[*one, *examples_alone(np.ones(10), seeds=2)]], [1.0])
+        contrast([[*one, *only_examples(np.ones(10), seeds=2)]], [1.0])
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000), st.integers(2, 6), st.floats(0.0, 0.2), st.floats(-3, 3).filter(lambda w: abs(w) > 0.1))
-def test_p_and_the_interval_are_one_statement(seed: int, seeds: int, spread: float, scale: float) -> None:
+def test_p_and_the_interval_agree(seed: int, seeds: int, spread: float, scale: float) -> None:
     rng = np.random.default_rng(seed)
     rows = []
     for _ in range(2):
@@ -131,7 +131,7 @@ def test_holm_by_hand() -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12))
-def test_holm_is_between_the_p_and_bonferronis(p_values: list[float | None]) -> None:
+def test_holms_p_is_between_p_and_bonferronis_p(p_values: list[float | None]) -> None:
     corrected = holm(p_values)
     count = sum(p is not None for p in p_values)
     known = [(p, c) for p, c in zip(p_values, corrected, strict=True) if p is not None and c is not None]
@@ -140,7 +140,7 @@ def test_holm_is_between_the_p_and_bonferronis(p_values: list[float | None]) -> 
     assert [c for _, c in sorted(known)] == sorted(c for _, c in known)
 
 
-def test_the_detectable_difference_is_found_with_its_power() -> None:
+def test_the_detectable_difference_is_detected_with_the_given_power() -> None:
     se, df = 0.01, 8
     difference = detectable(se, df, comparisons=5)
     rng = np.random.default_rng(6)

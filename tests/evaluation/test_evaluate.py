@@ -1,4 +1,4 @@
-"""Every metric of a task, over the examples that have a target, and the summary of several tasks."""
+"""Every metric of a task over the examples with a target, and the summary of several tasks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_every_metric_of_the_kind_is_computed() -> None:
     )
 
 
-def test_examples_without_a_target_are_left_out() -> None:
+def test_examples_without_a_target_do_not_count() -> None:
     predictions = Predictions(np.array([1.0, 2.0, 3.0, -100.0]), None)
     targets = np.array([2.0, 3.0, 4.0, np.nan])
     assert measure(STS, predictions, targets) == pytest.approx({"pearson": 1.0, "spearman": 1.0, "rmse": 1.0})
@@ -40,13 +40,22 @@ def test_without_any_target_every_metric_is_none() -> None:
 
 def test_the_summary_averages_the_primary_metrics() -> None:
     metrics = {"sst": {"accuracy": 0.4, "mcc": 0.9}, "sts": {"pearson": 0.8, "rmse": 2.0}}
-    summary = summarise({"sst": SST, "sts": STS}, metrics)
+    summary = summarise({"sst": SST, "sts": STS}, metrics, course_score=True)
     assert summary["tasks"] == metrics
     assert summary["average"] == pytest.approx(0.6)
     assert summary["course_score"] == pytest.approx((0.4 + 0.9) / 2)
 
 
-def test_a_primary_metric_that_is_none_leaves_no_average() -> None:
-    summary = summarise({"sst": SST, "sts": STS}, {"sst": {"accuracy": 0.4}, "sts": {"pearson": None}})
+def test_the_course_score_is_none_unless_it_is_asked_for() -> None:
+    metrics = {"sst": {"accuracy": 0.4}, "sts": {"pearson": 0.8}}
+    summary = summarise({"sst": SST, "sts": STS}, metrics)
+    assert list(summary) == ["tasks", "average", "course_score"]
+    assert summary["average"] == pytest.approx(0.6)
+    assert summary["course_score"] is None
+
+
+def test_the_averages_are_none_if_one_primary_metric_is_none() -> None:
+    metrics = {"sst": {"accuracy": 0.4}, "sts": {"pearson": None}}
+    summary = summarise({"sst": SST, "sts": STS}, metrics, course_score=True)
     assert summary["average"] is None
     assert summary["course_score"] is None

@@ -1,4 +1,4 @@
-"""Influences: what each example does to a metric, against small changes of its weight."""
+"""Influences of examples on metrics, checked against the jackknife and against simulated samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ N = 400
 
 
 def make(metric: str, seed: int, n: int = N) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions and targets of n examples, classes or values as the metric needs."""
+    """Return predictions and targets of n examples: classes or values, as the metric requires."""
     rng = np.random.default_rng(seed)
     targets = rng.standard_normal(n)
     predicted = targets + 0.7 * rng.standard_normal(n)
@@ -34,8 +34,8 @@ def test_every_metric_has_an_influence_of_mean_zero(metric: str) -> None:
 
 
 @pytest.mark.parametrize("metric", sorted(METRICS))
-def test_an_influence_is_what_leaving_the_example_out_does(metric: str) -> None:
-    """(n - 1)(whole - without) is the jackknife's influence: the same up to 1/n."""
+def test_an_influence_is_the_effect_of_deleting_the_example(metric: str) -> None:
+    """The influence agrees with that of the jackknife, (n - 1)(whole - without), up to 1/n."""
     predicted, targets = make(metric, 1)
     found = sample(metric, predicted[None], targets)
     assert found is not None
@@ -51,7 +51,7 @@ def test_an_influence_is_what_leaving_the_example_out_does(metric: str) -> None:
 
 @pytest.mark.parametrize("metric", sorted(METRICS))
 def test_the_spread_of_influences_is_the_spread_over_samples(metric: str) -> None:
-    """The variance of a metric over samples of n examples is that of the influences over n."""
+    """The variance of a metric over samples of n examples is the variance of the influences divided by n."""
     values, spreads = [], []
     for seed in range(150):
         predicted, targets = make(metric, seed, 200)
@@ -59,11 +59,11 @@ def test_the_spread_of_influences_is_the_spread_over_samples(metric: str) -> Non
         assert found is not None
         values.append(found.values[0])
         spreads.append(found.influence[0].var(ddof=1) / 200)
-    # The spread of a variance from 150 samples is 12%; three of it.
+    # The relative standard deviation of a variance from 150 samples is 12%. The tolerance is three times that.
     assert np.mean(spreads) / np.var(values, ddof=1) == pytest.approx(1.0, abs=0.35)
 
 
-def test_spearman_with_ties_goes_by_mean_ranks() -> None:
+def test_spearman_with_ties_uses_mean_ranks() -> None:
     rng = np.random.default_rng(3)
     targets = rng.integers(0, 6, 500).astype(float)
     predicted = targets + rng.standard_normal(500)
@@ -79,5 +79,5 @@ def test_an_undefined_metric_has_no_sample() -> None:
     assert sample("pearson", np.stack([targets, np.ones(10)]), targets) is None
 
 
-def test_the_menus_agree() -> None:
+def test_every_metric_has_an_influence() -> None:
     assert set(INFLUENCE) == set(METRICS)

@@ -1,4 +1,4 @@
-"""Metrics: known values, agreement with scipy and scikit-learn, and None where one cannot be computed."""
+"""Metrics: known values, agreement with scipy and scikit-learn, and None if a metric cannot be computed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_known_values(metric: str, predictions: list[float], targets: list[float
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_without_examples_there_is_no_number(metric: str) -> None:
+def test_without_examples_every_metric_is_none(metric: str) -> None:
     assert _measure(metric, [], []) is None
 
 
@@ -54,14 +54,12 @@ def test_without_examples_there_is_no_number(metric: str) -> None:
 @pytest.mark.parametrize(
     ("predictions", "targets"), [([1, 1, 1], [0, 1, 2]), ([0, 1, 2], [1, 1, 1]), ([1], [1]), ([0.1 + 0.2, 0.3], [0, 1])]
 )
-def test_correlations_with_a_constant_are_not_made_up(
-    metric: str, predictions: list[float], targets: list[float]
-) -> None:
+def test_correlations_with_a_constant_are_none(metric: str, predictions: list[float], targets: list[float]) -> None:
     assert _measure(metric, predictions, targets) is None
 
 
 @pytest.mark.parametrize("metric", PRIMARY)
-def test_a_primary_metric_is_one_where_perfect_is_one_and_higher_is_better(metric: str) -> None:
+def test_primary_metrics_are_one_for_perfect_predictions_and_higher_is_better(metric: str) -> None:
     targets = [0, 1, 2, 0, 1, 2, 2]
     perfect, worse = _measure(metric, targets, targets), _measure(metric, [0, 1, 2, 0, 1, 1, 0], targets)
     assert perfect == pytest.approx(1.0)
@@ -69,11 +67,11 @@ def test_a_primary_metric_is_one_where_perfect_is_one_and_higher_is_better(metri
     assert worse < 1
 
 
-def test_lower_is_better_is_never_primary() -> None:
+def test_a_metric_for_which_lower_is_better_is_not_primary() -> None:
     assert set(METRICS) - set(PRIMARY) == {"rmse"}
 
 
-def test_a_class_that_neither_stands_nor_is_predicted_leaves_macro_f1_alone() -> None:
+def test_a_class_that_does_not_occur_does_not_change_macro_f1() -> None:
     assert _measure("macro_f1", [0, 3, 0, 3], [0, 3, 0, 3]) == 1.0
 
 
@@ -81,7 +79,7 @@ def test_a_class_that_is_never_predicted_counts_zero_in_macro_f1() -> None:
     assert _measure("macro_f1", [0, 0, 0, 0], [0, 0, 1, 1]) == pytest.approx((2 / 3) / 2)
 
 
-def test_many_classes_with_one_example_each_raise_no_warning() -> None:
+def test_many_classes_with_one_example_each_give_no_warning() -> None:
     assert _measure("macro_f1", np.arange(60), np.arange(60)) == 1.0
     assert _measure("mcc", np.arange(60), np.arange(60)) == pytest.approx(1.0)
 

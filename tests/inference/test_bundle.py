@@ -1,4 +1,4 @@
-"""The bundle: loads to the same predictions anywhere, and refuses what was changed."""
+"""A bundle gives the same predictions on every machine, and changed files are refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from manyheads.model.flat import FlatTokens
 
 @pytest.fixture
 def copy(trained: manyheads.Run, tmp_path: Path) -> Path:
-    """The bundle alone, somewhere else."""
+    """A copy of the bundle outside of its run folder."""
     return Path(shutil.copytree(trained.folder.model, tmp_path / "elsewhere"))
 
 
@@ -45,22 +45,22 @@ ELSEWHERE = """
 import json, sys
 import manyheads
 model = manyheads.load(sys.argv[1])
-asked = json.loads(sys.argv[2])
+requests = json.loads(sys.argv[2])
 print(json.dumps({task: [[each.prediction, each.probabilities and list(each.probabilities.values())]
-                         for each in model.predict(task, texts)] for task, texts in asked.items()}))
+                         for each in model.predict(task, texts)] for task, texts in requests.items()}))
 """
 
 
-def test_a_machine_of_other_instructions_and_threads_gives_the_same_predictions(
+def test_other_instructions_and_threads_give_the_same_predictions(
     trained: manyheads.Run, copy: Path, tmp_path: Path
 ) -> None:
-    """A process that may use none of this processor's vector units, as far as torch goes, and two threads."""
+    """The other process uses two threads, and torch does not use the vector units of the processor."""
     model = manyheads.load(trained)
     texts = ["a fine film", "dull , and far too long for what little it says", "not bad"]
     pairs = [[one, other] for one in texts for other in texts]
-    asked = {name: texts if len(task.text) == 1 else pairs for name, task in model.tasks.items()}
+    requests = {name: texts if len(task.text) == 1 else pairs for name, task in model.tasks.items()}
     done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, str(copy), json.dumps(asked)],
+        [sys.executable, "-c", ELSEWHERE, str(copy), json.dumps(requests)],
         env={**os.environ, "ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "2"},
         cwd=tmp_path,
         capture_output=True,
@@ -68,13 +68,13 @@ def test_a_machine_of_other_instructions_and_threads_gives_the_same_predictions(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for name, answers in json.loads(done.stdout).items():
-        for (prediction, chances), mine in zip(answers, model.predict(name, asked[name]), strict=True):
+    for name, predictions in json.loads(done.stdout).items():
+        for (prediction, probabilities), mine in zip(predictions, model.predict(name, requests[name]), strict=True):
             if mine.probabilities is None:
                 assert prediction == pytest.approx(mine.prediction, rel=1e-6, abs=1e-6)
             else:
                 assert prediction == mine.prediction
-                assert chances == pytest.approx(list(mine.probabilities.values()), abs=1e-6)
+                assert probabilities == pytest.approx(list(mine.probabilities.values()), abs=1e-6)
 
 
 def test_transformers_loads_the_encoder_as_it_is(copy: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_changed_file_is_refused_by_name(copy: Path, name: str) -> None:
 def test_a_truncated_or_missing_file_is_refused(copy: Path) -> None:
     weights = copy / "heads.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    with pytest.raises(BundleError, match="cut short"):
+    with pytest.raises(BundleError, match="changed or truncated"):
         load_bundle(copy)
     weights.unlink()
     with pytest.raises(BundleError, match="missing"):
@@ -110,7 +110,7 @@ def test_a_truncated_or_missing_file_is_refused(copy: Path) -> None:
 def test_a_file_that_was_added_is_refused(copy: Path, name: str) -> None:
     (copy / name).parent.mkdir(exist_ok=True)
     (copy / name).write_bytes(b"anything")
-    with pytest.raises(BundleError, match="not of the bundle"):
+    with pytest.raises(BundleError, match="does not list a file of the folder"):
         load_bundle(copy)
 
 
@@ -134,16 +134,16 @@ def test_sentence_transformers_gives_the_vector_that_the_heads_read(copy: Path) 
     found = library.SentenceTransformer(str(copy), device="cpu").encode(texts)
     assert found == pytest.approx(expected, abs=1e-5)
     cosine = library.util.cos_sim(found[0], found[1]).item()
-    (answer,) = manyheads.load(copy).predict("similarity", [texts])
-    assert answer.prediction == pytest.approx(min(5, max(0, 5 * cosine)), abs=1e-4)
+    (predicted,) = manyheads.load(copy).predict("similarity", [texts])
+    assert predicted.prediction == pytest.approx(min(5, max(0, 5 * cosine)), abs=1e-4)
 
 
-def test_foreign_folders_and_manifests_are_refused(tmp_path: Path, copy: Path) -> None:
-    with pytest.raises(BundleError, match="no bundle"):
+def test_other_folders_and_manifests_are_refused(tmp_path: Path, copy: Path) -> None:
+    with pytest.raises(BundleError, match="the folder is not a bundle"):
         load_bundle(tmp_path)
     manifest = json.loads((copy / "manyheads.json").read_text())
     (copy / "manyheads.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(BundleError, match="another format"):
+    with pytest.raises(BundleError, match="unsupported format of the bundle"):
         load_bundle(copy)
     (copy / "manyheads.json").write_text(json.dumps({**manifest, "files": {**manifest["files"], "../../x": "0"}}))
     with pytest.raises(BundleError, match="outside the folder"):

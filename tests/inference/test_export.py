@@ -1,8 +1,9 @@
-"""Exports: the same answers in other runtimes and libraries, held to the model before anything is written."""
+"""Exports give the same predictions in other runtimes and libraries. They are checked before they are written."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -28,8 +29,8 @@ sys.modules["torch"] = None
 sys.modules["transformers"] = None
 import manyheads
 model = manyheads.load(sys.argv[1], runtime="onnx")
-asked = json.loads(sys.argv[2])
-print(json.dumps({task: [each.prediction for each in model.predict(task, texts)] for task, texts in asked.items()}))
+requests = json.loads(sys.argv[2])
+print(json.dumps({task: [each.prediction for each in model.predict(task, texts)] for task, texts in requests.items()}))
 """
 
 
@@ -37,31 +38,31 @@ print(json.dumps({task: [each.prediction for each in model.predict(task, texts)]
 def exports(trained: manyheads.Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Export]:
     folder = tmp_path_factory.mktemp("exports")
     return {
-        form: export_run(trained.folder.path, form, folder / form, int8=form == "onnx")
-        for form in ("onnx", "hub", "torch-export")
+        target: export_run(trained.folder.path, target, folder / target, int8=target == "onnx")
+        for target in ("onnx", "hub", "torch-export")
     }
 
 
-def asked(model: manyheads.Predictor) -> dict[str, list[str] | list[list[str]]]:
+def requests_for(model: manyheads.Predictor) -> dict[str, list[str] | list[list[str]]]:
     pairs = [TEXTS, TEXTS[::-1], [TEXTS[0], TEXTS[0]]]
     return {name: TEXTS if len(task.text) == 1 else pairs for name, task in model.tasks.items()}
 
 
-@pytest.mark.parametrize("form", ["onnx", "torch-export"])
-def test_every_task_was_held_to_the_model(form: str, exports: dict[str, Export]) -> None:
-    found = exports[form]
-    assert list(found.compared) == ["sentiment", "paraphrase", "similarity"]
-    assert found.largest is not None
-    assert found.largest <= 1e-4
-    assert found.examples > 300
+@pytest.mark.parametrize("target", ["onnx", "torch-export"])
+def test_every_task_is_checked_against_the_model(target: str, exports: dict[str, Export]) -> None:
+    export = exports[target]
+    assert list(export.compared) == ["sentiment", "paraphrase", "similarity"]
+    assert export.largest is not None
+    assert export.largest <= 1e-4
+    assert export.examples > 300
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "torch-export"])
-def test_another_runtime_gives_the_same_answers(
+def test_another_runtime_gives_the_same_predictions(
     runtime: Runtime, trained: manyheads.Run, exports: dict[str, Export]
 ) -> None:
     model, other = manyheads.load(trained), manyheads.load(exports[runtime].folder, runtime=runtime)
-    for name, texts in asked(model).items():
+    for name, texts in requests_for(model).items():
         for mine, theirs in zip(model.predict(name, texts), other.predict(name, texts), strict=True):
             assert theirs.prediction == pytest.approx(mine.prediction, abs=1e-4)
             if mine.probabilities is not None:
@@ -70,17 +71,17 @@ def test_another_runtime_gives_the_same_answers(
         other.explain(other.task("sentiment"), (TEXTS[0],))
 
 
-def test_onnx_answers_where_torch_cannot_be_imported(trained: manyheads.Run, exports: dict[str, Export]) -> None:
+def test_onnx_predicts_without_torch(trained: manyheads.Run, exports: dict[str, Export]) -> None:
     model = manyheads.load(trained)
-    command = [sys.executable, "-c", WITHOUT_TORCH, str(exports["onnx"].folder), json.dumps(asked(model))]
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(exports["onnx"].folder), json.dumps(requests_for(model))]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for name, answers in json.loads(done.stdout).items():
-        expected = [each.prediction for each in model.predict(name, asked(model)[name])]
-        assert answers == pytest.approx(expected, abs=1e-3)
+    for name, predictions in json.loads(done.stdout).items():
+        expected = [each.prediction for each in model.predict(name, requests_for(model)[name])]
+        assert predictions == pytest.approx(expected, abs=1e-3)
 
 
-def test_eight_bits_are_measured_and_answer(exports: dict[str, Export]) -> None:
+def test_int8_is_measured_and_predicts(exports: dict[str, Export]) -> None:
     measured = exports["onnx"].measured
     assert measured is not None
     assert measured.int8 is not None
@@ -91,7 +92,7 @@ def test_eight_bits_are_measured_and_answer(exports: dict[str, Export]) -> None:
     assert sizes[0] < sizes[1]
 
 
-def test_the_hub_s_form_is_a_bundle_and_transformers_opens_its_tasks(
+def test_a_hub_export_is_a_bundle_with_pipelines_for_transformers(
     trained: manyheads.Run, exports: dict[str, Export]
 ) -> None:
     folder = exports["hub"].folder
@@ -103,17 +104,17 @@ def test_the_hub_s_form_is_a_bundle_and_transformers_opens_its_tasks(
         found = classify(TEXTS)
     for theirs, mine in zip(found, model.predict("sentiment", TEXTS), strict=True):
         assert mine.probabilities is not None
-        chances = {str(label): chance for label, chance in mine.probabilities.items()}
-        assert {each["label"]: each["score"] for each in theirs} == pytest.approx(chances, abs=1e-5)
+        probabilities = {str(label): value for label, value in mine.probabilities.items()}
+        assert {each["label"]: each["score"] for each in theirs} == pytest.approx(probabilities, abs=1e-5)
 
 
-@pytest.mark.parametrize("form", ["onnx", "torch-export"])
-def test_a_changed_graph_is_refused(form: Runtime, exports: dict[str, Export], tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(exports[form].folder, tmp_path / "copy"))
+@pytest.mark.parametrize("target", ["onnx", "torch-export"])
+def test_a_changed_graph_is_refused(target: Runtime, exports: dict[str, Export], tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(exports[target].folder, tmp_path / "copy"))
     graph = next(copy.glob("encoder.*"))
     graph.write_bytes(graph.read_bytes()[:-1])
-    with pytest.raises(BundleError, match="changed or cut short"):
-        manyheads.load(copy, runtime=form)
+    with pytest.raises(BundleError, match="changed or truncated"):
+        manyheads.load(copy, runtime=target)
 
 
 def test_an_export_replaces_an_export_and_nothing_else(
@@ -121,7 +122,7 @@ def test_an_export_replaces_an_export_and_nothing_else(
 ) -> None:
     (tmp_path / "letter.txt").write_text("dear diary")
     for other in (tmp_path, trained.folder.model, trained.folder.path):
-        with pytest.raises(RunError, match="something else"):
+        with pytest.raises(RunError, match="the folder is not empty and not an export"):
             export_run(trained.folder.path, "hub", other)
     assert export_run(trained.folder.path, "hub", exports["hub"].folder, check=False).largest is None
 
@@ -137,29 +138,56 @@ def test_an_export_that_differs_is_not_written(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"runtime": "onx"}, "torch, onnx, torch-export"),
-        ({"runtime": "onnx"}, "manyheads export"),
-        ({"runtime": "torch-export", "int8": True}, "manyheads export"),
+        ({"runtime": "onnx"}, "manyheads export .* --to onnx$"),
+        ({"runtime": "torch-export", "int8": True}, "torch-export does not support int8"),
     ],
 )
-def test_mistakes_are_told(options: dict[str, object], said: str, trained: manyheads.Run) -> None:
-    with pytest.raises(BundleError, match=said):
+def test_invalid_options_are_named(options: dict[str, object], message: str, trained: manyheads.Run) -> None:
+    with pytest.raises(BundleError, match=message):
         manyheads.load(trained, **options)  # type: ignore[arg-type]
 
 
+def test_hints_quote_the_path_of_the_run(trained: manyheads.Run, exports: dict[str, Export], tmp_path: Path) -> None:
+    run = tmp_path / "my run"
+    shutil.copytree(trained.folder.path, run)
+    command = f"manyheads export '{run}' --to onnx"
+    with pytest.raises(BundleError, match=re.escape(command) + "$"):
+        manyheads.load(run, runtime="onnx")
+    shutil.copytree(exports["torch-export"].folder, run / "torch-export")
+    for folder in (run / "model", run / "torch-export"):
+        with pytest.raises(BundleError, match=re.escape(command) + "$"):
+            manyheads.load(folder, runtime="onnx")
+    shutil.copytree(exports["onnx"].folder, run / "onnx")
+    (run / "onnx" / "encoder.int8.onnx").unlink()
+    with pytest.raises(BundleError, match=re.escape(f"{command} --int8") + "$"):
+        manyheads.load(run, runtime="onnx", int8=True)
+    with pytest.raises(BundleError, match=r"manyheads export RUN --to onnx$"):
+        manyheads.load(exports["hub"].folder, runtime="onnx")
+
+
 def test_the_command(trained: manyheads.Run, tmp_path: Path) -> None:
-    told = CliRunner().invoke(
+    exported = CliRunner().invoke(
         app, ["export", str(trained.folder.path), "--to", "onnx", "--out", str(tmp_path / "out"), "--int8"]
     )
-    assert told.exit_code == 0, told.output
-    assert "largest difference from the model" in told.output
-    assert "difference" in told.output
-    answered = CliRunner().invoke(
+    assert exported.exit_code == 0, exported.output
+    assert "largest difference from the model: " in exported.output
+    assert "difference" in exported.output
+    predicted = CliRunner().invoke(
         app,
         ["predict", str(tmp_path / "out"), "--task", "sentiment", "--runtime", "onnx", "--format", "jsonl"],
         input="a fine film\n",
     )
-    assert answered.exit_code == 0, answered.output
-    assert "prediction" in answered.output
+    assert predicted.exit_code == 0, predicted.output
+    assert "prediction" in predicted.output
+
+
+def test_the_printed_upload_command_can_be_copied(trained: manyheads.Run, tmp_path: Path) -> None:
+    out = tmp_path / "my model"
+    command = ["export", str(trained.folder.path), "--to", "hub", "--out", str(out), "--no-check"]
+    exported = CliRunner().invoke(app, command)
+    assert exported.exit_code == 0, exported.output
+    lines = [f"exported to {out}", "not checked against the model", f"publish it with: hf upload NAME/MODEL '{out}'"]
+    assert exported.output.splitlines() == lines

@@ -1,4 +1,4 @@
-"""Small random models of every architecture, ragged batches, and the library's own run of one sequence at a time."""
+"""Small random models of every architecture, ragged batches, and transformers' own run of one sequence at a time."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CONFIGS: dict[str, Callable[..., Any]] = {
             "hidden_dim": shape["intermediate_size"],
         }
     ),
-    # A window of 8: a token sees four to each side of it, in two layers of three.
+    # In two of three layers the window is 8: a token sees four tokens on each side.
     "modernbert": lambda **shape: ModernBertConfig(
         **shape, local_attention=8, global_attn_every_n_layers=3, pad_token_id=0, initializer_cutoff_factor=2.0
     ),
@@ -74,7 +74,7 @@ def new_model() -> Callable[..., Any]:
         with quiet():
             model = AutoModel.from_config(CONFIGS[name](**{**SHAPE, **changes}), attn_implementation="eager")
         for parameter in model.parameters():
-            # Biases begin at zero, layer norms at one: move them, so that a forgotten one shows.
+            # Biases are initialised to zero and layer norms to one. Move them, so that a missing one is noticed.
             if parameter.ndim == 1:
                 torch.nn.init.normal_(parameter, mean=float(parameter.detach().mean()), std=0.1)
         return model.eval()
@@ -97,7 +97,7 @@ def saved_model(new_model: Callable[..., Any], tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def new_batch() -> Callable[..., Batch]:
-    """A batch of random sequences of the given lengths; the second half of each is segment `segment`."""
+    """A batch of random sequences of the given lengths. The second half of each has the segment `segment`."""
 
     def new(lengths: Sequence[int], *, vocabulary: int = VOCABULARY, segment: int = 0, seed: int = 3) -> Batch:
         random = np.random.default_rng(seed)
@@ -127,7 +127,7 @@ def flat_tokens(new_batch: Callable[..., Batch]) -> Callable[..., FlatTokens]:
 
 @pytest.fixture(scope="session")
 def one_by_one() -> Callable[[Any, FlatTokens], tuple[Tensor, Tensor | None]]:
-    """The library's own run, a sequence at a time, nothing padded: token states[T, H], pooler outputs[S, H] or None."""
+    """transformers' own run of one sequence at a time without padding: states[T, H], pooler outputs[S, H] or None."""
 
     def run(model: Any, tokens: FlatTokens) -> tuple[Tensor, Tensor | None]:
         assert model.config._attn_implementation in ("eager", "sdpa")
@@ -149,24 +149,24 @@ def one_by_one() -> Callable[[Any, FlatTokens], tuple[Tensor, Tensor | None]]:
 def relative() -> Callable[[Tensor, Tensor], float]:
     """The norm of the difference over the norm of the reference."""
 
-    def measure(found: Tensor, reference: Tensor) -> float:
-        return float(((found - reference).norm() / reference.norm()).detach())
+    def measure(actual: Tensor, reference: Tensor) -> float:
+        return float(((actual - reference).norm() / reference.norm()).detach())
 
     return measure
 
 
 @pytest.fixture(scope="session")
 def worst_gradient() -> Callable[[Encoder, Callable[[], Tensor], Callable[[], Tensor]], tuple[str, float]]:
-    """The parameter whose gradients differ most between two ways to one loss, and by how much, relative to its norm.
+    """The parameter whose gradients of two equal losses differ most, and the difference relative to its norm.
 
-    Key biases have no gradient in exact arithmetic, so they are compared against the query biases' norm.
+    Key biases have no gradient in exact arithmetic. Their difference is divided by the query biases' norm.
     """
 
-    def measure(encoder: Encoder, found: Callable[[], Tensor], reference: Callable[[], Tensor]) -> tuple[str, float]:
+    def measure(encoder: Encoder, actual: Callable[[], Tensor], reference: Callable[[], Tensor]) -> tuple[str, float]:
         gradients = []
-        for way in (found, reference):
+        for loss in (actual, reference):
             encoder.zero_grad()
-            way().backward()
+            loss().backward()
             gradients.append({name: p.grad for name, p in encoder.named_parameters() if p.grad is not None})
         first, second = gradients
         used = {name for name, gradient in second.items() if gradient.any()}
@@ -182,5 +182,5 @@ def worst_gradient() -> Callable[[Encoder, Callable[[], Tensor], Callable[[], Te
 
 
 def _query(name: str) -> str:
-    """The name of the query bias that belongs to a key bias; any other name as it is."""
+    """Return the name of the query bias that belongs to a key bias. Other names are unchanged."""
     return name.replace("key.bias", "query.bias").replace("k_lin.bias", "q_lin.bias")

@@ -1,4 +1,4 @@
-"""Dropout by keys: the right share, no pattern, and the same mask wherever an example is computed."""
+"""Keyed dropout: the right share, no pattern, and the same mask for an example in every batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from manyheads.model.flat import FlatTokens
 
 
 def batch_of(examples: list[int], task: str = "t") -> Batch:
-    """Example i has 3 + i tokens, each token its own id."""
+    """Example i has 3 + i tokens with different ids."""
     lengths = [3 + each for each in examples]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     ids = np.concatenate([10 + 7 * each + np.arange(size) for each, size in zip(examples, lengths, strict=True)])
@@ -40,7 +40,7 @@ def test_the_share_and_the_scale(probability: float) -> None:
     count = factor.numel()
     assert float((factor == 0).double().mean()) == pytest.approx(probability, abs=4 * (0.25 / count) ** 0.5)
     assert factor.max() == pytest.approx(1 / (1 - probability), rel=1e-4)
-    # Neither rows nor columns, nor neighbours, nor the next mask, go together.
+    # Rows, columns, neighbours and the next mask are not correlated.
     mask = (factor == 0).double() - probability
     spread = (probability * (1 - probability)) ** 0.5
     assert float(mask.mean(dim=0).abs().max()) < 5 * spread / len(mask) ** 0.5
@@ -63,22 +63,22 @@ def test_sites_steps_tasks_and_examples_differ() -> None:
     assert len({tuple(row.tolist()) for row in one}) == len(one)
 
 
-def test_a_mask_is_the_example_s_own(tiny_encoder: Path) -> None:
-    """The vector of an example, dropout on, does not depend on what shares its batch, or in which order."""
+def test_a_mask_depends_only_on_the_example(tiny_encoder: Path) -> None:
+    """With dropout, the vector of an example does not depend on the other examples of its batch or their order."""
     encoder = load_encoder(tiny_encoder, dropout=0.2, attention_dropout=0.2).train()
-    found = {}
+    vectors = {}
     for examples in ([5], [1, 5, 9], [9, 5], [2, 5, 5, 30, 7, 1]):
         encoder.stream.begin(77)
         tokens = FlatTokens.from_batch(batch_of(examples), torch.device("cpu"), keyed=True)
-        found[len(examples)] = encoder(tokens)[examples.index(5)]
-    for vector in found.values():
-        torch.testing.assert_close(vector, found[1], rtol=1e-5, atol=1e-6)
+        vectors[len(examples)] = encoder(tokens)[examples.index(5)]
+    for vector in vectors.values():
+        torch.testing.assert_close(vector, vectors[1], rtol=1e-5, atol=1e-6)
     encoder.stream.begin(78)
     again = encoder(FlatTokens.from_batch(batch_of([5]), torch.device("cpu"), keyed=True))[0]
-    assert not torch.allclose(again, found[1], atol=1e-3)
+    assert not torch.allclose(again, vectors[1], atol=1e-3)
 
 
-def test_without_keys_torch_s_generator_serves() -> None:
+def test_without_keys_torch_s_generator_is_used() -> None:
     stream = DropoutStream()
     model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5)).train()
     install(model, stream)

@@ -1,4 +1,4 @@
-"""Embeddings whose gradient is kept by rows: the same weights as torch's own, step for step."""
+"""Embeddings whose gradient is updated row by row have the same weights as torch's own in every step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def norm_of(weight: nn.Parameter) -> Tensor:
 @settings(deadline=None, max_examples=40)
 @given(steps=st.lists(IDS, min_size=1, max_size=4), padding=st.none() | st.just(0))
 def test_the_same_weights_as_torch_s(steps: Sequence[Sequence[Sequence[int]]], padding: int | None) -> None:
-    """Steps of several batches each (accumulation), clipped and applied by AdamW."""
+    """Steps accumulate several batches. The gradient is clipped and applied by AdamW."""
     torch.manual_seed(0)
     plain = nn.Embedding(20, 3, padding_idx=padding).double()
     kept = RowEmbedding.of(nn.Embedding(20, 3, padding_idx=padding).double())
@@ -47,7 +47,7 @@ def test_the_same_weights_as_torch_s(steps: Sequence[Sequence[Sequence[int]]], p
         torch.testing.assert_close(kept.weight, plain.weight)
 
 
-def test_a_model_keeps_its_names_and_its_numbers() -> None:
+def test_a_model_keeps_its_parameter_names_and_outputs() -> None:
     shape = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
     model = BertModel(BertConfig(vocab_size=30, **shape)).eval()
     names, ids = list(model.state_dict()), torch.tensor([[3, 4, 5]])
@@ -61,7 +61,7 @@ def test_a_model_keeps_its_names_and_its_numbers() -> None:
     assert rows.touched.tolist() == [3, 4, 5]
 
 
-def test_frozen_it_has_no_gradient() -> None:
+def test_a_frozen_embedding_has_no_gradient() -> None:
     kept = RowEmbedding.of(nn.Embedding(5, 2))
     kept.weight.requires_grad_(False)
     assert not kept(torch.tensor([1])).requires_grad

@@ -1,4 +1,4 @@
-"""Loading and saving an encoder: pooling, dropout, what is refused, and the hub's format."""
+"""Loading and saving an encoder: pooling, dropout, errors, and the hub's format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Saved = Callable[..., Path]
 
 
 def drop_pooler(folder: Path) -> Path:
-    """Leave the pooler out of a checkpoint, as one that was trained on masked language modelling alone."""
+    """Remove the pooler from a checkpoint, as if it was trained only on masked language modelling."""
     file = folder / "model.safetensors"
     weights = {name: tensor for name, tensor in load_file(file).items() if not name.startswith("pooler.")}
     save_file(weights, file, metadata={"format": "pt"})
@@ -45,7 +45,7 @@ def test_auto_pooling_is_the_checkpoint_s_own(name: str, saved_model: Saved, fla
 
 
 @pytest.mark.parametrize("name", POOLERS)
-def test_a_pooler_that_the_checkpoint_lacks_is_not_made_up(
+def test_a_missing_pooler_is_not_initialised_randomly(
     name: str, saved_model: Saved, flat_tokens: Tokens, tmp_path: Path
 ) -> None:
     folder = drop_pooler(saved_model(name))
@@ -60,14 +60,14 @@ def test_a_pooler_that_the_checkpoint_lacks_is_not_made_up(
         load_encoder(folder, pooling="pooler")
 
 
-def test_a_pooler_where_the_architecture_has_none(saved_model: Saved) -> None:
+def test_pooler_pooling_of_an_architecture_without_a_pooler_is_an_error(saved_model: Saved) -> None:
     with pytest.raises(EncoderError, match="no pooler"):
         load_encoder(saved_model("distilbert"), pooling="pooler")
 
 
 @pytest.mark.parametrize("name", ALL_TYPES)
 def test_saved_encoders_load_back(name: str, saved_model: Saved, flat_tokens: Tokens, tmp_path: Path) -> None:
-    """By this package and by the library, to the same weights and the same outputs."""
+    """manyheads and transformers load the same weights and give the same outputs."""
     encoder = load_encoder(saved_model(name)).eval()
     with torch.no_grad():
         for parameter in encoder.parameters():
@@ -96,8 +96,8 @@ def test_parameters_keep_the_hub_s_names(saved_model: Saved) -> None:
 
 
 @pytest.mark.parametrize("name", ALL_TYPES)
-def test_dropout_is_what_was_asked_for(name: str, saved_model: Saved, flat_tokens: Tokens) -> None:
-    """Without any, training gives what evaluation gives; either kind alone makes a difference that a seed repeats."""
+def test_dropout_is_the_requested_one(name: str, saved_model: Saved, flat_tokens: Tokens) -> None:
+    """Without dropout, training mode equals eval mode. Each kind makes a difference that is repeatable with a seed."""
     folder, tokens = saved_model(name), flat_tokens(LENGTHS)
 
     def train(dropout: float, attention_dropout: float, seed: int) -> Tensor:
@@ -115,10 +115,10 @@ def test_dropout_is_what_was_asked_for(name: str, saved_model: Saved, flat_token
 
 @pytest.mark.parametrize("first_token_only", [True, False])
 @pytest.mark.parametrize("place", ["attention.self.dropout", "attention.output.dropout", "output.dropout"])
-def test_the_last_layer_drops_in_each_of_its_places(
+def test_the_last_layer_has_dropout_in_all_places(
     place: str, first_token_only: bool, saved_model: Saved, flat_tokens: Tokens
 ) -> None:
-    """The short last layer and the full one alike: no place of dropout is lost."""
+    """The last layer for first tokens has the same places of dropout as the full one."""
     encoder = load_encoder(
         saved_model("bert"), dropout=0.0, attention_dropout=0.0, first_token_only=first_token_only
     ).train()
@@ -128,7 +128,7 @@ def test_the_last_layer_drops_in_each_of_its_places(
     assert not torch.allclose(encoder(tokens), still, atol=1e-3)
 
 
-def test_dropouts_left_out_are_the_checkpoint_s(saved_model: Saved) -> None:
+def test_the_default_dropouts_are_the_checkpoint_s(saved_model: Saved) -> None:
     folder = saved_model("bert", hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.3)
     config = load_encoder(folder).model.config
     assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.2, 0.3)
@@ -150,23 +150,23 @@ def test_nothing_is_printed(saved_model: Saved, capfd: pytest.CaptureFixture[str
     assert capfd.readouterr() == ("", "")
 
 
-def test_weights_that_are_missing(saved_model: Saved) -> None:
+def test_missing_weights_are_an_error(saved_model: Saved) -> None:
     folder = saved_model("bert")
     weights = load_file(folder / "model.safetensors")
     del weights["encoder.layer.1.output.dense.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(EncoderError, match=r"missing(.|\n)*encoder\.layer\.1\.output\.dense\.weight"):
+    with pytest.raises(EncoderError, match=r"lacks weights(.|\n)*encoder\.layer\.1\.output\.dense\.weight"):
         load_encoder(folder)
 
 
-def test_weights_that_are_cut_short(saved_model: Saved) -> None:
+def test_truncated_weights_are_an_error(saved_model: Saved) -> None:
     file = saved_model("bert") / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(EncoderError, match="cannot be loaded"):
         load_encoder(file.parent)
 
 
-def test_weights_of_another_shape(saved_model: Saved) -> None:
+def test_weights_of_another_shape_are_an_error(saved_model: Saved) -> None:
     folder = saved_model("bert")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "hidden_size": 64}))
@@ -182,7 +182,7 @@ def test_pickles_are_not_read(saved_model: Saved) -> None:
         load_encoder(folder)
 
 
-def test_code_of_a_checkpoint_is_not_run(saved_model: Saved) -> None:
+def test_code_in_a_checkpoint_is_not_run(saved_model: Saved) -> None:
     folder = saved_model("bert")
     config = json.loads((folder / "config.json").read_text())
     config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}}
@@ -192,16 +192,16 @@ def test_code_of_a_checkpoint_is_not_run(saved_model: Saved) -> None:
         load_encoder(folder)
 
 
-def test_a_dropout_that_the_architecture_lacks(tmp_path: Path) -> None:
+def test_a_dropout_that_the_architecture_lacks_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "fnet"}))
     with pytest.raises(EncoderError, match=r"fnet(.|\n)*model\.attention_dropout"):
         load_encoder(tmp_path, attention_dropout=0.1)
 
 
-def test_only_the_last_layer_s_first_tokens_where_they_are_all_that_is_read(
+def test_the_last_layer_computes_only_first_tokens_if_only_they_are_read(
     new_model: Callable[..., Any], flat_tokens: Tokens
 ) -> None:
-    """Counted in rows that reach the last feed-forward: S of T with first tokens, T with the mean or when told so."""
+    """The last feed-forward receives S rows for first tokens, and T rows for the mean or if it is switched off."""
     tokens = flat_tokens(LENGTHS)
 
     def rows(pooling: Any, *, first_token_only: bool = True) -> int:

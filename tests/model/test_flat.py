@@ -1,4 +1,4 @@
-"""The layout of flat tokens: where each token stands among its sequences."""
+"""The layout of flat tokens: the place of each token among the sequences."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_slot_is_a_sequence_and_a_place(lengths: list[int], flat_tokens: Token
 
 
 @pytest.mark.parametrize("field", ["token_ids", "position_ids", "segment_ids"])
-def test_ids_are_what_embeddings_take(field: str, flat_tokens: Tokens) -> None:
+def test_ids_have_the_type_that_embeddings_need(field: str, flat_tokens: Tokens) -> None:
     ids = getattr(flat_tokens((4, 2), segment=1), field)
     assert ids.dtype == torch.int64
     assert ids.shape == (6,)

@@ -1,7 +1,7 @@
-"""Flat runs give the numbers of the library's own model, outputs and gradients, for every architecture listed as flat.
+"""Flat runs have the outputs and gradients of transformers' own model, for every architecture listed as flat.
 
-Measured as the norm of the difference over the norm of the reference, a tensor at a time: outputs within 1e-5 and
-gradients within 1e-4 in float32, both within 1e-9 in float64.
+The measure is the norm of the difference divided by the norm of the reference, per tensor. In float32 outputs agree
+within 1e-5 and gradients within 1e-4. In float64 both agree within 1e-9.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from manyheads.model.weights import OFFLINE, resolve
 OUTPUTS = {torch.float32: 1e-5, torch.float64: 1e-9}
 GRADIENTS = {torch.float32: 1e-4, torch.float64: 1e-9}
 REFERENCES = {"modernbert": "sdpa"}
-"""The library's attention to compare with where it is not "eager": ModernBERT's eager softmax is float32 throughout."""
+"""transformers' attention to compare with, if not "eager": ModernBERT's eager softmax always uses float32."""
 
 RAGGED = (5, 3, 9, 40, 4, 17, 17)
 EVEN = (11, 11, 11)
@@ -40,12 +40,12 @@ Worst = Callable[[Encoder, Callable[[], Tensor], Callable[[], Tensor]], tuple[st
 
 
 def switch(model: Any, attention: str) -> None:
-    """One model, both ways: there is no second copy of the weights to keep alike."""
+    """Use one model for both runs, so that there is only one copy of the weights."""
     model.set_attn_implementation(attention)
 
 
 def projection(like: Tensor) -> Tensor:
-    """Fixed random weights: a loss that every number of the output counts in, each differently."""
+    """Return a loss in which every number of the output has a different fixed weight."""
     return torch.randn(like.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float32).to(like.dtype)
 
 
@@ -126,7 +126,7 @@ def test_real_weights(
     relative: Relative,
     worst_gradient: Worst,
 ) -> None:
-    """The whole way from a folder, first-token layer and pooling included."""
+    """The encoder is loaded from a folder, with the first-token layer and pooling."""
     encoder = load_encoder(offline, pooling=pooling).to(dtype).eval()
     tokens = flat_tokens((3, 7, 31, 512) if pooling == "mean" else (3, 60, 7, 120), vocabulary=30_000, segment=1)
     vectors = {}
@@ -154,11 +154,11 @@ def test_real_weights(
     assert error <= GRADIENTS[dtype], name
 
 
-def test_what_is_loaded_is_what_the_library_loads(offline: Path) -> None:
+def test_the_loaded_weights_are_those_that_transformers_loads(offline: Path) -> None:
     plain = AutoModel.from_pretrained(offline).state_dict()
-    found = load_encoder(offline).model.state_dict()
-    assert found.keys() == plain.keys()
-    assert all(torch.equal(found[name], plain[name]) for name in plain)
+    loaded = load_encoder(offline).model.state_dict()
+    assert loaded.keys() == plain.keys()
+    assert all(torch.equal(loaded[name], plain[name]) for name in plain)
 
 
 @pytest.mark.parametrize("lengths", [RAGGED, EVEN])
@@ -167,7 +167,7 @@ def test_what_is_loaded_is_what_the_library_loads(offline: Path) -> None:
     ("name", "pooling"),
     [*((name, "first") for name in FIRST_TOKEN_TYPES), *((name, "pooler") for name in ("bert", "roberta"))],
 )
-def test_the_last_layer_for_first_tokens_is_the_full_one(
+def test_the_last_layer_for_first_tokens_agrees_with_the_full_one(
     name: str,
     pooling: Any,
     dtype: torch.dtype,
@@ -201,7 +201,7 @@ def test_a_sequence_s_vector_does_not_depend_on_its_batch(
     new_batch: Callable[..., Batch],
     relative: Relative,
 ) -> None:
-    """Permuted, split and doubled: the same vector to rounding."""
+    """The vector is the same up to rounding in a permuted, split or doubled batch."""
     model = new_model(name, num_hidden_layers=2).double()
     switch(model, NAME)
     encoder = Encoder(model, pooling="first").eval()
@@ -228,7 +228,7 @@ def test_a_sequence_s_vector_does_not_depend_on_its_batch(
 def test_gradients_are_the_same_bytes_each_time_on_two_threads(
     new_model: Callable[..., Any], flat_tokens: Tokens
 ) -> None:
-    """A resumed run ends as one never stopped only if no sum depends on which thread came first."""
+    """Resuming is exact only if no sum depends on the order of threads."""
     model = new_model("bert")
     switch(model, NAME)
     tokens = flat_tokens(range(1, 60))

@@ -1,4 +1,4 @@
-"""Flat attention by itself: against attention written out, within sequences and windows, with and without dropout."""
+"""Flat attention agrees with a plain implementation, within sequences and windows, with and without dropout."""
 
 from __future__ import annotations
 
@@ -42,31 +42,31 @@ def written_out(
 
 @settings(deadline=None, max_examples=60)
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), window=st.none() | st.integers(1, 12))
-def test_against_attention_written_out(lengths: list[int], window: int | None, flat_tokens: Tokens) -> None:
+def test_it_agrees_with_a_plain_implementation(lengths: list[int], window: int | None, flat_tokens: Tokens) -> None:
     query, key, value = (states(sum(lengths), seed) for seed in range(3))
     tokens = flat_tokens(lengths)
-    found = attend(query, key, value, tokens, scaling=0.7, sliding_window=window)
-    assert found.shape == (1, sum(lengths), HEADS, SIZE)
-    torch.testing.assert_close(found, written_out(query, key, value, lengths, 0.7, window), rtol=1e-12, atol=1e-12)
+    attended = attend(query, key, value, tokens, scaling=0.7, sliding_window=window)
+    assert attended.shape == (1, sum(lengths), HEADS, SIZE)
+    torch.testing.assert_close(attended, written_out(query, key, value, lengths, 0.7, window), rtol=1e-12, atol=1e-12)
 
 
 @settings(deadline=None, max_examples=60)
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6))
-def test_first_tokens_alone(lengths: list[int], flat_tokens: Tokens) -> None:
+def test_first_tokens_only(lengths: list[int], flat_tokens: Tokens) -> None:
     query, key, value = (states(sum(lengths), seed) for seed in range(3))
     layout = flat_tokens(lengths).layout
     rows = [x[0].transpose(0, 1).reshape(sum(lengths), -1) for x in (query, key, value)]
-    found = first_token_attention(
+    first = first_token_attention(
         rows[0].index_select(0, layout.starts), rows[1], rows[2], layout, heads=HEADS, scaling=0.7, dropout=0.0
     )
     full = written_out(query, key, value, lengths, 0.7, None)[0].reshape(sum(lengths), -1)
-    torch.testing.assert_close(found, full[layout.starts], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(first, full[layout.starts], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("window", [None, 3])
 @pytest.mark.parametrize("lengths", [(5, 2, 7), (4, 4)])
 def test_a_sequence_sees_no_other(lengths: tuple[int, ...], window: int | None, flat_tokens: Tokens) -> None:
-    """Neither its numbers nor its gradients move when another sequence's do, not even to NaN."""
+    """Its outputs and gradients do not change when another sequence changes, not even to NaN."""
     query, key, value = (states(sum(lengths), seed).requires_grad_() for seed in range(3))
     tokens = flat_tokens(lengths)
     own = attend(query, key, value, tokens, sliding_window=window)[0, : lengths[0]]
@@ -79,8 +79,8 @@ def test_a_sequence_sees_no_other(lengths: tuple[int, ...], window: int | None, 
     assert torch.equal(attend(query, key, spoiled, tokens, sliding_window=window)[0, : lengths[0]], own)
 
 
-def test_dropout_leaves_out_weights_and_keeps_the_mean(flat_tokens: Tokens) -> None:
-    """Over values of one, attention gives one; with dropout it scatters around one."""
+def test_dropout_drops_weights_and_keeps_the_mean(flat_tokens: Tokens) -> None:
+    """With all values one, attention gives one. With dropout it varies around one."""
     lengths = [40] * 30 + [39]
     total = sum(lengths)
     query, key, value = states(total, 0), states(total, 1), torch.ones(1, HEADS, total, SIZE, dtype=torch.float64)
@@ -100,7 +100,7 @@ def test_dropout_leaves_out_weights_and_keeps_the_mean(flat_tokens: Tokens) -> N
 
 
 def test_the_same_bytes_each_time_on_two_threads(flat_tokens: Tokens) -> None:
-    """Forward and backward: what makes a resumed run the same as one never stopped."""
+    """The forward and backward pass are deterministic, which exact resuming needs."""
     lengths = [31, 4, 57, 12, 57, 8, 23, 40]
     tokens = flat_tokens(lengths)
     threads = torch.get_num_threads()

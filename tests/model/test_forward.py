@@ -1,4 +1,4 @@
-"""Outputs over a whole split: the split's order, whatever the batches; each batch within its budget."""
+"""Outputs for a whole split are in the split's order for all batches, and each batch is within its budget."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_outputs_do_not_depend_on_the_budget(trained: manyheads.Run, prepared: P
     np.testing.assert_allclose(whole, single, atol=1e-5)
 
 
-def test_the_model_s_mode_is_given_back(trained: manyheads.Run, prepared: Prepared) -> None:
+def test_the_model_s_mode_is_restored(trained: manyheads.Run, prepared: Prepared) -> None:
     bundle = load_bundle(trained.folder.model)
     for mode in (True, False):
         bundle.model.train(mode)
@@ -73,7 +73,7 @@ def test_the_model_s_mode_is_given_back(trained: manyheads.Run, prepared: Prepar
 
 
 def test_a_task_may_have_any_name(trained: manyheads.Run, tmp_path: Path) -> None:
-    """Names of torch's own attributes do not clash with the heads' table."""
+    """Names of torch's own attributes do not clash with the names of heads."""
     recipe = load_recipe(trained.folder.recipe, ["training.max_steps=1"])
     task = recipe.tasks["sentiment"]
     named = recipe.model_copy(update={"tasks": {"type": task, "train": task, "keys": task}})

@@ -1,4 +1,4 @@
-"""Groups of like length: every sequence in one of them, little padding, and masks that are right."""
+"""Groups of similar length: every sequence is in one group, there is little padding, and the masks are right."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 
 
 @given(lengths=LENGTHS)
-def test_every_sequence_is_in_one_group_of_like_length(lengths: list[int]) -> None:
+def test_every_sequence_is_in_one_group_of_similar_length(lengths: list[int]) -> None:
     sizes = np.array(lengths)
     groups = by_length(sizes)
     assert sorted(np.concatenate(groups).tolist()) == list(range(len(lengths)))
@@ -25,7 +25,7 @@ def test_every_sequence_is_in_one_group_of_like_length(lengths: list[int]) -> No
 
 @settings(deadline=None, max_examples=50)
 @given(lengths=LENGTHS)
-def test_there_and_back(lengths: list[int]) -> None:
+def test_unpad_reverses_pad(lengths: list[int]) -> None:
     groups = make_groups(np.array(lengths), CPU)
     rows = torch.randn(sum(lengths), 3)
     pieces = rows.split(lengths)
@@ -49,7 +49,7 @@ def test_a_token_sees_its_own_sequence_within_the_window(lengths: list[int], win
     mask = one_group(lengths).mask(torch.float64, window)
     if mask is None:
         mask = torch.zeros(len(lengths), 1, 1, longest)
-    # A row of minus infinities would be NaN after the softmax, padding or not.
+    # A row of minus infinities would be NaN after the softmax, even in the padding.
     assert torch.isfinite(mask).any(dim=-1).all()
     seen = mask.expand(len(lengths), 1, longest, longest)[:, 0] == 0
     for s, length in enumerate(lengths):
@@ -68,7 +68,7 @@ def test_equal_lengths_need_no_mask_and_no_copy() -> None:
     assert groups.pad(rows) is rows
 
 
-def test_a_mask_is_made_once_a_batch() -> None:
+def test_a_mask_is_made_once_per_batch() -> None:
     group = one_group([4, 2])
     assert group.mask(torch.float32, None) is group.mask(torch.float32, None)
     assert group.mask(torch.float32, 2) is not group.mask(torch.float32, None)

@@ -1,4 +1,4 @@
-"""Losses: one number an example, by hand and against torch."""
+"""Losses per example agree with values computed by hand and by torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_cross_entropy_is_minus_the_log_of_the_right_class() -> None:
     torch.testing.assert_close(losses, torch.tensor([math.log(3.0), math.log(2.0)]))
 
 
-def test_class_weights_multiply_terms_and_are_not_divided_out_again() -> None:
+def test_class_weights_multiply_terms_without_normalisation() -> None:
     logits, targets = torch.randn(6, 3), torch.tensor([0.0, 1.0, 2.0, 2.0, 1.0, 0.0])
     weights = torch.tensor([1.0, 0.0, 4.0])
     losses = cross_entropy(logits, targets, class_weights=weights)
@@ -34,7 +34,7 @@ def test_class_weights_multiply_terms_and_are_not_divided_out_again() -> None:
     torch.testing.assert_close(losses.sum() / weights[targets.long()].sum(), torchs)
 
 
-def test_one_logit_under_binary_cross_entropy_is_two_under_cross_entropy() -> None:
+def test_binary_cross_entropy_of_one_logit_is_cross_entropy_of_two() -> None:
     logit, targets = torch.randn(8, 1), torch.tensor([0.0, 1.0] * 4)
     weights = torch.tensor([0.5, 3.0])
     both = torch.cat([torch.zeros_like(logit), logit], dim=1)
@@ -43,7 +43,7 @@ def test_one_logit_under_binary_cross_entropy_is_two_under_cross_entropy() -> No
         torch.testing.assert_close(one, cross_entropy(both, targets, class_weights=given))
 
 
-def test_far_logits_give_finite_losses() -> None:
+def test_large_logits_give_finite_losses() -> None:
     losses = binary_cross_entropy(torch.tensor([[1e4], [-1e4]]), torch.tensor([0.0, 1.0]))
     torch.testing.assert_close(losses, torch.tensor([1e4, 1e4]))
 
@@ -65,7 +65,7 @@ def test_l1_of_two_classes_is_the_distance_of_the_sigmoid() -> None:
     torch.testing.assert_close(weighted, torch.tensor([1.0, 5.0, 2.5]))
 
 
-def test_a_tasks_loss_takes_its_range_and_its_class_weights() -> None:
+def test_a_task_s_loss_uses_its_range_and_its_class_weights() -> None:
     weighted = dataclasses.replace(TASK, class_weights=(1.0, 2.0, 3.0))
     logits, targets = torch.randn(3, 3), torch.tensor([0.0, 1.0, 2.0])
     plain = task_loss(TASK, logits, targets)
@@ -74,7 +74,7 @@ def test_a_tasks_loss_takes_its_range_and_its_class_weights() -> None:
     torch.testing.assert_close(task_loss(value, torch.tensor([[0.5]]), torch.tensor([2.0])), torch.tensor([0.5]))
 
 
-def test_the_loss_weight_of_a_task_is_left_to_the_weighting() -> None:
+def test_a_task_s_loss_does_not_include_its_loss_weight() -> None:
     logits, targets = torch.randn(3, 3), torch.tensor([0.0, 1.0, 2.0])
     heavy = dataclasses.replace(TASK, loss_weight=7.0)
     assert torch.equal(task_loss(heavy, logits, targets), task_loss(TASK, logits, targets))

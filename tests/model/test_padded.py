@@ -1,4 +1,4 @@
-"""The padded run gives what flat runs give, and what the library gives a sequence at a time."""
+"""The padded run agrees with the flat run, and with transformers' own run of one sequence at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Reference = Callable[[Any, FlatTokens], tuple[Tensor, Tensor | None]]
 
 @pytest.mark.parametrize("lengths", [LENGTHS, (6, 6)])
 @pytest.mark.parametrize("name", PADDED_TYPES)
-def test_what_does_not_run_flat_runs_padded(
+def test_other_architectures_run_padded(
     name: str,
     lengths: tuple[int, ...],
     new_model: Callable[..., Any],
@@ -50,7 +50,7 @@ def test_what_does_not_run_flat_runs_padded(
 
 
 @pytest.mark.parametrize("name", FLAT_TYPES)
-def test_flat_is_padded_without_the_padding(
+def test_flat_and_padded_runs_agree(
     name: str, new_model: Callable[..., Any], flat_tokens: Tokens, relative: Callable[[Tensor, Tensor], float]
 ) -> None:
     model = new_model(name).double()

@@ -1,4 +1,4 @@
-"""Flat to padded and back: nothing lost, nothing leaked, and gradients that are exact."""
+"""Conversion from flat to padded and back is lossless, and its gradients are exact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Tokens = Callable[..., FlatTokens]
 
 @settings(deadline=None, max_examples=50)
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6))
-def test_there_and_back(lengths: list[int], flat_tokens: Tokens) -> None:
+def test_unpad_reverses_pad(lengths: list[int], flat_tokens: Tokens) -> None:
     layout = flat_tokens(lengths).layout
     rows = torch.randn(sum(lengths), 3)
     padded = pad(rows, layout)

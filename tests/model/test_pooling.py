@@ -1,4 +1,4 @@
-"""One vector a sequence: its first token's, or the mean over its own tokens alone."""
+"""One vector per sequence: that of its first token, or the mean over its own tokens."""
 
 from __future__ import annotations
 

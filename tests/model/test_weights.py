@@ -1,4 +1,4 @@
-"""Where an encoder comes from: the offline package, a folder, or the hub's cache on disk."""
+"""The source of an encoder: the offline package, a folder, or the hub's cache on disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def test_a_folder_absolute_or_relative(saved_model: Saved) -> None:
+def test_a_folder_may_be_absolute_or_relative(saved_model: Saved) -> None:
     folder = saved_model("bert")
     for name, base in ((str(folder), Path("/nowhere")), (folder.name, folder.parent), (".", folder)):
         source = resolve(name, base)
@@ -34,14 +34,14 @@ def test_a_folder_absolute_or_relative(saved_model: Saved) -> None:
         assert source.sha256 == sha256(folder / "model.safetensors")
 
 
-def test_a_folder_in_shards_is_hashed_whole(tmp_path: Path) -> None:
+def test_the_hash_covers_all_shards(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model-00002-of-00002.safetensors").write_bytes(b"two")
     (tmp_path / "model-00001-of-00002.safetensors").write_bytes(b"one")
     assert resolve(str(tmp_path), Path()).sha256 == hashlib.sha256(b"onetwo").hexdigest()
 
 
-def test_a_folder_that_is_no_encoder(tmp_path: Path) -> None:
+def test_a_folder_without_an_encoder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r"no config\.json"):
         resolve(str(tmp_path), Path())
     (tmp_path / "config.json").write_text("{}")
@@ -51,7 +51,7 @@ def test_a_folder_that_is_no_encoder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nothing-here", "./models/mine", "/no/such/folder", "", "a/b/c", "minilm_offline"])
-def test_a_name_that_is_nothing(name: str, tmp_path: Path) -> None:
+def test_an_unknown_name_is_an_error(name: str, tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r'hub id(.|\n)*"minilm-offline"|no config\.json'):
         resolve(name, tmp_path)
 
@@ -72,7 +72,7 @@ def test_without_the_offline_package(monkeypatch: pytest.MonkeyPatch) -> None:
         resolve(OFFLINE, Path())
 
 
-def test_an_offline_package_with_other_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_offline_package_with_other_weights_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder = tmp_path / OFFLINE_PACKAGE / "model"
     folder.mkdir(parents=True)
     (tmp_path / OFFLINE_PACKAGE / "__init__.py").write_text("")
@@ -87,13 +87,13 @@ def test_an_offline_package_with_other_weights(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("pattern", weights.HUB_FILES)
-def test_no_pickle_and_no_code_is_fetched(pattern: str) -> None:
+def test_no_pickle_and_no_code_is_downloaded(pattern: str) -> None:
     for name in ("pytorch_model.bin", "model.pt", "model.pkl", "modeling_own.py", "tf_model.h5"):
         assert not Path(name).match(pattern)
 
 
 def cached(cache: Path, name: str, files: Path) -> None:
-    """The layout of the hub's cache: a snapshot named by its commit, and a reference that points to it."""
+    """Write the layout of the hub's cache: a snapshot named by its commit, and a reference to it."""
     repository = cache / f"models--{name.replace('/', '--')}"
     snapshot = repository / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)
@@ -109,19 +109,19 @@ from pathlib import Path
 from manyheads.errors import EncoderError
 from manyheads.model.weights import resolve
 
-found = {}
+resolved = {}
 for name in sys.argv[1:]:
     try:
         source = resolve(name, Path())
-        found[name] = [source.name, str(source.folder), source.revision, source.sha256]
+        resolved[name] = [source.name, str(source.folder), source.revision, source.sha256]
     except EncoderError as error:
-        found[name] = str(error)
-print(json.dumps(found))
+        resolved[name] = str(error)
+print(json.dumps(resolved))
 """
 
 
 def test_the_hub_s_cache(saved_model: Saved, tmp_path: Path) -> None:
-    """Without a network: a cached encoder is found; the others say what is wrong and what to do."""
+    """Without a network a cached encoder is found, and the errors of others say what is wrong and what to do."""
     cache, pickled, model = tmp_path / "hub", tmp_path / "pickled", saved_model("bert")
     cached(cache, "someone/encoder", model)
     pickled.mkdir()
@@ -138,15 +138,15 @@ def test_the_hub_s_cache(saved_model: Saved, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    resolved = json.loads(done.stdout)
     snapshot = cache / "models--someone--encoder" / "snapshots" / COMMIT
-    assert found["someone/encoder"] == [
+    assert resolved["someone/encoder"] == [
         "someone/encoder",
         str(snapshot.resolve()),
         COMMIT,
         sha256(model / "model.safetensors"),
     ]
-    assert "no model.safetensors" in found["someone/pickled"]
+    assert "no model.safetensors" in resolved["someone/pickled"]
     for name in ("someone/absent", "some--one/encoder"):
-        assert "cannot be fetched" in found[name]
-        assert "minilm-offline" in found[name]
+        assert "cannot be downloaded" in resolved[name]
+        assert "minilm-offline" in resolved[name]

@@ -1,4 +1,4 @@
-"""The corpus: what is in it, and what is left out for which reason."""
+"""The corpus: its texts, and the excluded texts by reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ texts = st.lists(st.text(alphabet="ab ", max_size=6), max_size=20)
 
 @settings(deadline=None, max_examples=200)
 @given(texts, texts, texts, st.integers(0, 3), st.booleans())
-def test_no_held_out_text_is_learnt_and_every_text_is_accounted_for(
+def test_no_held_out_text_is_used_for_training_and_every_text_is_counted(
     train: list[str], dev: list[str], test: list[str], least: int, deduplicate: bool
 ) -> None:
     try:
@@ -34,7 +34,7 @@ def test_no_held_out_text_is_learnt_and_every_text_is_accounted_for(
         assert len(learnt) == len(corpus.train)
 
 
-def test_case_and_spacing_hide_no_text() -> None:
+def test_case_and_spacing_are_ignored() -> None:
     corpus = build_corpus(
         ["A good film", "a  good film ", "held out here", "in the test", "tiny", "A good film"],
         ["Held  OUT here", "other dev text", "tiny"],
@@ -55,7 +55,7 @@ def test_case_and_spacing_hide_no_text() -> None:
     }
 
 
-def test_duplicates_may_stay() -> None:
+def test_duplicates_may_be_kept() -> None:
     corpus = build_corpus(["one text", "one text"], ["another"], [], min_characters=0, deduplicate=False)
     assert corpus.train == ["one text", "one text"]
     assert corpus.counts.duplicates == 1

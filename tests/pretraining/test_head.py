@@ -1,4 +1,4 @@
-"""The head of masked language modelling gives what transformers' own models give, at masked positions alone."""
+"""The head of masked language modelling agrees with transformers' own models at masked positions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LENGTHS = (7, 12, 3)
 
 @pytest.fixture(params=MODELS)
 def theirs(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Path]:
-    """A masked language model of transformers with random weights, biases too, and the folder it is saved in."""
+    """A masked language model of transformers with random weights and biases, and its folder."""
     torch.manual_seed(0)
     _, changes = MODELS[request.param]
     config = getattr(transformers, f"{request.param}Config")(**SIZES, **changes, initializer_range=0.2)
@@ -68,7 +68,7 @@ def load(folder: Path) -> tuple[MaskedModel, bool]:
     return MaskedModel(encoder, head).eval(), own
 
 
-def test_logits_and_loss_are_those_of_transformers(theirs: tuple[Any, Path]) -> None:
+def test_logits_and_loss_agree_with_transformers(theirs: tuple[Any, Path]) -> None:
     model, folder = theirs
     ours, own = load(folder)
     assert own
@@ -90,7 +90,7 @@ def test_logits_and_loss_are_those_of_transformers(theirs: tuple[Any, Path]) -> 
     )
 
 
-def test_a_saved_head_is_found_again(theirs: tuple[Any, Path], tmp_path: Path) -> None:
+def test_a_saved_head_is_loaded_again(theirs: tuple[Any, Path], tmp_path: Path) -> None:
     _, folder = theirs
     ours, _ = load(folder)
     out = tmp_path / "out"
@@ -102,7 +102,7 @@ def test_a_saved_head_is_found_again(theirs: tuple[Any, Path], tmp_path: Path) -
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in ours.state_dict().items())
 
 
-def test_an_encoder_alone_gets_a_new_head_that_begins_with_frequencies(tiny_encoder: Path) -> None:
+def test_an_encoder_without_a_head_gets_one_initialised_with_token_frequencies(tiny_encoder: Path) -> None:
     ours, own = load(tiny_encoder)
     assert not own
     counts = np.arange(len(ours.head.bias))
@@ -132,7 +132,7 @@ def test_older_names_of_layer_norms_are_known(bert: Path) -> None:
     assert torch.equal(ours.head.norm.weight, renamed["cls.predictions.transform.LayerNorm.gamma"])
 
 
-def test_an_output_of_its_own_is_not_taken_for_a_tied_one(bert: Path) -> None:
+def test_a_head_with_an_untied_output_is_ignored(bert: Path) -> None:
     path = bert / "model.safetensors"
     tensors = load_file(path)
     tensors["cls.predictions.decoder.weight"] = torch.randn(90, 32)
@@ -140,7 +140,7 @@ def test_an_output_of_its_own_is_not_taken_for_a_tied_one(bert: Path) -> None:
     assert not load(bert)[1]
 
 
-def test_the_pooler_has_no_part_in_it(tiny_encoder: Path) -> None:
+def test_the_pooler_is_not_trained(tiny_encoder: Path) -> None:
     ours, _ = load(tiny_encoder)
     ours.encoder.requires_grad_(False)
     ours.train_all()

@@ -1,4 +1,4 @@
-"""Masking: how much, what, and what takes its place."""
+"""Masking: which tokens are masked, how many, and what replaces them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MASK, VOCABULARY = 4, 50
 ORDINARY = np.arange(5, VOCABULARY)
 
 words_of_texts = st.lists(st.lists(st.integers(0, 3), max_size=12), min_size=1, max_size=8)
-"""Texts as lists of words, each the number of tokens it has; 0 is an unknown token, which is never masked."""
+"""Texts as lists of words, each given by its number of tokens. 0 is an unknown token, which is never masked."""
 
 
 def make(texts: list[list[int]]) -> tuple[Batch, NDArray[np.int32]]:
@@ -49,25 +49,25 @@ def masked(texts: list[list[int]], seed: int = 0, **changes: float) -> tuple[Bat
 @settings(deadline=None, max_examples=200)
 @given(words_of_texts, st.integers(0, 1000))
 def test_whole_words_are_masked_and_nothing_else(texts: list[list[int]], seed: int) -> None:
-    batch, words, found = masked(texts, seed)
+    batch, words, result = masked(texts, seed)
     chosen = np.zeros(batch.tokens, dtype=bool)
-    chosen[found.positions] = True
+    chosen[result.positions] = True
     assert not chosen[words == NO_WORD].any()
     for start, end in zip(batch.offsets[:-1], batch.offsets[1:], strict=True):
         inside = words[start:end]
         fates = [chosen[start:end][inside == word] for word in set(inside.tolist()) - {NO_WORD}]
         assert all(fate.all() or not fate.any() for fate in fates), "a word is masked whole or not at all"
         picked = sum(bool(fate.all()) for fate in fates)
-        assert (picked >= 1) == bool(fates), "each text with a word has something to find out"
+        assert (picked >= 1) == bool(fates), "each text with a word has a masked word"
         assert picked <= max(1, int(np.ceil(0.15 * len(fates))))
-    assert np.array_equal(found.targets, batch.token_ids[found.positions])
+    assert np.array_equal(result.targets, batch.token_ids[result.positions])
     untouched = ~chosen
-    assert np.array_equal(found.batch.token_ids[untouched], batch.token_ids[untouched])
-    shown = found.batch.token_ids[found.positions]
+    assert np.array_equal(result.batch.token_ids[untouched], batch.token_ids[untouched])
+    shown = result.batch.token_ids[result.positions]
     assert np.isin(shown, [MASK, *ORDINARY]).all(), "no random token is a special one"
 
 
-def test_the_same_draws_give_the_same_masks_and_others_others() -> None:
+def test_masks_are_determined_by_the_random_draws() -> None:
     texts = [[1] * 30] * 4
     first, again, other = (masked(texts, seed)[2] for seed in (1, 1, 2))
     assert np.array_equal(first.positions, again.positions)
@@ -75,23 +75,23 @@ def test_the_same_draws_give_the_same_masks_and_others_others() -> None:
     assert not np.array_equal(first.positions, other.positions)
 
 
-def test_shares_are_those_asked_for() -> None:
-    """15% of words and of tokens; 80% of them the mask, 10% random, 10% as they were. Bounds: five standard errors."""
+def test_shares_are_the_requested_ones() -> None:
+    """15% of words and tokens: 80% become the mask, 10% random, 10% stay. The bounds are five standard errors."""
     texts = [[1, 2, 3] * 7] * 4000
-    batch, words, found = masked(texts)
+    batch, words, result = masked(texts)
     maskable = int((words != NO_WORD).sum())
-    assert abs(len(found.positions) / maskable - 0.15) < 5 * np.sqrt(0.15 * 0.85 * 2.4 / maskable)
-    shown, count = found.batch.token_ids[found.positions], len(found.positions)
+    assert abs(len(result.positions) / maskable - 0.15) < 5 * np.sqrt(0.15 * 0.85 * 2.4 / maskable)
+    shown, count = result.batch.token_ids[result.positions], len(result.positions)
     for share, expected in (
         ((shown == MASK).mean(), 0.8),
-        (((shown != MASK) & (shown != found.targets)).mean(), 0.1 * 44 / 45),
-        ((shown == found.targets).mean(), 0.1 + 0.1 / 45),
+        (((shown != MASK) & (shown != result.targets)).mean(), 0.1 * 44 / 45),
+        ((shown == result.targets).mean(), 0.1 + 0.1 / 45),
     ):
         assert abs(share - expected) < 5 * np.sqrt(expected * (1 - expected) / count)
     assert batch.token_ids.max() < VOCABULARY
 
 
 def test_a_share_of_one_masks_every_word() -> None:
-    _, words, found = masked([[1, 2], [3]], share=1.0, replaced=1.0, random=0.0)
-    assert np.array_equal(found.positions, np.flatnonzero(words != NO_WORD))
-    assert (found.batch.token_ids[found.positions] == MASK).all()
+    _, words, result = masked([[1, 2], [3]], share=1.0, replaced=1.0, random=0.0)
+    assert np.array_equal(result.positions, np.flatnonzero(words != NO_WORD))
+    assert (result.batch.token_ids[result.positions] == MASK).all()

@@ -1,4 +1,4 @@
-"""Pretraining as a whole: killed it goes on to the same bytes, and two at once make one encoder."""
+"""Pretraining as a whole: it resumes to the same bytes after a kill, and two processes at once train one encoder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FILES = (
 
 @contextmanager
 def started(recipe: Path, cache: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """The command line in a process of its own, which does not outlive the block."""
+    """Start the command line in a process of its own. It ends with the block."""
     changes = [word for change in CHANGES for word in ("--set", change)]
     with subprocess.Popen(
         [sys.executable, "-m", "manyheads", "pretrain", str(recipe), *changes, *words],
@@ -54,7 +54,7 @@ def started(recipe: Path, cache: Path, *words: str) -> Iterator[subprocess.Popen
 
 
 def steps_done(cache: Path) -> int:
-    """How many steps the logs of an unfinished pretraining tell of."""
+    """Count the steps in the logs of an unfinished pretraining."""
     logs = list((cache / "pretrained").glob("*.work/*/events.jsonl"))
     return sum(event["event"] == "pretraining_step" for log in logs for event in read_events(log))
 
@@ -65,12 +65,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def whole(tiny_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> manyheads.Pretrained:
-    """What nothing stopped; it stays in the tests' own cache."""
+    """A pretrained encoder without interruption. It stays in the tests' own cache."""
     out = tmp_path_factory.mktemp("whole") / "encoder"
     return manyheads.pretrain(tiny_recipe, out, changes=CHANGES)
 
 
-def test_killed_it_goes_on_to_the_same_bytes(
+def test_a_killed_pretraining_resumes_to_the_same_bytes(
     tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     total = whole.summary["steps"] * 3 // 2  # the new head's one epoch, then two
@@ -81,25 +81,27 @@ def test_killed_it_goes_on_to_the_same_bytes(
                 time.sleep(0.01)
             process.send_signal(signal.SIGKILL)
     monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path))
-    found = manyheads.pretrain(tiny_recipe, changes=CHANGES)
-    assert contents(found.folder) == contents(whole.folder), f"killed after steps {kills}"
-    assert found.key == whole.key
+    result = manyheads.pretrain(tiny_recipe, changes=CHANGES)
+    assert contents(result.folder) == contents(whole.folder), f"killed after steps {kills}"
+    assert result.key == whole.key
     assert not list((tmp_path / "pretrained").glob("*.work"))
-    steps = [e["step"] for e in read_events(found.folder / "events.jsonl") if e["event"] == "pretraining_step"]
+    steps = [e["step"] for e in read_events(result.folder / "events.jsonl") if e["event"] == "pretraining_step"]
     each = whole.summary["steps"] // 2
-    assert steps == [*range(1, each + 1), *range(1, 2 * each + 1)], "steps done again stand once in the log"
+    assert steps == [*range(1, each + 1), *range(1, 2 * each + 1)], "repeated steps are in the log once"
 
 
-def test_two_at_once_make_one_encoder(tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path) -> None:
+def test_two_processes_at_once_train_one_encoder(
+    tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path
+) -> None:
     first, second = (started(tiny_recipe, tmp_path, "--out", str(tmp_path / f"out{number}")) for number in range(2))
     with first as one, second as other:
-        said = [process.communicate()[0] for process in (one, other)]
-    assert [one.returncode, other.returncode] == [0, 0], said
-    assert sum("new head, epoch 1" in text for text in said) == 1, said
+        outputs = [process.communicate()[0] for process in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], outputs
+    assert sum("new head, epoch 1" in text for text in outputs) == 1, outputs
     assert all(contents(tmp_path / f"out{number}") == contents(whole.folder) for number in range(2))
 
 
-def test_the_folder_holds_its_numbers(whole: manyheads.Pretrained) -> None:
+def test_the_folder_contains_the_results(whole: manyheads.Pretrained) -> None:
     summary = json.loads((whole.folder / "pretraining.json").read_text())
     assert summary == whole.summary
     lines = (whole.folder / "pretraining.csv").read_text().splitlines()
@@ -121,8 +123,8 @@ def test_a_damaged_encoder_is_made_again(
     tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path))
-    found = manyheads.pretrain(tiny_recipe, changes=CHANGES)
-    (found.folder / "model.safetensors").write_bytes(b"broken")
+    result = manyheads.pretrain(tiny_recipe, changes=CHANGES)
+    (result.folder / "model.safetensors").write_bytes(b"broken")
     again = manyheads.pretrain(tiny_recipe, changes=CHANGES)
     assert contents(again.folder) == contents(whole.folder)
 
@@ -130,34 +132,34 @@ def test_a_damaged_encoder_is_made_again(
 @pytest.mark.parametrize(
     "change", ["pretraining.seed=2", "pretraining.mask_share=0.2", "tasks.sentiment.train_rows=119", "threads=2"]
 )
-def test_whatever_decides_the_encoder_is_in_its_key(
+def test_everything_that_determines_the_encoder_is_in_its_key(
     change: str, tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path))
-    found = manyheads.pretrain(
+    result = manyheads.pretrain(
         tiny_recipe, changes=[*CHANGES, "pretraining.epochs=1", "pretraining.head_epochs=0", change]
     )
     plain = manyheads.pretrain(tiny_recipe, changes=[*CHANGES, "pretraining.epochs=1", "pretraining.head_epochs=0"])
-    assert found.key != plain.key != whole.key
+    assert result.key != plain.key != whole.key
 
 
-def test_what_does_not_decide_it_is_not(tiny_recipe: Path, whole: manyheads.Pretrained) -> None:
+def test_other_options_are_not_in_its_key(tiny_recipe: Path, whole: manyheads.Pretrained) -> None:
     changes = [*CHANGES, "seed=7", "training.epochs=9", "model.dropout=0.0", "pretraining.checkpoint_every=4"]
     assert manyheads.pretrain(tiny_recipe, changes=changes).key == whole.key
 
 
-def test_an_extra_file_is_learnt_from(tiny_recipe: Path, tmp_path: Path) -> None:
+def test_an_extra_file_is_used_for_training(tiny_recipe: Path, tmp_path: Path) -> None:
     extra = tmp_path / "more.txt"
     extra.write_text("the film was long and dull indeed\nshort\n\nthe actors were good and the music better\n")
     few = [*CHANGES, "pretraining.epochs=1", "pretraining.head_epochs=0", f'pretraining.files=["{extra}"]']
-    found = manyheads.pretrain(tiny_recipe, changes=few)
-    assert found.summary["corpus"]["train"]["texts"] == 603
-    with pytest.raises(DataError, match=r"no such file"):
+    result = manyheads.pretrain(tiny_recipe, changes=few)
+    assert result.summary["corpus"]["train"]["texts"] == 603
+    with pytest.raises(DataError, match=r"the file does not exist"):
         manyheads.pretrain(tiny_recipe, changes=[*CHANGES, 'pretraining.files=["nowhere.txt"]'])
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ("pretraining.schedule=liner", "did you mean 'linear'"),
         ("pretraining.maskin=subword", "did you mean 'masking'"),
@@ -165,12 +167,12 @@ def test_an_extra_file_is_learnt_from(tiny_recipe: Path, tmp_path: Path) -> None
         ("pretraining.min_characters=100000", "min_characters"),
     ],
 )
-def test_mistakes_are_named(change: str, said: str, tiny_recipe: Path) -> None:
-    with pytest.raises(ManyheadsError, match=said) as caught:
+def test_errors_name_the_mistake(change: str, message: str, tiny_recipe: Path) -> None:
+    with pytest.raises(ManyheadsError, match=message) as caught:
         manyheads.pretrain(tiny_recipe, changes=[*CHANGES, change])
     assert "pretraining" in str(caught.value)
 
 
-def test_the_verb_needs_the_table(tiny_recipe: Path) -> None:
+def test_the_command_needs_the_table(tiny_recipe: Path) -> None:
     with pytest.raises(RecipeError, match="nothing of pretraining"):
         manyheads.pretrain(tiny_recipe)

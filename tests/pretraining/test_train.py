@@ -1,4 +1,4 @@
-"""`train` with a `[pretraining]` table: pretraining comes first, once for all runs that share it."""
+"""`train` with a `[pretraining]` table: pretraining runs first, once for all runs that share it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from manyheads.recipe.load import load_recipe
 CHANGES = ["pretraining.epochs=2", "training.max_steps=2", "pretraining.learning_rate=1e-3"]
 
 
-def test_a_run_begins_with_the_pretrained_encoder(
+def test_a_run_starts_from_the_pretrained_encoder(
     tiny_recipe: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path / "cache"))
-    said: list[tuple[str, dict[str, object]]] = []
+    events: list[tuple[str, dict[str, object]]] = []
     changes = [*CHANGES, "model.freeze_encoder=true"]
     run = manyheads.train(
-        tiny_recipe, tmp_path / "run", changes=changes, listeners=[lambda event, **fields: said.append((event, fields))]
+        tiny_recipe,
+        tmp_path / "run",
+        changes=changes,
+        listeners=[lambda event, **fields: events.append((event, fields))],
     )
     summary = json.loads(run.folder.provenance.read_text())["pretraining"]
     assert summary["after"]["perplexity"] < summary["before"]["perplexity"]
@@ -37,20 +40,20 @@ def test_a_run_begins_with_the_pretrained_encoder(
     assert {name for name in start if name not in changed and name.startswith("pooler.")}
     assert "embeddings.word_embeddings.weight" in changed
     assert not any(name.startswith("pooler.") for name in changed)
-    names = [event for event, _ in said]
+    names = [event for event, _ in events]
     assert names.index("pretraining_start") < names.index("pretraining_evaluation") < names.index("start")
 
-    said.clear()
+    events.clear()
     manyheads.train(
         tiny_recipe,
         tmp_path / "again",
         changes=[*changes, "seed=2"],
-        listeners=[lambda event, **fields: said.append((event, fields))],
+        listeners=[lambda event, **fields: events.append((event, fields))],
     )
-    assert not any(event.startswith("pretraining_") for event, _ in said)
-    assert any("is taken from" in str(fields.get("text")) for _, fields in said)
+    assert not any(event.startswith("pretraining_") for event, _ in events)
+    assert any("using the pretrained encoder in" in str(fields.get("text")) for _, fields in events)
 
 
-def test_no_epochs_are_no_pretraining(tiny_recipe: Path) -> None:
+def test_zero_epochs_mean_no_pretraining(tiny_recipe: Path) -> None:
     assert load_recipe(tiny_recipe, ["pretraining.epochs=0"]) == load_recipe(tiny_recipe)
     assert load_recipe(tiny_recipe, ["pretraining.masking=subword"]).pretraining is not None

@@ -44,7 +44,7 @@ def metaspace() -> Fast:
 
 
 def unmarked() -> Fast:
-    """Pieces without any mark: only the tokenizer itself knows its words."""
+    """A vocabulary without marks: only the tokenizer knows its words."""
     fast = Fast(models.BPE({letter: n for n, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}, []))
     fast.pre_tokenizer = pre_tokenizers.Whitespace()
     return fast
@@ -61,7 +61,7 @@ def load(fast: Fast, folder: Path) -> Tokenizer:
 
 
 @pytest.mark.parametrize("make", [wordpiece, byte_level, metaspace, unmarked])
-def test_words_are_those_that_spaces_part(make: object, tmp_path: Path) -> None:
+def test_words_are_separated_by_spaces(make: object, tmp_path: Path) -> None:
     tokenizer = load(make(), tmp_path)  # type: ignore[operator]
     store, _ = tokenise(TEXTS, tokenizer, None)
     words = word_numbers(store, TEXTS, tokenizer, whole=True)

@@ -113,14 +113,14 @@ def _blank(pattern: str, text: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Markdown without inline code, link targets and fenced blocks; comments in fenced blocks stay."""
+    """Markdown without inline code, link targets, fenced blocks and the word list. Comments in fenced blocks stay."""
 
     def fence(match: re.Match[str]) -> str:
         kept = [line[line.index("# ") :] if "# " in line else "" for line in match.group().split("\n")]
         return "\n".join(kept)
 
     text = re.sub(r"^( *)(`{3,}).*?^\1\2", fence, text, flags=re.DOTALL | re.MULTILINE)
-    return _blank(r"``.*?``|`[^`]*`|(?<=\])\([^)]*\)|<!--.*?-->", text)
+    return _blank(r"<!-- words -->.*?<!-- end of words -->|``.*?``|`[^`]*`|(?<=\])\([^)]*\)|<!--.*?-->", text)
 
 
 def _comments(text: str) -> Iterator[tuple[int, str]]:
@@ -139,7 +139,7 @@ def _comments(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _code_spans(text: str) -> str:
-    return _blank(r"``.*?``|`[^`]*`", text)
+    return _blank(r"<!-- words -->.*?<!-- end of words -->|``.*?``|`[^`]*`", text)
 
 
 def _python(text: str) -> Iterator[tuple[int, str]]:

@@ -18,49 +18,53 @@ def _faults(task: dict[str, Any], **tables: Any) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("task", "key", "says"),
+    ("task", "key", "message"),
     [
-        ({**TASK, "range": [0, 1]}, "tasks.a.range", "classification has no range"),
-        ({**VALUES, "labels": [0, 1]}, "tasks.a.labels", "regression has no labels"),
+        ({**TASK, "range": [0, 1]}, "tasks.a.range", "a classification task has no range"),
+        ({**VALUES, "labels": [0, 1]}, "tasks.a.labels", "a regression task has no labels"),
         ({**VALUES, "range": [5, 0]}, "tasks.a.range", "the lower first"),
         ({**TASK, "labels": ["yes"]}, "tasks.a.labels", "at least two labels"),
         ({**TASK, "labels": []}, "tasks.a.labels", "at least two labels"),
         ({**TASK, "labels": [1, "1.0"]}, "tasks.a.labels", "must differ"),
-        ({**TASK, "labels": [0, 1], "class_weights": [1.0]}, "tasks.a.class_weights", "as many weights as labels"),
+        (
+            {**TASK, "labels": [0, 1], "class_weights": [1.0]},
+            "tasks.a.class_weights",
+            "the number of class weights differs from the number of labels",
+        ),
         ({**TASK, "labels": [0, 1], "class_weights": [1.0, -1.0]}, "tasks.a.class_weights", "below 0"),
-        ({**TASK, "class_weights": [1.0, 1.0]}, "tasks.a.class_weights", "need labels"),
+        ({**TASK, "class_weights": [1.0, 1.0]}, "tasks.a.class_weights", "requires labels"),
         ({**VALUES, "class_weights": [1.0]}, "tasks.a.class_weights", "no classes"),
-        ({**TASK, "labels": [0, 1, 2], "loss": "l1"}, "tasks.a.loss", "no such loss"),
-        ({**VALUES, "loss": "cross_entropy"}, "tasks.a.loss", "no such loss"),
-        ({**VALUES, "metric": "accuracy"}, "tasks.a.metric", "no such metric"),
-        ({**VALUES, "metric": "rmse"}, "tasks.a.metric", "no such metric"),
+        ({**TASK, "labels": [0, 1, 2], "loss": "l1"}, "tasks.a.loss", "unknown loss"),
+        ({**VALUES, "loss": "cross_entropy"}, "tasks.a.loss", "unknown loss"),
+        ({**VALUES, "metric": "accuracy"}, "tasks.a.metric", "unknown metric"),
+        ({**VALUES, "metric": "rmse"}, "tasks.a.metric", "unknown metric"),
         ({**SINGLE, "pair": "bi"}, "tasks.a.pair", "two text columns"),
         ({**SINGLE, "head": "b2"}, "tasks.a.head.kind", "the task has one text"),
-        ({**TASK, "pair": "cross", "head": "b1"}, "tasks.a.head.kind", "a pair in two sequences"),
-        ({**TASK, "head": "linear"}, "tasks.a.head.kind", "this head reads one text"),
-        ({**TASK, "head": "crss"}, "tasks.a.head.kind", "no such kind"),
-        ({**TASK, "text": ["s", "s"]}, "tasks.a.text", "the same column twice"),
-        ({**TASK, "label": "s"}, "tasks.a.label", "one of the text columns"),
+        ({**TASK, "pair": "cross", "head": "b1"}, "tasks.a.head.kind", "the head requires a pair in two sequences"),
+        ({**TASK, "head": "linear"}, "tasks.a.head.kind", "the head requires one text"),
+        ({**TASK, "head": "crss"}, "tasks.a.head.kind", "unknown head"),
+        ({**TASK, "text": ["s", "s"]}, "tasks.a.text", "the two text columns are the same"),
+        ({**TASK, "label": "s"}, "tasks.a.label", "also a text column"),
         ({**TASK, "dev": "a"}, "tasks.a.dev", "is the training file"),
-        ({**TASK, "loss_weight": 0}, "tasks", "nothing would be learnt"),
+        ({**TASK, "loss_weight": 0}, "tasks", "nothing would be trained"),
     ],
 )
-def test_a_combination_that_cannot_work_is_told_at_its_key(task: dict[str, Any], key: str, says: str) -> None:
-    ((found, what),) = _faults(task)
-    assert found == key
-    assert says in what
+def test_a_combination_that_cannot_work_is_a_fault_at_its_key(task: dict[str, Any], key: str, message: str) -> None:
+    ((faulty, what),) = _faults(task)
+    assert faulty == key
+    assert message in what
 
 
 @pytest.mark.parametrize(
     ("table", "key"), [("batching", "strategy"), ("training", "schedule"), ("training", "weighting")]
 )
-def test_a_name_that_is_on_no_menu_is_told(table: str, key: str) -> None:
-    ((found, what),) = _faults(TASK, **{table: {key: "nothing"}})
-    assert found == f"{table}.{key}"
-    assert what == f"there is no such {key} here"
+def test_a_name_that_is_not_on_the_menu_is_a_fault(table: str, key: str) -> None:
+    ((faulty, what),) = _faults(TASK, **{table: {key: "nothing"}})
+    assert faulty == f"{table}.{key}"
+    assert what == f"unknown {key}"
 
 
-def test_a_task_s_name_can_be_a_file_s_name() -> None:
+def test_a_task_name_must_be_usable_in_file_names() -> None:
     for name, faults in (("a/b", 1), ("", 1), ("-a", 1), ("para_2-x", 0)):
         recipe = Recipe.model_validate({"encoder": "x", "tasks": {name: TASK}})
         assert len(check_recipe(recipe)) == faults, name
@@ -77,6 +81,6 @@ def test_a_task_s_name_can_be_a_file_s_name() -> None:
         ({"pair": "bi", "head": {"kind": "b1"}}, "bi", "b1"),
     ],
 )
-def test_pairing_and_head_follow_from_one_another(changes: dict[str, Any], pairing: str | None, head: str) -> None:
+def test_pairing_and_head_default_to_each_other(changes: dict[str, Any], pairing: str | None, head: str) -> None:
     options = TaskOptions.model_validate({**TASK, **changes})
     assert (pairing_of(options), head_of(options)) == (pairing, head)

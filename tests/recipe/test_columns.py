@@ -10,7 +10,7 @@ from manyheads.data.reading import Source, open_source
 from manyheads.errors import DataError
 from manyheads.recipe.columns import Layout, guess_layout, read_columns
 
-PROSE = ["the cat sat on the mat", "dogs run in the park", "it rained all day long", "nobody came to the show"]
+PROSE = ["the cat sat on the mat", "dogs run in the park", "it rained all day long", "no one came to the show"]
 
 
 def _source(folder: Path, columns: dict[str, list[Any]], name: str = "train") -> Source:
@@ -64,7 +64,7 @@ TEXTS = _prose(24)
         ({"name": [f"Nam{row}" for row in range(24)], "language": ["de", "fr"] * 12}, (("name",), "language", None)),
     ],
 )
-def test_text_label_and_id_are_told_by_names_and_contents(
+def test_text_label_and_id_are_found_by_names_and_contents(
     tmp_path: Path, columns: dict[str, list[Any]], expected: tuple[tuple[str, ...], str, str | None]
 ) -> None:
     layout = _guess(tmp_path, columns)
@@ -72,7 +72,7 @@ def test_text_label_and_id_are_told_by_names_and_contents(
     assert {*layout.text, layout.label, layout.id, *layout.other} - {None} == set(columns)
 
 
-def test_the_column_that_an_unlabelled_test_file_lacks_is_the_label(tmp_path: Path) -> None:
+def test_a_column_that_the_test_file_does_not_have_is_the_label(tmp_path: Path) -> None:
     columns = {"text": _prose(24), "colour": ["red", "blue"] * 12, "size": [1, 2] * 12}
     train = _source(tmp_path, columns)
     test = _source(tmp_path, {key: columns[key] for key in ("text", "size")}, "test")
@@ -80,7 +80,7 @@ def test_the_column_that_an_unlabelled_test_file_lacks_is_the_label(tmp_path: Pa
     assert guess_layout(train, [train], []).label == "size"
 
 
-def test_columns_that_a_file_of_the_task_lacks_are_no_text_and_no_id(tmp_path: Path) -> None:
+def test_text_and_id_columns_are_in_every_file(tmp_path: Path) -> None:
     columns = {"id": list(range(24)), "text": _prose(24), "body": _prose(24, "long and longer: "), "label": NUMBERS}
     train = _source(tmp_path, columns)
     test = _source(tmp_path, {"text": _prose(24)}, "test")
@@ -88,7 +88,7 @@ def test_columns_that_a_file_of_the_task_lacks_are_no_text_and_no_id(tmp_path: P
     assert (layout.text, layout.id) == (("text",), None)
 
 
-def test_columns_that_are_given_are_taken(tmp_path: Path) -> None:
+def test_given_columns_are_used(tmp_path: Path) -> None:
     columns = {"text": _prose(24), "label": NUMBERS, "reply": _prose(24), "mood": ["a", "b"] * 12}
     layout = _guess(tmp_path, columns, text=["reply", "text"], label="mood")
     assert (layout.text, layout.label, layout.other) == (("reply", "text"), "mood", ("label",))
@@ -99,15 +99,15 @@ def test_columns_that_are_given_are_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "what"), [({"text": _prose(24)}, "label"), ({"label": NUMBERS, "size": NUMBERS}, "text")]
 )
-def test_a_column_that_cannot_be_told_is_an_error_with_the_way_out(
+def test_a_column_that_cannot_be_found_is_an_error_that_names_the_option(
     tmp_path: Path, columns: dict[str, list[Any]], what: str
 ) -> None:
-    with pytest.raises(DataError, match=f"no column can be told to be the {what}") as error:
+    with pytest.raises(DataError, match=f"the {what} column cannot be found") as error:
         _guess(tmp_path, columns)
     assert f"--{what}" in str(error.value.hint)
 
 
-def test_a_file_without_rows_and_a_label_of_one_value_are_told_as_that(tmp_path: Path) -> None:
+def test_a_label_column_with_one_value_is_found_and_a_file_without_rows_is_an_error(tmp_path: Path) -> None:
     assert _guess(tmp_path, {"text": TEXTS, "label": [1] * 24}).label == "label"
     (tmp_path / "header.csv").write_text("text,label\nbroken\n")
     empty = open_source("header.csv", tmp_path)
@@ -115,7 +115,7 @@ def test_a_file_without_rows_and_a_label_of_one_value_are_told_as_that(tmp_path:
         guess_layout(empty, [empty], [])
 
 
-def test_a_few_broken_cells_do_not_hide_numbers(tmp_path: Path) -> None:
+def test_a_column_with_a_few_invalid_cells_is_numeric(tmp_path: Path) -> None:
     columns = read_columns(_source(tmp_path, {"a": ["?", *["1"] * 299, None], "b": ["?", *["1"] * 20, *[None] * 280]}))
     assert columns["a"].numeric
     assert not columns["b"].numeric

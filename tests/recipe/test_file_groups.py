@@ -22,7 +22,7 @@ def _group(*names: str) -> list[FileGroup]:
         (("My Task (Training).csv", "My Task (Val).csv", "My Task (Test).csv"), "my-task"),
     ],
 )
-def test_files_of_one_task_are_known_by_their_names_in_any_order(files: tuple[str, str, str], name: str) -> None:
+def test_files_of_one_task_are_grouped_by_their_names_in_any_order(files: tuple[str, str, str], name: str) -> None:
     train, dev, test = map(Path, files)
     assert group_files([test, dev, train]) == [FileGroup(name, train, dev, test)]
 
@@ -32,17 +32,17 @@ def test_several_tasks_keep_the_order_of_their_first_files() -> None:
     assert [(group.name, len(group.files)) for group in groups] == [("sts", 2), ("sst", 1)]
 
 
-def test_a_file_of_any_other_name_is_a_training_file() -> None:
+def test_a_file_with_any_other_name_is_a_training_file() -> None:
     assert _group("reviews.csv") == [FileGroup("reviews", Path("reviews.csv"))]
     assert _group("restraint.csv")[0].name == "restraint"
     assert _group("¡.csv")[0].name == "task"
 
 
-def test_the_same_file_twice_is_one() -> None:
+def test_a_repeated_file_is_used_once() -> None:
     assert len(_group("a.csv", "a.csv")) == 1
 
 
-def test_no_training_file_or_two_of_a_part_are_errors() -> None:
+def test_a_missing_training_file_and_two_files_for_one_split_are_errors() -> None:
     with pytest.raises(DataError, match="no training file") as missing:
         _group("sst-dev.csv", "sst-test.csv")
     assert missing.value.found == "sst-dev.csv, sst-test.csv"

@@ -1,4 +1,4 @@
-"""A share of the training rows held out for dev: one for every seed, and never rows that a model was trained on."""
+"""Dev rows held out of the training file: the same for every seed, and never rows that the model was trained on."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ def _trained(recipe: Path, name: str, *changes: str) -> Path:
     return manyheads.train(recipe, recipe.parent / name, changes=changes).folder.path
 
 
-def test_runs_of_several_seeds_answer_the_same_rows(recipe: Path) -> None:
+def test_runs_with_different_seeds_predict_the_same_rows(recipe: Path) -> None:
     runs = [_trained(recipe, f"run{seed}", f"seed={seed}") for seed in (1, 2)]
     (task,) = compare(runs).tasks
     assert task.examples == len((runs[0] / "predictions" / "sentiment.dev.last.jsonl").read_text().splitlines())
 
 
-def test_the_shipped_model_is_measured_on_the_rows_that_were_held_out(recipe: Path) -> None:
+def test_the_shipped_model_is_measured_on_the_held_out_rows(recipe: Path) -> None:
     run = _trained(recipe, "run")
-    told = json.loads((run / "results.json").read_text())["best"]["tasks"]["sentiment"]
-    assert measure_run(run).scores["tasks"]["sentiment"] == pytest.approx(told)
+    recorded = json.loads((run / "results.json").read_text())["best"]["tasks"]["sentiment"]
+    assert measure_run(run).scores["tasks"]["sentiment"] == pytest.approx(recorded)
 
 
 def test_a_file_that_has_changed_is_not_split_again(recipe: Path) -> None:
@@ -68,14 +68,14 @@ def test_a_file_that_has_changed_is_not_split_again(recipe: Path) -> None:
     assert caught.value.found == "the file has changed"
 
 
-def test_a_run_that_drew_other_rows_is_not_measured_and_does_not_go_on(recipe: Path) -> None:
+def test_a_run_with_other_held_out_rows_is_neither_measured_nor_resumed(recipe: Path) -> None:
     run = _trained(recipe, "run")
     provenance = json.loads((run / "provenance.json").read_text())
-    provenance["data"] = {"sentences.tsv": provenance["data"]["sentences.tsv"]}  # as version 0.3 left it
+    provenance["data"] = {"sentences.tsv": provenance["data"]["sentences.tsv"]}  # as written by version 0.3
     (run / "provenance.json").write_text(json.dumps(provenance))
     with pytest.raises(DataError, match="may have been trained on"):
         measure_run(run)
     now = {**provenance["data"], "sentiment: rows of sentences.tsv held out": "f" * 64}
-    with pytest.raises(RunError, match="the data are not those") as caught:
+    with pytest.raises(RunError, match="the data has changed since the run started") as caught:
         check_same(RunFolder(run), (run / "recipe.toml").read_text(), now)
     assert caught.value.where == "sentiment: rows of sentences.tsv held out"

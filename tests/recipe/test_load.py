@@ -42,7 +42,7 @@ def test_everything_else_has_a_default(recipe_file: Path) -> None:
     assert recipe.model.freeze_encoder is False
 
 
-def test_files_are_looked_for_beside_the_recipe_in_its_data_dir_or_in_the_one_set(
+def test_data_dir_is_relative_to_the_recipe_and_an_override_to_the_current_folder(
     recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert load_recipe(recipe_file).data_dir == str(tmp_path)
@@ -53,7 +53,7 @@ def test_files_are_looked_for_beside_the_recipe_in_its_data_dir_or_in_the_one_se
     assert load_recipe(recipe_file, ["data_dir=other"]).data_dir == str(tmp_path / "here" / "other")
 
 
-def test_an_encoder_s_folder_beside_the_recipe_becomes_absolute(recipe_file: Path, tmp_path: Path) -> None:
+def test_an_encoder_folder_next_to_the_recipe_becomes_absolute(recipe_file: Path, tmp_path: Path) -> None:
     (tmp_path / "encoder").mkdir()
     (tmp_path / "encoder" / "config.json").touch()
     recipe_file.write_text(SMALLEST.replace("minilm-offline", "encoder"))
@@ -63,7 +63,7 @@ def test_an_encoder_s_folder_beside_the_recipe_becomes_absolute(recipe_file: Pat
     )
 
 
-def test_an_override_is_as_if_it_stood_in_the_file(recipe_file: Path) -> None:
+def test_an_override_equals_the_same_value_in_the_file(recipe_file: Path) -> None:
     changes = ["training.epochs=7", "tasks.a.head.dropout=0.3", "batching.strategy=sequential", "seed=2"]
     by_override = load_recipe(recipe_file, changes)
     recipe_file.write_text(
@@ -73,10 +73,10 @@ def test_an_override_is_as_if_it_stood_in_the_file(recipe_file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "place", "says"),
+    ("line", "place", "message"),
     [
         ("lable = 'x'", "mine.toml:9, key tasks.a.lable", "did you mean 'label'?"),
-        ("dev = 0.2", "mine.toml:9, column 10", "not TOML"),
+        ("dev = 0.2", "mine.toml:9, column 10", "not valid TOML"),
         ("head = { kind = 'linear', droput = 0.1 }", "mine.toml:9, key tasks.a.head.droput", "did you mean 'dropout'?"),
         ("loss_weight = '0.2'", "mine.toml:9, key tasks.a.loss_weight", "number"),
         ("loss_weight = true", "mine.toml:9, key tasks.a.loss_weight", "number"),
@@ -94,17 +94,17 @@ def test_an_override_is_as_if_it_stood_in_the_file(recipe_file: Path) -> None:
         ("[tasks.b]\nkind = 'regression'", "mine.toml:9, key tasks.b.train", "missing"),
     ],
 )
-def test_a_mistake_is_told_with_file_line_key_and_what_is_allowed(
-    recipe_file: Path, line: str, place: str, says: str
+def test_an_error_names_file_line_key_and_what_is_allowed(
+    recipe_file: Path, line: str, place: str, message: str
 ) -> None:
     recipe_file.write_text(SMALLEST + line + "\n")
-    message = str(_error(recipe_file))
-    assert place in message
-    assert says in message
+    error = str(_error(recipe_file))
+    assert place in error
+    assert message in error
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ("training.epohs=3", "did you mean 'epochs'?"),
         ("traning.epochs=3", "did you mean 'training'?"),
@@ -118,19 +118,19 @@ def test_a_mistake_is_told_with_file_line_key_and_what_is_allowed(
         ("pretrainin.epochs=3", "did you mean 'pretraining'?"),
     ],
 )
-def test_a_mistake_in_an_override_names_the_override(recipe_file: Path, change: str, says: str) -> None:
-    message = str(_error(recipe_file, change))
-    assert f"--set {change}" in message
-    assert "mine.toml" not in message
-    assert says in message
+def test_an_error_in_an_override_names_the_override(recipe_file: Path, change: str, message: str) -> None:
+    error = str(_error(recipe_file, change))
+    assert f"--set {change}" in error
+    assert "mine.toml" not in error
+    assert message in error
 
 
-def test_a_mistake_of_the_file_is_not_blamed_on_an_override(recipe_file: Path) -> None:
+def test_an_error_in_the_file_does_not_name_an_override(recipe_file: Path) -> None:
     recipe_file.write_text(SMALLEST + "pair = 'cross'\n")
     assert _error(recipe_file, "tasks.a.dev=0.2").where == f"{recipe_file}:9, key tasks.a.pair"
 
 
-def test_several_mistakes_are_listed_ten_at_most(recipe_file: Path) -> None:
+def test_at_most_ten_faults_are_listed(recipe_file: Path) -> None:
     recipe_file.write_text(SMALLEST + "".join(f"wrong{number} = 1\n" for number in range(13)))
     message = str(_error(recipe_file))
     assert message.startswith("the recipe has 13 faults")
@@ -138,9 +138,9 @@ def test_several_mistakes_are_listed_ten_at_most(recipe_file: Path) -> None:
     assert message.endswith("... and 3 more")
 
 
-def test_a_missing_file_names_the_nearest_and_a_folder_is_no_recipe(recipe_file: Path, tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_errors_with_a_hint(recipe_file: Path, tmp_path: Path) -> None:
     assert _error(tmp_path / "mien.toml").hint == "did you mean 'mine.toml'?"
     assert "manyheads init" in str(_error(tmp_path / "nowhere" / "x.toml"))
-    assert "folder" in str(_error(tmp_path))
+    assert "the recipe is a folder" in str(_error(tmp_path))
     recipe_file.write_bytes(b"encoder = '\xff'")
     assert "UTF-8" in str(_error(recipe_file))

@@ -36,7 +36,7 @@ training.epochs = 3
         (("tasks.sst",), None),
     ],
 )
-def test_the_line_is_that_of_the_key_or_of_what_is_around_it(key: tuple[str, ...], line: int | None) -> None:
+def test_the_line_is_that_of_the_key_or_of_the_table_around_it(key: tuple[str, ...], line: int | None) -> None:
     assert line_of(TEXT, key) == line
 
 

@@ -18,7 +18,7 @@ quick = settings(deadline=None, max_examples=60)
 
 @quick
 @given(TABLES)
-def test_no_changes_and_the_same_changes_leave_a_table_as_it_is(table: dict[str, Any]) -> None:
+def test_empty_and_equal_changes_do_not_change_a_table(table: dict[str, Any]) -> None:
     assert merge(table, {}) == table
     assert merge({}, table) == table
     assert merge(table, table) == table
@@ -26,7 +26,7 @@ def test_no_changes_and_the_same_changes_leave_a_table_as_it_is(table: dict[str,
 
 @quick
 @given(TABLES, TABLES)
-def test_changes_win_and_can_be_made_twice(base: dict[str, Any], changes: dict[str, Any]) -> None:
+def test_changes_win_and_merging_is_idempotent(base: dict[str, Any], changes: dict[str, Any]) -> None:
     once = merge(base, changes)
     assert merge(once, changes) == once
     assert set(once) == set(base) | set(changes)
@@ -35,7 +35,7 @@ def test_changes_win_and_can_be_made_twice(base: dict[str, Any], changes: dict[s
             assert once[key] == value
 
 
-def test_tables_merge_at_every_depth_and_neither_is_altered() -> None:
+def test_tables_merge_at_every_depth_and_the_arguments_are_not_modified() -> None:
     base = {"tasks": {"sst": {"kind": "classification", "loss_weight": 1.0}}, "seed": 1}
     changes = {"tasks": {"sst": {"loss_weight": 0.2}}}
     assert merge(base, changes) == {"tasks": {"sst": {"kind": "classification", "loss_weight": 0.2}}, "seed": 1}
@@ -43,7 +43,7 @@ def test_tables_merge_at_every_depth_and_neither_is_altered() -> None:
     assert changes == {"tasks": {"sst": {"loss_weight": 0.2}}}
 
 
-def test_another_kind_replaces_its_table() -> None:
+def test_a_changed_kind_replaces_its_table() -> None:
     base = {"head": {"kind": "b2", "dropout": 0.3}, "pair": "bi"}
     assert merge(base, {"head": {"kind": "cross"}, "pair": "cross"}) == {"head": {"kind": "cross"}, "pair": "cross"}
     assert merge(base, {"head": {"kind": "b2"}})["head"] == {"kind": "b2", "dropout": 0.3}

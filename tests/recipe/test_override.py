@@ -24,20 +24,20 @@ from manyheads.recipe.override import apply_override, from_here, parse_override
         ("data_dir=", ["data_dir"], ""),
     ],
 )
-def test_the_value_is_toml_where_it_parses_as_toml_else_text(text: str, parts: list[str], value: object) -> None:
-    found_parts, found = parse_override(text)
-    assert (found_parts, found, type(found)) == (parts, value, type(value))
+def test_a_value_that_is_not_toml_is_a_string(text: str, parts: list[str], value: object) -> None:
+    parsed_parts, parsed = parse_override(text)
+    assert (parsed_parts, parsed, type(parsed)) == (parts, value, type(value))
 
 
 @pytest.mark.parametrize("text", ["training.epochs", "=3", "", "a b=3", "training..epochs=3"])
-def test_another_form_is_an_error_that_shows_the_form(text: str) -> None:
+def test_text_of_another_form_is_an_error_that_shows_the_form(text: str) -> None:
     with pytest.raises(RecipeError) as error:
         parse_override(text)
     assert error.value.where == f"--set {text}"
     assert "KEY=VALUE" in str(error.value.allowed)
 
 
-def test_one_value_is_set_and_missing_tables_are_made() -> None:
+def test_one_value_is_set_and_missing_tables_are_created() -> None:
     recipe = {"seed": 1, "tasks": {"sst": {"kind": "classification", "head": "b1"}}}
     assert apply_override(recipe, ["model", "dropout"], 0.2) == {**recipe, "model": {"dropout": 0.2}}
     changed = apply_override(recipe, ["tasks", "sst", "kind"], "regression")
@@ -45,7 +45,7 @@ def test_one_value_is_set_and_missing_tables_are_made() -> None:
     assert recipe["tasks"] == {"sst": {"kind": "classification", "head": "b1"}}
 
 
-def test_a_head_written_as_its_kind_keeps_it() -> None:
+def test_a_head_in_its_short_form_keeps_its_kind() -> None:
     changed = apply_override({"head": "b1"}, ["head", "dropout"], 0.3)
     assert changed == {"head": {"kind": "b1", "dropout": 0.3}}
 

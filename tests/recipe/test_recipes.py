@@ -1,4 +1,4 @@
-"""The recipes that come with the repository."""
+"""The recipes of the repository."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def _name(file: Path) -> str:
 
 
 @pytest.mark.parametrize("file", RECIPES, ids=_name)
-def test_each_one_loads_and_opens_with_its_command(file: Path) -> None:
+def test_each_recipe_loads_and_its_first_comment_has_its_command(file: Path) -> None:
     load_recipe(file)
     opening = file.read_text().split("encoder =")[0]
     assert f"manyheads train recipes/{_name(file)}" in opening
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the course's files, which are not in {DATA}")
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"requires the files of the course, which are not in {DATA}")
 @pytest.mark.parametrize("name", ["minbert/sequential_b1.toml", "minbert/cross.toml", "minilm/cross.toml"])
-def test_the_course_s_files_can_be_read_and_every_bad_row_is_told(name: str) -> None:
+def test_the_course_files_can_be_read_and_every_rejected_row_is_reported(name: str) -> None:
     recipe = load_recipe(ROOT / "recipes" / name, [f"data_dir={DATA}"])
     data = read_tasks(recipe, lambda *_, **__: None)
     sizes = {each.task.name: (len(each.train), len(each.dev)) for each in data}

@@ -31,7 +31,7 @@ def _write(file: Path, header: str, rows: list[str]) -> Path:
     return file
 
 
-def test_the_demo_corpus_is_seen_for_what_it_is(tmp_path: Path) -> None:
+def test_the_tasks_of_the_demo_corpus_are_recognised(tmp_path: Path) -> None:
     recipe = _load(tmp_path, suggest(sorted(CORPUS.glob("*.tsv")), tmp_path))
     tasks = read_tasks(recipe, _ignore)
     assert {each.task.name: repr(each.task.kind) for each in tasks} == {
@@ -43,18 +43,24 @@ def test_the_demo_corpus_is_seen_for_what_it_is(tmp_path: Path) -> None:
     assert recipe.data_dir == str(CORPUS)
 
 
-def test_a_file_alone_holds_out_a_dev_set_and_rows_that_cannot_be_used_are_skipped(tmp_path: Path) -> None:
+def test_a_comment_is_separated_from_a_long_value(tmp_path: Path) -> None:
+    lines = suggest(sorted(CORPUS.glob("*.tsv")), tmp_path).splitlines()
+    (line,) = [line for line in lines if line.startswith("data_dir")]
+    assert line.endswith('"  # folder of the data files')
+
+
+def test_a_single_file_holds_out_a_dev_set_and_bad_rows_are_skipped(tmp_path: Path) -> None:
     rows = [f"row {number} of many,{'yes' if number % 3 else 'no'}" for number in range(60)]
     file = _write(tmp_path / "mail.csv", "text,label", [*rows, "no label here,"])
     text = suggest([file], tmp_path)
-    assert "1 row cannot be used; the first: mail.csv:62: label is missing" in text
+    assert "1 row cannot be used and will be skipped; the first: mail.csv:62: label is missing" in text
     recipe = _load(tmp_path, text)
     assert (recipe.tasks["mail"].dev, recipe.tasks["mail"].on_bad_rows) == (0.1, "skip")
     (only,) = read_tasks(recipe, _ignore)
     assert (len(only.train) + len(only.dev), sum(map(len, only.rejected.values()))) == (60, 1)
 
 
-def test_files_are_named_from_the_recipe_s_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_relative_to_the_folder_of_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [f"text number {number},{number % 2}" for number in range(20)]
     monkeypatch.chdir(tmp_path)
     _write(Path("data/a/a-train.csv"), "text,label", rows)
@@ -71,7 +77,7 @@ def test_files_are_named_from_the_recipe_s_folder(tmp_path: Path, monkeypatch: p
     assert full["tasks"]["b"]["train"] == str(tmp_path / "data/b/b-train.csv")
 
 
-def test_names_and_labels_of_any_spelling_survive(tmp_path: Path) -> None:
+def test_special_characters_in_names_and_labels_are_kept(tmp_path: Path) -> None:
     labels = [
         'say "hi"',
         "back\\slash",
@@ -90,7 +96,7 @@ def test_names_and_labels_of_any_spelling_survive(tmp_path: Path) -> None:
     assert len(read_tasks(recipe, _ignore)[0].train) > 60
 
 
-def test_an_encoder_can_be_chosen_and_each_has_a_rate_that_fits(tmp_path: Path) -> None:
+def test_the_learning_rate_depends_on_the_encoder(tmp_path: Path) -> None:
     file = _write(tmp_path / "a.csv", "text,label", [f"text {number},{number % 2}" for number in range(20)])
     small = _load(tmp_path, suggest([file], tmp_path, encoder="minilm-offline"))
     large = _load(tmp_path, suggest([file], tmp_path, encoder="google-bert/bert-base-uncased"))

@@ -29,11 +29,11 @@ from manyheads.tasks.regression import Regression
         (["?", "0", "1"], Classification([0, 1, "?"])),
     ],
 )
-def test_classes_or_values(cells: list[object], kind: Kind) -> None:
+def test_the_kind_follows_from_the_cells(cells: list[object], kind: Kind) -> None:
     assert guess_kind("f", cells) == kind
 
 
-def test_what_is_neither_is_an_error() -> None:
+def test_too_many_or_too_few_labels_are_an_error() -> None:
     with pytest.raises(DataError, match="too many"):
         guess_kind("f", [f"text {number}" for number in range(2000)])
     with pytest.raises(DataError, match="fewer than two"):
@@ -49,7 +49,7 @@ def group(tmp_path: Path) -> FileGroup:
     return FileGroup("a", train, dev, test)
 
 
-def test_labels_of_every_file_count_and_rows_are_audited_as_training_will(group: FileGroup) -> None:
+def test_labels_of_all_files_are_found_and_bad_rows_are_listed(group: FileGroup) -> None:
     found = survey(group)
     assert found.kind == Classification(["neg", "neutral", "pos"])
     assert found.counts == {"train": 3, "dev": 2, "test": 1}
@@ -57,7 +57,7 @@ def test_labels_of_every_file_count_and_rows_are_audited_as_training_will(group:
     assert found.shares == "neg: 50%, neutral: 0%, pos: 50%"
 
 
-def test_many_labels_are_told_by_the_rarest(tmp_path: Path) -> None:
+def test_many_labels_are_summarised_by_the_rarest(tmp_path: Path) -> None:
     rows = [f"some text {row}\tlabel {row % 12}" for row in range(59)]
     (tmp_path / "a.tsv").write_text("\n".join(["text\tlabel", *rows]) + "\n")
-    assert survey(FileGroup("a", tmp_path / "a.tsv")).shares == "12 labels, the rarest 'label 11' in 4 of 59 rows"
+    assert survey(FileGroup("a", tmp_path / "a.tsv")).shares == "12 labels; the rarest, 'label 11', is in 4 of 59 rows"

@@ -29,7 +29,7 @@ def _space(tmp_path: Path, options: TaskOptions) -> LabelSpace:
     return resolve_label_space("a", options, open_source("a.csv", tmp_path))
 
 
-def test_a_label_space_left_out_is_taken_from_the_training_file_and_said(tmp_path: Path) -> None:
+def test_a_missing_label_space_is_read_from_the_training_file_and_reported(tmp_path: Path) -> None:
     classes = _space(tmp_path, _options())
     assert classes.labels == (0, 1, 2.5)
     assert "3 labels found" in classes.notes[0]
@@ -38,12 +38,12 @@ def test_a_label_space_left_out_is_taken_from_the_training_file_and_said(tmp_pat
     assert "range 0 to 2.5" in values.notes[0]
 
 
-def test_a_label_space_given_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_given_label_space_is_not_changed(tmp_path: Path) -> None:
     assert _space(tmp_path, _options(labels=["b", "a"])) == LabelSpace(labels=("b", "a"))
     assert _space(tmp_path, _options(kind="regression", range=[0, 5])) == VALUES
 
 
-def test_a_label_column_that_is_not_there_names_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_label_column_is_an_error_with_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="did you mean 'other'"):
         _space(tmp_path, _options(label="othr"))
 
@@ -65,14 +65,14 @@ def test_a_label_column_that_is_not_there_names_the_nearest(tmp_path: Path) -> N
         ),
     ],
 )
-def test_what_a_table_leaves_out_follows_from_the_rest(
+def test_missing_keys_of_a_task_follow_from_the_other_keys(
     changes: dict[str, Any], space: LabelSpace, expected: tuple[str | None, str, str, str]
 ) -> None:
     task = build_task("a", _options(**changes), space)
     assert (task.pair, task.head, task.loss, task.metric) == expected
 
 
-def test_a_loss_that_does_not_fit_the_labels_found_is_an_error() -> None:
+def test_a_loss_that_does_not_fit_the_labels_is_an_error() -> None:
     with pytest.raises(RecipeError, match="does not fit") as error:
         build_task("a", _options(loss="l1"), THREE)
     assert error.value.where == "tasks.a.loss"
@@ -82,9 +82,7 @@ def test_a_loss_that_does_not_fit_the_labels_found_is_an_error() -> None:
 @pytest.mark.parametrize(
     "changes", [{}, {"text": "s"}, {"head": {"kind": "b1", "dropout": 0.3}}, {"kind": "regression"}]
 )
-def test_a_resolved_table_gives_the_same_task_without_looking_at_the_file(
-    tmp_path: Path, changes: dict[str, Any]
-) -> None:
+def test_a_resolved_table_gives_the_same_task_without_reading_the_file(tmp_path: Path, changes: dict[str, Any]) -> None:
     options = _options(**changes)
     first: Task = build_task("a", options, _space(tmp_path, options))
     resolved = resolved_options(options, first)

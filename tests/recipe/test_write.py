@@ -35,7 +35,7 @@ def _recipes(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(deadline=None, max_examples=60)
 @given(_recipes())
-def test_a_written_recipe_reads_back_the_same_to_the_byte(content: dict[str, Any]) -> None:
+def test_a_written_recipe_is_read_back_unchanged(content: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         recipe = Recipe.model_validate({**content, "data_dir": folder})
         text = recipe_to_toml(recipe)
@@ -45,7 +45,7 @@ def test_a_written_recipe_reads_back_the_same_to_the_byte(content: dict[str, Any
         assert recipe_to_toml(load_recipe(file)) == text
 
 
-def test_defaults_are_written_out_and_keys_without_a_value_left_out() -> None:
+def test_defaults_are_written_and_keys_without_a_value_are_omitted() -> None:
     task = {"kind": "classification", "train": "a", "dev": 0.1, "text": "s", "label": "y"}
     written = tomllib.loads(recipe_to_toml(Recipe.model_validate({"encoder": "x", "tasks": {"a": task}})))
     assert written["training"]["epochs"] == 3

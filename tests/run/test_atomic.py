@@ -1,4 +1,4 @@
-"""A kill or a full disk in the middle of a write leaves the old content."""
+"""A kill or a full disk during a write leaves the old content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from manyheads.errors import RunError
 from manyheads.run.atomic import explained, replace_folder, replacing, write_json, write_text
 
 
-def test_replaces_the_content_and_leaves_no_temporary(tmp_path: Path) -> None:
+def test_the_content_is_replaced_and_no_temporary_file_is_left(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "results.csv"
     write_text(file, "old\n")
     write_text(file, "new\n")
@@ -51,7 +51,7 @@ def test_a_kill_while_writing_keeps_the_old_file(tmp_path: Path) -> None:
     assert file.read_text() == "old"
 
 
-def test_json_refuses_what_json_lacks(tmp_path: Path) -> None:
+def test_values_that_json_does_not_support_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "results.json", {"loss": float("nan")})
     assert list(tmp_path.iterdir()) == []
@@ -80,8 +80,13 @@ def test_a_folder_that_cannot_be_filled_keeps_the_old_one(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("number", "says"), [(errno.ENOSPC, "disk is full"), (errno.EROFS, "may not be written"), (errno.EACCES, "--out")]
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "disk is full"),
+        (errno.EROFS, "no permission to write"),
+        (errno.EACCES, "choose a folder that you can write to"),
+    ],
 )
-def test_the_system_s_refusals_say_what_to_do(tmp_path: Path, number: int, says: str) -> None:
-    with pytest.raises(RunError, match=says), explained(tmp_path):
+def test_errors_of_the_system_are_explained_with_a_hint(tmp_path: Path, number: int, message: str) -> None:
+    with pytest.raises(RunError, match=message), explained(tmp_path):
         raise OSError(number, "refused")

@@ -1,4 +1,4 @@
-"""The event log survives kills: a broken last line is passed over, and steps done again are cut."""
+"""The event log after a kill: a broken last line is skipped, and the events of repeated steps are dropped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from manyheads.run.events import EventLog, cut_after, read_events
 
 
-def test_events_come_back_in_order(tmp_path: Path) -> None:
+def test_events_are_read_in_order(tmp_path: Path) -> None:
     with EventLog(tmp_path / "events.jsonl") as log:
         log.write("start", seed=1)
         log.write("step", step=1, losses={"sst": 0.5})
@@ -16,7 +16,7 @@ def test_events_come_back_in_order(tmp_path: Path) -> None:
     assert events[1]["losses"] == {"sst": 0.5}
 
 
-def test_a_broken_last_line_is_passed_over_and_does_not_spoil_the_next(tmp_path: Path) -> None:
+def test_a_broken_last_line_is_skipped_and_does_not_damage_the_next_event(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_text('{"event": "start"}\n{"event": "ste')
     assert [event["event"] for event in read_events(file)] == ["start"]
@@ -25,7 +25,7 @@ def test_a_broken_last_line_is_passed_over_and_does_not_spoil_the_next(tmp_path:
     assert [event["event"] for event in read_events(file)] == ["start", "resume"]
 
 
-def test_cutting_drops_all_that_came_after_the_step(tmp_path: Path) -> None:
+def test_all_events_after_the_step_are_dropped(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     with EventLog(file) as log:
         log.write("rejected", line=7)
@@ -40,5 +40,5 @@ def test_cutting_drops_all_that_came_after_the_step(tmp_path: Path) -> None:
     ]
 
 
-def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
+def test_a_missing_log_is_empty(tmp_path: Path) -> None:
     assert list(read_events(tmp_path / "events.jsonl")) == []

@@ -1,7 +1,8 @@
-"""A run folder has one writer, is never overwritten unasked, and says whether it is finished."""
+"""A run folder has one writer, is never overwritten without --resume, and knows whether its run is finished."""
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,20 +18,20 @@ def test_an_existing_folder_is_refused_without_resume(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     with folder.writing(resume=False):
         folder.recipe.write_text("")
-    with pytest.raises(RunError, match="exists already"), folder.writing(resume=False):
+    with pytest.raises(RunError, match="already exists"), folder.writing(resume=False):
         pass
     with folder.writing(resume=True):
         assert folder.recipe.exists()
 
 
-def test_a_folder_with_a_lock_alone_is_free(tmp_path: Path) -> None:
+def test_a_folder_that_contains_only_a_lock_can_be_used(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     for _ in range(2):
         with folder.writing(resume=False):
             pass
 
 
-def test_a_second_writer_is_refused_and_a_dead_one_forgotten(tmp_path: Path) -> None:
+def test_a_second_writer_is_refused_until_the_first_one_ends(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     program = (
         "import pathlib, sys, time\n"
@@ -49,7 +50,7 @@ def test_a_second_writer_is_refused_and_a_dead_one_forgotten(tmp_path: Path) -> 
         pass
 
 
-def test_what_a_kill_left_half_written_is_swept(tmp_path: Path) -> None:
+def test_temporary_files_of_an_interrupted_write_are_removed(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     (folder.path / ".model.123.partial").mkdir(parents=True)
     (folder.path / "predictions").mkdir()
@@ -58,32 +59,35 @@ def test_what_a_kill_left_half_written_is_swept(tmp_path: Path) -> None:
         assert sorted(path.name for path in folder.path.rglob("*")) == [".lock", "predictions"]
 
 
-def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no such run folder"):
         RunFolder(tmp_path / "none").require()
-    with pytest.raises(RunError, match="not a run"):
+    with pytest.raises(RunError, match="not a run folder"):
         RunFolder(tmp_path).require()
 
 
-def test_an_unfinished_run_says_how_to_finish(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
+def test_an_unfinished_run_is_refused_with_the_command_that_finishes_it(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "my run")
+    folder.path.mkdir()
     folder.recipe.write_text("")
     assert not folder.finished
-    with pytest.raises(RunError, match="--resume"):
+    with pytest.raises(RunError, match=r"not finished: it has no results\.json") as caught:
         folder.read_results()
+    command = shlex.split(str(caught.value.hint).partition(": ")[2])
+    assert command == ["manyheads", "train", str(folder.recipe), "--out", str(folder.path), "--resume"]
     write_json(folder.results, {"best": None})
     assert folder.finished
     assert folder.read_results() == {"best": None}
 
 
-def test_a_folder_of_something_else_is_never_taken_for_a_run(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused_and_not_changed(tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("mine")
-    with pytest.raises(RunError, match="something else"), RunFolder(tmp_path).writing(resume=True):
+    with pytest.raises(RunError, match="has no run to resume"), RunFolder(tmp_path).writing(resume=True):
         pass
     assert (tmp_path / "letters.txt").read_text() == "mine"
 
 
-def test_clearing_leaves_what_is_no_part_of_a_run(tmp_path: Path) -> None:
+def test_clearing_keeps_files_that_do_not_belong_to_a_run(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.recipe.write_text("")
     (folder.checkpoints / "step-1").mkdir(parents=True)
@@ -94,7 +98,7 @@ def test_clearing_leaves_what_is_no_part_of_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "{"])
-def test_a_provenance_that_cannot_be_read_is_named(tmp_path: Path, content: str | None) -> None:
+def test_a_missing_or_damaged_provenance_is_reported(tmp_path: Path, content: str | None) -> None:
     folder = RunFolder(tmp_path)
     if content is not None:
         folder.provenance.write_text(content)

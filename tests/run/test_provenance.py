@@ -1,4 +1,4 @@
-"""Provenance names what a run was made with."""
+"""The content of provenance.json."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from manyheads.run.provenance import collect
 
 
-def test_provenance_holds_what_a_repetition_needs() -> None:
+def test_provenance_has_what_is_needed_to_repeat_a_run() -> None:
     found = collect(
         seed=3,
         threads=2,

@@ -72,6 +72,7 @@ batching.strategy = "even"
 
 BASE = """
 encoder = "minilm-offline"
+score = "course"
 threads = 1
 [tasks.sst]
 kind = "classification"
@@ -146,7 +147,7 @@ def make_run(cell: Cell, gain: float) -> None:
             lines = "".join(json_lines(records(task.kind, ids, predictions, targets)))
             for which in ("best", "last"):
                 _put(folder.prediction_file(name, "dev", which), lines)
-        entries.append({"epoch": epoch, "step": 10 * epoch, **summarise(tasks, metrics)})
+        entries.append({"epoch": epoch, "step": 10 * epoch, **summarise(tasks, metrics, course_score=True)})
     columns = [f"{name}.{task.metric}" for name, task in tasks.items()]
     lines = [",".join(["epoch", "step", *columns, "average"])]
     for entry in entries:

@@ -1,4 +1,4 @@
-"""`manyheads.run_study` runs a study and returns its table."""
+"""`manyheads.run_study` returns the table of a study."""
 
 from __future__ import annotations
 

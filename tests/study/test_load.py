@@ -133,6 +133,7 @@ def test_a_remark_is_not_part_of_the_recipe(write) -> None:
         ("[rows.a]\n", 'seeds = [1]\nbaseline = "A"', "study.toml:3", "did you mean 'a'?"),
         ("[rows.a]\n", 'seeds = [1]\ntwins = ["b"]', "study.toml:3", "no such row"),
         ("[rows.a]\n", 'seeds = [1]\nmetric = "sentimentt"', "study.toml:3", "did you mean 'sentiment'?"),
+        ("[rows.a]\n", 'seeds = [1]\nmetric = "course_score"', "study.toml:3", 'score = "course"'),
         ("[rows.a]\n", "seeds = [1, 1]", "study.toml:2", "twice"),
         ("[rows.a]\n", "seeds = []", "study.toml:2", "at least 1"),
         ("[rows.a]\n", "seed = [1]", "study.toml:2", "did you mean 'seeds'?"),

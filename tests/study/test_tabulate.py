@@ -11,7 +11,7 @@ import pytest
 
 from manyheads.errors import RunError
 from manyheads.run.folder import RunFolder
-from manyheads.study.cells import cell_folder
+from manyheads.study.cells import cell_folder, cells_of, state_of
 from manyheads.study.counted import counted
 from manyheads.study.plan import StudyPlan
 from manyheads.study.render.json_ import content_of
@@ -238,3 +238,23 @@ def test_counts_have_singular_and_plural(synthetic: Any) -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs"), (1200, "1,200 runs")])
 def test_a_count_has_its_noun(count: int, text: str) -> None:
     assert counted(count, "run") == text
+
+
+def test_without_score_in_the_recipe_the_course_score_is_null(synthetic: Any) -> None:
+    base = synthetic.file.with_name("recipe.toml")
+    base.write_text(base.read_text().replace('score = "course"\n', ""))
+    table = tabulate(synthetic.run(), synthetic.out)
+    assert all(row.best.course_score is None and row.last.course_score is None for row in table.rows)
+    row = next(row for row in content_of(table)["rows"] if row["name"] == "even")
+    assert row["course_score"] is None
+    assert row["average"] is not None
+
+
+def test_runs_from_before_the_score_key_are_read(synthetic: Any) -> None:
+    plan = synthetic.run()
+    for seed in plan.seeds:
+        recipe = RunFolder(cell_folder(synthetic.out, "even", seed)).recipe
+        assert 'score = "course"\n' in recipe.read_text()
+        recipe.write_text(recipe.read_text().replace('score = "course"\n', ""))
+    assert row_of(tabulate(plan, synthetic.out), "even").best.course_score is not None
+    assert {state_of(cell) for cell in cells_of(plan, synthetic.out)} == {"done"}

@@ -1,4 +1,4 @@
-"""Label cells: what is missing, what is a number, and how a message quotes one."""
+"""Cells of a label column: missing cells, numbers, and how a message quotes a cell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.tasks.cells import LONGEST_SHOWN, as_number, is_missing, shown
+from manyheads.tasks.cells import LONGEST_QUOTE, as_number, is_missing, quoted
 
 
 @pytest.mark.parametrize("cell", [None, "", "  ", "\t", math.nan])
@@ -34,7 +34,7 @@ def test_numbers_native_and_as_text(cell: object, number: float) -> None:
 @pytest.mark.parametrize(
     "cell", ["1_000", "one", "", "nan", "inf", math.nan, -math.inf, True, np.bool_(True), None, [1], 10**400]
 )
-def test_what_is_no_number(cell: object) -> None:
+def test_cells_that_are_not_numbers(cell: object) -> None:
     assert as_number(cell) is None
 
 
@@ -44,7 +44,7 @@ def test_a_float_and_its_text_are_the_same_number(value: float) -> None:
     assert as_number(value) == as_number(repr(value)) == value
 
 
-def test_a_long_cell_is_cut_in_a_message() -> None:
-    assert shown("x" * 1000).startswith("'xxx")
-    assert len(shown("x" * 1000)) == LONGEST_SHOWN + 3
-    assert shown("abc") == "'abc'"
+def test_a_long_cell_is_truncated_in_a_message() -> None:
+    assert quoted("x" * 1000).startswith("'xxx")
+    assert len(quoted("x" * 1000)) == LONGEST_QUOTE + 3
+    assert quoted("abc") == "'abc'"

@@ -1,4 +1,4 @@
-"""Classification: how labels are compared, and how logits become classes and probabilities."""
+"""Classification: comparing labels, and decoding logits to classes and probabilities."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_numeric_labels_compare_as_numbers(cell: object) -> None:
 
 
 @pytest.mark.parametrize("cell", ["true", "True", "TRUE", True, "1", 1])
-def test_booleans_stand_as_text_or_natively(cell: object) -> None:
+def test_booleans_may_be_text_or_native(cell: object) -> None:
     assert Classification([False, True]).parse(cell) == 1.0
 
 
@@ -32,26 +32,26 @@ def test_text_labels_compare_exactly_after_stripping() -> None:
         kind.parse("Positive")
 
 
-def test_names_that_python_would_read_as_numbers_stay_apart() -> None:
+def test_names_that_python_reads_as_numbers_are_different_labels() -> None:
     kind = Classification(["1_2", "12", "nan"])
     assert [kind.parse(cell) for cell in ("12.0", "1_2", "nan")] == [1.0, 0.0, 2.0]
 
 
-def test_a_label_outside_the_space_is_shown_beside_what_is_allowed() -> None:
+def test_an_unknown_label_is_reported_with_the_allowed_labels() -> None:
     with pytest.raises(LabelError) as caught:
         Classification([0, 1, 2]).parse("7")
-    assert str(caught.value) == "label '7' is none of 0, 1, 2"
+    assert str(caught.value) == "label '7' is not one of 0, 1, 2"
 
 
-def test_of_many_labels_a_message_lists_the_first_ten() -> None:
+def test_a_message_lists_the_first_ten_of_many_labels() -> None:
     with pytest.raises(LabelError) as caught:
         Classification(range(50)).parse("x" * 500)
-    assert str(caught.value).endswith("is none of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...")
+    assert str(caught.value).endswith("is not one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...")
     assert len(str(caught.value)) < 150
 
 
 @pytest.mark.parametrize("cell", [None, "", "   ", float("nan")])
-def test_a_missing_label_is_called_missing(cell: object) -> None:
+def test_a_missing_label_is_reported_as_missing(cell: object) -> None:
     with pytest.raises(LabelError, match="label is missing"):
         Classification([0, 1]).parse(cell)
 
@@ -69,27 +69,27 @@ def test_a_missing_label_is_called_missing(cell: object) -> None:
         (["a", float("nan")], "blank"),
     ],
 )
-def test_impossible_label_spaces(labels: list[str | int | float | bool], reason: str) -> None:
+def test_invalid_label_spaces_are_refused(labels: list[str | int | float | bool], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Classification(labels)
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers() | st.floats(allow_nan=False), min_size=2, max_size=8, unique_by=float))
-def test_every_label_reads_back_as_itself(labels: list[float]) -> None:
+def test_every_label_is_parsed_as_itself(labels: list[float]) -> None:
     kind = Classification(labels)
     for index, label in enumerate(labels):
         assert kind.parse(label) == kind.parse(str(label)) == index
         assert kind.present(index) == label
 
 
-def test_outputs_follow_the_loss() -> None:
+def test_the_number_of_outputs_depends_on_the_loss() -> None:
     two, three = Classification(["no", "yes"]), Classification([0, 1, 2])
     assert {loss: two.outputs(loss) for loss in two.losses} == {"binary_cross_entropy": 1, "cross_entropy": 2, "l1": 1}
     assert {loss: three.outputs(loss) for loss in three.losses} == {"cross_entropy": 3}
 
 
-def test_one_logit_is_the_second_class_and_one_half_is_the_first() -> None:
+def test_one_logit_is_of_the_second_class_and_a_tie_is_the_first_class() -> None:
     found = Classification([0, 1]).decode(np.array([[-2.0], [0.0], [1e-3], [3.0]], dtype=np.float32))
     assert found.values.tolist() == [0.0, 0.0, 1.0, 1.0]
     assert found.probabilities is not None
@@ -110,7 +110,7 @@ def test_probabilities_of_any_logits_sum_to_one_and_agree_with_the_class(logits:
 
 @settings(deadline=None, max_examples=50)
 @given(arrays(np.float32, st.integers(1, 8), elements=FINITE))
-def test_one_logit_says_what_two_logits_say(logits: np.ndarray) -> None:
+def test_one_logit_gives_the_same_probabilities_as_two(logits: np.ndarray) -> None:
     kind = Classification([0, 1])
     one = kind.decode(logits[:, None])
     two = kind.decode(np.stack([np.zeros_like(logits), logits], axis=1))
@@ -121,7 +121,7 @@ def test_one_logit_says_what_two_logits_say(logits: np.ndarray) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("columns", [1, 3])
-def test_outputs_that_are_not_finite_give_no_class(bad: float, columns: int) -> None:
+def test_outputs_that_are_not_finite_are_refused(bad: float, columns: int) -> None:
     outputs = np.zeros((4, columns), dtype=np.float32)
     outputs[2, 0] = bad
     kind = Classification(range(max(2, columns)))
@@ -129,7 +129,7 @@ def test_outputs_that_are_not_finite_give_no_class(bad: float, columns: int) -> 
         kind.decode(outputs)
 
 
-def test_sigmoid_of_far_values_neither_overflows_nor_warns() -> None:
+def test_the_sigmoid_of_large_values_does_not_overflow() -> None:
     x = np.array([-1e4, -30.0, 0.0, 30.0, 1e4])
     assert sigmoid(x).tolist() == pytest.approx([0.0, 9.3576e-14, 0.5, 1.0, 1.0], rel=1e-4)
     assert sigmoid(x)[1] > 0

@@ -1,4 +1,4 @@
-"""Predictions as records: JSON lines, and the course's two-column form to the letter."""
+"""Predictions as records: JSON lines, and the exact two-column format of the course."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _task(kind: Kind) -> Task:
     return Task("any", kind, ("a", "b"), "label", "id", "cross", "cross", 0.1, kind.losses[0], kind.metrics[0])
 
 
-def test_classes_carry_a_probability_a_label() -> None:
+def test_a_class_has_a_probability_for_every_label() -> None:
     kind = Classification(["no", "yes"])
     predictions = kind.decode(np.array([[-1.0], [2.0]]))
     found = list(records(kind, ["a", "b"], predictions, np.array([0.0, np.nan])))
@@ -34,25 +34,25 @@ def test_classes_carry_a_probability_a_label() -> None:
     assert found[1]["target"] is None
 
 
-def test_values_carry_the_value_and_targets_are_as_they_were_written() -> None:
+def test_a_value_has_a_value_key_and_its_target_is_as_written() -> None:
     kind = Regression(0, 5)
     predictions = kind.decode(np.array([[0.5]], dtype=np.float32))
     (found,) = records(kind, ["x"], predictions, np.array([2.4], dtype=np.float32))
     assert found == {"id": "x", "prediction": 2.5, "value": 2.5, "target": 2.4}
 
 
-def test_without_targets_there_is_no_such_key() -> None:
+def test_without_targets_there_is_no_target_key() -> None:
     (found,) = records(Regression(0, 1), ["x"], Predictions(np.array([0.25]), None))
     assert "target" not in found
 
 
-def test_json_lines_are_one_a_record_and_keep_letters() -> None:
+def test_each_record_is_one_json_line_and_letters_are_not_escaped() -> None:
     lines = list(json_lines([{"id": "é", "prediction": 1}, {"id": "b", "prediction": True}]))
     assert lines[0] == '{"id": "é", "prediction": 1}\n'
     assert [json.loads(line)["id"] for line in lines] == ["é", "b"]
 
 
-def test_the_courses_headers_are_spelt_as_the_course_spells_them() -> None:
+def test_the_headers_have_the_spelling_of_the_course() -> None:
     assert course_header(_task(Classification(range(5)))) == "id \t Predicted_Sentiment \n"
     assert course_header(_task(Classification([0, 1]))) == "id \t Predicted_Is_Paraphrase \n"
     assert course_header(_task(Regression(0, 5))) == "id \t Predicted_Similiary \n"
@@ -73,7 +73,7 @@ def test_a_course_line(kind: Kind, outputs: list[list[float]], line: str) -> Non
     assert list(course_lines(_task(kind), records(kind, ["AB12"], predictions))) == [line]
 
 
-def test_the_course_form_has_no_place_for_names() -> None:
+def test_the_course_format_refuses_labels_that_are_names() -> None:
     kind = Classification(["no", "yes"])
     task = dataclasses.replace(_task(kind), name="mood")
     with pytest.raises(DataError, match="task mood"):

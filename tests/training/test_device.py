@@ -1,4 +1,4 @@
-"""Steps of a fixed shape over data that lies on a device: here on a CPU, where they must be the plain steps."""
+"""Steps of fixed shapes on data on a device. On a CPU, as here, they must agree with the plain steps."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ class Setting:
     def batches(self, count: int) -> list[Picks]:
         sizes = {name: len(split) for name, split in self.prepared.train.items()}
         batching = BATCHING["even"](sizes, SIZE, self.recipe.seed)
-        found = []
+        batches = []
         for k in range(count):
             ((task, rows),) = batching.batch(k)
-            found.append(Picks(task, rows, int(self.resident.splits[task].tokens[rows].sum())))
-        return found
+            batches.append(Picks(task, rows, int(self.resident.splits[task].tokens[rows].sum())))
+        return batches
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def setting(tiny_recipe: Path) -> Setting:
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
-def test_a_batch_of_fixed_shape_holds_the_tokens_of_the_plain_batch(setting: Setting, data: st.DataObject) -> None:
+def test_a_batch_of_fixed_shape_has_the_tokens_of_the_plain_batch(setting: Setting, data: st.DataObject) -> None:
     task = data.draw(st.sampled_from(sorted(setting.prepared.train)))
     split, resident = setting.prepared.train[task], setting.resident
     rows = np.array(data.draw(st.lists(st.integers(0, len(split) - 1), min_size=1, max_size=SIZE)))
@@ -108,22 +108,22 @@ def test_a_batch_of_fixed_shape_holds_the_tokens_of_the_plain_batch(setting: Set
             assert torch.equal(fixed.layout.keys[here], plain.layout.keys[there])
 
 
-def test_shapes_are_few(setting: Setting) -> None:
+def test_there_are_few_shapes(setting: Setting) -> None:
     shapes = {setting.resident.shape(each.task, each.rows, SIZE) for each in setting.batches(100)}
     assert len(shapes) <= 6
 
 
-def test_the_steps_are_the_plain_steps(setting: Setting) -> None:
+def test_the_steps_agree_with_the_plain_steps(setting: Setting) -> None:
     plain_model, model = copy.deepcopy(setting.model), copy.deepcopy(setting.model)
     plain = make_stepper(setting.recipe, plain_model, make_optimizer(setting.recipe, plain_model))
     fixed = setting.stepper(model)
     for step, picks in enumerate(setting.batches(12)):
         split = setting.prepared.train[picks.task]
         batch = assemble(setting.prepared.store, setting.tokenizer.template, LENGTH, [(split, picks.rows)])
-        expected, found = plain.update(step, [batch]), fixed.update(step, [picks])
-        assert found.losses == pytest.approx(expected.losses, rel=1e-4)
-        assert found.gradient_norm == pytest.approx(expected.gradient_norm, rel=1e-3)
-        assert (found.examples, found.tokens) == (expected.examples, expected.tokens)
+        expected, actual = plain.update(step, [batch]), fixed.update(step, [picks])
+        assert actual.losses == pytest.approx(expected.losses, rel=1e-4)
+        assert actual.gradient_norm == pytest.approx(expected.gradient_norm, rel=1e-3)
+        assert (actual.examples, actual.tokens) == (expected.examples, expected.tokens)
     others = dict(plain_model.named_parameters())
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(parameter, others[name], rtol=1e-3, atol=1e-5)
@@ -151,7 +151,7 @@ def test_an_update_that_is_not_finite_changes_nothing(setting: Setting) -> None:
         assert torch.equal(tensor, before[name]), name
 
 
-def test_what_stands_in_the_way_of_graphs_is_said(setting: Setting) -> None:
+def test_the_obstacle_to_graphs_is_named(setting: Setting) -> None:
     recipe, model = setting.recipe, copy.deepcopy(setting.model)
     assert "bfloat16" in str(graph_obstacle(recipe, model))
     half = recipe.model_copy(update={"precision": "bfloat16"})
@@ -161,18 +161,18 @@ def test_what_stands_in_the_way_of_graphs_is_said(setting: Setting) -> None:
     assert graph_obstacle(half, model) is None
 
 
-def test_a_result_is_what_a_step_was(setting: Setting) -> None:
+def test_results_are_in_the_order_of_steps(setting: Setting) -> None:
     model = copy.deepcopy(setting.model)
     stepper = setting.stepper(model)
-    heard: list[StepResult] = []
-    asked = setting.batches(5)
-    for step, picks in enumerate(asked):
-        heard += stepper.advance(step, [picks])
-    heard += stepper.settle()
-    assert [next(iter(result.losses)) for result in heard] == [picks.task for picks in asked]
+    results: list[StepResult] = []
+    batches = setting.batches(5)
+    for step, picks in enumerate(batches):
+        results += stepper.advance(step, [picks])
+    results += stepper.wait()
+    assert [next(iter(result.losses)) for result in results] == [picks.task for picks in batches]
 
 
-def test_a_run_is_the_plain_run_and_hears_of_its_steps_late(
+def test_a_run_agrees_with_the_plain_run_and_reports_its_steps_late(
     tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = ["device=cpu", "training.max_steps=20", "training.evaluate_every=13"]
@@ -182,12 +182,12 @@ def test_a_run_is_the_plain_run_and_hears_of_its_steps_late(
         return steps._on_device(*parts[:7])
 
     monkeypatch.setattr("manyheads.recipe.assemble.make_steps", on_device)
-    monkeypatch.setattr("manyheads.training.device.stepper._Asked.known", lambda _: False)
+    monkeypatch.setattr("manyheads.training.device.stepper._Request.known", lambda _: False)
     late = manyheads.train(tiny_recipe, tmp_path / "late", changes=changes)
-    expected, found = ([*read_events(run.folder.events)] for run in (plain, late))
-    kinds = [event["event"] for event in found if event["event"] in ("step", "evaluation")]
+    expected, actual = ([*read_events(run.folder.events)] for run in (plain, late))
+    kinds = [event["event"] for event in actual if event["event"] in ("step", "evaluation")]
     assert kinds == ["step"] * 13 + ["evaluation"] + ["step"] * 7 + ["evaluation"]
-    for one, other in zip(_steps(expected), _steps(found), strict=True):
+    for one, other in zip(_steps(expected), _steps(actual), strict=True):
         assert (one["step"], one["tokens"], one["examples"]) == (other["step"], other["tokens"], other["examples"])
         assert one["learning_rate"] == pytest.approx(other["learning_rate"])
         assert one["losses"] == pytest.approx(other["losses"], rel=1e-3)

@@ -1,4 +1,4 @@
-"""Several processes train one run: the same losses, the same batches, one writer, a clean end, and going on."""
+"""Several processes train one run: the same losses, the same batches, one writer, a clean end, and resuming."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def torchrun(processes: int, recipe: Path, out: Path, *changes: str, resume: boo
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    said, _ = process.communicate(timeout=200)
-    return said
+    output, _ = process.communicate(timeout=200)
+    return output
 
 
 def steps_of(out: Path) -> list[dict[str, object]]:
@@ -50,16 +50,16 @@ def one(tiny_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("processes", [2, 4])
-def test_without_dropout_any_number_of_processes_has_the_same_losses(
+def test_without_dropout_the_losses_are_the_same_for_any_number_of_processes(
     processes: int, tiny_recipe: Path, one: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     process = torchrun(processes, tiny_recipe, out, *FIFTY)
-    said = ended(process)
-    assert process.returncode == 0, said
-    expected, found = steps_of(one), steps_of(out)
-    assert len(expected) == len(found) == 50, "one process writes each step once"
-    for then, now in zip(expected, found, strict=True):
+    output = ended(process)
+    assert process.returncode == 0, output
+    expected, actual = steps_of(one), steps_of(out)
+    assert len(expected) == len(actual) == 50, "one process writes each step once"
+    for then, now in zip(expected, actual, strict=True):
         assert now["losses"] == pytest.approx(then["losses"], rel=1e-6), f"step {now['step']}"
         assert now["gradient_norm"] == pytest.approx(then["gradient_norm"], rel=1e-5)
         assert (now["examples"], now["tokens"]) == (then["examples"], then["tokens"])
@@ -69,8 +69,8 @@ def test_without_dropout_any_number_of_processes_has_the_same_losses(
     }
 
 
-def test_a_lost_process_ends_the_others_and_the_run_goes_on(tiny_recipe: Path, tmp_path: Path) -> None:
-    """With accumulation and batches of fewer examples than processes; then on at another number of processes."""
+def test_a_lost_process_ends_the_others_and_the_run_can_be_resumed(tiny_recipe: Path, tmp_path: Path) -> None:
+    """With accumulation and batches of fewer examples than processes. The run resumes with another number of them."""
     changes = [*STILL, "batching.batch_size=1", "training.accumulation=2", "training.checkpoint_every=2"]
     changes += ["training.max_steps=40", "training.evaluate_every=40"]
     whole = manyheads.train(tiny_recipe, tmp_path / "whole", changes=changes).folder.path
@@ -80,20 +80,22 @@ def test_a_lost_process_ends_the_others_and_the_run_goes_on(tiny_recipe: Path, t
         time.sleep(0.02)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.kill(int(children[-1]), signal.SIGKILL)
-    said = ended(process)
+    output = ended(process)
     assert process.returncode != 0
     assert not (out / "results.json").exists()
-    assert "another process of this run was lost" in said, said
+    assert "another process of this run was lost" in output, output
     manyheads.train(tiny_recipe, out, changes=changes, resume=True)
     assert any(event["event"] == "note" and event.get("now") == 1 for event in read_events(out / "events.jsonl"))
-    found = steps_of(out)
-    assert [step["step"] for step in found] == list(range(1, 41))
-    for then, now in zip(steps_of(whole), found, strict=True):
+    actual = steps_of(out)
+    assert [step["step"] for step in actual] == list(range(1, 41))
+    for then, now in zip(steps_of(whole), actual, strict=True):
         assert now["losses"] == pytest.approx(then["losses"], rel=1e-5)
 
 
-def test_a_signal_stops_all_at_one_step_and_the_run_goes_on_exactly(tiny_recipe: Path, tmp_path: Path) -> None:
-    """With dropout: at the same number of processes going on is exact, and the losses are those of one process."""
+def test_a_signal_stops_all_processes_at_one_step_and_the_run_resumes_exactly(
+    tiny_recipe: Path, tmp_path: Path
+) -> None:
+    """With dropout. For the same number of processes resuming is exact, and the losses are those of one process."""
     out, whole = tmp_path / "run", tmp_path / "whole"
     changes = ["training.epochs=9", "training.max_steps=100", "training.evaluate_every=100"]
     alone = manyheads.train(tiny_recipe, tmp_path / "alone", changes=changes).folder.path
@@ -105,18 +107,18 @@ def test_a_signal_stops_all_at_one_step_and_the_run_goes_on_exactly(tiny_recipe:
     while process.poll() is None and len(steps_of(out)) < 3:
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    said = ended(process)
-    assert "--resume" in said, said
+    output = ended(process)
+    assert "--resume" in output, output
     assert not (out / "results.json").exists()
     stopped = steps_of(out)[-1]["step"]
     assert [path.name for path in (out / "checkpoints").glob("step-*")] == [f"step-{stopped:09d}"]
-    said = ended(torchrun(2, tiny_recipe, out, *changes, resume=True))
-    assert (out / "results.csv").read_bytes() == (whole / "results.csv").read_bytes(), said
+    output = ended(torchrun(2, tiny_recipe, out, *changes, resume=True))
+    assert (out / "results.csv").read_bytes() == (whole / "results.csv").read_bytes(), output
     assert [step["losses"] for step in steps_of(out)] == [step["losses"] for step in steps_of(whole)]
     assert (out / "model/model.safetensors").read_bytes() == (whole / "model/model.safetensors").read_bytes()
 
 
-def test_shares_are_balanced_by_tokens_and_make_up_the_batch() -> None:
+def test_shares_are_balanced_by_tokens_and_cover_the_batch() -> None:
     owner = assign([9, 1, 1, 1, 5, 4], 2)
     assert owner.tolist() == [0, 0, 1, 0, 1, 1] or sorted(np.bincount(owner, [9, 1, 1, 1, 5, 4])) == [10, 11]
     sizes = np.array([3, 2, 4, 1])

@@ -30,4 +30,4 @@ def test_freed_memory_is_used_again() -> None:
     library, kept, faults = json.loads(done.stdout)
     assert kept == (library == "glibc")
     if kept:
-        assert faults < 500, "160 tensors of 586 pages each were taken and freed"
+        assert faults < 500, "160 tensors of 586 pages each were allocated and freed"

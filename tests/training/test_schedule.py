@@ -30,7 +30,7 @@ def test_constant_without_warmup_is_one() -> None:
     assert [factor(step) for step in range(5)] == [1.0] * 5
 
 
-def test_cosine_is_half_way_in_the_middle() -> None:
+def test_cosine_is_one_half_in_the_middle() -> None:
     factor = build_schedule("cosine", total_steps=100, warmup=0.0)
     assert factor(50) == pytest.approx(0.5)
     assert factor(0) == 1.0

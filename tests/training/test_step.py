@@ -1,4 +1,4 @@
-"""One update: what it reports, what it refuses, and what it leaves alone."""
+"""One update: its results, its errors, and what it does not change."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_frozen_encoder_keeps_its_weights(tiny_recipe: Path, tiny_encoder: Pat
 
 
 def test_a_task_with_weight_zero_does_not_move_its_head(tiny_recipe: Path, tmp_path: Path) -> None:
-    """Weight decay apart, which is off here, a weight of 0 is no training at all for that head."""
+    """Without weight decay, as here, a head with weight 0 is not trained."""
     changes = ["tasks.paraphrase.loss_weight=0.0", "training.weight_decay=0.0"]
     few = manyheads.train(tiny_recipe, tmp_path / "few", changes=[*changes, "training.max_steps=1"])
     many = manyheads.train(tiny_recipe, tmp_path / "many", changes=[*changes, "training.max_steps=9"])
@@ -49,7 +49,7 @@ def test_accumulated_batches_count_as_one_step(tiny_recipe: Path, tmp_path: Path
     assert last["examples"] == 3 * 4 * 16
 
 
-def test_early_stopping_ends_the_run_and_says_so(tiny_recipe: Path, tmp_path: Path) -> None:
+def test_early_stopping_ends_the_run_and_is_recorded(tiny_recipe: Path, tmp_path: Path) -> None:
     changes = ["training.early_stopping=1", "training.evaluate_every=1", "training.learning_rate=1e-12"]
     run = manyheads.train(tiny_recipe, tmp_path / "run", changes=changes)
     assert run.results["stopped_early"]
@@ -64,8 +64,8 @@ def test_dropout_seeds_differ_by_step_rank_and_seed() -> None:
 
 
 @pytest.mark.parametrize("which", ["dropout", "attention_dropout"])
-def test_the_encoder_drops_from_the_first_step(which: str, tiny_recipe: Path, tmp_path: Path) -> None:
-    """A loaded encoder comes in eval mode; the first loss already has its dropout."""
+def test_the_encoder_has_dropout_from_the_first_step(which: str, tiny_recipe: Path, tmp_path: Path) -> None:
+    """A loaded encoder is in eval mode, but the first loss is already computed with dropout."""
     first = []
     for share in (0.0, 0.5):
         still = [f"tasks.{task}.head.dropout=0.0" for task in ("sentiment", "paraphrase", "similarity")]

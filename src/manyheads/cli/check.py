@@ -1,7 +1,8 @@
-"""`manyheads check`: a dry run."""
+"""The command `manyheads check`: a dry run of a recipe."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,95 +14,127 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from manyheads.recipe.audit import FileAudit
     from manyheads.recipe.rehearse import Rehearsal
 
 SHOWN = 10
+"""Labels shown per file, and rejected rows shown per file."""
 
 
 def check(recipe: Recipe, set_: Changes = None) -> None:
-    """Audit a recipe and its files, show the schedule, estimate time and memory. Trains nothing."""
+    """Check a recipe and its files, and estimate time and memory.
+
+    Nothing is trained and no file is written. The exit status is 1 if training would stop at a rejected row.
+    """
     from rich.console import Console
 
+    from manyheads.cli.show import width_of
     from manyheads.recipe.load import load_recipe
     from manyheads.recipe.rehearse import rehearse
 
     console = Console(soft_wrap=True)
-    with console.status("reading, and timing a few steps"):
-        found = rehearse(load_recipe(recipe, set_ or []))
-    console.print(_files(found))
-    _say(console, _labels(found))
-    _say(console, _findings(found))
-    _say(console, _schedule(found))
-    if found.stops:
-        typer.secho(
-            'training would stop at the rejected rows: mend them, or set on_bad_rows = "skip"', fg="red", err=True
-        )
+    with console.status("reading the files and timing a few steps"):
+        rehearsal = rehearse(load_recipe(recipe, set_ or []))
+    table = _files_table(rehearsal.files)
+    if width_of(table) <= console.width:
+        console.print(table)
+    else:
+        _print(console, _file_lines(rehearsal.files))
+    _print(console, _labels(rehearsal.files))
+    _print(console, _findings(rehearsal))
+    _print(console, _schedule(rehearsal))
+    if rehearsal.stops:
+        message = 'Training would stop at the rejected rows. Fix them, or set on_bad_rows = "skip" for the task.'
+        typer.secho(message, fg="red", err=True)
         raise typer.Exit(1)
 
 
-def _files(found: Rehearsal) -> Table:
-    """Counts, narrow enough for a terminal of 80 columns."""
+def _files_table(files: Sequence[FileAudit]) -> Table:
+    """Return the counts of every file. The table fits into 80 columns with task names of up to 12 letters."""
+    from rich import box
     from rich.table import Table
 
-    table = Table(title="files; mean, p99 and max: tokens an example", title_justify="left")
+    table = Table(
+        title="files (mean, p99 and max: tokens per example)",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for column in ("task", "split"):
         table.add_column(column, no_wrap=True)
-    for column in ("rows", "rejected", "repeated", "cut", "mean", "p99", "max"):
-        table.add_column(column, justify="right")
-    for audit in found.files:
+    for column in ("rows", "rejected", "repeated", "truncated", "mean", "p99", "max"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for audit in files:
         mean, high, longest = audit.tokens
-        counts = (
-            f"{audit.rows:,}",
-            len(audit.rejected),
-            audit.duplicates,
-            audit.cut,
-            f"{mean:.0f}",
-            f"{high:.0f}",
-            longest,
-        )
-        table.add_row(audit.task, audit.split, *map(str, counts))
+        counts = (f"{audit.rows:,}", len(audit.rejected), audit.duplicates, audit.cut)
+        table.add_row(audit.task, audit.split, *map(str, counts), f"{mean:.0f}", f"{high:.0f}", str(longest))
     return table
 
 
-def _labels(found: Rehearsal) -> list[str]:
-    """Each file with the shares of its labels."""
+def _file_lines(files: Sequence[FileAudit]) -> list[str]:
+    """Return the counts of every file as lines, for a terminal that is narrower than the table."""
+    from manyheads.cli.show import plural
+
+    lines = ["files"]
+    for audit in files:
+        mean, high, longest = audit.tokens
+        lines += [
+            f"  {audit.task} {audit.split}: {plural(audit.rows, 'row')}",
+            f"    {len(audit.rejected)} rejected, {audit.duplicates} repeated, {audit.cut} truncated",
+            f"    tokens per example: mean {mean:.0f}, p99 {high:.0f}, max {longest}",
+        ]
+    return lines
+
+
+def _labels(files: Sequence[FileAudit]) -> list[str]:
+    """Return one line per file with the share of each label."""
     lines = []
-    for audit in found.files:
+    for audit in files:
         shares = [f"{label}: {share:.0%}" for label, share in list(audit.labels.items())[:SHOWN]]
         more = ["..."] if len(audit.labels) > SHOWN else []
         shown = ", ".join(shares + more) or "no labels"
         lines.append(f"  {audit.task} {audit.split} ({Path(audit.source).name}): {shown}")
-    return ["labels", *lines, ""]
+    return ["", "labels", *lines]
 
 
-def _findings(found: Rehearsal) -> list[str]:
-    lines = list(found.warnings)
-    for audit in found.files:
+def _findings(rehearsal: Rehearsal) -> list[str]:
+    """Return the warnings, the first rejected rows of each file, and the overlaps of training and dev files."""
+    from manyheads.cli.show import plural
+
+    lines = list(rehearsal.warnings)
+    for audit in rehearsal.files:
         lines += [f"rejected: {row}" for row in audit.rejected[:SHOWN]]
         if len(audit.rejected) > SHOWN:
             lines.append(f"... and {len(audit.rejected) - SHOWN} more in {audit.source}")
-    for overlap in found.overlaps:
-        what = "example" if overlap.train == overlap.dev else "text"
-        many, stand = ("", "stands") if overlap.texts == 1 else ("s", "stand")
-        train, dev = f"{overlap.train}'s training file", f"{overlap.dev}'s dev file"
-        lines.append(f"{overlap.texts} {what}{many} of {train} also {stand} in {dev}")
-    return lines
+    for overlap in rehearsal.overlaps:
+        texts = plural(overlap.texts, "example" if overlap.train == overlap.dev else "text")
+        is_or_are = "is" if overlap.texts == 1 else "are"
+        lines.append(f"{texts} of {overlap.train}'s training file {is_or_are} also in {overlap.dev}'s dev file")
+    return ["", *lines] if lines else []
 
 
-def _schedule(found: Rehearsal) -> list[str]:
-    plan, recipe = found.plan, found.recipe
-    lines = ["", f"schedule: {plan.total_steps:,} steps, {plan.steps_per_epoch:,} an epoch"]
-    lines += [f"  {each.task}: seen {each.times:.4g} times, {each.steps:,} steps" for each in found.schedule]
-    minutes = found.training_seconds / 60
+def _schedule(rehearsal: Rehearsal) -> list[str]:
+    """Return the number of steps, the estimates of time, and the measured rate and memory."""
+    from manyheads.cli.show import plural
+
+    plan, recipe = rehearsal.plan, rehearsal.recipe
+    lines = ["", f"schedule: {plural(plan.total_steps, 'step')} ({plan.steps_per_epoch:,} per epoch)"]
     lines += [
-        f"trained parameters: {found.parameters:,}",
-        f"time: about {minutes:.1f} min of training and {found.evaluation_seconds / 60:.1f} min of evaluation",
-        f"rate: {found.examples_per_second:.1f} examples/s on {recipe.device} with {recipe.threads} threads",
-        f"memory: {found.peak_gib:.1f} GiB at the peak of these steps",
+        f"  {each.task}: {plural(each.steps, 'step')}, each example seen {each.times:.4g} times on average"
+        for each in rehearsal.schedule
+    ]
+    minutes = rehearsal.training_seconds / 60
+    where = f"cpu with {plural(recipe.threads or 1, 'thread')}" if recipe.device == "cpu" else recipe.device
+    lines += [
+        f"trained parameters: {rehearsal.parameters:,}",
+        f"time: about {minutes:.1f} min of training and {rehearsal.evaluation_seconds / 60:.1f} min of evaluation",
+        f"rate: {rehearsal.examples_per_second:.1f} examples/s on {where}",
+        f"memory: {rehearsal.peak_gib:.1f} GiB at the peak of the timed steps",
     ]
     return lines
 
 
-def _say(console: Console, lines: list[str]) -> None:
+def _print(console: Console, lines: Sequence[str]) -> None:
     for line in lines:
         console.print(line, markup=False, highlight=False)

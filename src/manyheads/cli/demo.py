@@ -1,23 +1,52 @@
-"""`manyheads demo`: three small tasks, a few minutes, one trained model."""
+"""The command `manyheads demo`: train on the demo corpus, or write it as CSV files."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from manyheads.cli.train import Changes
+from manyheads.cli.train import Changes, Resume
+
+RUN = Path("runs/demo")
 
 
 def demo(
     set_: Changes = None,
-    out: Annotated[Path, typer.Option("--out", help="The run folder.")] = Path("runs/demo"),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The run folder. Default: runs/demo.", show_default=False)
+    ] = None,
+    resume: Resume = False,
+    files: Annotated[
+        Path | None,
+        typer.Option(
+            "--files",
+            metavar="FOLDER",
+            help="Do not train: write the demo corpus into this folder as CSV files, to try a first recipe on.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Train on the small corpus that comes with the package, and show the result."""
+    """Train on the small corpus that comes with the package."""
+    if files is not None:
+        if set_ or out is not None or resume:
+            raise typer.BadParameter("--files does not train: leave out --set, --out and --resume.")
+        _write_files(files)
+        return
     import manyheads.demo
     from manyheads.cli.show import run_and_show
 
     recipe = Path(manyheads.demo.__file__).parent / "demo.toml"
-    run_and_show(recipe, set_ or [], out, resume=resume)
+    run_and_show(recipe, set_ or [], out or RUN, resume=resume)
+
+
+def _write_files(folder: Path) -> None:
+    """Write the CSV files and print their names and the next command."""
+    from manyheads.demo.files import write_csv_files
+
+    for path, rows in write_csv_files(folder).items():
+        typer.echo(f"{path}: {rows} rows")
+    words = ["init", str(folder / "reviews.csv"), str(folder / "questions.csv"), "--output", str(folder / "first.toml")]
+    typer.echo(f"\nNext: write a first recipe for two of the files.\n  {shlex.join(['manyheads', *words])}")

@@ -1,4 +1,4 @@
-"""`manyheads export`: a finished run's model for other runtimes and libraries."""
+"""`manyheads export`: export a model to other runtimes and libraries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 class Target(StrEnum):
-    """What to export to."""
+    """Target of the export."""
 
     onnx = "onnx"
     hub = "hub"
@@ -18,35 +18,43 @@ class Target(StrEnum):
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder.", show_default=False)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)],
     to: Annotated[
-        Target, typer.Option("--to", help="ONNX graphs; a repository for the hub; programs of torch.export.")
+        Target, typer.Option("--to", help="Target: ONNX graphs, a repository for the hub, or torch.export programs.")
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Default: a folder of that name in RUN.", show_default=False),
+        typer.Option("--out", metavar="DIR", help="Folder to write. Default: RUN/TARGET.", show_default=False),
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="ONNX: also an encoder in 8-bit integers; prints what it costs.")
+        bool, typer.Option("--int8", help="With --to onnx, also write and measure an encoder in 8-bit integers.")
     ] = False,
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Hold the export to the model on the dev files.")
+        bool, typer.Option("--check/--no-check", help="Check the export against the model on the dev files.")
     ] = True,
 ) -> None:
-    """Export a finished run's model, held to the model itself on the dev files."""
+    """Export the model of a finished run.
+
+    The export is checked against the model on the dev files, and is not written if it differs.
+    """
+    import shlex
+
     from rich.console import Console
 
     from manyheads.cli.evaluate import table_of
     from manyheads.recipe.export import export_run
 
-    found = export_run(run, to.value, out, int8=int8, check=check)
-    if found.measured is not None:
-        Console().print(table_of(found.measured, "dev files, in onnxruntime"))
-    typer.echo(str(found.folder))
-    if found.largest is None:
-        typer.echo("not compared with the model")
-    elif found.compared:
-        tasks = ", ".join(found.compared)
-        typer.echo(f"largest difference from the model {found.largest:.1e} ({tasks}: {found.examples:,} dev examples)")
+    done = export_run(run, to.value, out, int8=int8, check=check)
+    if done.measured is not None:
+        console = Console()
+        console.print(table_of(done.measured, "dev files, in onnxruntime", console.width))
+    typer.echo(f"exported to {done.folder}")
+    if done.largest is None:
+        typer.echo("not checked against the model")
+    elif done.compared:
+        tasks = ", ".join(done.compared)
+        typer.echo(f"largest difference from the model: {done.largest:.1e} ({done.examples:,} dev examples of {tasks})")
+    else:
+        typer.echo("no task has a pipeline in transformers, so there was nothing to check")
     if to is Target.hub:
-        typer.echo(f"to publish it: hf upload NAME/MODEL {found.folder}")
+        typer.echo(f"publish it with: hf upload NAME/MODEL {shlex.quote(str(done.folder))}")

@@ -1,51 +1,109 @@
-"""`manyheads init`: data files in, a commented recipe out."""
+"""`manyheads init`: write a commented recipe from data files."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
+
+from manyheads.cli.schema import Noun, schema_text
 
 
 def init(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...",
-            help="Data files. Those of one task share a name and a word for their part: sst-train.tsv, sst-dev.tsv.",
+            metavar="FILE",
+            help="Data files. The files of one task share a name, followed by train, dev or test: sst-train.tsv, "
+            "sst-dev.tsv.",
             show_default=False,
         ),
     ],
     *,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to write it. Default: print it.", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write the recipe to this file, and its JSON Schema for editors to the same folder. Default: print "
+            "the recipe.",
+            show_default=False,
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
     encoder: Annotated[
         str | None,
-        typer.Option("--encoder", help="A hub id, a folder, or minilm-offline.", show_default=False),
+        typer.Option(
+            "--encoder",
+            help="A hub id, a folder, or minilm-offline. Default: minilm-offline if it is installed.",
+            show_default=False,
+        ),
     ] = None,
     text: Annotated[
         list[str] | None,
-        typer.Option("--text", metavar="COLUMN", help="The text column; twice for a pair. Default: told by the files."),
+        typer.Option(
+            "--text",
+            metavar="COLUMN",
+            help="The text column. Repeat the option for a pair of texts. Default: found by names and contents.",
+            show_default=False,
+        ),
     ] = None,
     label: Annotated[
-        str | None, typer.Option("--label", metavar="COLUMN", help="The label column. Default: told by the files.")
+        str | None,
+        typer.Option(
+            "--label",
+            metavar="COLUMN",
+            help="The label column. Default: found by names and contents.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Write a commented recipe that runs, from what data files hold."""
+    """Write a commented recipe that runs, from data files."""
     from manyheads.errors import RecipeError
     from manyheads.recipe.suggest import suggest
     from manyheads.run.atomic import write_text
 
     if output is not None and output.exists() and not force:
-        hint = "name another one, or overwrite it with --force"
-        raise RecipeError("the file exists already", where=str(output), hint=hint)
+        hint = "choose another file with --output, or overwrite it with --force"
+        raise RecipeError("the output file already exists", where=str(output), hint=hint)
+    schema = None if output is None else output.parent / Noun.RECIPE.file_name
+    if schema is not None and not force:
+        _check_ours(schema)
     recipe = suggest(files, None if output is None else output.parent, encoder=encoder, text=text or (), label=label)
-    if output is None:
+    if output is None or schema is None:
         typer.echo(recipe, nl=False)
         return
-    write_text(output, recipe)
-    typer.echo(f"{output} is written. Look it over, then: manyheads train {output}", err=True)
+    write_text(output, f"#:schema ./{schema.name}\n{recipe}")
+    replaced = schema.exists() and schema.read_text(encoding="utf-8") != schema_text(Noun.RECIPE)
+    write_text(schema, schema_text(Noun.RECIPE))
+    name = quote(str(output))
+    typer.echo(f"Wrote {output}.", err=True)
+    typer.echo(f"{'Updated' if replaced else 'Wrote'} {schema}, which editors use to check the recipe.", err=True)
+    typer.echo(
+        f"Read the recipe, then check and train it:\n  manyheads check {name}\n  manyheads train {name}", err=True
+    )
+
+
+def _check_ours(schema: Path) -> None:
+    """Check that a file under the name of the schema is absent or a schema of manyheads, of any version.
+
+    Raises:
+        RecipeError: it is another file.
+    """
+    from manyheads.errors import RecipeError
+
+    if not schema.exists():
+        return
+    try:
+        content = json.loads(schema.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict) or content.get("title") != json.loads(schema_text(Noun.RECIPE))["title"]:
+        raise RecipeError(
+            "a file that manyheads did not write has the name of the schema file",
+            where=str(schema),
+            hint="move it, write the recipe to another folder with --output, or overwrite it with --force",
+        )

@@ -1,7 +1,11 @@
-"""The command line: one thin function a verb. Importing this must stay fast: no verb imports torch before it runs."""
+"""The program `manyheads`: one function per command.
+
+Importing this module must stay fast. No command imports torch before it runs.
+"""
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import Annotated
 
@@ -16,6 +20,7 @@ from manyheads.cli.init import init
 from manyheads.cli.predict import predict
 from manyheads.cli.pretrain import pretrain
 from manyheads.cli.report import report
+from manyheads.cli.schema import schema
 from manyheads.cli.serve import serve
 from manyheads.cli.study import study
 from manyheads.cli.table import table
@@ -25,32 +30,44 @@ from manyheads.version import __version__
 
 app = typer.Typer(
     name="manyheads",
-    help="One shared text encoder, many tasks: train it on all of them at once, and know what the numbers are worth.",
-    epilog="--debug, after any verb, shows the traceback of an error.",
+    help="Train one shared text encoder on many tasks at once, and measure what each training choice is worth.",
+    epilog="Run `manyheads COMMAND --help` for the options of a command. "
+    "Add --debug to any command to show the traceback of an error.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    # Help texts are plain text. Rich markup would drop words in square brackets, such as [pretraining].
+    rich_markup_mode=None,
 )
-VERBS = (
-    *(demo, init, check, pretrain, train, evaluate, predict),
+COMMANDS = (
+    *(demo, init, schema, check, pretrain, train, evaluate, predict),
     *(report, compare, export, serve, study, table),
 )
-for verb in VERBS:
-    app.command()(verb)
+for command in COMMANDS:
+    # Without `short_help`, the list of commands truncates the summaries in a narrow terminal.
+    app.command(short_help=(inspect.getdoc(command) or "").partition("\n")[0])(command)
 
 
 @app.callback(invoke_without_command=True)
 def version(
-    show: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
-    """Options of the program itself."""
+    """Handle the options of the program itself."""
     if show:
         typer.echo(__version__)
         raise typer.Exit
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line. Exit status: 0 done, 1 an error that the user can mend, 2 usage, 128+n a signal."""
+    """Run the command line.
+
+    The exit status is:
+
+    - 0: success.
+    - 1: an error that the user can fix, such as a wrong key or a missing file.
+    - 2: a usage error, such as an unknown option. Also `manyheads` without a command.
+    - 3: `predict` wrote its output, and some input rows have no prediction.
+    - 128 + n: stopped by signal n. Ctrl-C gives 130.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
@@ -62,6 +79,6 @@ def main(arguments: list[str] | None = None) -> None:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         raise SystemExit(1) from None
     except BrokenPipeError:
-        # The reader of our output has gone (`... | head`): nothing is left to say, and nothing is wrong.
+        # The reader of the output has closed it (`... | head`). This is not an error.
         sys.stderr.close()
         raise SystemExit(0) from None

@@ -1,4 +1,4 @@
-"""`manyheads predict`: answer one task for every text of a file."""
+"""`manyheads predict`: predict one task for every row of a file."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ import typer
 
 if TYPE_CHECKING:
     from manyheads.data.reading import Source
-    from manyheads.inference.answer import Answer
+    from manyheads.inference.rows import RowPrediction
     from manyheads.tasks.task import Task
 
 RunFolderArgument = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A finished run's folder, or the folder model of one.", show_default=False)
+    Path,
+    typer.Argument(metavar="RUN", help="Folder of a finished run, or a bundle or an export of it.", show_default=False),
 ]
 
-UNANSWERED = 3
-"""The exit status where all was written and some rows could not be answered."""
+INCOMPLETE = 3
+"""Exit status if the output was written and some rows have no prediction."""
 
 
 class InputFormat(StrEnum):
-    """What the input is."""
+    """Format of the input."""
 
     csv = "csv"
     tsv = "tsv"
@@ -37,7 +38,7 @@ class InputFormat(StrEnum):
 
 
 class RuntimeName(StrEnum):
-    """What runs the model."""
+    """Runtime of the model."""
 
     torch = "torch"
     onnx = "onnx"
@@ -45,12 +46,16 @@ class RuntimeName(StrEnum):
 
 
 RuntimeOption = Annotated[
-    RuntimeName, typer.Option("--runtime", help="torch, or what `manyheads export` wrote, without torch: onnx.")
+    RuntimeName,
+    typer.Option(
+        "--runtime",
+        help="Runtime of the model. onnx and torch-export need `manyheads export`; onnx runs without torch.",
+    ),
 ]
 
 
 class Format(StrEnum):
-    """How predictions are written."""
+    """Format of the output."""
 
     same = "same"
     csv = "csv"
@@ -63,87 +68,98 @@ class Format(StrEnum):
 
 def predict(
     run: RunFolderArgument,
-    task: Annotated[str, typer.Option("--task", help="The task to answer.", show_default=False)],
+    task: Annotated[str, typer.Option("--task", help="Task to predict.", show_default=False)],
     input_: Annotated[
         str,
-        typer.Option("--input", metavar="FILE", help="TSV, CSV, JSONL, Parquet or plain lines; - is standard input."),
+        typer.Option(
+            "--input", metavar="FILE", help="TSV, CSV, JSON lines, Parquet or plain lines. - reads standard input."
+        ),
     ] = "-",
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Default: standard output.", show_default=False)
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="File to write. Default: standard output.", show_default=False),
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Answer in 8-bit integers (evaluate --int8 tells what that costs).")
+        bool, typer.Option("--int8", help="Compute in 8-bit integers. `evaluate --int8` measures the difference.")
     ] = False,
     runtime: RuntimeOption = RuntimeName.torch,
     input_format: Annotated[
         InputFormat | None,
-        typer.Option("--input-format", help="Default: what the file's name or beginning says.", show_default=False),
+        typer.Option(
+            "--input-format",
+            help="Format of the input. Default: found from the name and the first bytes.",
+            show_default=False,
+        ),
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="The input's own form, or another; course: the reference course's.")
+        Format,
+        typer.Option("--format", help="Format of the output. same: as the input. course: as in the reference course."),
     ] = Format.same,
 ) -> None:
-    """Answer one task of a finished run for every text of a file, in order.
+    """Predict one task of a finished run for every row of a file, in order.
 
-    A row that cannot be answered keeps its place, is named on standard error, and makes the exit status 3.
+    The output has the columns of the input and the predictions.
+
+    Rows without a prediction keep their place and are named on standard error. The exit status is then 3.
     """
     import manyheads
-    from manyheads.inference.answer import answer, open_input
-    from manyheads.inference.forms import check_output, form_of
+    from manyheads.inference.formats import check_output, format_of
+    from manyheads.inference.rows import open_input, predict_rows
 
     predictor = manyheads.load(run, int8=int8, runtime=runtime.value)
     wanted = predictor.task(task)
     with tempfile.TemporaryDirectory() as scratch:
         path = _spool(Path(scratch)) if input_ == "-" else Path(input_)
         source = open_input(path, wanted, None if input_format is None else input_format.value)
-        form = form_of(source) if format_ is Format.same else format_.value
-        check_output(form, output, terminal=sys.stdout.isatty())
+        output_format = format_of(source) if format_ is Format.same else format_.value
+        check_output(output_format, output, terminal=sys.stdout.isatty())
         tally = _Tally("standard input" if input_ == "-" else input_)
-        _write(form, wanted, source, tally.watching(answer(predictor, wanted, source)), output, Path(scratch))
-    if tally.unanswered:
-        rows = "1 row" if tally.unanswered == 1 else f"{tally.unanswered:,} rows"
-        typer.secho(f"{rows} of {tally.rows:,} could not be answered", fg=typer.colors.YELLOW, err=True)
-        raise typer.Exit(UNANSWERED)
+        predictions = tally.counted(predict_rows(predictor, wanted, source))
+        _write(output_format, wanted, source, predictions, output, Path(scratch))
+    if tally.failed:
+        typer.secho(f"rows without a prediction: {tally.failed:,} of {tally.rows:,}", fg=typer.colors.YELLOW, err=True)
+        raise typer.Exit(INCOMPLETE)
 
 
 class _Tally:
-    """Counts rows, and names those that could not be answered."""
+    """Counts rows, and prints the reason for each row without a prediction."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.rows = self.unanswered = 0
+        self.rows = self.failed = 0
 
-    def watching(self, answers: Iterable[Answer]) -> Iterator[Answer]:
-        for each in answers:
+    def counted(self, predictions: Iterable[RowPrediction]) -> Iterator[RowPrediction]:
+        """Yield the predictions unchanged."""
+        for each in predictions:
             self.rows += 1
             if each.record is None:
-                self.unanswered += 1
+                self.failed += 1
                 typer.echo(f"{self.name}:{each.line}: {each.error}", err=True)
             yield each
 
 
 def _write(
-    form: str, task: Task, source: Source, answers: Iterator[Answer], output: Path | None, scratch: Path
+    format_: str, task: Task, source: Source, predictions: Iterator[RowPrediction], output: Path | None, scratch: Path
 ) -> None:
-    from manyheads.inference.forms import added_columns, write_parquet, write_text
+    from manyheads.inference.formats import added_columns, write_parquet, write_text
 
-    if form in ("csv", "tsv", "parquet"):
+    if format_ in ("csv", "tsv", "parquet"):
         for wanted, name in added_columns(task, source.columns).items():
             if name != wanted:
-                typer.echo(f"the input has a column {wanted}: the answers' own is named {name}", err=True)
-    if form == "parquet":
+                typer.echo(f"the input has a column {wanted}, so the added column is named {name}", err=True)
+    if format_ == "parquet":
         with _file(output, scratch) as path:
-            write_parquet(task, source, answers, path, scratch)
+            write_parquet(task, source, predictions, path, scratch)
     elif output is None:
-        write_text(form, task, source, answers, sys.stdout)
+        write_text(format_, task, source, predictions, sys.stdout)
     else:
         with _file(output, scratch) as path, path.open("w", encoding="utf-8", newline="") as file:
-            write_text(form, task, source, answers, file)
+            write_text(format_, task, source, predictions, file)
 
 
 @contextmanager
 def _file(output: Path | None, scratch: Path) -> Iterator[Path]:
-    """Where to write: a file that takes the output's place when it is whole, or one that goes to standard output."""
+    """Yield a temporary file that replaces the output file, or is copied to standard output, when it is complete."""
     from manyheads.run.atomic import replacing
 
     if output is not None:
@@ -157,7 +173,7 @@ def _file(output: Path | None, scratch: Path) -> Iterator[Path]:
 
 
 def _spool(scratch: Path) -> Path:
-    """Standard input as a file, its name as its beginning says: Parquet, JSON lines, else text."""
+    """Copy standard input to a file. Its ending is found from the first bytes: Parquet, JSON lines or text."""
     path = scratch / "input.txt"
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)

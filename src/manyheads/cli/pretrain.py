@@ -1,7 +1,8 @@
-"""`manyheads pretrain`: masked language modelling on a recipe's own texts."""
+"""The command `manyheads pretrain`: masked language modelling on the texts of a recipe."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,11 +21,15 @@ def pretrain(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Copy the encoder to this folder. Default: it stays in the cache.", show_default=False
+            "--out", help="Copy the encoder to this new folder. Default: keep it in the cache only.", show_default=False
         ),
     ] = None,
 ) -> None:
-    """Pretrain the encoder on the recipe's texts, as its [pretraining] table says. `train` does so by itself."""
+    """Pretrain the encoder on the texts of a recipe.
+
+    The [pretraining] table of the recipe sets the options. `manyheads train` pretrains by itself if the recipe has
+    this table. Use this command to inspect the result, or to use the encoder in other recipes.
+    """
     from rich.console import Console
 
     console = Console(soft_wrap=True)
@@ -37,23 +42,24 @@ def pretrain(
         loaded = load_recipe(recipe, set_ or [])
     try:
         with ProgressDisplay(console) as display:
-            found = pretrain_recipe(loaded, out, listeners=[display])
+            pretrained = pretrain_recipe(loaded, out, listeners=[display])
     except Interrupted as stopped:
-        console.print("Stopped. The same command goes on from there.", markup=False)
+        console.print("Stopped. Run the same command again to resume.", markup=False)
         raise SystemExit(128 + stopped.signal_number) from None
-    console.print(_table(found.summary))
-    console.print(_corpus(found.summary), markup=False, highlight=False)
-    console.print(
-        f"\nThe encoder is in {found.folder}: name it as `encoder` in a recipe.", markup=False, highlight=False
-    )
+    console.print(_table(pretrained.summary))
+    console.print(_corpus(pretrained.summary), markup=False, highlight=False)
+    key = f"encoder = {json.dumps(str(pretrained.folder.absolute()), ensure_ascii=False)}"
+    text = f"\nThe encoder is in {pretrained.folder}. To use it in a recipe:\n  {key}"
+    console.print(text, markup=False, highlight=False)
 
 
 def _table(summary: Mapping[str, Any]) -> Table:
+    """Return the held-out loss and perplexity before pretraining and after each epoch."""
     from rich.table import Table
 
     table = Table(title="held-out masked language modelling (dev texts, fixed masks)", title_justify="left")
     for column in ("epoch", "loss", "perplexity"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for entry in summary["evaluations"]:
         epoch = "before" if entry["epoch"] == 0 else f"{entry['epoch']:g}"
         table.add_row(epoch, f"{entry['loss']:.4f}", f"{entry['perplexity']:.2f}")
@@ -61,18 +67,21 @@ def _table(summary: Mapping[str, Any]) -> Table:
 
 
 def _corpus(summary: Mapping[str, Any]) -> str:
+    """Return what the corpus consists of, which texts were excluded and why, and how long pretraining took."""
+    from manyheads.cli.show import plural
+
     train, held_out = summary["corpus"]["train"], summary["corpus"]["held_out"]
-    left_out = [
+    excluded = [
         f"{train['duplicates']:,} repeated",
         f"{train['short']:,} short",
         f"{train['in_dev']:,} in a dev file",
         f"{train['in_test']:,} in a test file",
     ]
     lines = [
-        f"texts: {train['kept']:,} of {train['texts']:,} learnt from, {held_out['kept']:,} held out",
-        f"left out: {', '.join(left_out)}",
-        f"{summary['steps']:,} steps in {summary['seconds']:.0f} s of training; key {summary['key'][:16]}",
+        f"texts: {train['kept']:,} of {train['texts']:,} used for training, {held_out['kept']:,} held out",
+        f"excluded: {', '.join(excluded)}",
+        f"{plural(summary['steps'], 'step')} in {summary['seconds']:.0f} s of training; key {summary['key'][:16]}",
     ]
     if summary["head"] == "new":
-        lines.append('the checkpoint had no head: "before" is with a new one, trained with the encoder frozen')
+        lines.append('The checkpoint had no head. "before" is with a new head, trained with the encoder frozen.')
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Progress of a run, for a person: a bar on a terminal, plain lines elsewhere."""
+"""The progress of a run: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 LINE_EVERY = 30.0
-"""Seconds between two plain lines where there is no terminal."""
+"""Seconds between two plain lines if the output is not a terminal."""
 
 SMOOTHING = 0.98
-"""Share of the old value in the running mean of a task's loss."""
+"""Weight of the old value in the exponential moving average of a task's loss."""
 
 
 class ProgressDisplay:
-    """A listener that shows the rate, the time left and each task's loss, and a line for each evaluation."""
+    """A listener that shows the rate, the time left and the loss of each task, and prints a line per evaluation."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -37,7 +37,7 @@ class ProgressDisplay:
         self._losses: dict[str, float] = {}
         self._total: int | None = None
         self._metrics: Mapping[str, str] = {}
-        self._spoke = time.monotonic()
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -49,7 +49,7 @@ class ProgressDisplay:
         self._bar.stop()
 
     def __call__(self, event: str, **fields: Any) -> None:
-        """Show one event."""
+        """Show one event. Events without a method `_on_EVENT` are ignored."""
         show = getattr(self, f"_on_{event}", None)
         if show is not None:
             show(fields)
@@ -73,7 +73,7 @@ class ProgressDisplay:
         self._bar.reset(self._id, total=self._total, completed=fields["at"], visible=True, description="training")
 
     def _on_resume(self, fields: Mapping[str, Any]) -> None:
-        self._line(f"going on after step {fields['at']}")
+        self._line(f"resumed after step {fields['at']}")
         self._on_start(fields)
 
     def _on_step(self, fields: Mapping[str, Any]) -> None:
@@ -82,24 +82,25 @@ class ProgressDisplay:
         losses = "  ".join(f"{task} {loss:.3f}" for task, loss in self._losses.items())
         rate = f"{fields['examples'] / fields['seconds']:.1f} examples/s" if fields["seconds"] else ""
         self._bar.update(self._id, completed=fields["step"], rate=rate, losses=losses)
-        if not self._console.is_terminal and time.monotonic() - self._spoke > LINE_EVERY:
-            self._spoke = time.monotonic()
+        if not self._console.is_terminal and time.monotonic() - self._last_line > LINE_EVERY:
+            self._last_line = time.monotonic()
             left = _left(fields["step"], self._total, fields["seconds"])
             self._line(f"step {fields['step']}/{self._total}  {rate}  {left}  loss {losses}")
 
     def _on_evaluation(self, fields: Mapping[str, Any]) -> None:
-        scores = "  ".join(f"{task} {_number(found[self._metrics[task]])}" for task, found in fields["tasks"].items())
+        values = {task: metrics[self._metrics[task]] for task, metrics in fields["tasks"].items()}
+        scores = "  ".join(f"{task} {_number(value)}" for task, value in values.items())
         mark = "  (best so far)" if fields["best"] else ""
         self._line(f"epoch {fields['epoch']}: {scores}  average {_number(fields['average'])}{mark}")
 
     def _on_pretraining_start(self, fields: Mapping[str, Any]) -> None:
         self._losses = {}
         self._total = fields["total_steps"]
-        description = "pretraining" if fields["phase"] == "encoder" else "a new head"
+        description = "pretraining" if fields["phase"] == "encoder" else "new head"
         self._bar.reset(self._id, total=self._total, completed=fields["at"], visible=True, description=description)
 
     def _on_pretraining_resume(self, fields: Mapping[str, Any]) -> None:
-        self._line(f"pretraining goes on after step {fields['at']}")
+        self._line(f"pretraining resumed after step {fields['at']}")
         self._on_pretraining_start(fields)
 
     def _on_pretraining_step(self, fields: Mapping[str, Any]) -> None:
@@ -121,4 +122,4 @@ def _left(step: int, total: int | None, seconds: float) -> str:
 
 
 def _number(score: float | None) -> str:
-    return "none" if score is None else f"{score:.3f}"
+    return "undefined" if score is None else f"{score:.3f}"

@@ -1,4 +1,4 @@
-"""`manyheads serve`: answer over HTTP."""
+"""`manyheads serve`: predictions over HTTP."""
 
 from __future__ import annotations
 
@@ -16,24 +16,52 @@ TOKEN = "MANYHEADS_TOKEN"
 
 def serve(
     run: RunFolderArgument,
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8000,
-    threads: Annotated[int, typer.Option("--threads", min=0, help="Threads of the model; 0: one a core.")] = 0,
+    host: Annotated[str, typer.Option("--host", metavar="NAME", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port to listen on. 0 chooses a free port.")
+    ] = 8000,
+    threads: Annotated[
+        int, typer.Option("--threads", metavar="N", min=0, help="Threads of the model. 0 uses one thread per core.")
+    ] = 0,
     runtime: RuntimeOption = RuntimeName.torch,
-    int8: Annotated[bool, typer.Option("--int8", help="Answer in 8-bit integers.")] = False,
-    batching: Annotated[bool, typer.Option(help="Answer the texts of several requests in one pass.")] = True,
-    delay: Annotated[float, typer.Option("--delay-ms", min=0, max=1000, help="Longest wait for company.")] = 5.0,
-    batch_texts: Annotated[int, typer.Option("--batch-texts", min=1, help="Texts a pass.")] = 64,
-    queue_texts: Annotated[int, typer.Option("--queue-texts", min=1, help="Texts that may wait; then 503.")] = 1024,
-    body_bytes: Annotated[int, typer.Option("--body-bytes", min=1, help="Largest body of a request.")] = 1 << 20,
-    request_texts: Annotated[int, typer.Option("--request-texts", min=1, help="Most texts a request.")] = 256,
-    text_characters: Annotated[int, typer.Option("--text-characters", min=1, help="Longest text.")] = 10_000,
+    int8: Annotated[bool, typer.Option("--int8", help="Compute in 8-bit integers.")] = False,
+    batching: Annotated[bool, typer.Option(help="Predict the texts of several requests in one pass.")] = True,
+    delay: Annotated[
+        float,
+        typer.Option(
+            "--delay-ms", metavar="MS", min=0, max=1000, help="Milliseconds that a text waits for further texts."
+        ),
+    ] = 5.0,
+    batch_texts: Annotated[int, typer.Option("--batch-texts", metavar="N", min=1, help="Maximum texts per pass.")] = 64,
+    queue_texts: Annotated[
+        int,
+        typer.Option(
+            "--queue-texts", metavar="N", min=1, help="Maximum waiting texts. Further requests get the status 503."
+        ),
+    ] = 1024,
+    body_bytes: Annotated[
+        int, typer.Option("--body-bytes", metavar="N", min=1, help="Maximum bytes of a request body.")
+    ] = 1 << 20,
+    request_texts: Annotated[
+        int, typer.Option("--request-texts", metavar="N", min=1, help="Maximum texts per request.")
+    ] = 256,
+    text_characters: Annotated[
+        int, typer.Option("--text-characters", metavar="N", min=1, help="Maximum characters per text.")
+    ] = 10_000,
     token_file: Annotated[
         Path | None,
-        typer.Option("--token-file", help=f"Clients must show the token in it; or in {TOKEN}.", show_default=False),
+        typer.Option(
+            "--token-file",
+            metavar="FILE",
+            help=f"File with the bearer token that clients must send. Default: the token in ${TOKEN}.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Answer the tasks of a finished run over HTTP (needs the extra `serve`). It listens on this machine alone."""
+    """Serve predictions of a finished run over HTTP (needs the extra `serve`).
+
+    / has a page to try the tasks, and /docs documents the API. By default only this machine can connect.
+    """
     try:
         from manyheads.inference.server.run import run_server
     except ModuleNotFoundError as error:
@@ -52,17 +80,18 @@ def serve(
         token=_token(token_file),
     )
     if options.token is None and host not in ("127.0.0.1", "::1", "localhost"):
-        typer.secho(f"anyone who reaches {host} may ask: no token is set", fg=typer.colors.YELLOW, err=True)
+        warning = f"warning: no token is set, so everyone who can reach {host} can use the server ({TOKEN} sets one)"
+        typer.secho(warning, fg=typer.colors.YELLOW, err=True)
     predictor = manyheads.load(run, int8=int8, runtime=runtime.value, threads=threads)
     run_server(predictor, host, port, options)
 
 
 def _token(file: Path | None) -> str | None:
-    """The token of a file or of the environment; never of the command line, which every user of a machine can read."""
+    """Read the token from a file or the environment. All users of a machine can read command lines."""
     try:
         token = os.environ.get(TOKEN) if file is None else file.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ServeError("the token cannot be read", where=str(file), found=str(error)) from error
+        raise ServeError("the token file cannot be read", where=str(file), found=str(error)) from error
     if file is not None and not token:
-        raise ServeError("the token is empty", where=str(file))
+        raise ServeError("the token file is empty", where=str(file))
     return token or None

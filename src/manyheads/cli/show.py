@@ -1,8 +1,9 @@
-"""Running a recipe before a person's eyes: notes, progress, a table at the end, and what to do next."""
+"""Train a recipe in a terminal: notes, progress, the results table, and the next commands."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from rich.table import Table
 def run_and_show(
     recipe_file: Path, changes: list[str], out: Path, *, resume: bool, trackers: Sequence[str] = ()
 ) -> None:
-    """Train as the recipe says into `out`, and show what comes of it."""
-    # torchrun numbers its processes: the first one speaks for all.
+    """Train a recipe into the run folder `out` and print the results.
+
+    A run that a signal stops ends with exit status 128 + n and prints the command that resumes it.
+    """
+    # torchrun numbers its processes. Only process 0 prints.
     console = Console(soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
     with console.status("starting"):
         from manyheads.cli.progress import ProgressDisplay
@@ -30,17 +34,16 @@ def run_and_show(
             listeners = [display, *(make_tracker(name, out, display) for name in trackers)]
             run = train(recipe, out, resume=resume, listeners=listeners)
     except Interrupted as stopped:
-        console.print(f"Stopped after step {stopped.step}. Go on with:", markup=False)
-        console.print(f"  manyheads train {out / 'recipe.toml'} --out {out} --resume", markup=False)
+        console.print(stopped_text(stopped.step, out, trackers), markup=False, highlight=False)
         raise SystemExit(128 + stopped.signal_number) from None
-    console.print(results_table(run.results))
+    console.print(results_table(run.results, width=console.width))
     console.print(_rates(run.results), markup=False, highlight=False)
     _report(out, console)
-    console.print(_next(out, list(run.results["last"]["tasks"])), markup=False, highlight=False)
+    console.print(next_text(out, list(run.results["last"]["tasks"]), console.width), markup=False, highlight=False)
 
 
 def _report(out: Path, console: Console) -> None:
-    """Write the run's report; a report that fails is told, and the run is finished all the same."""
+    """Write the report of the run. If that fails, print a warning: the run itself is complete."""
     if console.quiet:
         return
     from manyheads.report.write import write_report
@@ -54,51 +57,95 @@ def _report(out: Path, console: Console) -> None:
     console.print(f"report: {page}", markup=False, highlight=False)
 
 
-def results_table(results: Mapping[str, Any]) -> Table:
-    """Dev metrics of the best and of the last evaluation, task by task."""
-    table = Table(title="dev metrics", title_justify="left")
+def results_table(results: Mapping[str, Any], *, width: int) -> Table:
+    """Return the dev metrics of the best and of the last epoch, per task.
+
+    If the table does not fit into `width` columns, the interval goes below the value of the last epoch.
+    """
+    table = _results_table(results, narrow=False)
+    return table if width_of(table) <= width else _results_table(results, narrow=True)
+
+
+def _results_table(results: Mapping[str, Any], *, narrow: bool) -> Table:
     best, last = results["best"], results["last"]
-    table.add_column("task")
-    table.add_column("metric")
-    table.add_column("best" if best is None else f"best (epoch {best['epoch']}, chosen on dev)", justify="right")
-    table.add_column(f"last (epoch {last['epoch']})", justify="right")
-    table.add_column("95% interval (last)", justify="right", no_wrap=True)
+    chosen = "no epoch is best" if best is None else f"best is epoch {best['epoch']}, chosen on dev"
+    gap = "\n" if narrow else " "
+    table = Table(title=f"dev metrics:{gap}{chosen}; last is epoch {last['epoch']}", title_justify="left")
+    table.add_column("task", overflow="fold")
+    table.add_column("metric", overflow="fold")
+    table.add_column("best", justify="right", no_wrap=True)
+    table.add_column("last\n95% interval" if narrow else "last", justify="right", no_wrap=True)
+    if not narrow:
+        table.add_column("95% interval (last)", justify="right", no_wrap=True)
+
+    def add(task: str, metric: str, values: Sequence[str], bounds: str) -> None:
+        if narrow:
+            table.add_row(task, metric, values[0], f"{values[1]}\n{bounds}" if bounds else values[1])
+        else:
+            table.add_row(task, metric, *values, bounds)
+
     for task, metrics in last["tasks"].items():
         for position, (metric, value) in enumerate(metrics.items()):
-            chosen = None if best is None else best["tasks"][task][metric]
-            bounds = interval(last["intervals"][task][metric])
-            table.add_row(task if position == 0 else "", metric, number(chosen), number(value), bounds)
+            values = number(None if best is None else best["tasks"][task][metric]), number(value)
+            add(task if position == 0 else "", metric, values, interval(last["intervals"][task][metric]))
         table.add_section()
-    for name in ("average", "course_score"):
-        table.add_row(name, "", number(None if best is None else best[name]), number(last[name]))
+    add("average", "", (number(None if best is None else best["average"]), number(last["average"])), "")
+    if last.get("course_score") is not None:
+        chosen_score = None if best is None else best["course_score"]
+        add("course_score", "", (number(chosen_score), number(last["course_score"])), "")
     return table
 
 
+def width_of(table: Table) -> int:
+    """Return the number of columns that a table needs if no cell is wrapped."""
+    return Console(width=10_000).measure(table).maximum
+
+
 def number(value: float | None) -> str:
-    """A metric with four digits, or a word where it could not be computed."""
+    """Return a metric with four decimals, or "undefined" for None."""
     return "undefined" if value is None else f"{value:.4f}"
 
 
 def interval(bounds: Sequence[float] | None) -> str:
-    """Both ends of an interval, or nothing where it cannot be had."""
+    """Return an interval with three decimals, or an empty string for None."""
     return "" if bounds is None else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 thread", "2 threads"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def stopped_text(step: int, out: Path, trackers: Sequence[str] = ()) -> str:
+    """Return what to print after a stopped run: the step, and the command that resumes the run."""
+    stopped = f"Stopped after step {step}. "
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return stopped + "To resume, start all processes again with the same command and --resume."
+    words = ["manyheads", "train", str(out / "recipe.toml"), "--out", str(out), "--resume"]
+    for name in trackers:
+        words += ["--track", name]
+    return f"{stopped}Resume with:\n  {shlex.join(words)}"
 
 
 def _rates(results: Mapping[str, Any]) -> str:
     return (
-        f"{results['steps']} steps in {results['seconds']:.0f} s of training: "
+        f"{plural(results['steps'], 'step')} in {results['seconds']:.0f} s of training: "
         f"{results['examples_per_second']:.1f} examples/s, {results['tokens_per_second']:.0f} tokens/s"
     )
 
 
-def _next(out: Path, tasks: list[str]) -> str:
-    """What to do with the run, a command a line."""
+def next_text(out: Path, tasks: Sequence[str], width: int) -> str:
+    """Return the commands to run next, with what each one does."""
     commands = {
-        f"manyheads predict {out} --task {tasks[0]} --input FILE": "answer a file of texts",
-        f"manyheads evaluate {out}": "measure the shipped model again",
-        f"manyheads serve {out}": "answer over HTTP, with a page to try it",
-        f"manyheads export {out} --to onnx": "answer without torch",
+        ("predict", str(out), "--task", tasks[0], "--input", "FILE"): "predict one task for a file of texts",
+        ("evaluate", str(out)): "measure the model in the run folder again",
+        ("serve", str(out)): "serve predictions over HTTP, with a page to try them",
+        ("export", str(out), "--to", "onnx"): "export the model for use without torch",
     }
-    width = max(map(len, commands))
-    lines = [f"  {command:{width}}  {what}" for command, what in commands.items()]
-    return "\n".join(["", f"The run is in {out}, the model to ship in {out / 'model'}. Next:", *lines])
+    lines = {f"  {shlex.join(['manyheads', *words])}": what for words, what in commands.items()}
+    column = max(map(len, lines))
+    if column + 2 + max(map(len, lines.values())) <= width:
+        shown = [f"{line:{column}}  {what}" for line, what in lines.items()]
+    else:
+        shown = [part for line, what in lines.items() for part in (f"  # {what}", line)]
+    return "\n".join(["", f"The run is in {out}. The model to ship is in {out / 'model'}. Next:", *shown])

@@ -1,4 +1,4 @@
-"""`manyheads train`: a recipe in, one trained model and its numbers out."""
+"""The command `manyheads train`: train one model from a recipe."""
 
 from __future__ import annotations
 
@@ -8,29 +8,36 @@ from typing import Annotated
 
 import typer
 
-Recipe = Annotated[Path, typer.Argument(help="The recipe (a TOML file).", metavar="RECIPE", show_default=False)]
+Recipe = Annotated[Path, typer.Argument(help="The recipe: a TOML file.", metavar="RECIPE", show_default=False)]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a value: --set training.epochs=3. May be repeated."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a value of the recipe: --set training.epochs=3. Repeatable."
+    ),
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint in the run folder.")]
 
 
 class TrackerName(StrEnum):
-    """Where numbers can go; `manyheads.training.tracking.TRACKERS` has one for each."""
+    """The trackers of `--track`, one for each entry of `manyheads.training.tracking.TRACKERS`."""
 
     tensorboard = "tensorboard"
     trackio = "trackio"
+    wandb = "wandb"
+    mlflow = "mlflow"
 
 
 def train(
     recipe: Recipe,
     set_: Changes = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The run folder. Default: runs/<recipe's name>.", show_default=False)
+        Path | None,
+        typer.Option("--out", help="The run folder. Default: runs/NAME for a recipe NAME.toml.", show_default=False),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")] = False,
+    resume: Resume = False,
     track: Annotated[
-        list[TrackerName] | None, typer.Option("--track", help="Hand the run's numbers on too. May be repeated.")
+        list[TrackerName] | None,
+        typer.Option("--track", help="Also send losses and metrics to this tracker. Repeatable."),
     ] = None,
 ) -> None:
     """Train one model on all tasks of a recipe."""

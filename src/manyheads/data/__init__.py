@@ -1,1 +1,1 @@
-"""data."""
+"""Data: reading files, splitting, tokenising, and making batches."""

@@ -1,4 +1,4 @@
-"""Arrays with an entry a row: small ones in memory, large ones in files that have no name and go with their process."""
+"""Arrays with one entry per row. Small arrays are in memory, large ones in unnamed files that end with the process."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from numpy.typing import DTypeLike, NDArray
 from manyheads.data.cache import cache_folder
 
 BLOCK = 1 << 14
-"""Rows that are worked on at once wherever all rows are gone through."""
+"""Rows that are processed at once in loops over all rows."""
 
 IN_MEMORY = 1 << 20
-"""Bytes up to which an array stays in memory: the memory of a process must not grow with its rows."""
+"""Bytes up to which an array is kept in memory. Larger ones are files, so that memory does not grow with the rows."""
 
 
 def blocks(count: int) -> Iterator[tuple[int, int]]:
-    """The ranges (start, stop) that cut `count` rows into blocks."""
+    """Return the ranges (start, stop) that divide `count` rows into blocks."""
     return ((start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))
 
 
 def scratch(count: int, dtype: DTypeLike, width: int | None = None) -> NDArray[Any]:
-    """Zeros [count], or [count, width]: beyond IN_MEMORY bytes a mapped file in the cache folder, without a name.
+    """Return zeros of shape [count] or [count, width].
 
-    The file's space is reserved first, for a mapped page that finds the disk full would end the process. Where there
-    is no space, or no folder to write to, the array is in memory after all.
+    An array of more than IN_MEMORY bytes is a memory-mapped, unnamed file in the cache folder. Its space is reserved
+    first, because writing to a mapped page on a full disk would kill the process. If there is no space or the folder
+    is not writable, the array is in memory.
     """
     shape = (count,) if width is None else (count, width)
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
@@ -39,14 +40,14 @@ def scratch(count: int, dtype: DTypeLike, width: int | None = None) -> NDArray[A
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             _reserve(file.fileno(), size)
-            # A plain view: numpy shuffles and sorts plain arrays in place, and copies those of other classes.
+            # A plain ndarray: numpy shuffles and sorts it in place, but copies subclasses such as memmap.
             return np.asarray(np.memmap(file, dtype=dtype, mode="r+", shape=shape))
     except OSError:
         return np.zeros(shape, dtype=dtype)
 
 
 def _reserve(file: int, size: int) -> None:
-    """Make a file so large; with its space on the disk where the system can promise that."""
+    """Set the size of a file, and reserve its space on the disk if the system supports that."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, size)
     else:
@@ -54,15 +55,15 @@ def _reserve(file: int, size: int) -> None:
 
 
 def gather(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
-    """array[rows], in scratch space."""
-    taken = scratch(len(rows), array.dtype, None if array.ndim == 1 else array.shape[1])
+    """Return array[rows], in scratch space."""
+    result = scratch(len(rows), array.dtype, None if array.ndim == 1 else array.shape[1])
     for start, stop in blocks(len(rows)):
-        taken[start:stop] = array[rows[start:stop]]
-    return taken
+        result[start:stop] = array[rows[start:stop]]
+    return result
 
 
 def converted(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
-    """The array in another type, in scratch space."""
+    """Return the array converted to another type, in scratch space."""
     result = scratch(len(array), dtype)
     for start, stop in blocks(len(array)):
         result[start:stop] = array[start:stop]
@@ -70,18 +71,18 @@ def converted(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
 
 
 def where(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The places where a mask is true, in scratch space: int64[number of them]."""
-    found = scratch(int(np.count_nonzero(mask)), np.int64)
+    """Return the positions at which a mask is true, in scratch space: int64[number of true values]."""
+    result = scratch(int(np.count_nonzero(mask)), np.int64)
     end = 0
     for start, stop in blocks(len(mask)):
-        places = np.flatnonzero(mask[start:stop]) + start
-        found[end : end + len(places)] = places
-        end += len(places)
-    return found
+        positions = np.flatnonzero(mask[start:stop]) + start
+        result[end : end + len(positions)] = positions
+        end += len(positions)
+    return result
 
 
 def permutation(count: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """What `generator.permutation(count)` gives, in scratch space."""
+    """Return the result of `generator.permutation(count)`, in scratch space."""
     order = scratch(count, np.int64)
     for start, stop in blocks(count):
         order[start:stop] = np.arange(start, stop)

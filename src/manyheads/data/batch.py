@@ -1,4 +1,4 @@
-"""Batch: examples of one or more tasks as flat token ids with offsets, never padded."""
+"""Batch: examples of one or more tasks as flat token ids with offsets, without padding."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 class Part:
     """The examples of one task in a batch.
 
-    `task`: the task's name. `examples`: int64[n], their indices in the task's split.
-    `sequences`: int64[n, 1 or 2], for each example the sequence(s) of the batch that it is read from; several
-    examples may share a sequence (a text is encoded once). `targets`: float32[n], NaN where there is none.
+    `task`: the task's name. `examples`: int64[n], indices in the task's split. `sequences`: int64[n, 1 or 2], the
+    sequence or the two sequences of the batch that each example consists of. Several examples may share a sequence.
+    `targets`: float32[n], NaN if an example has none.
     """
 
     task: str
@@ -25,11 +25,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Batch:
-    """S sequences of T real tokens in one row.
+    """A batch of S sequences with T tokens in total, stored one after another.
 
     `token_ids`, `position_ids` (0 at the start of each sequence), `segment_ids`: int32[T].
-    `offsets`: int32[S+1], sequence s is tokens offsets[s]:offsets[s+1]. `max_length`: of the longest sequence.
-    `cut`: how many examples lost tokens to fit the model's length.
+    `offsets`: int32[S+1], sequence s has the tokens offsets[s]:offsets[s+1]. `max_length`: tokens of the longest
+    sequence. `cut`: the number of examples that were truncated to the model's length.
     """
 
     token_ids: NDArray[np.int32]
@@ -42,12 +42,12 @@ class Batch:
 
     @property
     def tokens(self) -> int:
-        """T, the number of real tokens."""
+        """T, the number of tokens."""
         return len(self.token_ids)
 
     @property
     def examples(self) -> int:
-        """The number of examples of all parts."""
+        """The number of examples in all parts."""
         return sum(len(part.examples) for part in self.parts)
 
     @property

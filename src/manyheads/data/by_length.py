@@ -1,4 +1,4 @@
-"""Examples of like length together, for runs without gradients."""
+"""Batches of examples of similar length, for passes without gradients."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 
 def batches_by_length(sizes: NDArray[np.integer], token_budget: int) -> Iterator[NDArray[np.int64]]:
-    """Examples grouped by size, longest first: sizes[n] to index arrays whose sizes sum to at most the budget.
+    """Group examples by size: yield index arrays whose sizes[n] sum to at most the budget.
 
-    An example larger than the budget is a batch of its own. Longest first, so that a lack of memory shows at once.
+    An example larger than the budget is a batch of its own. The longest examples come first, so that a lack of memory
+    shows in the first batch.
     """
     order = np.argsort(-sizes.astype(np.int64), kind="stable")
     start, total = 0, 0

@@ -1,4 +1,4 @@
-"""Entries of the cache: folders of arrays, written in one step, then mapped from the disk and not read into memory."""
+"""Cache entries: folders of arrays that are written atomically and then memory-mapped."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SIZES = "sizes.json"
 
 
 def cache_folder() -> Path:
-    """Where caches lie: `$MANYHEADS_CACHE`, or the user's cache folder."""
-    named = os.environ.get("MANYHEADS_CACHE")
-    return Path(named) if named else platformdirs.user_cache_path("manyheads")
+    """Return the cache folder: `$MANYHEADS_CACHE`, or "manyheads" in the user's cache folder."""
+    folder = os.environ.get("MANYHEADS_CACHE")
+    return Path(folder) if folder else platformdirs.user_cache_path("manyheads")
 
 
 class ArrayFile:
-    """A one-dimensional .npy file that is written a piece at a time; its length is known when it is closed."""
+    """A one-dimensional .npy file that is written in pieces. Its length is written when it is closed."""
 
     def __init__(self, folder: Path, name: str, dtype: DTypeLike) -> None:
         self._dtype = np.dtype(dtype)
@@ -40,7 +40,7 @@ class ArrayFile:
         self._write_header()
 
     def append(self, values: Any) -> None:
-        """Write some more values: an array, or anything that makes one."""
+        """Append values: an array or a sequence of numbers."""
         content = np.asarray(values, dtype=self._dtype)
         self._file.write(content.tobytes())
         self._count += len(content)
@@ -58,36 +58,36 @@ class ArrayFile:
             self._file.close()
 
     def _write_header(self) -> None:
-        """numpy pads the header so that it has one length, whatever the number in it."""
+        """Write the header. numpy pads it, so that its length does not depend on the number of values."""
         descr = np.lib.format.dtype_to_descr(self._dtype)
         header = {"descr": descr, "fortran_order": False, "shape": (self._count,)}
         np.lib.format.write_array_header_1_0(self._file, header)
 
 
 def entry(folder: Path | None, fill: Callable[[Path], None]) -> Arrays:
-    """The arrays of an entry, read-only, made by `fill` where they are not there or damaged.
+    """Return the arrays of an entry, read-only. If the entry is missing or damaged, `fill` writes it first.
 
-    `fill` writes .npy files into the folder given to it. Without a folder, or where it cannot be written, the arrays
-    lie in temporary files that have no name any more.
+    `fill` writes .npy files into the folder that it is called with. If `folder` is None or not writable, the arrays
+    are in unnamed temporary files.
     """
-    found = None if folder is None else load(folder)
-    if found is None and folder is not None:
+    arrays = None if folder is None else load(folder)
+    if arrays is None and folder is not None:
         save(folder, fill)
-        found = load(folder)
-    if found is None:
+        arrays = load(folder)
+    if arrays is None:
         with tempfile.TemporaryDirectory(prefix="manyheads-") as name:
             fill(Path(name))
             _write_sizes(Path(name))
-            found = load(Path(name))
-    if found is None:
+            arrays = load(Path(name))
+    if arrays is None:
         raise AssertionError("an entry that was just written can be read")
-    return found
+    return arrays
 
 
 def save(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Make an entry in one step. What another process put there meanwhile is the same and stays.
+    """Write an entry atomically. If another process wrote the same entry in the meantime, that one is kept.
 
-    A run does not need its cache: what the system refuses is a warning.
+    A run does not need its cache, so a failure to write is only a warning.
     """
     temporary = None
     try:
@@ -102,8 +102,8 @@ def save(folder: Path, fill: Callable[[Path], None]) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             warnings.warn(
-                f"what was read and tokenised cannot be cached in {folder.parent}: {error.strerror}; "
-                "set MANYHEADS_CACHE to a folder that can be written",
+                f"cannot write the cache of tokenised texts to {folder.parent}: {error.strerror}; "
+                "set MANYHEADS_CACHE to a writable folder",
                 stacklevel=2,
             )
     finally:
@@ -112,7 +112,7 @@ def save(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def load(folder: Path) -> Arrays | None:
-    """The arrays of an entry by name, or None where it is absent or damaged; what is damaged is removed."""
+    """Return the arrays of an entry by name, or None if it is missing or damaged. A damaged entry is removed."""
     if not folder.is_dir():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Split: one task's examples as indices into a text store; and the assembly of batches from them."""
+"""Split: the examples of one task as indices into a text store, and the assembly of batches from them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Ints = NDArray[np.int64]
 class Split:
     """n examples of a task.
 
-    `text_index`: int32[n, 1 or 2] into the text store; `targets`: float32[n], NaN where there is none;
-    `lines`: where each stood in its file.
+    `text_index`: int32[n, 1 or 2], indices into the text store. `targets`: float32[n], NaN if an example has none.
+    `lines`: int64[n], the line of each example in its file.
     """
 
     task: Task
@@ -36,13 +36,13 @@ class Split:
         return len(self.text_index)
 
     def take(self, rows: Ints) -> Split:
-        """Some of the examples, in the order given."""
+        """Return the examples with these indices, in that order."""
         return Split(self.task, taken(self.ids, rows), self.text_index[rows], self.targets[rows], self.lines[rows])
 
 
 @dataclass(frozen=True)
 class _Sequences:
-    """Sequences of one form: for each, the texts it is made of (int64[s, 1 or 2]) and the tokens kept of each."""
+    """Sequences of one form: the texts of each sequence and the tokens kept of each text, both int64[s, 1 or 2]."""
 
     form: Form
     texts: Ints
@@ -62,14 +62,14 @@ def assemble(
     *,
     deduplicate: bool = False,
 ) -> Batch:
-    """A batch of the picked examples: `picks` pairs a split with indices into it.
+    """Return a batch of the picked examples. `picks` pairs each split with indices into it.
 
-    Special tokens are put on here, and what is longer than `max_length` (special tokens counted) is cut: a single
-    text at its end, a pair that shares a sequence on its longer side first. With `deduplicate`, equal sequences of a
-    part stand once; only for passes without dropout.
+    Special tokens are added here. A sequence with more than `max_length` tokens, special tokens included, is
+    truncated: a single text at its end, a pair in one sequence from its longer text first. With `deduplicate`, equal
+    sequences of a part occur once. Use it only for passes without dropout.
 
     Raises:
-        ValueError: `max_length` does not hold the special tokens alone.
+        ValueError: `max_length` is less than the number of special tokens.
     """
     groups: list[_Sequences] = []
     parts: list[Part] = []
@@ -87,25 +87,25 @@ def assemble(
 
 
 def assemble_texts(store: TextStore, template: Template, max_length: int, texts: Ints) -> Batch:
-    """A batch of single texts (int64[n], indices into the store) that belongs to no task: its `parts` are empty."""
+    """Return a batch of single texts (int64[n], indices into the store) without tasks: its `parts` are empty."""
     group, was_cut = _fit(store, template, max_length, texts[:, None])
     return _write(store, [group], (), int(was_cut.sum()))
 
 
 def assemble_rows(store: TextStore, template: Template, max_length: int, rows: Sequence[Ints]) -> Batch:
-    """A batch of sequences that belong to no task: `rows`, groups of int64[n, 1 or 2] indices into the store."""
+    """Return a batch of sequences without tasks. `rows`: groups of int64[n, 1 or 2] indices into the store."""
     fitted = [_fit(store, template, max_length, group) for group in rows if len(group)]
     return _write(store, [group for group, _ in fitted], (), int(sum(cut.sum() for _, cut in fitted)))
 
 
 def row_lengths(store: TextStore, template: Template, max_length: int, rows: Ints) -> NDArray[np.int32]:
-    """Tokens that sequences of one text or of two (int64[n, 1 or 2]) take: int32[n]."""
+    """Return the number of tokens of sequences of one or two texts (int64[n, 1 or 2]): int32[n]."""
     group, _ = _fit(store, template, max_length, rows)
     return group.lengths.astype(np.int32)
 
 
 def lengths(store: TextStore, template: Template, max_length: int, split: Split) -> NDArray[np.int32]:
-    """Tokens that each example takes in a batch, all its sequences and special tokens counted: int32[n]."""
+    """Return the number of tokens of each example in a batch, all sequences and special tokens included: int32[n]."""
     total: NDArray[np.int32] = scratch(len(split), np.int32)
     for start, stop in blocks(len(split)):
         rows, places = _rows(split.task, split.text_index[start:stop].astype(np.int64), deduplicate=False)
@@ -115,9 +115,9 @@ def lengths(store: TextStore, template: Template, max_length: int, split: Split)
 
 
 def sequences_of(store: TextStore, template: Template, max_length: int, split: Split) -> tuple[Form, Ints, Ints]:
-    """The sequences of all examples: their form, the texts they are made of, and how many tokens of each are kept.
+    """Return the sequences of all examples: their form, their texts, and the number of tokens kept of each text.
 
-    Both int64[n, sides, columns]: one side of one or two texts, or two sides of one text each.
+    Texts and numbers are int64[n, sequences, texts]: one sequence of one or two texts, or two sequences of one text.
     """
     rows, places = _rows(split.task, split.text_index.astype(np.int64), deduplicate=False)
     group, _ = _fit(store, template, max_length, rows)
@@ -125,13 +125,13 @@ def sequences_of(store: TextStore, template: Template, max_length: int, split: S
 
 
 def text_lengths(store: TextStore, template: Template, max_length: int, texts: Ints) -> NDArray[np.int32]:
-    """Tokens that single texts (int64[n], indices into the store) take as sequences of their own: int32[n]."""
+    """Return the number of tokens of single texts (int64[n], indices into the store) as sequences: int32[n]."""
     group, _ = _fit(store, template, max_length, texts[:, None])
     return group.lengths.astype(np.int32)
 
 
 def count_cut(store: TextStore, template: Template, max_length: int, split: Split) -> int:
-    """How many examples of a split lose tokens to fit `max_length`."""
+    """Return how many examples of a split are truncated to `max_length`."""
     cut = 0
     for start, stop in blocks(len(split)):
         rows, places = _rows(split.task, split.text_index[start:stop].astype(np.int64), deduplicate=False)
@@ -141,7 +141,7 @@ def count_cut(store: TextStore, template: Template, max_length: int, split: Spli
 
 
 def _rows(task: Task, texts: Ints, deduplicate: bool) -> tuple[Ints, Ints]:
-    """Which texts each sequence is made of, and for each example its sequence(s): rows[s, 1|2], places[n, 1|2]."""
+    """Return the texts of each sequence, rows[s, 1|2], and the sequences of each example, places[n, 1|2]."""
     rows = texts.T.reshape(-1, 1) if task.sequences == 2 else texts
     if not deduplicate:
         return rows, np.arange(len(rows)).reshape(task.sequences, len(texts)).T
@@ -150,20 +150,20 @@ def _rows(task: Task, texts: Ints, deduplicate: bool) -> tuple[Ints, Ints]:
 
 
 def _fit(store: TextStore, template: Template, max_length: int, rows: Ints) -> tuple[_Sequences, NDArray[np.bool_]]:
-    """How many tokens of each text are kept, and which sequences were cut."""
+    """Return how many tokens of each text are kept, and which sequences are truncated."""
     form = template.single if rows.shape[1] == 1 else template.pair
     full = store.offsets[rows + 1] - store.offsets[rows]
     room = max_length - form.specials
     if room < 0:
-        raise ValueError(f"{max_length} tokens do not hold the {form.specials} special tokens of a sequence")
+        raise ValueError(f"a length of {max_length} is too short for the {form.specials} special tokens of a sequence")
     kept = np.minimum(full, room) if rows.shape[1] == 1 else _longest_first(full, room)
     return _Sequences(form, rows, kept), kept.sum(axis=1) < full.sum(axis=1)
 
 
 def _longest_first(full: Ints, room: int) -> Ints:
-    """Take tokens from the longer text, one at a time, until both fit (from the second of two equal ones): int64[s, 2].
+    """Truncate the longer text one token at a time until both fit, the second one if both are equal: int64[s, 2].
 
-    In closed form: first the difference in length goes, then both sides lose half of what is left over.
+    This is the closed form: the longer text first loses the difference, then each text loses half of the rest.
     """
     first, second = full[:, 0], full[:, 1]
     excess = np.maximum(first + second - room, 0)
@@ -198,7 +198,7 @@ def _write(store: TextStore, groups: Sequence[_Sequences], parts: tuple[Part, ..
 def _write_group(
     store: TextStore, group: _Sequences, starts: Ints, token_ids: NDArray[np.int32], segment_ids: NDArray[np.int32]
 ) -> None:
-    """Lay special tokens and texts, in turn, from `starts` on."""
+    """Write the special tokens and texts of each sequence, in turn, beginning at `starts`."""
     at = starts.copy()
     for place, (tokens, segments) in enumerate(zip(group.form.special, group.form.special_segments, strict=True)):
         for token, segment in zip(tokens, segments, strict=True):
@@ -214,7 +214,7 @@ def _write_group(
 
 
 def _ranges(starts: Ints, counts: Ints) -> Ints:
-    """start, start + 1, ... for every start, `counts` of them each, one after another."""
+    """Return the ranges start, start + 1, ... of `counts` numbers for every start, one after another."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     return np.repeat(starts - (ends - counts), counts) + np.arange(total)

@@ -1,6 +1,6 @@
-"""Which of many texts are equal, told by hashes of 128 bits, in memory that does not grow with them.
+"""Find equal texts by their 128-bit hashes, with memory that does not grow with the number of texts.
 
-Two different texts of 10^9 have equal hashes with a chance below 10^-20: less than that of a wrong bit in memory.
+Among 10^9 different texts, the probability that any two have the same hash is below 10^-20.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from manyheads.data.arrays import BLOCK, blocks, scratch
 
 BUCKET = 1 << 15
-"""Hashes, on average, that are sorted at once."""
+"""Average number of hashes that are sorted at once."""
 
 Hashes = NDArray[np.uint64]
 Item = TypeVar("Item")
@@ -25,10 +25,10 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Distinct:
-    """What n texts have in common: `count` of them differ.
+    """The distinct texts among n texts.
 
-    `index`: int64[n], the number of each text, counted by first occurrence; `fresh`: bool[n], whether it stands for
-    the first time.
+    `index`: int64[n], the number of each text, in the order of first occurrence. `fresh`: bool[n], whether this is the
+    first occurrence of the text. `count`: the number of distinct texts.
     """
 
     index: NDArray[np.int64]
@@ -36,29 +36,29 @@ class Distinct:
     count: int
 
     def once(self, texts: Iterable[Item]) -> Iterator[Item]:
-        """Each distinct one of the n texts, in the order of the numbers."""
+        """Yield each distinct one of the n texts, in the order of the numbers."""
         marks = (mark for start, stop in blocks(len(self.fresh)) for mark in self.fresh[start:stop].tolist())
         return compress(texts, marks)
 
 
 def hashes_of(texts: Iterable[str], count: int) -> Hashes:
-    """BLAKE2b hashes of `count` texts: uint64[count, 2]."""
-    found = scratch(count, np.uint64, 2)
+    """Return the BLAKE2b hashes of `count` texts: uint64[count, 2]."""
+    hashes = scratch(count, np.uint64, 2)
     remaining = iter(texts)
     for start, stop in blocks(count):
         digests = [_digest(text) for text in islice(remaining, BLOCK)]
-        found[start:stop] = np.frombuffer(b"".join(digests), dtype="<u8").reshape(-1, 2)
-    return found
+        hashes[start:stop] = np.frombuffer(b"".join(digests), dtype="<u8").reshape(-1, 2)
+    return hashes
 
 
 def row_hashes(columns: Collection[Collection[str]], count: int) -> Hashes:
-    """Hashes of `count` rows of one or more texts, outer blanks left out: uint64[count, 2]."""
+    """Return the hashes of `count` rows of one or more texts without their outer blanks: uint64[count, 2]."""
     rows = ("".join(f"{len(text.strip())}:{text.strip()}" for text in row) for row in zip(*columns, strict=True))
     return hashes_of(rows, count)
 
 
 def distinct(hashes: Hashes) -> Distinct:
-    """Number what was hashed by first occurrence."""
+    """Number the distinct hashes in the order of first occurrence."""
     first = _first_rows(hashes)
     index, fresh = scratch(len(first), np.int64), scratch(len(first), np.bool_)
     count = 0
@@ -66,14 +66,14 @@ def distinct(hashes: Hashes) -> Distinct:
         new = first[start:stop] == np.arange(start, stop)
         fresh[start:stop] = new
         index[start:stop] = count + np.cumsum(new) - 1
-        # A first row stands at or before its equals, so that its own number is there already.
+        # The first row of equal ones comes before the others, so its number is already known.
         index[start:stop] = index[first[start:stop]]
         count += int(np.count_nonzero(new))
     return Distinct(index, fresh, count)
 
 
 def _first_rows(hashes: Hashes) -> NDArray[np.int64]:
-    """For every row the first one with an equal hash: int64[n]."""
+    """Return for every row the first row with an equal hash: int64[n]."""
     first = scratch(len(hashes), np.int64)
     rows, ends = _buckets(hashes)
     for start, stop in zip([0, *ends[:-1]], ends, strict=True):
@@ -88,7 +88,7 @@ def _first_rows(hashes: Hashes) -> NDArray[np.int64]:
 
 
 def _buckets(hashes: Hashes) -> tuple[NDArray[np.int64], list[int]]:
-    """The rows by the first bits of their hashes, in order within each bucket, and where each bucket ends."""
+    """Return the rows sorted by the first bits of their hashes, in order within each bucket, and the bucket ends."""
     bits = max(1, (len(hashes) // BUCKET).bit_length())
 
     def bucket(start: int, stop: int) -> NDArray[np.int64]:

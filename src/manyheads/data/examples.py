@@ -1,4 +1,4 @@
-"""Examples: the usable rows of a file as columns, and every row that is not usable with its reason."""
+"""Examples: the usable rows of a file as columns, and every bad row with its reason."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from manyheads.tasks.task import Task
 __all__ = ["Examples", "bad_rows_error", "examples_warnings", "read_examples", "require_column", "taken", "text_of"]
 
 SHOWN = 10
-"""Bad rows that an error lists; the rest is counted."""
+"""Bad rows that an error lists. The others are counted."""
 
 
 @dataclass(frozen=True)
 class Examples:
     """n examples of a task, in the order of the file.
 
-    `ids`: n names. `texts`: n texts a text column. `targets`: float64[n], NaN where there is no label.
-    `lines`: int64[n], the line that each begins on. `fingerprint`: SHA-256 of the file; `key`: a hash of all that
-    decides which examples these are, "" where it is not known.
+    `ids`: n ids. `texts`: n texts for each text column. `targets`: float64[n], NaN if an example has no label.
+    `lines`: int64[n], the line on which each example begins. `fingerprint`: SHA-256 of the file. `key`: a hash of
+    everything that decides which examples these are, or "" if it is unknown.
     """
 
     task: str
@@ -47,7 +47,7 @@ class Examples:
         return len(self.ids)
 
     def take(self, rows: NDArray[np.int64]) -> Examples:
-        """Some of the examples, in the order given."""
+        """Return the examples with these indices, in that order."""
         return Examples(
             self.task,
             self.source,
@@ -61,20 +61,20 @@ class Examples:
 
 
 def taken(texts: Sequence[str], rows: NDArray[np.int64]) -> Sequence[str]:
-    """Some of many texts, in the order given."""
+    """Return the texts with these indices, in that order."""
     return texts.take(rows) if isinstance(texts, Strings) else [texts[row] for row in rows]
 
 
 def read_examples(
     task: Task, source: Source, *, on_bad_rows: str, labelled: bool, cache: Path | None = None
 ) -> tuple[Examples, Sequence[BadRow]]:
-    """Read a file's examples for a task, or take them from the `cache` where the same content was read before.
+    """Read a file's examples for a task, or load them from the `cache` if the same content was read before.
 
-    `on_bad_rows`: "error", or "skip" to go on and return the bad rows. Unlabelled (`labelled=False`): the label
-    column may be absent and its cells empty. What is returned lies on the disk, and not in memory.
+    `on_bad_rows`: "error" raises an error, "skip" skips and returns the bad rows. `labelled`: with False, the label
+    column may be missing and its cells may be empty. The examples are memory-mapped from the disk.
 
     Raises:
-        DataError: a column is missing, no row is usable, or a row is bad under "error".
+        DataError: A column is missing, no row is usable, or a row is bad and `on_bad_rows` is "error".
     """
     table = read_table(task, source, labelled=labelled, cache=cache)
     arrays = table.arrays
@@ -82,50 +82,53 @@ def read_examples(
     if bad and on_bad_rows == "error":
         raise bad_rows_error(bad)
     if not len(arrays["targets"]):
-        shown = "; ".join(f"line {row.line}: {row.reason}" for row in bad[:3])
-        raise DataError("the file has no usable rows", where=source.name, found=shown or "a header alone")
+        reasons = "; ".join(f"line {row.line}: {row.reason}" for row in bad[:3])
+        found = reasons or "a header without rows"
+        hint = "check that the recipe names the right file, text column and label column"
+        raise DataError("the file has no usable rows", where=source.name, found=found, hint=hint)
     texts = tuple(Strings.of(arrays, f"text{place}") for place in range(len(task.text)))
     ids, targets, lines = Strings.of(arrays, "ids"), arrays["targets"], arrays["lines"]
     return Examples(task.name, source.name, ids, texts, targets, lines, table.fingerprint, table.key), bad
 
 
 def bad_rows_error(bad: Sequence[BadRow]) -> DataError:
-    """The error that lists the first bad rows and counts all."""
-    shown = [f"    {row}" for row in bad[:SHOWN]]
+    """Return the error that lists the first bad rows and counts all of them."""
+    lines = [f"    {row}" for row in bad[:SHOWN]]
     if len(bad) > SHOWN:
-        shown.append(f"    ... and {len(bad) - SHOWN} more")
+        lines.append(f"    ... and {len(bad) - SHOWN} more")
     count = "1 row" if len(bad) == 1 else f"{len(bad)} rows"
     return DataError(
-        f"{count} cannot be used:\n" + "\n".join(shown),
-        hint='mend the file, or set on_bad_rows = "skip" for this task to go on without them',
+        f"{count} cannot be used:\n" + "\n".join(lines),
+        hint='correct the file, or skip bad rows with on_bad_rows = "skip" in the task\'s table of the recipe',
     )
 
 
 def examples_warnings(examples: Examples, task: Task) -> list[str]:
-    """What is odd about examples but no error: duplicated ids, one class alone, one value alone."""
-    found = []
-    twice, names = _repeated(examples.ids)
-    if twice:
-        shown = ", ".join(names) + (", ..." if twice > len(names) else "")
-        found.append(f"{examples.source}: {twice} ids stand more than once ({shown})")
+    """Return warnings about suspicious examples: duplicate ids, or the same class or value in all examples."""
+    warnings = []
+    duplicates, names = _duplicates(examples.ids)
+    if duplicates:
+        listed = ", ".join(names) + (", ..." if duplicates > len(names) else "")
+        count = "1 id occurs" if duplicates == 1 else f"{duplicates} ids occur"
+        warnings.append(f"{examples.source}: {count} more than once ({listed})")
     low, high = np.fmin.reduce(examples.targets), np.fmax.reduce(examples.targets)
     if low == high:
         what = "class" if task.kind.labels is not None else "value"
         value = task.kind.present(float(low))
-        found.append(f"{examples.source}: every example has the one {what} {value!r}")
-    return found
+        warnings.append(f"{examples.source}: every example has the same {what} {value!r}")
+    return warnings
 
 
-def _repeated(ids: Sequence[str]) -> tuple[int, list[str]]:
-    """How many ids stand more than once, and the first three of them."""
-    found = distinct(hashes_of(ids, len(ids)))
-    if found.count == len(ids):
+def _duplicates(ids: Sequence[str]) -> tuple[int, list[str]]:
+    """Return how many ids occur more than once, and the first three of them."""
+    numbered = distinct(hashes_of(ids, len(ids)))
+    if numbered.count == len(ids):
         return 0, []
-    again = scratch(found.count, np.bool_)
+    repeated = scratch(numbered.count, np.bool_)
     for start, stop in blocks(len(ids)):
-        again[found.index[start:stop][~found.fresh[start:stop]]] = True
-    names = (name for number, name in enumerate(found.once(ids)) if again[number])
-    return int(np.count_nonzero(again)), list(islice(names, 3))
+        repeated[numbered.index[start:stop][~numbered.fresh[start:stop]]] = True
+    names = (name for number, name in enumerate(numbered.once(ids)) if repeated[number])
+    return int(np.count_nonzero(repeated)), list(islice(names, 3))
 
 
 def _key(key: str, rows: NDArray[np.int64]) -> str:

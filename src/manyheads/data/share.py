@@ -1,4 +1,4 @@
-"""Sharing out a batch: every process builds the same batch and takes its own examples of it."""
+"""Divide a batch among processes. Every process builds the same batch and keeps its own examples."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ Ints = NDArray[np.int64]
 
 
 def assign(sizes: Sequence[int] | NDArray[np.integer], processes: int) -> Ints:
-    """The process of each example, int64[n]: longest first, each to the one with the fewest tokens so far.
+    """Return the process of each example: int64[n].
 
-    Graham's longest-processing-time rule (1969); ties go to the earlier example and to the lower process.
+    The longest example is assigned first, each to the process with the fewest tokens so far: Graham's
+    longest-processing-time rule (1969). Ties go to the earlier example and to the lower process.
     """
-    found = np.empty(len(sizes), dtype=np.int64)
+    owner = np.empty(len(sizes), dtype=np.int64)
     loads = [(0, process) for process in range(processes)]
     for example in np.argsort(-np.asarray(sizes, dtype=np.int64), kind="stable"):
         load, process = loads[0]
-        found[example] = process
+        owner[example] = process
         heapq.heapreplace(loads, (load + int(sizes[example]), process))
-    return found
+    return owner
 
 
 def share(batch: Batch, process: int, processes: int) -> Batch:
-    """The examples of a batch that one of several processes trains on: no parts where there is none for it."""
+    """Return the examples of a batch that one process trains on. There are no parts if it has no examples."""
     lengths = np.diff(batch.offsets).astype(np.int64)
     sizes = [lengths[part.sequences].sum(axis=1) for part in batch.parts]
     owner = assign(np.concatenate(sizes), processes)
@@ -38,7 +39,7 @@ def share(batch: Batch, process: int, processes: int) -> Batch:
 
 
 def take(batch: Batch, rows: Sequence[Ints]) -> Batch:
-    """Some of a batch's examples: for each part the places of those kept. A part that keeps none is left out."""
+    """Return a batch of some examples. `rows`: the positions to keep in each part. Empty parts are dropped."""
     used = np.zeros(batch.sequences, dtype=bool)
     for part, kept in zip(batch.parts, rows, strict=True):
         used[part.sequences[kept]] = True

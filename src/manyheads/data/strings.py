@@ -1,4 +1,4 @@
-"""Many texts in two arrays, so that they can lie on the disk: their bytes, and where each begins."""
+"""Many texts in two arrays that can be memory-mapped: their bytes, and the offset of each text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ Item_co = TypeVar("Item_co", covariant=True)
 
 
 class Strings(Sequence[str]):
-    """n texts. `content`: uint8, UTF-8; text m is content[offsets[m]:offsets[m+1]]; `rows`: which of them, in order."""
+    """A sequence of n texts.
+
+    `content`: uint8, UTF-8. `offsets`: text m is content[offsets[m]:offsets[m+1]]. `rows`: the texts of the sequence,
+    in order. Default: all.
+    """
 
     def __init__(
         self, content: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int64] | None = None
@@ -26,7 +30,7 @@ class Strings(Sequence[str]):
 
     @classmethod
     def of(cls, arrays: Arrays, name: str) -> Strings:
-        """The texts that a `StringsFile` of this name wrote."""
+        """Return the texts that a `StringsFile` of this name wrote."""
         return cls(arrays[name], arrays[f"{name}_offsets"])
 
     def __len__(self) -> int:
@@ -61,12 +65,12 @@ class Strings(Sequence[str]):
         return repr(list(self))
 
     def take(self, rows: NDArray[np.int64]) -> Strings:
-        """Some of the texts, in the order given; their bytes are shared."""
+        """Return the texts with these indices, in that order. The bytes are not copied."""
         return Strings(self._content, self._offsets, rows if self._rows is None else gather(self._rows, rows))
 
 
 class StringsFile:
-    """Writes texts into an entry's folder, a block at a time."""
+    """Write texts into the folder of a cache entry, one block at a time."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._content = ArrayFile(folder, name, np.uint8)
@@ -75,7 +79,7 @@ class StringsFile:
         self._offsets.append([0])
 
     def append(self, texts: Iterable[str]) -> None:
-        """Write some more texts."""
+        """Append texts."""
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
         ends = np.cumsum([len(content) for content in encoded], dtype=np.int64) + self._end
         self._content.append(np.frombuffer(b"".join(encoded), dtype=np.uint8))
@@ -93,7 +97,7 @@ class StringsFile:
 
 
 class Joined(Sequence[Item_co]):
-    """Several sequences as one, without a copy."""
+    """Several sequences as one, without copying them."""
 
     def __init__(self, parts: Iterable[Sequence[Item_co]]) -> None:
         self._parts = tuple(parts)

@@ -1,4 +1,4 @@
-"""The table of a file for a task: its usable rows as columns and the others with their reasons, made once a content."""
+"""The table of a file for a task: its usable rows as columns, and the bad rows with their reasons. It is cached."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from manyheads.tasks.cells import is_missing
 from manyheads.tasks.kind import LabelError
 from manyheads.tasks.task import Task
 
-VERSION = "1"
-"""Part of every cache key: changes with what makes a row usable, and with the columns of a table."""
+VERSION = "2"
+"""Part of every cache key. It changes when the rules for usable rows, their reasons or the columns change."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Arrays of an entry (`targets`, `lines`, `ids`, `text0`, ...), the file's SHA-256, and the key of the whole."""
+    """The arrays of an entry (`targets`, `lines`, `ids`, `text0`, ...), the file's SHA-256, and the entry's key."""
 
     arrays: Arrays
     fingerprint: str
@@ -63,10 +63,10 @@ class BadRows(Sequence[BadRow]):
 
 
 def read_table(task: Task, source: Source, *, labelled: bool, cache: Path | None) -> Table:
-    """The table of a source for a task, from the cache where the same content was read before.
+    """Return the table of a source for a task, from the cache if the same content was read before.
 
     Raises:
-        DataError: a column is missing, or the source changed while it was read.
+        DataError: A column is missing, or the source changed while it was read.
     """
     wanted = [*task.text, *([task.label] if labelled else []), *([] if task.id is None else [task.id])]
     for column in wanted:
@@ -79,14 +79,14 @@ def read_table(task: Task, source: Source, *, labelled: bool, cache: Path | None
             for row in source.rows():
                 writer.add(row)
         if source.fingerprint() != fingerprint:
-            hint = "begin again when nothing writes to it any more"
+            hint = "wait until no program writes to it, then run the command again"
             raise DataError("the file changed while it was read", where=source.name, hint=hint)
 
     return Table(entry(None if cache is None else cache / "tables" / key, fill), fingerprint, key)
 
 
 def _key(task: Task, source: Source, fingerprint: str, labelled: bool) -> str:
-    """SHA-256 over all that decides what is a usable row and what it means."""
+    """Return the SHA-256 of everything that decides which rows are usable and what they mean."""
     kind = task.kind
     reading = [type(source).__name__, fingerprint, source.columns]
     meaning = [task.text, task.label, task.id, kind.name, kind.labels, kind.value_range, labelled]
@@ -94,7 +94,7 @@ def _key(task: Task, source: Source, fingerprint: str, labelled: bool) -> str:
 
 
 class _Writer:
-    """Sorts rows into the columns of examples and of bad rows, a block at a time."""
+    """Write rows into the columns of examples and of bad rows, one block at a time."""
 
     def __init__(self, folder: Path, task: Task, source: Source, labelled: bool) -> None:
         self._task, self._source, self._labelled = task, source, labelled
@@ -121,7 +121,7 @@ class _Writer:
                 self._flush()
 
     def add(self, row: Row | BadRow) -> None:
-        """Sort one row."""
+        """Add one row."""
         self._seen += 1
         if isinstance(row, BadRow):
             self._put(self._bad, (row.line, row.reason))
@@ -156,16 +156,16 @@ class _Writer:
 
 
 def text_of(row: Row, column: str) -> str:
-    """The text in a row's column; a number counts as its digits.
+    """Return the text in a row's column. A number is converted to text.
 
     Raises:
-        LabelError: there is none, or it is a list or a table; the message is the reason.
+        LabelError: The text is missing, or is a list or an object. The message is the reason.
     """
     cell = row.values.get(column)
     if is_missing(cell):
         raise LabelError(f"text {column!r} is missing")
     if not isinstance(cell, str | int | float):
-        raise LabelError(f"text {column!r} is no text but a {type(cell).__name__}")
+        raise LabelError(f"text {column!r} is a {type(cell).__name__} and not text or a number")
     return str(cell)
 
 
@@ -173,7 +173,7 @@ def require_column(source: Source, column: str, task: str) -> None:
     """Check that a source has a column.
 
     Raises:
-        DataError: it has not; the columns that there are and the nearest one are named.
+        DataError: It does not have it. The error names its columns and the nearest one.
     """
     if column not in source.columns:
         raise DataError(

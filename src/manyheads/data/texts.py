@@ -1,4 +1,4 @@
-"""TextStore: every distinct text tokenised once, flat, and cached on disk."""
+"""TextStore: each distinct text is tokenised once, stored flat, and cached on disk."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from manyheads.data.distinct import Distinct, Hashes, distinct, hashes_of
 from manyheads.data.tokenizer import Tokenizer
 
 VERSION = "2"
-"""Part of every cache key: changes with the meaning of what is stored."""
+"""Part of every cache key. It changes when the stored format changes."""
 
 
 @dataclass(frozen=True)
 class TextStore:
-    """M distinct texts: `token_ids` int32[N] without special tokens, text m is offsets[m]:offsets[m+1] (int64[M+1])."""
+    """M distinct texts as token ids.
+
+    `token_ids`: int32[N], without special tokens. `offsets`: int64[M+1], text m is offsets[m]:offsets[m+1].
+    """
 
     token_ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each text, int64[M]."""
+        """The number of tokens of each text: int64[M]."""
         return np.diff(self.offsets)
 
     def __len__(self) -> int:
@@ -40,24 +43,24 @@ class TextStore:
 
 
 def tokenise(texts: Sequence[str], tokenizer: Tokenizer, cache: Path | None) -> tuple[TextStore, NDArray[np.int64]]:
-    """Tokenise each distinct text once: the store, and for every text given its index in it (int64[n]).
+    """Tokenise each distinct text once. Return the store, and the index of every text in it (int64[n]).
 
-    With a `cache` folder the store is kept under a key of the texts and the tokenizer, and memory-mapped from there.
-    The texts are gone through twice and never held.
+    With a `cache` folder, the store is saved under a key of the texts and the tokenizer and memory-mapped from there.
+    The texts are read twice and not kept in memory.
     """
     hashes = hashes_of(texts, len(texts))
-    found = distinct(hashes)
+    numbered = distinct(hashes)
     if cache is None:
-        return _in_memory(found.once(texts), tokenizer), found.index
-    return _stored(texts, hashes, found, tokenizer, cache)[0], found.index
+        return _in_memory(numbered.once(texts), tokenizer), numbered.index
+    return _stored(texts, hashes, numbered, tokenizer, cache)[0], numbered.index
 
 
 def tokenise_named(
     texts: Sequence[str], names: Sequence[str], tokenizer: Tokenizer, cache: Path
 ) -> tuple[TextStore, NDArray[np.int32]]:
-    """The same for texts whose content is told by `names` (hashes of it): once cached, the texts are not read again.
+    """Tokenise texts whose content is identified by `names` (hashes). Cached texts are not read again.
 
-    The index is int32[n] here.
+    Return the store, and the index of every text in it (int32[n]).
     """
     folder = cache / "indices" / _sha256(VERSION, tokenizer.fingerprint, *names)
     known = load(folder)
@@ -65,29 +68,29 @@ def tokenise_named(
         return store, known["index"]
     discard(folder)
     hashes = hashes_of(texts, len(texts))
-    found = distinct(hashes)
-    store, key = _stored(texts, hashes, found, tokenizer, cache)
+    numbered = distinct(hashes)
+    store, key = _stored(texts, hashes, numbered, tokenizer, cache)
 
     def fill(folder: Path) -> None:
         with ArrayFile(folder, "index", np.int32) as index, ArrayFile(folder, "store", np.uint8) as name:
             name.append(list(bytes.fromhex(key)))
-            for start, stop in blocks(len(found.index)):
-                index.append(found.index[start:stop])
+            for start, stop in blocks(len(numbered.index)):
+                index.append(numbered.index[start:stop])
 
     return store, entry(folder, fill)["index"]
 
 
 def _stored(
-    texts: Iterable[str], hashes: Hashes, found: Distinct, tokenizer: Tokenizer, cache: Path
+    texts: Iterable[str], hashes: Hashes, numbered: Distinct, tokenizer: Tokenizer, cache: Path
 ) -> tuple[TextStore, str]:
-    """The store of the distinct texts, from the cache or put there, and its key."""
-    key = _key(hashes, found, tokenizer)
+    """Return the store of the distinct texts and its key. The store is loaded from the cache or written to it."""
+    key = _key(hashes, numbered, tokenizer)
 
     def fill(folder: Path) -> None:
         with ArrayFile(folder, "token_ids", np.int32) as token_ids, ArrayFile(folder, "offsets", np.int64) as offsets:
             offsets.append([0])
             end = 0
-            for ids, lengths in tokenizer.encode_flat(found.once(texts)):
+            for ids, lengths in tokenizer.encode_flat(numbered.once(texts)):
                 token_ids.append(ids)
                 offsets.append(end + np.cumsum(lengths))
                 end += len(ids)
@@ -105,7 +108,7 @@ def _in_memory(texts: Iterable[str], tokenizer: Tokenizer) -> TextStore:
 
 
 def _load(cache: Path, key: str) -> TextStore | None:
-    """The store under a key; one whose arrays do not belong together is removed like any that is damaged."""
+    """Return the store with this key, or None. A store whose arrays do not match is damaged and is removed."""
     folder = cache / "tokens" / key
     arrays = load(folder)
     if arrays is None:
@@ -122,11 +125,11 @@ def _of(arrays: Any) -> TextStore:
     return TextStore(arrays["token_ids"], arrays["offsets"])
 
 
-def _key(hashes: Hashes, found: Distinct, tokenizer: Tokenizer) -> str:
-    """SHA-256 over version, tokenizer and the hashes of the distinct texts in order."""
+def _key(hashes: Hashes, numbered: Distinct, tokenizer: Tokenizer) -> str:
+    """Return the SHA-256 of the version, the tokenizer and the hashes of the distinct texts in order."""
     digest = hashlib.sha256(f"{VERSION}/{tokenizer.fingerprint}/".encode())
     for start, stop in blocks(len(hashes)):
-        digest.update(hashes[start:stop][found.fresh[start:stop]].tobytes())
+        digest.update(hashes[start:stop][numbered.fresh[start:stop]].tobytes())
     return digest.hexdigest()
 
 

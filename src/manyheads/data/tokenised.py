@@ -1,4 +1,4 @@
-"""From examples to splits: the distinct texts of all of them tokenised once into one store."""
+"""Turn examples into splits. Each distinct text of all examples is tokenised once into one store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from manyheads.tasks.task import Task
 def tokenise_examples(
     parts: Sequence[Examples], tasks: Mapping[str, Task], tokenizer: Tokenizer, cache: Path | None
 ) -> tuple[TextStore, list[Split]]:
-    """Tokenise the distinct texts of several sets of examples into one store, and give each set's split over it."""
+    """Tokenise the distinct texts of several sets of examples. Return the store, and the split of each set."""
     texts = Joined(column for examples in parts for column in examples.texts)
     names = [f"{examples.key}:{len(examples)}" for examples in parts if examples.key]
     if cache is not None and len(names) == len(parts):

@@ -1,4 +1,4 @@
-"""Tokenizer: texts to token ids without special tokens, and the template that says where special tokens go."""
+"""Tokenizer: texts to token ids without special tokens, and the template with the positions of special tokens."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from tokenizers.models import WordPiece
 from manyheads.errors import EncoderError
 
 FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt")
-"""What a tokenizer consists of on the hub; whichever of them stand there are shipped with a bundle."""
+"""The files of a tokenizer on the hub. A bundle contains those that exist."""
 
 CHUNK = 4096
-"""Texts encoded at a time, which bounds the memory of the encodings."""
+"""Texts that are encoded at once. This limits the memory of the encodings."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """One form of sequence: special tokens around and between texts.
+    """One form of sequence: the special tokens around and between its texts.
 
-    `special`: for one text (before, after), for two (before, between, after), each a tuple of token ids;
-    `special_segments`: their segment ids; `text_segments`: the segment id of each text.
+    `special`: tuples of token ids, (before, after) for one text and (before, between, after) for two texts.
+    `special_segments`: their segment ids. `text_segments`: the segment id of each text.
     """
 
     special: tuple[tuple[int, ...], ...]
@@ -39,20 +39,20 @@ class Form:
 
     @property
     def specials(self) -> int:
-        """How many special tokens a sequence of this form has."""
+        """The number of special tokens in a sequence of this form."""
         return sum(len(tokens) for tokens in self.special)
 
 
 @dataclass(frozen=True)
 class Template:
-    """How a sequence is made of one text (`single`) or of two (`pair`): `[CLS] a [SEP]`, `[CLS] a [SEP] b [SEP]`."""
+    """The forms of a sequence of one text (`single`) and two texts (`pair`), as `[CLS] a [SEP] b [SEP]`."""
 
     single: Form
     pair: Form
 
 
 class Tokenizer:
-    """A tokenizer of the tokenizers library, read from a folder in the hub's layout."""
+    """A tokenizer of the tokenizers library, loaded from a folder in the layout of the hub."""
 
     def __init__(self, folder: Path, fast: FastTokenizer) -> None:
         fast.no_truncation()
@@ -63,8 +63,10 @@ class Tokenizer:
         self.vocab_size: int = fast.get_vocab_size(with_added_tokens=True)
         self.template = Template(single=_probe(fast.encode("a")), pair=_probe(fast.encode("a", "a")))
         if (len(self.template.single.text_segments), len(self.template.pair.text_segments)) != (1, 2):
-            found = "'a' and ('a', 'a') do not come out as one text and as two"
-            raise EncoderError("the tokenizer's sequences cannot be understood", where=str(folder), found=found)
+            found = "the encodings of 'a' and ('a', 'a') do not have one and two texts"
+            hint = "use an encoder whose tokenizer puts each text of a pair into the sequence once"
+            what = "the form of the tokenizer's sequences is not supported"
+            raise EncoderError(what, where=str(folder), found=found, hint=hint)
         names = _special_names(folder)
         self.pad_id = self._id(names.get("pad_token"), ("[PAD]", "<pad>"))
         self.mask_id = self._id(names.get("mask_token"), ("[MASK]", "<mask>"))
@@ -73,29 +75,30 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
-        """Read the tokenizer in `folder`.
+        """Load the tokenizer in `folder`.
 
         Raises:
-            EncoderError: there is no tokenizer.json, or it cannot be read.
+            EncoderError: tokenizer.json is missing or cannot be read.
         """
         path = folder / "tokenizer.json"
         if not path.is_file():
-            hint = "save it with transformers' AutoTokenizer (a fast tokenizer writes tokenizer.json)"
+            hint = "load the tokenizer with transformers' AutoTokenizer and save it to this folder with save_pretrained"
             raise EncoderError("the encoder's folder has no tokenizer.json", where=str(folder), hint=hint)
         try:
             fast = FastTokenizer.from_file(str(path))
         except Exception as error:  # the library raises Exception itself
-            raise EncoderError("the tokenizer cannot be read", where=str(path), found=str(error)) from error
+            hint = "the file may be damaged: download or save the tokenizer again"
+            raise EncoderError("the tokenizer cannot be read", where=str(path), found=str(error), hint=hint) from error
         return cls(folder, fast)
 
     def encode(self, texts: Sequence[str]) -> Iterator[NDArray[np.int32]]:
-        """Token ids of each text, without special tokens: int32 arrays, in order."""
+        """Yield the token ids of each text, without special tokens: int32 arrays, in order."""
         for start in range(0, len(texts), CHUNK):
             for encoding in self._fast.encode_batch_fast(list(texts[start : start + CHUNK]), add_special_tokens=False):
                 yield np.array(encoding.ids, dtype=np.int32)
 
     def encode_flat(self, texts: Iterable[str]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
-        """The same, some texts at a time: their token ids one after another, and how many each has (int64)."""
+        """Yield the token ids of several texts at once, one text after another, and their numbers of tokens (int64)."""
         remaining = iter(texts)
         while some := list(islice(remaining, CHUNK)):
             encoded = [each.ids for each in self._fast.encode_batch_fast(some, add_special_tokens=False)]
@@ -103,14 +106,14 @@ class Tokenizer:
             yield np.fromiter(chain.from_iterable(encoded), dtype=np.int32, count=int(lengths.sum())), lengths
 
     def words(self, texts: Sequence[str]) -> Iterator[NDArray[np.int64]]:
-        """For each token of each text the number of its word within the text, as the tokenizer itself splits it."""
+        """Yield for each text the word number of each token, as the tokenizer splits the text. -1: not in a word."""
         for start in range(0, len(texts), CHUNK):
             for encoding in self._fast.encode_batch(list(texts[start : start + CHUNK]), add_special_tokens=False):
                 yield np.array([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
 
     @property
     def pieces(self) -> list[str]:
-        """The vocabulary: the piece of every id, "" where an id has none."""
+        """The vocabulary: the piece of every id, "" if an id has none."""
         vocabulary = self._fast.get_vocab(with_added_tokens=True)
         pieces = [""] * (max(vocabulary.values()) + 1)
         for piece, number in vocabulary.items():
@@ -119,30 +122,30 @@ class Tokenizer:
 
     @property
     def continuation(self) -> str | None:
-        """How a piece begins that goes on with a word, in a WordPiece vocabulary ("##"); None in any other."""
+        """The prefix of pieces that continue a word ("##") in a WordPiece vocabulary, None in any other."""
         prefix = getattr(self._fast.model, "continuing_subword_prefix", None)
         return prefix if isinstance(prefix, str) and prefix and isinstance(self._fast.model, WordPiece) else None
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """The text of token ids, special tokens left out."""
+        """Return the text of token ids, without special tokens."""
         return str(self._fast.decode(list(token_ids)))
 
     def save(self, folder: Path) -> None:
-        """Copy the tokenizer's files, as they were read, into a folder."""
+        """Copy the tokenizer's original files into a folder."""
         for name in FILES:
             if (self._folder / name).is_file():
                 shutil.copyfile(self._folder / name, folder / name)
 
     def _id(self, named: str | None, usual: tuple[str, ...]) -> int | None:
         for name in (named, *usual):
-            found = None if name is None else self._fast.token_to_id(name)
-            if found is not None:
-                return int(found)
+            number = None if name is None else self._fast.token_to_id(name)
+            if number is not None:
+                return int(number)
         return None
 
 
 def _probe(encoding: Encoding) -> Form:
-    """Read a form off the encoding of one-word texts: runs of special tokens, runs of text between them."""
+    """Derive the form of a sequence from the encoding of one-word texts."""
     special: list[list[int]] = [[]]
     segments: list[list[int]] = [[]]
     texts: list[int] = []
@@ -162,14 +165,15 @@ def _probe(encoding: Encoding) -> Form:
 
 
 def _special_names(folder: Path) -> dict[str, str]:
-    """The names of special tokens as the tokenizer's configuration gives them (a text, or a table with `content`)."""
+    """Return the special tokens that the tokenizer's configuration names, as text or as an object with `content`."""
     names: dict[str, str] = {}
     for file in ("tokenizer_config.json", "special_tokens_map.json"):
         path = folder / file
         try:
             content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except ValueError as error:
-            raise EncoderError("the tokenizer cannot be read", where=str(path), found=str(error)) from error
+            hint = "the file may be damaged: download or save the tokenizer again"
+            raise EncoderError("the tokenizer cannot be read", where=str(path), found=str(error), hint=hint) from error
         for key in ("pad_token", "mask_token"):
             value = content.get(key)
             value = value.get("content") if isinstance(value, dict) else value

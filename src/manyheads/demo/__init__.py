@@ -1,1 +1,1 @@
-"""The demo: a small corpus of three tasks, made by a seeded generator, and the recipe that trains on it."""
+"""The demo: a small corpus of three tasks, written by a seeded generator, and the recipe that trains on it."""

@@ -1,7 +1,7 @@
-"""The generator of the demo corpus: `python -m manyheads.demo.generate [--out FOLDER]`. The same bytes every time.
+"""Generate the demo corpus: `python -m manyheads.demo.generate [--out FOLDER]`. The bytes are always the same.
 
-Frames (the words between content words) are shared by training and dev, content words are not. Labels hang on what a
-bag of words cannot see: negation, contrast, who does what to whom, and different words for the same thing.
+Training and dev share the frames (the words between content words) but no content words. Labels depend on properties
+that a bag of words cannot represent: negation, contrast, who does what to whom, and synonyms.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TASKS: dict[str, tuple[tuple[str, ...], str, Maker]] = {
 
 
 def rows(task: str, split: str) -> Iterator[str]:
-    """The lines of one file, header first; no text stands twice, nor a pair in either order."""
+    """Yield the lines of one file, header first. No text occurs twice, and no pair in either order."""
     texts, label, make = TASKS[task]
     yield "\t".join(("id", *texts, label)) + "\n"
     rng = random.Random(f"{SEED}/{task}/{split}")
@@ -55,5 +55,5 @@ def write(folder: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Write the demo corpus.")
-    parser.add_argument("--out", type=Path, default=CORPUS, help="the folder for its six files")
+    parser.add_argument("--out", type=Path, default=CORPUS, help="folder for the six files")
     write(parser.parse_args().out)

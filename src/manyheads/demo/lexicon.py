@@ -1,4 +1,4 @@
-"""The content words of the demo corpus, those of training and those of dev apart: no content word stands in both."""
+"""The content words of the demo corpus. Training and dev have no content word in common."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sentiment:
-    """Words for opinions: what is judged, each with parts of its own, and adjectives by strength."""
+    """Words for opinions: things with their parts, and adjectives by strength."""
 
     things: tuple[tuple[str, tuple[str, ...]], ...]
     superb: tuple[str, ...]
@@ -20,8 +20,8 @@ class Sentiment:
 class Questions:
     """Words for questions.
 
-    `deeds`: actions as (wording, other wording), and the objects that they can be done to. `swaps`: things that one
-    turns into another. `settings`: wishes and their contraries.
+    `deeds`: actions as (wording, other wording), and the objects of the actions. `swaps`: things that can be changed
+    into each other. `settings`: wishes and their opposites.
     """
 
     deeds: tuple[tuple[tuple[tuple[str, str], ...], tuple[str, ...]], ...]
@@ -31,7 +31,7 @@ class Questions:
 
 @dataclass(frozen=True)
 class Scenes:
-    """Words for scenes: who (two wordings), does what (two wordings), where (two wordings), by theme."""
+    """Words for scenes: who, does what, where, and facts. Each entry has two wordings."""
 
     who: tuple[tuple[str, str], ...]
     what: tuple[tuple[str, str], ...]
@@ -41,7 +41,7 @@ class Scenes:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """All content words of one side."""
+    """All content words of the training or the dev files."""
 
     sentiment: Sentiment
     questions: Questions

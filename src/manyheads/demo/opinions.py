@@ -1,7 +1,7 @@
-"""Opinions and their labels 0..4: plain, denied, affirmed by denial, contrasted, conceded, undecided.
+"""Opinions with labels 0..4: plain, negated, affirmed by a double negation, contrasted, conceded, undecided.
 
-Every turn of phrase of the undecided ones stands in decided ones too, and every denial also in denials of denials:
-no word but the adjectives speaks for a label, and the adjectives only together with what is done to them.
+Every phrase of the undecided opinions also occurs in decided ones, and every negation also in double negations. Only
+the adjectives indicate a label, and only together with the phrases around them.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ DENIED_STRONG = (
 
 
 def sentiment(rng: random.Random, lexicon: Lexicon) -> tuple[tuple[str, ...], str]:
-    """One opinion and its label 0..4."""
+    """Return one opinion and its label 0..4."""
     label = rng.randrange(5)
     make = _undecided if label == 2 else rng.choice(FORMS)
     return (make(rng, lexicon.sentiment, label),), str(label)
 
 
 def _say(rng: random.Random, words: Sentiment, frames: tuple[str, ...], label: int, other: int) -> str:
-    """A frame filled in: `adjective` and `second` of one label, `other` of another."""
+    """Fill in a frame: `adjective` and `second` belong to `label`, `other` to the label `other`."""
     thing, parts = rng.choice(words.things)
     adjective, second = rng.sample(_adjectives(words, label), 2)
     return _article(
@@ -109,18 +109,18 @@ def _contrast(rng: random.Random, words: Sentiment, label: int) -> str:
 
 
 def _concession(rng: random.Random, words: Sentiment, label: int) -> str:
-    """The verdict first, what speaks against it after."""
+    """Give the verdict first and then an argument against it."""
     return _say(rng, words, CONCESSION, label, _opposite(rng, label))
 
 
 def _denied(rng: random.Random, words: Sentiment, label: int) -> str:
-    """Strong labels by denying the other end altogether, mild ones by denying a mild word."""
+    """Negate an adjective of the opposite label: completely for strong labels, simply for mild ones."""
     denied = 4 - label
     return _say(rng, words, DENIED_MILD if label in (1, 3) else DENIED_STRONG, denied, denied)
 
 
 def _undecided(rng: random.Random, words: Sentiment, label: int) -> str:
-    """One word from each end, in either order."""
+    """Use one positive and one negative adjective, in either order."""
     del label
     first = rng.choice((0, 1, 3, 4))
     return _say(rng, words, UNDECIDED, first, _opposite(rng, first))
@@ -137,11 +137,11 @@ FORMS: tuple[Callable[[random.Random, Sentiment, int], str], ...] = (
     _contrast,
     _concession,
 )
-"""The decided forms; one named twice comes twice as often."""
+"""The decided forms. A form that is listed twice is chosen twice as often."""
 
 
 def _article(sentence: str) -> str:
-    """ "A unforgettable" reads "an unforgettable"."""
+    """Correct the article before a vowel: "an unforgettable", not "a unforgettable"."""
     words = sentence.split(" ")
     for position, word in enumerate(words[:-1]):
         if word in ("a", "A") and words[position + 1][0] in "aeiou" and not words[position + 1].startswith("use"):

@@ -1,4 +1,4 @@
-"""Pairs of questions that ask the same or not; the frames around content words do not tell which."""
+"""Pairs of questions that ask the same thing or not. The frames around content words do not indicate which."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from manyheads.demo.lexicon import Lexicon, Questions
 
 
 def paraphrase(rng: random.Random, lexicon: Lexicon) -> tuple[tuple[str, ...], str]:
-    """Two questions and whether they ask the same."""
+    """Return two questions and whether they ask the same thing."""
     same = rng.random() < 0.5
     make = rng.choice((_how_to, _how_to, _how_to, _change, _help))
     first, second = make(rng, lexicon.questions, same)
@@ -18,13 +18,13 @@ def paraphrase(rng: random.Random, lexicon: Lexicon) -> tuple[tuple[str, ...], s
 
 
 def _frames(rng: random.Random, frames: tuple[str, ...]) -> tuple[str, str]:
-    """The frames of two questions, the same one half of the time whatever the answer: frames must not tell it."""
+    """Return the frames of two questions. They are equal in half of the cases, independently of the label."""
     first = rng.choice(frames)
     return first, first if rng.random() < 0.5 else rng.choice([frame for frame in frames if frame != first])
 
 
 def _how_to(rng: random.Random, words: Questions, same: bool) -> tuple[str, str]:
-    """The same: other words for the action on the same object. Not the same: another object, or another action."""
+    """Same: a synonym of the action on the same object. Not the same: another object or another action."""
     actions, objects = rng.choice(words.deeds)
     wanted, unwanted = rng.sample(objects, 2)
     action = rng.choice(actions)
@@ -49,7 +49,7 @@ def _how_to(rng: random.Random, words: Questions, same: bool) -> tuple[str, str]
 
 
 def _change(rng: random.Random, words: Questions, same: bool) -> tuple[str, str]:
-    """Directions: from one thing to another, or back."""
+    """Same: the same direction of a change. Not the same: the opposite direction."""
     source, target = rng.sample(rng.choice(words.swaps), 2)
     forward = (
         "How can I change from {source} to {target}?",
@@ -66,7 +66,7 @@ def _change(rng: random.Random, words: Questions, same: bool) -> tuple[str, str]
 
 
 def _help(rng: random.Random, words: Questions, same: bool) -> tuple[str, str]:
-    """Wishes and their contraries: to do a thing is not to avoid it, and to avoid its contrary is the same."""
+    """Same: a wish, and avoiding its opposite. Not the same: a wish and its opposite, or a wish and avoiding it."""
     wish, contrary = rng.sample(rng.choice(words.settings), 2)
     towards = ("What helps people to {x}?", "How does one {x}?", "What should I do if I want to {x}?")
     away = ("What helps people not to {x}?", "How does one avoid having to {x}?", "What should I do so as not to {x}?")

@@ -1,4 +1,4 @@
-"""Pairs of scenes and how alike they are, 0 to 5: few shared words at the top, many in the middle."""
+"""Pairs of scenes with a similarity from 0 to 5. The most similar pairs share few words, those in the middle many."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from manyheads.demo.lexicon import Lexicon, Scenes
 
 
 def similarity(rng: random.Random, lexicon: Lexicon) -> tuple[tuple[str, ...], str]:
-    """Two sentences and how alike they are, 0 to 5: few shared words at the top, many in the middle."""
+    """Return two sentences and their similarity from 0 to 5."""
     level = rng.randrange(6)
     make = {0: _unrelated, 1: _same_frame, 2: _one_shared, 3: _detail_changed, 4: _detail_lost, 5: _reworded}[level]
     first, second = make(rng, lexicon.scenes)
@@ -26,7 +26,7 @@ def _scene(rng: random.Random, words: Scenes) -> Scene:
 
 
 def _say(who: str, what: str, where: str = "") -> str:
-    """A sentence of its parts; several people "are" where one "is"."""
+    """Join the parts to a sentence, with a plural verb for several people."""
     if who.split(maxsplit=1)[0] in ("two", "four", "some", "several") or who.startswith(("a pair", "a quartet")):
         what = what.replace("is ", "are ", 1).replace("sits ", "sit ", 1)
     sentence = " ".join(part for part in (who, what, where) if part)
@@ -59,7 +59,7 @@ def _detail_changed(rng: random.Random, words: Scenes) -> tuple[str, str]:
 
 
 def _one_shared(rng: random.Random, words: Scenes) -> tuple[str, str]:
-    """The same deed by another in another place."""
+    """The same action by someone else in another place."""
     who, what, where = _scene(rng, words)
     return _say(who[0], what[0], where[0]), _say(
         _other(rng, words.who, who)[0], what[rng.randrange(2)], _other(rng, words.where, where)[0]
@@ -67,7 +67,7 @@ def _one_shared(rng: random.Random, words: Scenes) -> tuple[str, str]:
 
 
 def _same_frame(rng: random.Random, words: Scenes) -> tuple[str, str]:
-    """The same person or place, to the letter, and another deed."""
+    """The same person or place in the same words, and another action."""
     who, what, where = _scene(rng, words)
     deed = _other(rng, words.what, what)[0]
     if rng.random() < 0.5:

@@ -1,1 +1,1 @@
-"""Evaluation: metrics, and a model's scores on a split."""
+"""Evaluation: metrics, their intervals, and the scores of a model on a split."""

@@ -1,22 +1,28 @@
-"""Averages over tasks, of their primary metrics."""
+"""Averages of the tasks' primary metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 CORRELATIONS = ("pearson", "spearman")
-"""Metrics that the course's leaderboard maps to 0..1 by (r + 1) / 2."""
+"""Metrics that the leaderboard of the reference course maps to 0..1 by (r + 1) / 2."""
 
 
 def average(primary: Mapping[str, tuple[str, float | None]]) -> float | None:
-    """The plain mean over tasks of (metric, score); None where one score is, or without tasks."""
+    """Return the plain mean of the scores. `primary` maps each task to (metric, score).
+
+    None if one score is None or there are no tasks.
+    """
     scores = [score for _, score in primary.values()]
     known = [score for score in scores if score is not None]
     return sum(known) / len(known) if known and len(known) == len(scores) else None
 
 
 def course_score(primary: Mapping[str, tuple[str, float | None]]) -> float | None:
-    """The mean in which a correlation r counts (r + 1) / 2, as on the course's leaderboard."""
+    """Return the mean in which a correlation r counts (r + 1) / 2, as on the course's leaderboard.
+
+    None if one score is None or there are no tasks.
+    """
     mapped = {
         task: (metric, (score + 1) / 2 if score is not None and metric in CORRELATIONS else score)
         for task, (metric, score) in primary.items()

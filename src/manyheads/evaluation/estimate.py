@@ -1,12 +1,13 @@
-"""Estimates over seeds and dev examples: means, differences and any contrast of rows, with intervals and p values.
+"""Estimates over seeds and dev examples: means, differences and other contrasts of rows, with intervals and p values.
 
-The model has two ways, crossed. Run s of row r, on dev example i, differs from the row's true figure by
+The statistical model has two crossed random factors. The result of run s of row r on dev example i differs from the
+true value of the row by
 
     seed_rs + example_ri + residual_rsi
 
-Seeds are independent for every row, also where rows use the same seed numbers: their models differ. The dev examples
-of a task are one sample, shared by all rows and seeds, so that what is hard for all cancels in a difference. The runs
-of a row are shared by its tasks (one model), the tasks' examples are independent samples.
+Seeds are independent between rows, even if rows use the same seed numbers, because their models differ. The dev
+examples of a task are one sample that all rows and seeds share, so the difficulty of an example cancels in a
+difference. The tasks of a row share its runs (one model); the examples of different tasks are independent samples.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ from scipy import optimize, special
 Floats = NDArray[np.float64]
 
 SMALLEST_LOG_P = math.log(1e-12)
-"""Below this a p value says nothing but "very small"."""
+"""Smaller p values are reported as this value."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A metric of one task and one row: `values` float64[S], a figure a seed, and `influence` float64[S, n].
+    """A metric of one task and one row.
 
-    The influence of an example on a seed's figure, of mean 0 over the examples; see `influence.sample`.
+    `values`: float64[S], the metric of each seed. `influence`: float64[S, n], the influence of each example on the
+    metric of each seed. Its mean over the examples is 0; see `influence.sample`.
     """
 
     values: Floats
@@ -38,10 +40,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its interval. `p`: two-sided, of the true figure being 0; None where it cannot be had.
+    """An estimate with its interval.
 
-    `se`: the standard error. `df`: degrees of freedom of the t distribution whose interval this is.
-    `seeds_known`: False where a row has one seed, so that the interval holds the chance of the examples alone.
+    `p`: the two-sided p value of the hypothesis that the true value is 0, None if it cannot be computed. `se`: the
+    standard error. `df`: the degrees of freedom of the t distribution that gives this interval. `seeds_known`: False
+    if a row has only one seed; the interval then covers sampling variance only.
     """
 
     mean: float
@@ -55,11 +58,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Components:
-    """The variance of a contrast in its parts.
+    """The variance components of a contrast.
 
-    `seeds`: the variance of the rows' means between seeds, with `seeds_df` degrees of freedom (Welch 1947,
-    Satterthwaite 1946); the residual is in it. `examples`: that of the examples' effects, without the residual.
-    `examples_df`: the smallest number of examples of a task, less one.
+    `seeds`: the seed variance of the rows' means, which includes the residual, with `seeds_df` degrees of freedom
+    (Welch 1947, Satterthwaite 1946). `examples`: the sampling variance of the examples, without the residual.
+    `examples_df`: the smallest number of examples of a task, minus 1.
     """
 
     seeds: float
@@ -68,29 +71,30 @@ class Components:
     examples_df: float
 
     def half_width(self, error: float) -> float:
-        """Half the interval of level 1 - `error`: each part with the t quantile of its own degrees of freedom.
+        """Return half the width of the interval of level 1 - `error`.
 
-        That is recovery of variance estimates (Zou and Donner 2008; Howe 1974), and at 0 examples' variance Welch's
-        interval, at 0 seeds' variance the paired t over examples. One t with Satterthwaite's degrees of freedom for
-        the sum was tried first: with 3 seeds it covers 90 to 93% where it says 95, for when the seeds' variance comes
-        out small by chance, it also claims many degrees of freedom.
+        Each component uses the t quantile of its own degrees of freedom: the method of variance estimates recovery
+        (Zou and Donner 2008; Howe 1974). Without sampling variance this is Welch's interval; without seed variance it
+        is the paired t interval over examples. A single t quantile with Satterthwaite's degrees of freedom covers only
+        90 to 93% instead of 95% with 3 seeds: when the seed variance is small by chance, it also assumes too many
+        degrees of freedom.
         """
         return math.sqrt(_share(self.seeds, self.seeds_df, error) + _share(self.examples, self.examples_df, error))
 
     @property
     def standard_error(self) -> float:
-        """The square root of the sum of both parts."""
+        """The square root of the sum of both components."""
         return math.sqrt(self.seeds + self.examples)
 
 
 def contrast(rows: Sequence[Sequence[Sample]], weights: Sequence[float], level: float = 0.95) -> Estimate:
-    """The estimate of a weighted sum of rows: weights [1] a mean, [1, -1] a difference, any others any contrast.
+    """Estimate a weighted sum of rows. The weights [1] give a mean, [1, -1] a difference, others any contrast.
 
-    `rows[r]`: the samples of a row, one a task, in the same order of tasks for every row; the figure of a row is the
-    mean over its tasks. The examples of a task are the same, in the same order, in every row.
+    `rows[r]`: the samples of a row, one per task, with the same order of tasks in every row. The value of a row is the
+    mean over its tasks. The examples of a task must be the same, in the same order, in every row.
 
     Raises:
-        ValueError: no rows, or rows of different tasks or examples.
+        ValueError: There are no rows, or rows have different tasks or examples.
     """
     _check(rows, weights)
     mean = float(sum(w * _by_seed(row).mean() for w, row in zip(weights, rows, strict=True)))
@@ -102,14 +106,14 @@ def contrast(rows: Sequence[Sequence[Sample]], weights: Sequence[float], level: 
 
 
 def components(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> Components:
-    """The variance of a contrast, in its parts, by the method of moments."""
+    """Estimate the variance components of a contrast with the method of moments."""
     pieces = [
         (w * w * float(np.var(_by_seed(row), ddof=1)) / len(row[0].values), len(row[0].values) - 1)
         for w, row in zip(weights, rows, strict=True)
         if len(row[0].values) > 1
     ]
     seeds = math.fsum(piece for piece, _ in pieces)
-    # Welch and Satterthwaite, for the part that has few degrees of freedom.
+    # Welch-Satterthwaite degrees of freedom, for the component that has few of them.
     seeds_df = seeds**2 / math.fsum(piece**2 / df for piece, df in pieces) if seeds > 0 else 1.0
     examples, tasks = 0.0, len(rows[0])
     counts = [part.influence.shape[1] for part in rows[0]]
@@ -121,22 +125,22 @@ def components(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> Co
 
 
 def _share(variance: float, df: float, error: float) -> float:
-    """A part's share of the squared half width."""
+    """Return the contribution of a variance component to the squared half width."""
     return float(special.stdtrit(df, error / 2)) ** 2 * variance if variance > 0 else 0.0
 
 
 def _residual(influence: Floats) -> float:
-    """The variance of a mean over seeds that stems from what is neither the seed's nor the example's: 0 of one seed."""
+    """Return the residual variance of a mean over seeds, which is due to neither seed nor example. 0 for one seed."""
     seeds, count = influence.shape
     if seeds == 1:
         return 0.0
-    left = influence - influence.mean(axis=0)
-    found: float = np.square(left).sum().item() / ((seeds - 1) * (count - 1)) / seeds
-    return found
+    residuals = influence - influence.mean(axis=0)
+    variance: float = np.square(residuals).sum().item() / ((seeds - 1) * (count - 1)) / seeds
+    return variance
 
 
 def _p_value(mean: float, parts: Components) -> float:
-    """The p whose interval of level 1 - p ends at 0: the test that belongs to the interval at every level."""
+    """Return the p for which the interval of level 1 - p ends at 0. Test and interval agree at every level."""
     if mean == 0:
         return 1.0
 
@@ -149,7 +153,7 @@ def _p_value(mean: float, parts: Components) -> float:
 
 
 def _matching_df(half: float, se: float, error: float) -> float:
-    """The degrees of freedom of the t distribution that gives this half width for this standard error."""
+    """Return the degrees of freedom of the t distribution with this half width and standard error."""
     if se == 0:
         return math.inf
     ratio = half / se
@@ -164,17 +168,17 @@ def _matching_df(half: float, se: float, error: float) -> float:
 
 
 def _by_seed(row: Sequence[Sample]) -> Floats:
-    """The row's figure of each seed: the mean over its tasks, float64[S]."""
-    found: Floats = np.mean([sample.values for sample in row], axis=0)
-    return found
+    """Return the value of the row for each seed, the mean over its tasks: float64[S]."""
+    means: Floats = np.mean([sample.values for sample in row], axis=0)
+    return means
 
 
 def _check(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> None:
     if not rows or len(rows) != len(weights) or not rows[0]:
-        raise ValueError("a contrast needs rows, each with at least one task, and a weight for each")
+        raise ValueError("a contrast needs rows, each with at least one task and a weight")
     shapes = {tuple(sample.influence.shape[1] for sample in row) for row in rows}
     if len(shapes) > 1:
-        raise ValueError(f"rows have other tasks or examples than one another: {sorted(shapes)}")
+        raise ValueError(f"rows have different tasks or numbers of examples: {sorted(shapes)}")
     for row in rows:
         if len({len(sample.values) for sample in row} | {sample.influence.shape[0] for sample in row}) > 1:
             raise ValueError("the tasks of a row have different seeds")

@@ -1,4 +1,4 @@
-"""Scores of a model on labelled splits: every metric of every task, and their average."""
+"""Evaluate a model on labelled splits: every metric of every task, and their average."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from manyheads.data.dataset import Split
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
-from manyheads.evaluation.average import average, course_score
+from manyheads.evaluation import average as averages
 from manyheads.evaluation.interval import measured
 from manyheads.evaluation.metrics import METRICS
 from manyheads.model.forward import forward_split
@@ -24,11 +24,12 @@ from manyheads.tasks.task import Task
 
 @dataclass(frozen=True)
 class Scores:
-    """What an evaluation gives: decoded predictions by task, and `summary` as it stands in results.json.
+    """The result of an evaluation: decoded predictions by task, and `summary` as results.json stores it.
 
-    `summary`: `tasks` (every metric of every task, None where it cannot be computed), `intervals` (the same with the
-    95% bounds of the examples' chance in place of the figure, None where they cannot be had), `average` over the tasks'
-    primary metrics and `course_score`, both None where one of them is.
+    `summary` has four keys. `tasks`: every metric of every task, None if it cannot be computed. `intervals`: the
+    bounds of the 95% interval of every metric over the sample of examples, None if they cannot be computed.
+    `average`: the mean of the tasks' primary metrics, None if one of them is None. `course_score`: the course's
+    average, None if it was not asked for or a primary metric is None.
     """
 
     predictions: Mapping[str, Predictions]
@@ -43,42 +44,50 @@ def evaluate(
     *,
     max_length: int,
     device: torch.device,
+    course_score: bool = False,
     forward: Callable[..., NDArray[np.float32]] = forward_split,
 ) -> Scores:
-    """Evaluate every task that has a split here. `forward` gives the outputs of a split, as `forward_split` does."""
+    """Evaluate every task that has a split here.
+
+    `course_score`: also compute the course's average. `forward`: computes the outputs of a split, with the signature
+    of `forward_split`.
+    """
     predictions, metrics, bounds = {}, {}, {}
     for name, split in splits.items():
         outputs = forward(model, store, template, split, max_length=max_length, device=device)
         predictions[name] = split.task.kind.decode(outputs)
         metrics[name] = measure(split.task, predictions[name], split.targets.astype(np.float64))
         bounds[name] = intervals(split.task, predictions[name], split.targets.astype(np.float64))
-    summary = summarise({name: split.task for name, split in splits.items()}, metrics)
+    tasks = {name: split.task for name, split in splits.items()}
+    summary = summarise(tasks, metrics, course_score=course_score)
     return Scores(predictions, {"tasks": summary.pop("tasks"), "intervals": bounds, **summary})
 
 
 def measure(task: Task, predictions: Predictions, targets: NDArray[np.float64]) -> dict[str, float | None]:
-    """Every metric of the task's kind; examples without a target (NaN) are left out."""
+    """Return every metric of the task's kind. Examples without a target (NaN) do not count."""
     known = ~np.isnan(targets)
-    chances = predictions.probabilities
-    kept = Predictions(predictions.values[known], None if chances is None else chances[known])
+    probabilities = predictions.probabilities
+    kept = Predictions(predictions.values[known], None if probabilities is None else probabilities[known])
     return {metric: METRICS[metric](kept, targets[known]) for metric in task.kind.metrics}
 
 
 def intervals(task: Task, predictions: Predictions, targets: NDArray[np.float64]) -> dict[str, list[float] | None]:
-    """The 95% interval of every metric of the task's kind, of the chance of the examples alone: both bounds."""
+    """Return both bounds of the 95% interval of every metric. The interval covers sampling variance only."""
     known = ~np.isnan(targets)
-    found: dict[str, list[float] | None] = {}
+    bounds: dict[str, list[float] | None] = {}
     for metric in task.kind.metrics:
-        figure = measured(metric, predictions.values[known].astype(np.float64), targets[known])
-        found[metric] = None if figure.low is None or figure.high is None else [figure.low, figure.high]
-    return found
+        estimate = measured(metric, predictions.values[known].astype(np.float64), targets[known])
+        bounds[metric] = None if estimate.low is None or estimate.high is None else [estimate.low, estimate.high]
+    return bounds
 
 
-def summarise(tasks: Mapping[str, Task], metrics: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:
-    """The metrics of all tasks with their averages."""
+def summarise(
+    tasks: Mapping[str, Task], metrics: Mapping[str, Mapping[str, float | None]], *, course_score: bool = False
+) -> dict[str, Any]:
+    """Return the metrics of all tasks with their averages. `course_score` is None unless it is asked for."""
     primary = {name: (task.metric, metrics[name][task.metric]) for name, task in tasks.items()}
     return {
-        "tasks": {name: dict(found) for name, found in metrics.items()},
-        "average": average(primary),
-        "course_score": course_score(primary),
+        "tasks": {name: dict(values) for name, values in metrics.items()},
+        "average": averages.average(primary),
+        "course_score": averages.course_score(primary) if course_score else None,
     }

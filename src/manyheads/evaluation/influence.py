@@ -1,6 +1,6 @@
-"""Influence: how much each dev example moves a metric, so that the chance of the dev sample can be told.
+"""The influence of each dev example on a metric, which gives the sampling variance of the metric.
 
-A metric of n examples is, near the truth, its true value plus the mean of the examples' influences (Hampel 1974).
+A metric of n examples is approximately its true value plus the mean of the examples' influences (Hampel 1974).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Floats = NDArray[np.float64]
 
 
 def sample(metric: str, predictions: Floats, targets: Floats) -> Sample | None:
-    """The metric of each seed's predictions of the same n examples, and each example's influence on it.
+    """Return the metric of each seed's predictions for the same n examples, and the influence of each example.
 
-    `predictions`: float64[S, n], decoded values; `targets`: float64[n]. None where the metric is undefined for a seed.
+    `predictions`: float64[S, n], decoded values. `targets`: float64[n]. None if the metric is undefined for a seed.
     """
     values = [METRICS[metric](Predictions(each, None), targets) for each in predictions]
     known = [value for value in values if value is not None]
@@ -33,32 +33,35 @@ def sample(metric: str, predictions: Floats, targets: Floats) -> Sample | None:
 
 
 def _accuracy(predicted: Floats, targets: Floats) -> Floats:
-    right: Floats = (predicted == targets).astype(np.float64)
-    return right
+    correct: Floats = (predicted == targets).astype(np.float64)
+    return correct
 
 
 def _pearson(predicted: Floats, targets: Floats) -> Floats:
-    """z_p z_t - r (z_p^2 + z_t^2) / 2, of standardised values (Devlin, Gnanadesikan and Kettenring 1975)."""
+    """Return z_p z_t - r (z_p^2 + z_t^2) / 2 of standardised values (Devlin, Gnanadesikan and Kettenring 1975)."""
     one, other = _standardised(predicted), _standardised(targets)
     r = float(np.mean(one * other))
-    found: Floats = one * other - r * (one**2 + other**2) / 2
-    return found
+    influence: Floats = one * other - r * (one**2 + other**2) / 2
+    return influence
 
 
 def _spearman(predicted: Floats, targets: Floats) -> Floats:
-    """Pearson's of the ranks, with what an example does to the ranks of others (the two-sample projection)."""
+    """Return the influence on Pearson's r of the ranks, including the effect of an example on the ranks of others.
+
+    This is the two-sample projection.
+    """
     one, other = stats.rankdata(predicted) / len(targets), stats.rankdata(targets) / len(targets)
     scale = float(one.std() * other.std())
     centred_one, centred_other = one - one.mean(), other - other.mean()
     r = float(np.mean(centred_one * centred_other)) / scale
-    moved = centred_one * centred_other + _pulled(predicted, centred_other) + _pulled(targets, centred_one)
-    # With ties the spread of the ranks is the sample's own, and moves too; that part is of lower order and left out.
-    found: Floats = moved / scale - r
-    return found
+    moved = centred_one * centred_other + _rank_effect(predicted, centred_other) + _rank_effect(targets, centred_one)
+    # With ties, an example also changes the spread of the ranks. That effect is of lower order and is neglected.
+    influence: Floats = moved / scale - r
+    return influence
 
 
-def _pulled(values: Floats, weights: Floats) -> Floats:
-    """For each example the mean over all of (its value is below theirs, half for ties) times their weight."""
+def _rank_effect(values: Floats, weights: Floats) -> Floats:
+    """Return for each example the mean over all j of weights[j] * (value < values[j]). Ties count one half."""
     order = np.argsort(values, kind="stable")
     ordered, weighted = values[order], weights[order]
     total = np.concatenate([[0.0], np.cumsum(weighted)])
@@ -66,14 +69,14 @@ def _pulled(values: Floats, weights: Floats) -> Floats:
     after = np.searchsorted(ordered, values, side="right")
     above = total[-1] - total[after]
     ties = total[after] - total[first]
-    found: Floats = (above + ties / 2) / len(values)
-    return found
+    effect: Floats = (above + ties / 2) / len(values)
+    return effect
 
 
 def _deleted(metric: str) -> Callable[[Floats, Floats], Floats]:
-    """The jackknife's influence, (n - 1)(whole - without the example), for a metric of a confusion matrix.
+    """Return the jackknife influence, (n - 1)(whole - without the example), for a metric of a confusion matrix.
 
-    Examples of one cell of the matrix have one influence, so that it costs a metric a cell and not one an example.
+    All examples in one cell of the matrix have the same influence, so the metric is computed once per cell.
     """
 
     def influence(predicted: Floats, targets: Floats) -> Floats:
@@ -84,29 +87,29 @@ def _deleted(metric: str) -> Callable[[Floats, Floats], Floats]:
         without = np.array(
             [_of_cells(metric, cells, counts - (np.arange(len(counts)) == cell)) for cell in range(len(cells))]
         )
-        found: Floats = ((len(targets) - 1) * (whole - without))[where.reshape(-1)]
-        return found
+        influences: Floats = ((len(targets) - 1) * (whole - without))[where.reshape(-1)]
+        return influences
 
     return influence
 
 
 def _of_cells(metric: str, cells: Floats, counts: NDArray[np.int64]) -> float:
-    """The metric of a table of (prediction, target) pairs with counts; one that a deletion undefines counts 0."""
+    """Return the metric of (prediction, target) pairs with counts. It is 0 if a deletion makes it undefined."""
     kept = np.repeat(cells, counts, axis=0)
     value = METRICS[metric](Predictions(kept[:, 0], None), kept[:, 1])
     return 0.0 if value is None else value
 
 
 def _rmse(predicted: Floats, targets: Floats) -> Floats:
-    """(e^2 - mse) / (2 rmse), the delta method; 0 for a perfect fit."""
+    """Return (e^2 - mse) / (2 rmse), from the delta method, up to a constant. 0 for a perfect fit."""
     squared = np.square(predicted - targets)
     root = float(np.sqrt(squared.mean()))
     return squared / (2 * root) if root else np.zeros_like(squared)
 
 
 def _standardised(values: Floats) -> Floats:
-    found: Floats = (values - values.mean()) / values.std()
-    return found
+    standardised: Floats = (values - values.mean()) / values.std()
+    return standardised
 
 
 INFLUENCE: dict[str, Callable[[Floats, Floats], Floats]] = {

@@ -1,4 +1,4 @@
-"""A figure of one run with the 95% interval that stems from the sample of examples; of seeds, one run says nothing."""
+"""Metrics of one run with 95% intervals. They cover sampling variance only: one run gives no seed variance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ CORRELATIONS = ("pearson", "spearman", "mcc")
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure of `count` examples. `value` is None where it is undefined, the bounds where they cannot be had."""
+    """A metric of `count` examples with its interval.
+
+    `value` is None if the metric is undefined. `low` and `high` are None if they cannot be computed.
+    """
 
     name: str
     value: float | None
@@ -32,11 +35,12 @@ class Measured:
 
 
 def measured(metric: str, predictions: Floats, targets: Floats) -> Measured:
-    """A metric of the menu, float64[n] each.
+    """Compute a metric of the menu and its interval. `predictions`, `targets`: float64[n].
 
-    Accuracy has Wilson's interval (1927). The others are normal on a scale without bounds, where their standard error
-    is that of the mean influence (Hampel 1974): Fisher's z for correlations, the logit for F1, the log for RMSE. So no
-    interval leaves the metric's own range. At the very ends of that range (a perfect fit) there is none.
+    Accuracy has Wilson's interval (1927). Other metrics are assumed to be normal on an unbounded scale: Fisher's z for
+    correlations, the logit for F1, the logarithm for RMSE. The standard error is that of the mean influence
+    (Hampel 1974). Intervals therefore stay within the range of the metric. There is no interval at the ends of that
+    range, for example for a perfect fit.
     """
     count = len(targets)
     if metric == "accuracy":
@@ -50,7 +54,7 @@ def measured(metric: str, predictions: Floats, targets: Floats) -> Measured:
 
 
 def share(name: str, hits: int, count: int) -> Measured:
-    """A share of `count` with Wilson's score interval."""
+    """Return the share `hits / count` with Wilson's score interval."""
     if count == 0:
         return Measured(name, None, None, None, 0)
     value, extra = hits / count, Z * Z / count
@@ -60,7 +64,7 @@ def share(name: str, hits: int, count: int) -> Measured:
 
 
 def mean(name: str, values: Floats) -> Measured:
-    """A mean with Student's interval."""
+    """Return a mean with Student's t interval."""
     count = len(values)
     if count < 2:
         return Measured(name, float(values[0]) if count else None, None, None, count)
@@ -69,7 +73,7 @@ def mean(name: str, values: Floats) -> Measured:
 
 
 def _bounds(metric: str, value: float, error: float, count: int) -> tuple[float | None, float | None]:
-    """Both ends, by the delta method: the error on the free scale is the error times the scale's slope at the value."""
+    """Return both bounds, from the delta method. The slope of the scale multiplies the error."""
     half = _quantile(count) * error
     if metric in CORRELATIONS:
         slope = 1 - value * value

@@ -1,4 +1,4 @@
-"""The menu of metrics. One that cannot be computed is None: a made-up number would enter an average unseen."""
+"""The menu of metrics. A metric that cannot be computed is None, because a default would distort an average."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ Metric = Callable[[Predictions, NDArray[np.float64]], float | None]
 
 
 def accuracy(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
-    """The share of examples whose class is right; None without examples."""
+    """Return the share of correct classes. None without examples."""
     return float(np.mean(predictions.values == targets)) if len(targets) else None
 
 
 def macro_f1(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
-    """The plain mean of F1 over the classes that stand in targets or predictions; None without examples.
+    """Return the mean of F1 over the classes that occur in targets or predictions. None without examples.
 
-    That is scikit-learn's convention: a class in neither is left out, one never predicted (or never right) counts 0.
+    This is the convention of scikit-learn: a class in neither does not count, and a class that is never predicted, or
+    never correctly, counts 0.
     """
     from sklearn.metrics import f1_score
 
@@ -31,7 +32,10 @@ def macro_f1(predictions: Predictions, targets: NDArray[np.float64]) -> float | 
 
 
 def mcc(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
-    """Matthews' correlation (Gorodkin's for several classes); None where predictions or targets are all one class."""
+    """Return Matthews' correlation (Gorodkin's for more than two classes).
+
+    None if all predictions or all targets are the same class.
+    """
     if _constant(predictions.values) or _constant(targets):
         return None
     from sklearn.metrics import matthews_corrcoef
@@ -40,7 +44,7 @@ def mcc(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
 
 
 def pearson(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
-    """Pearson's r; None for fewer than two examples or where one side is (nearly) constant."""
+    """Return Pearson's r. None for fewer than two examples, or if predictions or targets are (nearly) constant."""
     if _constant(predictions.values) or _constant(targets):
         return None
     centred_p, centred_t = predictions.values - predictions.values.mean(), targets - targets.mean()
@@ -49,7 +53,7 @@ def pearson(predictions: Predictions, targets: NDArray[np.float64]) -> float | N
 
 
 def spearman(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
-    """Spearman's rank correlation (ties get their mean rank); None where Pearson's r is."""
+    """Return Spearman's rank correlation, in which ties have their mean rank. None in the cases of Pearson's r."""
     if _constant(predictions.values) or _constant(targets):
         return None
     from scipy import stats
@@ -58,7 +62,7 @@ def spearman(predictions: Predictions, targets: NDArray[np.float64]) -> float | 
 
 
 def rmse(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
-    """The root of the mean squared error, in units of the range; None without examples."""
+    """Return the root of the mean squared error, in the unit of the targets. None without examples."""
     return float(np.sqrt(np.mean(np.square(predictions.values - targets)))) if len(targets) else None
 
 
@@ -72,11 +76,11 @@ METRICS: dict[str, Metric] = {
 }
 
 PRIMARY = ("accuracy", "macro_f1", "mcc", "pearson", "spearman")
-"""Metrics that may be a task's primary one: higher is better, so that an average over tasks means something."""
+"""Metrics that may be a task's primary metric. Higher is better, so that an average over tasks is meaningful."""
 
 
 def _constant(values: NDArray[np.float64]) -> bool:
-    """Whether correlation is undefined: fewer than two values, or a spread that is rounding alone."""
+    """Return whether a correlation is undefined: fewer than two values, or differences within rounding errors."""
     if len(values) < 2:
         return True
     return bool(np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())))

@@ -1,4 +1,4 @@
-"""Several tests at once: p values that hold for a whole family."""
+"""Multiple tests: p values that are corrected for a family of tests."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down correction (Holm 1979): the familywise error stays below the level, whatever depends on what.
+    """Return p values with Holm's step-down correction (Holm 1979).
 
-    A None (no test) stays None and does not count.
+    It controls the familywise error for any dependence between the tests. None (no test) stays None and does not
+    count.
     """
     known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     corrected: list[float | None] = [None] * len(p_values)

@@ -1,1 +1,1 @@
-"""Serving a trained model: the bundle that is shipped, and the predictor that answers from it."""
+"""Inference with a trained model: bundles, exports, the predictor and the HTTP server."""

@@ -1,4 +1,4 @@
-"""The bundle: all there is to ship of a run. Safetensors and JSON; nothing in it is ever executed or unpickled."""
+"""The bundle: the folder of a run that is shipped. It has safetensors and JSON files, no code and no pickles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ HEADS = "heads.safetensors"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded bundle: the model in eval mode, its tokenizer, and the longest sequence it was trained to read."""
+    """A loaded bundle.
+
+    `model` is in eval mode. `max_length` is the longest sequence in tokens that the model was trained with.
+    """
 
     model: MultitaskModel
     tokenizer: Tokenizer
@@ -41,12 +44,19 @@ def save_bundle(
     encoder: Mapping[str, object],
     card: str,
 ) -> None:
-    """Write the bundle in one step.
+    """Write a bundle atomically.
 
-    The encoder and the tokenizer in the hub's format (transformers loads the folder as it is), the heads in
-    `heads.safetensors`, modules of sentence-transformers where a pair is bi-encoded, tasks and the SHA-256 of every
-    file in `manyheads.json`, the model card in `README.md`.
-    `encoder` says where the encoder came from.
+    The bundle contains the encoder and the tokenizer in the hub's format (transformers can load the folder), the heads
+    in `heads.safetensors`, the model card in `README.md`, and the tasks and the SHA-256 of every file in
+    `manyheads.json`. If a task bi-encodes pairs, the modules of sentence-transformers are added.
+
+    Args:
+        folder: where to write. An existing folder is replaced.
+        model: the trained model.
+        tokenizer: its tokenizer.
+        max_length: longest sequence in tokens.
+        encoder: the origin of the encoder, for the manifest.
+        card: text of the model card.
     """
 
     def fill(target: Path) -> None:
@@ -68,10 +78,10 @@ def save_bundle(
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """Load a bundle after checking every file's hash.
+    """Load a bundle after checking the hash of every file.
 
     Raises:
-        BundleError: it is no bundle, is of a newer format, or a file is missing, changed or foreign.
+        BundleError: the folder is not a bundle or has another format, or a file is missing, changed or unknown.
     """
     manifest = read_manifest(folder)
     check_files(folder, manifest, HEADS)
@@ -81,5 +91,5 @@ def load_bundle(folder: Path) -> Bundle:
         model = MultitaskModel(encoder, tasks)
         model.heads.load_state_dict(load_file(folder / HEADS))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise BundleError("the bundle cannot be understood", where=str(folder), found=str(error)) from error
+        raise BundleError("the bundle cannot be read", where=str(folder), found=str(error)) from error
     return Bundle(model.eval(), Tokenizer.load(folder), int(manifest["max_length"]), manifest)

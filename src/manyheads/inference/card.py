@@ -1,4 +1,4 @@
-"""The model card of a bundle: what it answers, how well and on what, where it ends, and whose encoder it is."""
+"""The model card of a bundle: tasks, data, metrics, limits and licence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from manyheads.tasks.task import Task
 
 @dataclass(frozen=True)
 class TaskFiles:
-    """What a task was trained and measured on: names of files as the recipe has them, and their examples."""
+    """The training and dev file of a task, as named in the recipe, and their numbers of examples."""
 
     train: str
     train_examples: int
@@ -32,9 +32,15 @@ def model_card(
     max_length: int,
     licence: str | None,
 ) -> str:
-    """A README.md for the hub. `evaluation` is an entry of results.json: `epoch`, all metrics and their intervals.
+    """Return the text of a README.md for the hub.
 
-    `licence`: of the encoder, as its own card names it; None where it names none.
+    Args:
+        tasks: the tasks of the model.
+        evaluation: an entry of results.json, with `epoch`, `tasks` and `intervals`.
+        encoder: `name`, `revision` and `sha256` of the encoder.
+        data: files and numbers of examples by task.
+        max_length: longest sequence in tokens.
+        licence: the licence that the encoder's model card names, if any.
     """
     lines = [
         *_front_matter(tasks, evaluation, encoder, data, licence),
@@ -50,14 +56,14 @@ def model_card(
         f"print(model.predict({tasks[0].name!r}, [{_example(tasks[0])}]))",
         "```",
         "",
-        "The encoder alone loads in transformers as it is.",
+        "transformers loads the encoder from the same folder.",
         *_sentence_transformers(tasks),
         "",
-        "## What it answers",
+        "## Tasks",
         "",
-        "| task | answer | reads | head |",
+        "| task | prediction | reads | head |",
         "|---|---|---|---|",
-        *(f"| {task.name} | {_answer(task)} | {' + '.join(task.text)} | {task.head} |" for task in tasks),
+        *(f"| {task.name} | {_prediction(task)} | {' + '.join(task.text)} | {task.head} |" for task in tasks),
         "",
         "## Data",
         "",
@@ -71,7 +77,7 @@ def model_card(
         "|---|---|---|---|",
         *(row for task in tasks for row in _result_rows(task, evaluation)),
         "",
-        "The intervals hold the chance of these examples alone.",
+        "The intervals cover the sampling variance of the dev examples. They do not cover seed variance.",
         "",
         *_limits(max_length),
         "",
@@ -82,12 +88,16 @@ def model_card(
 
 
 def encoder_licence(folder: Path) -> str | None:
-    """The licence that the card (README.md) of an encoder names at its top, or None."""
+    """Return the licence named in the front matter of an encoder's README.md, or None."""
     card = folder / "README.md"
     if not card.is_file():
         return None
-    found = re.match(r"---\n(.*?)\n---", card.read_text(encoding="utf-8", errors="replace"), flags=re.DOTALL)
-    named = None if found is None else re.search(r"^license:\s*[\"']?([\w.+-]+)", found[1], flags=re.MULTILINE)
+    front_matter = re.match(r"---\n(.*?)\n---", card.read_text(encoding="utf-8", errors="replace"), flags=re.DOTALL)
+    named = (
+        None
+        if front_matter is None
+        else re.search(r"^license:\s*[\"']?([\w.+-]+)", front_matter[1], flags=re.MULTILINE)
+    )
     return None if named is None else named[1]
 
 
@@ -98,9 +108,9 @@ def _front_matter(
     data: Mapping[str, TaskFiles],
     licence: str | None,
 ) -> list[str]:
-    """The hub's YAML. JSON strings are YAML strings, whatever a name holds."""
+    """Return the YAML front matter for the hub. Names are written as JSON strings, which are valid YAML."""
     lines = ["---", "library_name: manyheads"]
-    if encoder["revision"] is not None:  # it came from the hub, so its name is the hub's
+    if encoder["revision"] is not None:  # the encoder came from the hub, so its name is a hub id
         lines.append(f"base_model: {json.dumps(encoder['name'])}")
     if licence:
         lines.append(f"license: {licence}")
@@ -122,11 +132,11 @@ def _limits(max_length: int) -> list[str]:
     return [
         "## Limits",
         "",
-        "- The epoch was chosen on these same dev data, so the figures are somewhat optimistic. One seed: nothing",
-        "  follows from them about other seeds, and nothing about texts unlike the training data.",
-        f"- A sequence holds {max_length} tokens; what is longer is cut, a pair on its longer side first.",
-        "- Probabilities are the model's own and were not calibrated. It always answers, whatever it is asked.",
-        "- It has its encoder's language, and whatever the encoder and the training data have of prejudice.",
+        "- The epoch was chosen on the same dev data, so the metrics are optimistic. They were measured with one seed",
+        "  and do not describe other seeds, or texts that differ from the training data.",
+        f"- A sequence has at most {max_length} tokens. Longer texts are truncated, the longer text of a pair first.",
+        "- The probabilities are not calibrated. The model always predicts, also for texts that no label fits.",
+        "- The model supports the languages of its encoder. It can repeat biases of the encoder and the training data.",
     ]
 
 
@@ -134,10 +144,10 @@ def _licence(named: str | None) -> list[str]:
     return [
         "## Licence",
         "",
-        f"The encoder's own card names {named}."
+        f"The model card of the encoder names the licence {named}."
         if named
-        else "The encoder came without a statement of its licence: ask where it came from before passing it on.",
-        "The heads and the changed weights belong to whoever trained them, as far as their data allow.",
+        else "The encoder does not state its licence. Check its origin before you distribute this model.",
+        "The heads and the fine-tuned weights belong to whoever trained them, subject to the licences of the data.",
     ]
 
 
@@ -145,17 +155,17 @@ def _sentence_transformers(tasks: Sequence[Task]) -> list[str]:
     if all(task.sequences == 1 for task in tasks):
         return []
     mapped = cosine_task(tasks)
-    what = "the vector that the bi-encoded heads read"
+    vectors = "the vectors that the bi-encoded heads read"
     if mapped is not None:
-        what = f"vectors whose cosine is the answer to {mapped}, before it is put into its range"
-    return [f"`SentenceTransformer(FOLDER)` reads it too, and gives {what}."]
+        vectors = f"vectors whose cosine is the prediction of {mapped}, before it is scaled to its range"
+    return [f"sentence-transformers loads it, too: `SentenceTransformer(FOLDER)` returns {vectors}."]
 
 
 def _example(task: Task) -> str:
     return '"A text."' if len(task.text) == 1 else '["A text.", "Another."]'
 
 
-def _answer(task: Task) -> str:
+def _prediction(task: Task) -> str:
     labels, value_range = task.kind.labels, task.kind.value_range
     if labels is not None:
         shown = ", ".join(f"`{label}`" for label in labels[:8])

@@ -1,4 +1,4 @@
-"""Engine: what a predictor asks of whatever runs the model."""
+"""Engine: the interface between a predictor and a runtime."""
 
 from __future__ import annotations
 
@@ -19,36 +19,42 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TokenWeight:
-    """A token, as the vocabulary spells it, and its share of the answer: the largest weight of an answer is 1 or -1."""
+    """A token, as the vocabulary spells it, and its contribution to the prediction.
+
+    Weights are scaled so that the largest absolute weight of a prediction is 1.
+    """
 
     token: str
     weight: float
 
 
 class Engine(Protocol):
-    """A model that can be run: its tasks, its tokenizer, and the outputs of splits."""
+    """A model that can be run."""
 
     @property
     def tasks(self) -> Mapping[str, Task]:
-        """The tasks that the model answers, by name."""
+        """The tasks of the model, by name."""
 
     @property
     def explains(self) -> bool:
-        """Whether it can say which tokens mattered."""
+        """Whether `explain` is supported."""
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of its texts."""
+        """The tokenizer of the model."""
 
     def outputs(self, store: TextStore, split: Split) -> Floats:
-        """The head's outputs of every example, in the split's order: float32[n, outputs]."""
+        """Return the head's outputs for every example, in the order of the split: float32[n, outputs]."""
 
     def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Floats]:
-        """The same of several splits; a sequence that several of them read is encoded once where the engine can."""
+        """Return `outputs` for several splits.
+
+        An engine may encode a sequence once if several splits read it.
+        """
 
     def explain(self, store: TextStore, split: Split) -> list[list[TokenWeight]]:
-        """How much each token of each text of a split's one example mattered.
+        """Return the token weights of each text of a split with one example.
 
         Raises:
-            BundleError: the engine has no gradients.
+            BundleError: the runtime has no gradients.
         """

@@ -1,7 +1,9 @@
-"""Which tokens mattered: gradient x input.
+"""Token weights: gradient x input.
 
-Source: Shrikumar et al. 2016 (arXiv:1605.01713): the gradient of an output by a token's word vector, times that vector,
-summed over its numbers. Above 0, the token speaks for the answer.
+The weight of a token is the dot product of its word vector with the gradient of an output by that vector. A positive
+weight supports the prediction.
+
+Source: Shrikumar et al. 2016 (arXiv:1605.01713).
 """
 
 from __future__ import annotations
@@ -25,29 +27,34 @@ from manyheads.model.multitask import MultitaskModel, is_regression
 def token_weights(
     model: MultitaskModel, tokenizer: Tokenizer, store: TextStore, split: Split, max_length: int, device: torch.device
 ) -> list[list[TokenWeight]]:
-    """The weights of every token that the model read of each text of a split's one example."""
+    """Return the weights of the tokens of each text of a split with one example.
+
+    Special tokens and tokens that were truncated have no weight.
+    """
     batch = assemble(store, tokenizer.template, max_length, [(split, np.zeros(1, dtype=np.int64))])
     with torch.enable_grad(), _leaf_of(model) as leaves:
         (outputs,) = model(FlatTokens.from_batch(batch, device), batch.parts)
-        (gradient,) = torch.autograd.grad(_answer(outputs[0], is_regression(split.task.kind)), leaves[0])
+        (gradient,) = torch.autograd.grad(_score(outputs[0], is_regression(split.task.kind)), leaves[0])
     scores = (gradient * leaves[0].detach()).sum(-1).reshape(-1).float().cpu().numpy()
     scores = scores / max(float(np.abs(scores).max(initial=0.0)), 1e-12)
     pieces = tokenizer.pieces
     form, _, kept = sequences_of(store, tokenizer.template, max_length, split)
-    found, at = [], 0
+    weights, at = [], 0
     for side in kept[0]:
         at += len(form.special[0])
         for column, count in enumerate(side):
             places = range(at, at + int(count))
-            found.append([TokenWeight(pieces[batch.token_ids[k]], round(float(scores[k]), 4)) for k in places])
+            weights.append([TokenWeight(pieces[batch.token_ids[k]], round(float(scores[k]), 4)) for k in places])
             at += int(count) + len(form.special[column + 1])
-    return found
+    return weights
 
 
-def _answer(outputs: Tensor, regression: bool) -> Tensor:
-    """What the answer stands for: the value, a single logit towards its class, or the log of the winner's chance.
+def _score(outputs: Tensor, regression: bool) -> Tensor:
+    """Return the scalar to differentiate.
 
-    Of its chance, not of its logit: a word that raises all logits alike says nothing for the winner.
+    It is the value (regression), the logit in the direction of the predicted class (one logit), or the log probability
+    of the predicted class. The probability is used instead of the logit because a word that raises all logits equally
+    does not support any class.
     """
     if len(outputs) > 1:
         return outputs.log_softmax(0).max()
@@ -56,7 +63,7 @@ def _answer(outputs: Tensor, regression: bool) -> Tensor:
 
 @contextmanager
 def _leaf_of(model: MultitaskModel) -> Iterator[list[Tensor]]:
-    """While the block runs, the word vectors that are looked up are leaves of the graph; the list gets them."""
+    """Make the word vectors leaves of the autograd graph within the block, and append them to the list."""
     leaves: list[Tensor] = []
 
     def detach(module: Any, inputs: Any, output: Tensor) -> Tensor:

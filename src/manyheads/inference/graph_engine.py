@@ -1,7 +1,8 @@
-"""The engine that runs exported graphs, whatever their runtime. Nothing here, or below it, imports torch."""
+"""The engine for exported graphs of any runtime. This module and its imports do not need torch."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -21,27 +22,27 @@ from manyheads.inference.task_json import task_from_json
 from manyheads.tasks.task import Task
 
 TOKEN_BUDGET = 2048
-"""Real tokens a batch."""
+"""Maximum number of real tokens per batch."""
 
 VECTOR = "vector"
-"""The encoder graph's output of one vector a sequence."""
+"""Name of the encoder graph's output with one vector per sequence."""
 
 
 class Graphs(Protocol):
-    """Open graphs: a padded encoder with an output a task, and a small graph for each bi-encoded pair."""
+    """Open graphs: a padded encoder with one output per task, and one small graph per bi-encoded pair task."""
 
     segments: bool
-    """Whether the encoder reads token_type_ids."""
+    """Whether the encoder reads `token_type_ids`."""
 
     def encode(self, feeds: Mapping[str, NDArray[np.int64]], output: str) -> Floats:
-        """One output of the encoder for int64[S, L] inputs: float32[S, numbers]."""
+        """Return one output of the encoder for int64[S, L] inputs: float32[S, width]."""
 
     def pair(self, task: str, first: Floats, second: Floats) -> Floats:
-        """A bi-encoded pair's head on vectors[n, hidden]: float32[n, outputs]."""
+        """Return a bi-encoded pair head's outputs for vectors[n, hidden]: float32[n, outputs]."""
 
 
 class GraphEngine:
-    """A folder that an export wrote, on the CPU."""
+    """An export, run on the CPU."""
 
     explains = False
 
@@ -51,44 +52,44 @@ class GraphEngine:
             self._tasks = {task.name: task for task in map(task_from_json, manifest["tasks"])}
             self._max_length, self._pad_id = int(manifest["max_length"]), int(manifest["pad_id"])
         except (KeyError, TypeError, ValueError) as error:
-            raise BundleError("the export cannot be understood", where=str(folder), found=str(error)) from error
+            raise BundleError("the export cannot be read", where=str(folder), found=str(error)) from error
         self._tokenizer = Tokenizer.load(folder)
         self._graphs = graphs
 
     @property
     def tasks(self) -> Mapping[str, Task]:
-        """The tasks that the model answers, by name."""
+        """The tasks of the model, by name."""
         return self._tasks
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of its texts."""
+        """The tokenizer of the model."""
         return self._tokenizer
 
     def outputs(self, store: TextStore, split: Split) -> Floats:
-        """The head's outputs of every example, in the split's order: float32[n, outputs]."""
+        """Return the head's outputs for every example, in the order of the split: float32[n, outputs]."""
         return self._of_pairs(store, split) if split.task.sequences == 2 else self._of_sequences(store, split)
 
     def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Floats]:
-        """The same of several splits, one after the other."""
+        """Return `outputs` for several splits, one after the other."""
         return [self.outputs(store, split) for split in splits]
 
     def explain(self, store: TextStore, split: Split) -> list[list[TokenWeight]]:
-        """Nothing: these graphs have no gradients.
+        """Raise an error: exported graphs have no gradients.
 
         Raises:
             BundleError: always.
         """
         del store, split
-        raise BundleError("exported graphs have no gradients, so no token can be weighed", hint='use runtime="torch"')
+        raise BundleError("token weights need gradients, and exported graphs have none", hint='use runtime="torch"')
 
     def _of_sequences(self, store: TextStore, split: Split) -> Floats:
         outputs = np.empty((len(split), split.task.outputs), dtype=np.float32)
         template, length = self._tokenizer.template, self._max_length
         for picks in batches_by_length(lengths(store, template, length, split), TOKEN_BUDGET):
             batch = assemble(store, template, length, [(split, picks)], deduplicate=True)
-            found = self._encode(batch, task_output(split.task.name))
-            outputs[picks] = found[batch.parts[0].sequences[:, 0]]
+            encoded = self._encode(batch, task_output(split.task.name))
+            outputs[picks] = encoded[batch.parts[0].sequences[:, 0]]
         return outputs
 
     def _of_pairs(self, store: TextStore, split: Split) -> Floats:
@@ -99,10 +100,10 @@ class GraphEngine:
         template, length = self._tokenizer.template, self._max_length
         vectors: Floats | None = None
         for picks in batches_by_length(text_lengths(store, template, length, texts), TOKEN_BUDGET):
-            found = self._encode(assemble_texts(store, template, length, texts[picks]), VECTOR)
+            encoded = self._encode(assemble_texts(store, template, length, texts[picks]), VECTOR)
             if vectors is None:
-                vectors = np.empty((len(texts), found.shape[1]), dtype=np.float32)
-            vectors[picks] = found
+                vectors = np.empty((len(texts), encoded.shape[1]), dtype=np.float32)
+            vectors[picks] = encoded
         assert vectors is not None
         return self._graphs.pair(split.task.name, vectors[places[:, 0]], vectors[places[:, 1]])
 
@@ -114,26 +115,40 @@ class GraphEngine:
         return self._graphs.encode(feeds, output)
 
 
-def checked_export(folder: Path, form: str, *needed: str) -> None:
-    """Hold a folder to what an export of this form wrote, hash by hash.
+def check_export(folder: Path, target: str, *needed: str) -> None:
+    """Check that a folder is an export to `target`, and check the hash of every file.
 
     Raises:
-        BundleError: it is no export of this form, or a file is missing, changed or foreign.
+        BundleError: the folder is not such an export, or a file is missing, changed or unknown.
     """
     manifest = read_manifest(folder)
-    if manifest.get("export") != form:
-        hint = f"manyheads export RUN --to {form}"
-        raise BundleError(f"this is no export to {form}", where=str(folder / MANIFEST), hint=hint)
+    if manifest.get("export") != target:
+        where = str(folder / MANIFEST)
+        raise BundleError(
+            f"the folder is not an export to {target}",
+            where=where,
+            found=manifest.get("export", "a bundle"),
+            hint=export_command(folder, target),
+        )
     check_files(folder, manifest, *needed)
 
 
+def export_command(folder: Path, target: str, *options: str) -> str:
+    """Return the command that exports the run of `folder` to `target`.
+
+    The run is `folder` or its parent, whichever has a bundle. RUN stands for it if neither has one.
+    """
+    run = next((each for each in (folder, folder.parent) if (each / "model" / MANIFEST).is_file()), None)
+    return shlex.join(["manyheads", "export", "RUN" if run is None else str(run), "--to", target, *options])
+
+
 def task_output(task: str) -> str:
-    """The encoder graph's output of a task that reads one sequence."""
+    """Return the name of the encoder graph's output for a task that reads one sequence."""
     return f"task_{task}"
 
 
 def pair_graph(task: str) -> str:
-    """The name, without its ending, of the file of the graph that reads two vectors."""
+    """Return the file name, without its ending, of the graph that reads two vectors."""
     return f"pair_{task}"
 
 

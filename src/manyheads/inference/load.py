@@ -1,4 +1,4 @@
-"""`manyheads.load`: a predictor from a run, in the runtime that is asked for."""
+"""`manyheads.load`: load the model of a run as a predictor."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from manyheads.errors import BundleError
+from manyheads.inference.graph_engine import export_command
 from manyheads.inference.manifest import MANIFEST, read_manifest
 from manyheads.inference.predictor import Predictor
 
@@ -18,29 +19,30 @@ RUNTIMES: tuple[Runtime, ...] = ("torch", "onnx", "torch-export")
 
 
 class HasFolder(Protocol):
-    """A finished run, as `manyheads.train` gives it."""
+    """A finished run, as returned by `manyheads.train`."""
 
     @property
     def folder(self) -> RunFolder:
-        """Where it is."""
+        """The folder of the run."""
 
 
 def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = "torch", threads: int = 0) -> Predictor:
-    """Load the model of a finished run: from the run, its folder, or the bundle `model` in it.
+    """Load the model of a finished run.
 
     Args:
-        run: a run, its folder, a bundle, or the folder that an export was written to.
-        int8: answer in 8-bit integers: faster on a CPU, and not the same numbers (`manyheads evaluate RUN --int8`).
-        runtime: "torch"; or "onnx" or "torch-export" for what `manyheads export RUN --to ...` wrote. "onnx" needs no
+        run: a run, its folder, its bundle (the folder `model` in it), or the folder of an export.
+        int8: compute in 8-bit integers. This is faster on a CPU and changes the predictions slightly;
+            `manyheads evaluate RUN --int8` measures how much.
+        runtime: "torch", or "onnx" or "torch-export" for a model exported by `manyheads export`. "onnx" does not need
             torch.
-        threads: of the computation; 0, the runtime's own choice. torch's are those of the whole process.
+        threads: number of threads. 0 leaves the choice to the runtime. In torch the number is set for the process.
 
     Raises:
-        ManyheadsError: the folder is no finished run, bundle or export, or a file of it was changed.
+        ManyheadsError: the folder is not a finished run, a bundle or an export, or one of its files was changed.
     """
     folder = Path(run) if isinstance(run, str | Path) else run.folder.path
     if runtime not in RUNTIMES:
-        raise BundleError("there is no such runtime", found=runtime, allowed=", ".join(RUNTIMES))
+        raise BundleError("unknown runtime", found=runtime, allowed=", ".join(RUNTIMES))
     if threads and runtime != "onnx":
         import torch
 
@@ -53,14 +55,14 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
 
         return Predictor(onnx_engine(exported, int8=int8, threads=threads))
     if int8:
-        raise BundleError("torch-export has no int8 form", hint='leave out int8, or use runtime="onnx" or "torch"')
+        raise BundleError("torch-export does not support int8", hint="use the runtime onnx or torch, or omit int8")
     from manyheads.inference.torch_graphs import torch_export_engine
 
     return Predictor(torch_export_engine(exported))
 
 
 def _in_torch(folder: Path, int8: bool) -> Predictor:
-    # Imported here: a predictor of exported graphs runs where there is no torch.
+    # Imported here because exported ONNX graphs run without torch.
     from dataclasses import replace
 
     from manyheads.inference.bundle import load_bundle
@@ -72,10 +74,10 @@ def _in_torch(folder: Path, int8: bool) -> Predictor:
 
 
 def _exported(folder: Path, runtime: str) -> Path:
-    """The export in a run's folder, or the folder itself where it is one."""
+    """Return the export in a run folder, or the folder itself if it is an export."""
     if (folder / MANIFEST).is_file() and "export" in read_manifest(folder):
         return folder
     if not (folder / runtime / MANIFEST).is_file():
-        hint = f"manyheads export {folder} --to {runtime}"
-        raise BundleError(f"there is no export to {runtime} here", where=str(folder), hint=hint)
+        hint = export_command(folder, runtime)
+        raise BundleError(f"the folder has no export to {runtime}", where=str(folder), hint=hint)
     return folder / runtime

@@ -1,4 +1,4 @@
-"""Exported graphs in onnxruntime, on the CPU. Nothing here imports torch."""
+"""Exported graphs in onnxruntime, on the CPU. Does not need torch."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from manyheads.errors import BundleError
 from manyheads.inference.engine import Floats
-from manyheads.inference.graph_engine import GraphEngine, checked_export, pair_graph
+from manyheads.inference.graph_engine import GraphEngine, check_export, export_command, pair_graph
 
-FORM = "onnx"
+TARGET = "onnx"
 ENCODER, INT8 = "encoder.onnx", "encoder.int8.onnx"
 
 
 class OnnxGraphs:
-    """The graphs of a folder; a session each."""
+    """The graphs of an export, each in its own session."""
 
     def __init__(self, folder: Path, *, int8: bool = False, threads: int = 0) -> None:
         self._folder, self._threads = folder, threads
@@ -27,16 +27,16 @@ class OnnxGraphs:
         self._pairs: dict[str, Any] = {}
 
     def encode(self, feeds: Mapping[str, NDArray[np.int64]], output: str) -> Floats:
-        """One output of the encoder for int64[S, L] inputs: float32[S, numbers]."""
-        (found,) = self._encoder.run([output], dict(feeds))
-        return np.asarray(found, dtype=np.float32)
+        """Return one output of the encoder for int64[S, L] inputs: float32[S, width]."""
+        (values,) = self._encoder.run([output], dict(feeds))
+        return np.asarray(values, dtype=np.float32)
 
     def pair(self, task: str, first: Floats, second: Floats) -> Floats:
-        """A bi-encoded pair's head on vectors[n, hidden]: float32[n, outputs]."""
+        """Return a bi-encoded pair head's outputs for vectors[n, hidden]: float32[n, outputs]."""
         if task not in self._pairs:
             self._pairs[task] = self._session(f"{pair_graph(task)}.onnx")
-        (found,) = self._pairs[task].run(None, {"first": first, "second": second})
-        return np.asarray(found, dtype=np.float32)
+        (values,) = self._pairs[task].run(None, {"first": first, "second": second})
+        return np.asarray(values, dtype=np.float32)
 
     def _session(self, name: str) -> Any:
         try:
@@ -50,13 +50,14 @@ class OnnxGraphs:
 
 
 def onnx_engine(folder: Path, *, int8: bool = False, threads: int = 0) -> GraphEngine:
-    """The engine of a folder that was exported to ONNX. `threads` 0: one a core.
+    """Return the engine of an ONNX export. `threads=0` uses one thread per core.
 
     Raises:
-        BundleError: it is no such folder, a file in it was changed, it has no int8 graph, or onnxruntime is missing.
+        BundleError: the folder is not an ONNX export, one of its files was changed, it has no int8 graph, or
+            onnxruntime is not installed.
     """
     if int8 and not (folder / INT8).is_file():
-        hint = "manyheads export RUN --to onnx --int8"
-        raise BundleError("this export has no int8 graph", where=str(folder), hint=hint)
-    checked_export(folder, FORM, INT8 if int8 else ENCODER)
+        hint = export_command(folder, TARGET, "--int8")
+        raise BundleError("the export has no int8 graph", where=str(folder), hint=hint)
+    check_export(folder, TARGET, INT8 if int8 else ENCODER)
     return GraphEngine(folder, OnnxGraphs(folder, int8=int8, threads=threads))

@@ -1,4 +1,4 @@
-"""Predictor: texts in, answers out, for every task of a bundle."""
+"""Predictor: predictions for texts, for every task of a model."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from manyheads.tasks.records import record_of
 from manyheads.tasks.task import Task
 
 CHUNK = 4096
-"""Examples tokenised and sorted by length together: enough to waste nothing, few enough to keep memory flat."""
+"""Number of texts that are tokenised and sorted by length together. It bounds the memory of a stream."""
 
 Text = str | Sequence[str]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One answer: the label or value, and for classes the probability of each label."""
+    """A prediction for one text or pair: the label or value, and for classes the probability of each label."""
 
     prediction: str | int | float
     probabilities: Mapping[str, float] | None = None
 
 
 class Predictor:
-    """A trained model that answers questions about texts."""
+    """A trained model that predicts its tasks for texts. `manyheads.load` returns one."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     @property
     def tasks(self) -> Mapping[str, Task]:
-        """The tasks that this model answers, by name."""
+        """The tasks of the model, by name."""
         return self._engine.tasks
 
     @property
     def explains(self) -> bool:
-        """Whether its runtime can say which tokens mattered."""
+        """Whether the runtime supports `explain`."""
         return self._engine.explains
 
     def task(self, name: str) -> Task:
-        """One task.
+        """Return a task by name.
 
         Raises:
             DataError: the model has no such task.
@@ -56,20 +56,21 @@ class Predictor:
         if name not in self.tasks:
             allowed = ", ".join(self.tasks)
             raise DataError(
-                "this model has no such task", found=name, allowed=allowed, hint=did_you_mean(name, self.tasks)
+                "the model has no such task", found=name, allowed=allowed, hint=did_you_mean(name, self.tasks)
             )
         return self.tasks[name]
 
     def predict(self, task: str, texts: Iterable[Text]) -> list[Prediction]:
-        """The answers to one task about texts: strings, or pairs of strings for a task of two texts.
+        """Predict a task for texts: strings, or pairs of strings for a task that reads two texts.
 
         Raises:
-            DataError: an unknown task, or an item of the wrong form; none is answered then.
+            DataError: the task is unknown, or an item is not a text (or pair) that the task reads. Nothing is
+                returned then.
         """
         return list(self.stream(task, texts))
 
     def stream(self, task: str, texts: Iterable[Text]) -> Iterator[Prediction]:
-        """The same, one answer at a time, holding a few thousand texts in memory at once."""
+        """Yield the predictions of `predict` one at a time, with at most 4,096 texts in memory."""
         wanted = self.task(task)
         remaining, number = iter(texts), 0
         while chunk := list(islice(remaining, CHUNK)):
@@ -80,28 +81,28 @@ class Predictor:
                 yield _prediction(wanted, decoded, row)
 
     def decode(self, task: Task, rows: Sequence[tuple[str, ...]]) -> Predictions:
-        """Decoded predictions for rows of texts (one or two a row)."""
+        """Return decoded predictions for rows of one or two texts."""
         store, index = tokenise([text for row in rows for text in row], self._engine.tokenizer, None)
         return task.kind.decode(self._engine.outputs(store, _split(task, index)))
 
-    def decode_several(self, asked: Mapping[str, Sequence[tuple[str, ...]]]) -> dict[str, Predictions]:
-        """Decoded predictions of several tasks, each for rows of its own, in one go.
+    def decode_several(self, requests: Mapping[str, Sequence[tuple[str, ...]]]) -> dict[str, Predictions]:
+        """Return decoded predictions of several tasks, each for its own rows, from one pass of the encoder.
 
         A sequence that several rows or tasks read is encoded once.
         """
-        texts = [text for rows in asked.values() for row in rows for text in row]
+        texts = [text for rows in requests.values() for row in rows for text in row]
         store, index = tokenise(texts, self._engine.tokenizer, None)
         splits, start = [], 0
-        for name, rows in asked.items():
+        for name, rows in requests.items():
             task = self.task(name)
             stop = start + len(rows) * len(task.text)
             splits.append(_split(task, index[start:stop]))
             start = stop
         outputs = self._engine.outputs_several(store, splits)
-        return {each.task.name: each.task.kind.decode(found) for each, found in zip(splits, outputs, strict=True)}
+        return {each.task.name: each.task.kind.decode(values) for each, values in zip(splits, outputs, strict=True)}
 
     def explain(self, task: Task, row: tuple[str, ...]) -> list[list[TokenWeight]]:
-        """How much each token of each text mattered to the answer: gradient x input of the predicted output.
+        """Return the weight of each token of each text: gradient x input of the predicted output.
 
         Raises:
             BundleError: the runtime has no gradients.
@@ -111,7 +112,7 @@ class Predictor:
 
 
 def _split(task: Task, index: NDArray[np.int64]) -> Split:
-    """Rows of texts (indices into a store, flat) as a split without ids, targets or lines of a file."""
+    """Return a split for rows of texts, given as flat indices into a store. It has no ids, targets or line numbers."""
     rows = index.astype(np.int32).reshape(-1, len(task.text))
     nothing = np.full(len(rows), np.nan, dtype=np.float32)
     return Split(task, [""] * len(rows), rows, nothing, np.zeros(len(rows), dtype=np.int64))
@@ -123,7 +124,7 @@ def _row(task: Task, text: Text, number: int) -> tuple[str, ...]:
         wanted = "a string" if len(task.text) == 1 else f"a pair of strings ({', '.join(task.text)})"
         raise DataError(f"task {task.name} reads {wanted}", where=f"item {number}", found=repr(text))
     if not all(each.strip() for each in row):
-        raise DataError("an empty text", where=f"item {number}", found=repr(text), allowed="a text with a word in it")
+        raise DataError("empty text", where=f"item {number}", found=repr(text), allowed="a text with a word in it")
     return row
 
 

@@ -1,4 +1,4 @@
-"""The modules that make a bundle with bi-encoded pairs a model of sentence-transformers: the same vector of a text."""
+"""Modules for sentence-transformers, which then reads the same text vectors from a bundle as manyheads."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ POOLINGS = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens")
 
 
 def write_sentence_modules(target: Path, model: MultitaskModel, max_length: int) -> None:
-    """Add modules.json and its folders to a bundle.
+    """Add modules.json and its folders to a bundle that has a bi-encoded task.
 
-    The vector is the encoder's: first-token or mean pooling, the pooler as a Dense with tanh. If exactly one
-    bi-encoded task measures by cosine ("b2" for values), its map comes last, and the cosine of two vectors is its
-    answer before scaling. Without a bi-encoded task nothing is written.
+    The modules are first-token or mean pooling, and the pooler as a Dense module with tanh. If exactly one bi-encoded
+    task uses the cosine (head "b2" of a regression task), its linear map is the last module. The cosine of two vectors
+    is then that task's prediction before scaling to its range.
     """
     pairs = [task for task in model.tasks.values() if task.sequences == 2]
     if not pairs:
@@ -46,13 +46,16 @@ def write_sentence_modules(target: Path, model: MultitaskModel, max_length: int)
 
 
 def cosine_task(tasks: Iterable[Task]) -> str | None:
-    """The one task that answers by the cosine of two mapped vectors ("b2" for values); None of none or several."""
-    found = [task.name for task in tasks if task.head == "b2" and task.kind.value_range is not None]
-    return found[0] if len(found) == 1 else None
+    """Return the only task that predicts the cosine of two mapped vectors, or None if there is none or several.
+
+    Such a task is a regression task with the head "b2".
+    """
+    names = [task.name for task in tasks if task.head == "b2" and task.kind.value_range is not None]
+    return names[0] if len(names) == 1 else None
 
 
 def _module(number: int, path: str, kind: str) -> dict[str, object]:
-    # The names of old: every version since 2.0 reads them.
+    # Class paths of sentence-transformers 2.0. Later versions read them, too.
     return {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
 
 

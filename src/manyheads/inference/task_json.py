@@ -1,4 +1,4 @@
-"""Tasks as JSON, for the bundle: what a model must know of a task to answer."""
+"""Tasks as JSON, for the manifest of a bundle or an export."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from manyheads.tasks.task import Task
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
-    """A task as plain JSON values."""
+    """Return a task as JSON values."""
     kind: dict[str, Any] = {"name": task.kind.name}
     if task.kind.labels is not None:
         kind["labels"] = list(task.kind.labels)
@@ -34,10 +34,10 @@ def task_to_json(task: Task) -> dict[str, Any]:
 
 
 def task_from_json(content: dict[str, Any]) -> Task:
-    """The task that `task_to_json` wrote.
+    """Return the task that `task_to_json` wrote.
 
     Raises:
-        KeyError, TypeError, ValueError: the content is not of that form.
+        KeyError, TypeError, ValueError: the content is invalid.
     """
     weights = content["class_weights"]
     fields = {name: value for name, value in content.items() if name not in ("kind", "text", "class_weights")}
@@ -55,4 +55,4 @@ def _kind(content: dict[str, Any]) -> Kind:
     if content["name"] == "regression":
         low, high = content["range"]
         return Regression(low, high)
-    raise ValueError(f"an unknown kind of task: {content['name']!r}")
+    raise ValueError(f"unknown kind of task: {content['name']!r}")

@@ -1,4 +1,4 @@
-"""The engine that runs a bundle in torch."""
+"""The engine for bundles in torch."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ class TorchEngine:
 
     @property
     def tasks(self) -> Mapping[str, Task]:
-        """The tasks that the model answers, by name."""
+        """The tasks of the model, by name."""
         return self._model.tasks
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of its texts."""
+        """The tokenizer of the model."""
         return self._bundle.tokenizer
 
     def outputs(self, store: TextStore, split: Split) -> Floats:
-        """The head's outputs of every example, in the split's order: float32[n, outputs]."""
+        """Return the head's outputs for every example, in the order of the split: float32[n, outputs]."""
         template, length = self.tokenizer.template, self._bundle.max_length
         return forward_split(self._model, store, template, split, max_length=length, device=self._device)
 
     def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Floats]:
-        """The same of several splits; a sequence that several of them read is encoded once."""
+        """Return `outputs` for several splits. A sequence that several splits read is encoded once."""
         template, length = self.tokenizer.template, self._bundle.max_length
         return forward_several(self._model, store, template, splits, max_length=length, device=self._device)
 
     def explain(self, store: TextStore, split: Split) -> list[list[TokenWeight]]:
-        """How much each token of each text of a split's one example mattered: gradient x input."""
+        """Return the token weights of each text of a split with one example: gradient x input."""
         return token_weights(self._model, self.tokenizer, store, split, self._bundle.max_length, self._device)

@@ -1,4 +1,4 @@
-"""Exported graphs of torch.export, on the CPU."""
+"""Exported graphs of torch.export, run on the CPU."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from manyheads.errors import BundleError
 from manyheads.inference.engine import Floats
-from manyheads.inference.graph_engine import GraphEngine, checked_export, pair_graph
+from manyheads.inference.graph_engine import GraphEngine, check_export, pair_graph
 from manyheads.inference.manifest import read_manifest
 
-FORM = "torch-export"
+TARGET = "torch-export"
 ENCODER = "encoder.pt2"
 
 
 class TorchGraphs:
-    """The graphs of a folder, each read when it is first used."""
+    """The graphs of an export. A pair graph is read when it is first used."""
 
     def __init__(self, folder: Path) -> None:
         manifest = read_manifest(folder)
@@ -30,18 +30,18 @@ class TorchGraphs:
         self._pairs: dict[str, Callable[..., Any]] = {}
 
     def encode(self, feeds: Mapping[str, NDArray[np.int64]], output: str) -> Floats:
-        """One output of the encoder for int64[S, L] inputs: float32[S, numbers]."""
+        """Return one output of the encoder for int64[S, L] inputs: float32[S, width]."""
         with torch.inference_mode():
-            found = self._encoder(**{name: torch.from_numpy(values) for name, values in feeds.items()})
-        return np.asarray(found[self._outputs.index(output)].numpy())
+            values = self._encoder(**{name: torch.from_numpy(feed) for name, feed in feeds.items()})
+        return np.asarray(values[self._outputs.index(output)].numpy())
 
     def pair(self, task: str, first: Floats, second: Floats) -> Floats:
-        """A bi-encoded pair's head on vectors[n, hidden]: float32[n, outputs]."""
+        """Return a bi-encoded pair head's outputs for vectors[n, hidden]: float32[n, outputs]."""
         if task not in self._pairs:
             self._pairs[task] = self._graph(f"{pair_graph(task)}.pt2")
         with torch.inference_mode():
-            found = self._pairs[task](first=torch.from_numpy(first), second=torch.from_numpy(second))
-        return np.asarray(found.numpy())
+            values = self._pairs[task](first=torch.from_numpy(first), second=torch.from_numpy(second))
+        return np.asarray(values.numpy())
 
     def _graph(self, name: str) -> Callable[..., Any]:
         path = self._folder / name
@@ -53,10 +53,10 @@ class TorchGraphs:
 
 
 def torch_export_engine(folder: Path) -> GraphEngine:
-    """The engine of a folder that was exported to torch-export.
+    """Return the engine of a torch.export export.
 
     Raises:
-        BundleError: it is no such folder, or a file in it was changed.
+        BundleError: the folder is not such an export, or one of its files was changed.
     """
-    checked_export(folder, FORM, ENCODER)
+    check_export(folder, TARGET, ENCODER)
     return GraphEngine(folder, TorchGraphs(folder))

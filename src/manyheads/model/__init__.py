@@ -1,1 +1,1 @@
-"""model."""
+"""The model: an encoder that reads flat batches, heads, and losses."""

@@ -1,10 +1,11 @@
 """Dropout whose masks are a function of (seed, step, example, place, layer) alone.
 
-A counter-based generator (integer mixing, no state) gives every element of a mask from the key of its row and its
-place in it. So masks do not depend on how examples are packed into batches, over how many processes they are shared
-out, on threads or on the device; and they cost a fifth of what torch's serial generator costs on a CPU.
-Source of the mixing function: the 32-bit finaliser of MurmurHash3 (Appleby, public domain); of the idea, Salmon et al.
-2011, "Parallel random numbers: as easy as 1, 2, 3".
+A counter-based generator (integer mixing, no state) computes every element of a mask from the key of its row and its
+place in the row. Masks do not depend on how examples are packed into batches, on the number of processes, on threads
+or on the device. On a CPU they cost a fifth of what torch's serial generator costs.
+
+Sources: the mixing function is the 32-bit finaliser of MurmurHash3 (Appleby, public domain). The idea is from Salmon
+et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ from torch.nn.functional import dropout as torch_dropout
 from manyheads.data.batch import Batch
 
 LEVELS = 1 << 16
-"""A dropout probability is held as a multiple of 1 / LEVELS, and what is kept is scaled for that very number."""
+"""A dropout probability is rounded to a multiple of 1 / LEVELS. Kept elements are scaled for the rounded number."""
 
 HEADS_SITE = 1 << 12
-"""The place in the order of masks where those of a head begin: past any encoder's, whichever heads ran before."""
+"""The number of a head's first mask. It is above the masks of any encoder and the same whichever heads ran before."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _PLACE, _SITE = -0x61C88647, 0x7FEB352D
 
 
 class DropoutStream:
-    """Where the masks of one model come from.
+    """The source of the dropout masks of one model.
 
-    Between `begin` and the end of a forward pass, each request gets the next site's mask for the rows in force; where
-    rows or step are unknown there is none, and torch's generator serves.
+    Between `begin` and the end of a forward pass, each request returns the mask of the next site (place in the model)
+    for the current rows. Where the rows or the step are unknown there is no mask, and torch's generator is used.
     """
 
     def __init__(self) -> None:
@@ -45,15 +46,15 @@ class DropoutStream:
         self._site = 0
 
     def begin(self, seed: int | Tensor) -> None:
-        """Draw from here on as for a step: any 64-bit number that names (seed, step).
+        """Begin a step. `seed`: any 64-bit number that identifies (seed, step).
 
-        Or its `stream_key` as an int32 on the device, for steps that are recorded once and replayed.
+        For steps that are recorded once and replayed, `seed` is its `stream_key` as an int32 tensor on the device.
         """
         self._key = seed if isinstance(seed, Tensor) else stream_key(seed)
 
     @contextmanager
     def over(self, rows: Tensor | None, site: int | None = None) -> Iterator[None]:
-        """While the block runs, masks are for these rows: int32 keys[R]. `site`: begin to count there."""
+        """Make masks for these rows (int32 keys[R]) while the block runs. `site`: restart the count of sites there."""
         before = self._rows
         self._rows = rows
         if site is not None:
@@ -64,19 +65,19 @@ class DropoutStream:
             self._rows = before
 
     def factor(self, like: Tensor, probability: float) -> Tensor | None:
-        """What to multiply `like`[..., H] with: 0 or 1 / (1 - p); None where its rows are not those in force."""
+        """Return the factors for `like`[..., H], each 0 or 1 / (1 - p). None if its rows are not the current ones."""
         if self._rows is None or like.numel() != len(self._rows) * like.shape[-1]:
             return None
         rows = self._rows.view(*like.shape[:-1], 1)
         return self.draw(self.next_site(), rows, like.shape[-1], probability, like.dtype)
 
     def next_site(self) -> int:
-        """The number of the next mask of this forward pass."""
+        """Return the number of the next mask of this forward pass."""
         self._site += 1
         return self._site
 
     def draw(self, site: int, rows: Tensor, width: int, probability: float, dtype: torch.dtype) -> Tensor | None:
-        """A site's factors for rows of keys int32[..., 1]: [..., width]; None before `begin`."""
+        """Return a site's factors[..., width] for rows with the keys int32[..., 1]. None before `begin`."""
         if self._key is None:
             return None
         if isinstance(self._key, Tensor):
@@ -90,14 +91,14 @@ class DropoutStream:
 
 
 class KeyedDropout(nn.Dropout):
-    """torch's Dropout, with masks from a stream where it has them."""
+    """torch's Dropout with masks from a stream, where the stream has one."""
 
     def __init__(self, probability: float, stream: DropoutStream) -> None:
         super().__init__(probability)
         self.stream = stream
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch's has
-        """`input` with a share of its numbers zero and the rest scaled, in training; as it is otherwise."""
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Apply dropout in training mode. In eval mode return `input` unchanged."""
         if not self.training or self.p == 0.0:
             return input
         factor = self.stream.factor(input, self.p)
@@ -105,7 +106,7 @@ class KeyedDropout(nn.Dropout):
 
 
 def install(model: nn.Module, stream: DropoutStream) -> None:
-    """Let every nn.Dropout within a model draw from a stream."""
+    """Replace every nn.Dropout within a model by one that draws from a stream."""
     for module in list(model.modules()):
         for name, child in module.named_children():
             if type(child) is nn.Dropout:
@@ -113,9 +114,9 @@ def install(model: nn.Module, stream: DropoutStream) -> None:
 
 
 def row_keys(batch: Batch) -> NDArray[np.int32]:
-    """The key of every token of a batch, int32[T]: a function of its task, example, side and place.
+    """Return the key of every token of a batch, int32[T]: a function of its task, example, side and place.
 
-    The texts of a batch without tasks are told apart by their place in the batch.
+    In a batch without tasks, the key depends on the place of the text in the batch instead.
     """
     sequences = np.arange(batch.sequences, dtype=np.uint64)
     for part in batch.parts:
@@ -127,12 +128,12 @@ def row_keys(batch: Batch) -> NDArray[np.int32]:
 
 
 def sequence_keys(task: str, examples: NDArray[np.int64], side: int) -> NDArray[np.uint64]:
-    """The keys of the first (0) or second (1) sequences of some examples: uint64[n]."""
+    """Return the keys of the first (`side` 0) or second (1) sequences of some examples: uint64[n]."""
     return _mix64((examples.astype(np.uint64) * np.uint64(2) + np.uint64(side)) ^ np.uint64(_name_key(task)))
 
 
 def token_keys(sequences: Tensor, places: Tensor) -> Tensor:
-    """`row_keys` on a device: of tokens whose sequences' keys (their 64 bits as int64[T]) and places are known."""
+    """Compute `row_keys` on a device, from the keys of the tokens' sequences (their 64 bits as int64[T]) and places."""
     mixed = sequences + places * int(_GOLDEN.view(np.int64)) + int(_GOLDEN.view(np.int64))
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, None)):
         mixed = mixed ^ ((mixed >> shift) & ((1 << (64 - shift)) - 1))
@@ -143,7 +144,7 @@ def token_keys(sequences: Tensor, places: Tensor) -> Tensor:
 
 
 def stream_key(seed: int) -> int:
-    """The 32 bits that a stream keeps of a seed, as a signed number."""
+    """Return the 32 bits that a stream keeps of a seed, as a signed number."""
     return _signed(seed ^ (seed >> 32))
 
 
@@ -153,7 +154,7 @@ def _name_key(task: str) -> int:
 
 
 def _mix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele et al. 2014)."""
+    """Apply the finaliser of SplitMix64 (Steele et al. 2014)."""
     mixed = values + _GOLDEN
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -161,7 +162,7 @@ def _mix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _mix(values: Tensor) -> Tensor:
-    """Mix int32 numbers in place. Shifts are masked: torch's carry the sign along."""
+    """Mix int32 numbers in place. Shifts are masked because torch's shifts extend the sign."""
     scratch = torch.empty_like(values)
     for shift, kept, factor in ((16, 0xFFFF, -0x7A143595), (13, 0x7FFFF, -0x3D4D51CB), (16, 0xFFFF, None)):
         torch.bitwise_right_shift(values, shift, out=scratch)
@@ -172,6 +173,6 @@ def _mix(values: Tensor) -> Tensor:
 
 
 def _signed(value: int) -> int:
-    """The low 32 bits, as a signed number."""
+    """Return the low 32 bits as a signed number."""
     low = value & 0xFFFFFFFF
     return low - (1 << 32) if low >= 1 << 31 else low

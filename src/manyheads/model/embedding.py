@@ -1,9 +1,9 @@
-"""Word embeddings whose gradient is kept by rows.
+"""Word embeddings whose gradient is updated row by row.
 
-A batch touches a few hundred of 30,000 rows. torch's own backward pass allocates and zero-fills a gradient of all of
-them every step, and clipping reads it twice: on a CPU an eighth of a step at batches of 8. Here the gradient buffer is
-kept, and only the rows that a step touched are written, measured, scaled and cleared. The optimiser sees the same dense
-gradient, so the weights are the same.
+A batch uses a few hundred of 30,000 rows. torch's own backward pass allocates and zero-fills a gradient of all rows
+in every step, and clipping reads it twice. On a CPU with batches of 8 that is an eighth of a step. Here the gradient
+buffer is kept between steps. Only the rows that a step used are written, measured, scaled and cleared. The optimiser
+sees the same dense gradient, so the weights are the same.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from torch.nn.functional import embedding
 
 
 class RowEmbedding(nn.Embedding):
-    """An embedding whose backward pass writes into a gradient buffer of its own; the one user of its weight."""
+    """An embedding whose backward pass writes into its own gradient buffer. Nothing else may use its weight."""
 
     touched: Tensor | None = None
-    """The rows that hold a gradient, int64[R], each once; None where none does."""
+    """The rows that have a gradient, int64[R], without duplicates. None if no row has one."""
 
     @classmethod
     def of(cls, module: nn.Embedding) -> RowEmbedding:
-        """The same embedding, over the same parameter."""
-        found = cls.__new__(cls)
-        found.__dict__ = module.__dict__
-        return found
+        """Make one from an embedding, over the same parameter."""
+        rows = cls.__new__(cls)
+        rows.__dict__ = module.__dict__
+        return rows
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch's has
-        """ids int64[...] to vectors[..., H]."""
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Look up ids int64[...]: vectors[..., H]."""
         if not (torch.is_grad_enabled() and self.weight.requires_grad):
             return embedding(input, self.weight, self.padding_idx)
-        found: Tensor = _Lookup.apply(self.weight, input, self)  # type: ignore[no-untyped-call]
-        return found
+        vectors: Tensor = _Lookup.apply(self.weight, input, self)  # type: ignore[no-untyped-call]
+        return vectors
 
     def add(self, ids: Tensor, gradient: Tensor) -> None:
-        """Add the gradients[N, H] of looked-up ids[N] to the buffer."""
+        """Add the gradients[N, H] of the looked-up ids[N] to the buffer."""
         rows, places = torch.unique(ids, return_inverse=True)
         sums = torch.ops.aten.embedding_dense_backward(gradient, places, len(rows), -1, False)
         if self.padding_idx is not None:
@@ -52,7 +52,7 @@ class RowEmbedding(nn.Embedding):
             self.touched = torch.unique(torch.cat([self.touched, rows]))
 
     def gradient(self) -> Tensor | None:
-        """The rows that hold a gradient: [R, H]."""
+        """Return the gradient of the rows that have one: [R, H]."""
         if self.touched is None or self.weight.grad is None:
             return None
         return self.weight.grad.index_select(0, self.touched)
@@ -64,24 +64,24 @@ class RowEmbedding(nn.Embedding):
             self.weight.grad.index_copy_(0, self.touched, rows * factor)
 
     def clear(self) -> None:
-        """Make the gradient zero, and keep its buffer."""
+        """Set the gradient to zero and keep its buffer."""
         if self.touched is not None and self.weight.grad is not None:
             self.weight.grad.index_fill_(0, self.touched, 0.0)
         self.touched = None
 
 
 def keep_rows(model: nn.Module) -> list[RowEmbedding]:
-    """Turn a transformers model's word embeddings into one whose gradient is kept by rows; nothing may share them."""
-    found = model.get_input_embeddings()  # type: ignore[operator]
-    if type(found) is not nn.Embedding or found.max_norm is not None or found.scale_grad_by_freq or found.sparse:
+    """Replace a transformers model's word embeddings by a RowEmbedding. No other module may share the weight."""
+    words = model.get_input_embeddings()  # type: ignore[operator]
+    if type(words) is not nn.Embedding or words.max_norm is not None or words.scale_grad_by_freq or words.sparse:
         return []
-    rows = RowEmbedding.of(found)
+    rows = RowEmbedding.of(words)
     model.set_input_embeddings(rows)  # type: ignore[operator]
     return [rows]
 
 
 class _Lookup(torch.autograd.Function):
-    """The gradient goes to the module, not through autograd: for the weight there is none to return."""
+    """A lookup that passes its gradient to the module. Autograd receives none for the weight."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, ids: Tensor, module: RowEmbedding) -> Tensor:

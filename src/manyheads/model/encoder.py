@@ -1,4 +1,4 @@
-"""Encoder: a transformers model that reads flat batches, one vector a sequence."""
+"""Encoder: a transformers model that reads flat batches and returns one vector per sequence."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from manyheads.model.padding import unpad
 from manyheads.model.pooling import Pooling
 
 FLAT_TYPES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert", "modernbert")
-"""Architectures whose flat run was compared with the padded one, outputs and gradients. Others may take the attention
-interface and still be wrong in flat form (relative positions, biases made from the shape), so they run padded."""
+"""Architectures whose flat outputs and gradients were compared with the padded ones. All others run padded: they may
+accept the attention interface and still be wrong in flat form (relative positions, biases made from the shape)."""
 
 FIRST_TOKEN_TYPES = ("bert", "roberta", "xlm-roberta", "electra")
-"""Architectures whose last layer can run for first tokens alone."""
+"""Architectures whose last layer can run for first tokens only."""
 
 OFFSET_TYPES = ("roberta", "xlm-roberta", "mpnet")
-"""Architectures whose positions start past the padding id."""
+"""Architectures whose positions start after the padding id."""
 
 DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
-"""The names that architectures have for these in their configuration."""
+"""The names of the two dropout probabilities in the configurations of all architectures."""
 
 
 class Encoder(nn.Module):
-    """A transformers model behind one call: flat tokens in, pooled vectors[S, hidden] out.
+    """A transformers model that reads flat tokens and returns pooled vectors[S, hidden].
 
-    `stream`: where its dropout masks come from. `flat`: whether it runs without padding; `note`: a sentence for the
-    log where it does not; `takes_segments`: whether it reads token types. `model` is the transformers model itself, so
+    `stream`: the source of its dropout masks. `flat`: whether it runs without padding. `note`: a sentence for the log
+    if it runs padded. `takes_segments`: whether it reads token types. `model`: the transformers model itself, so that
     parameters keep the hub's names under "model.".
     """
 
@@ -66,7 +66,7 @@ class Encoder(nn.Module):
 
     @property
     def max_length(self) -> int:
-        """The longest sequence that the encoder has positions for, special tokens counted."""
+        """The length of the longest sequence that the encoder has positions for, with special tokens."""
         return int(self.model.config.max_position_embeddings) - self._offset
 
     @property
@@ -82,18 +82,19 @@ class Encoder(nn.Module):
 
     @property
     def note(self) -> str | None:
-        """What the log should say of how this encoder runs."""
+        """A sentence for the log if the encoder runs padded."""
         if self.flat:
             return None
-        return f"{self.model.config.model_type} runs padded: flat attention is exact for {', '.join(FLAT_TYPES)}"
+        verified = ", ".join(FLAT_TYPES)
+        return f"{self.model.config.model_type} runs padded; flat attention is verified only for {verified}"
 
     def forward(self, tokens: FlatTokens) -> Tensor:
-        """One vector a sequence: float[S, hidden]."""
+        """Return one vector per sequence: float[S, hidden]."""
         if self._first_token_only:
             with self.stream.over(tokens.layout.keys, site=0):
                 return self._pooled(first_tokens(self.model, tokens, tokens.position_ids + self._offset, self.stream))
         if self.pooling == "pooler" and not self.flat:
-            # What a pooler does to a first token is the architecture's own affair (ALBERT: a bare linear map and tanh).
+            # Poolers differ between architectures (ALBERT: a linear map and tanh without a module of its own).
             pooled: Tensor = self._padded(tokens).pooler_output
             return pooled
         states = self.tokens(tokens)
@@ -102,7 +103,7 @@ class Encoder(nn.Module):
         return self._pooled(pool.first(states, tokens.layout))
 
     def tokens(self, tokens: FlatTokens) -> Tensor:
-        """The last hidden state of every token: float[T, hidden]."""
+        """Return the last hidden state of every token: float[T, hidden]."""
         if not self.flat:
             return unpad(self._padded(tokens).last_hidden_state, tokens.layout)
         inputs = {"input_ids": tokens.token_ids[None], "position_ids": (tokens.position_ids + self._offset)[None]}
@@ -114,7 +115,7 @@ class Encoder(nn.Module):
         return states
 
     def save(self, folder: Path) -> None:
-        """Write config.json and model.safetensors in the hub's format; transformers loads them as they are."""
+        """Write config.json and model.safetensors in the hub's format. transformers loads them without conversion."""
         with quiet():
             self.model.save_pretrained(folder)
 
@@ -136,14 +137,14 @@ def load_encoder(
     attention_dropout: float | None = None,
     first_token_only: bool = True,
 ) -> Encoder:
-    """Load an encoder from a folder in the hub's layout, float32, safetensors only.
+    """Load an encoder from a folder in the hub's layout, in float32, from safetensors only.
 
-    `pooling` "auto" is the checkpoint's own pooler where it has one, else the first token. The dropouts replace the
-    configuration's where given.
+    `pooling`: "auto" uses the checkpoint's own pooler if it has one, else the first token. `dropout` and
+    `attention_dropout` replace the values of the configuration. Default: the configuration's own.
 
     Raises:
-        EncoderError: the folder cannot be loaded, lacks weights, has no pooler where one is asked for, or an
-            architecture without the dropout that is given.
+        EncoderError: the folder cannot be loaded, weights are missing, the checkpoint has no pooler and `pooling` is
+            "pooler", or the architecture does not have the given dropout.
     """
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
@@ -152,20 +153,20 @@ def load_encoder(
         model, missing = _load_model(folder, config)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise EncoderError("the encoder cannot be loaded", where=str(folder), found=str(error)) from error
-    has_pooler = _settle_pooler(model, missing)
+    has_pooler = _keep_own_pooler(model, missing)
     lost = sorted(name for name in missing if not name.startswith("pooler."))
     if lost:
-        raise EncoderError("weights are missing from the checkpoint", where=str(folder), found=", ".join(lost[:5]))
+        raise EncoderError("the checkpoint lacks weights", where=str(folder), found=", ".join(lost[:5]))
     if pooling == "pooler" and not has_pooler:
-        hint = 'use model.pooling = "first" or "mean"'
-        raise EncoderError("this checkpoint has no pooler of its own", where=str(folder), hint=hint)
+        hint = 'set model.pooling to "first" or "mean"'
+        raise EncoderError("the checkpoint has no pooler", where=str(folder), hint=hint)
     chosen: Pooling = pooling if pooling != "auto" else ("pooler" if has_pooler else "first")
     return Encoder(model, pooling=chosen, first_token_only=first_token_only)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers' own progress bars and warnings from the user while the block runs."""
+    """Hide transformers' own progress bars and warnings while the block runs."""
     level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity(logging.ERROR)
     _show_bars(False)
@@ -198,8 +199,8 @@ def _load_model(folder: Path, config: Any) -> tuple[Any, set[str]]:
     return model, set(info["missing_keys"])
 
 
-def _settle_pooler(model: Any, missing: set[str]) -> bool:
-    """Whether the checkpoint has a pooler of its own; one that the library made up is taken away."""
+def _keep_own_pooler(model: Any, missing: set[str]) -> bool:
+    """Return whether the checkpoint has a pooler. A pooler that transformers initialised randomly is removed."""
     if getattr(model, "pooler", None) is None:
         return False
     if any(name.startswith("pooler.") for name in missing):
@@ -213,7 +214,9 @@ def _set(config: Any, names: tuple[str, ...], value: float | None, option: str) 
         return
     known = [name for name in names if hasattr(config, name)]
     if not known:
-        hint = f"leave out model.{option}"
-        raise EncoderError(f"{config.model_type} has no such dropout", where=f"model.{option}", found=value, hint=hint)
+        hint = f"remove model.{option} from the recipe"
+        raise EncoderError(
+            f"{config.model_type} does not have this dropout", where=f"model.{option}", found=value, hint=hint
+        )
     for name in known:
         setattr(config, name, value)

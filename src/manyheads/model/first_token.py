@@ -1,7 +1,7 @@
-"""The last layer for first tokens alone.
+"""The last layer for first tokens only.
 
-Where only each sequence's first token is read, the last layer of the BERT family needs keys and values of all tokens
-but queries, output map and feed-forward of the first ones only: the same numbers for less work.
+If only each sequence's first token is read, the last layer of the BERT family needs keys and values of all tokens, but
+queries, output map and feed-forward of the first ones only. The results are the same for less work.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from manyheads.model.flat_attention import first_token_attention
 
 
 def first_tokens(model: Any, tokens: FlatTokens, position_ids: Tensor, stream: DropoutStream) -> Tensor:
-    """The last hidden state of every sequence's first token, float[S, H], of a BERT, RoBERTa or ELECTRA model."""
+    """Return the last hidden state of every sequence's first token, float[S, H]. BERT, RoBERTa and ELECTRA only."""
     hidden = model.embeddings(
         input_ids=tokens.token_ids[None], token_type_ids=tokens.segment_ids[None], position_ids=position_ids[None]
     )

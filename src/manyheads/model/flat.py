@@ -1,4 +1,4 @@
-"""FlatTokens: a batch's real tokens on a device, and the layout by which attention finds its sequences."""
+"""FlatTokens: a batch's real tokens on a device, and the layout of its sequences for attention."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from manyheads.model.groups import Groups, make_groups
 
 @dataclass(frozen=True)
 class Layout:
-    """Where T flat tokens stand among S sequences of up to L tokens; made once a batch, used by every layer.
+    """The place of T flat tokens among S sequences of up to L tokens. Made once per batch and used by every layer.
 
-    `offsets`: int32[S+1]; `slots`: int64[T], each token's place in a padded [S*L]; `starts`: int64[S], each
-    sequence's first token; `lengths`: int64[S], and `sizes`, the same in host memory where it knows them. `keys`:
-    int32[T], what dropout masks are drawn by; None where none are.
+    `offsets`: int32[S+1]. `slots`: int64[T], each token's place in a padded [S*L]. `starts`: int64[S], each
+    sequence's first token. `lengths`: int64[S]. `sizes`: the lengths in host memory, or None if the host does not
+    know them. `keys`: int32[T], the keys of dropout masks, or None without dropout.
     """
 
     offsets: Tensor
@@ -35,18 +35,18 @@ class Layout:
 
     @property
     def sequences(self) -> int:
-        """S, the number of sequences."""
+        """The number of sequences, S."""
         return len(self.starts)
 
     @cached_property
     def groups(self) -> Groups:
-        """The sequences in groups of like length, for attention; the host must know the lengths, or waits for them."""
+        """The sequences in groups of similar length. If the host does not know the lengths, it waits for the device."""
         return make_groups(self.lengths.cpu().numpy() if self.sizes is None else self.sizes, self.lengths.device)
 
 
 @dataclass(frozen=True)
 class FlatTokens:
-    """`token_ids`, `position_ids`, `segment_ids`: int64[T] on one device, and their layout."""
+    """A batch on one device. `token_ids`, `position_ids`, `segment_ids`: int64[T]. `layout`: their sequences."""
 
     token_ids: Tensor
     position_ids: Tensor
@@ -55,12 +55,12 @@ class FlatTokens:
 
     @cached_property
     def first_keys(self) -> Tensor | None:
-        """The keys of each sequence's first token, int32[S]; None where there are none."""
+        """The key of each sequence's first token, int32[S]. None without keys."""
         return None if self.layout.keys is None else self.layout.keys.index_select(0, self.layout.starts)
 
     @classmethod
     def from_batch(cls, batch: Batch, device: torch.device, *, keyed: bool = False) -> FlatTokens:
-        """Move a batch to a device; `keyed`, with the keys that dropout masks are drawn by."""
+        """Move a batch to a device. `keyed`: also compute the keys of dropout masks."""
         offsets = torch.from_numpy(batch.offsets).to(device)
         positions = torch.from_numpy(batch.position_ids).to(device).long()
         lengths = offsets.diff().long()

@@ -1,7 +1,7 @@
-"""Flat attention: transformers' models on one row of real tokens, each attending within its own sequence.
+"""Flat attention: transformers models run on one row of real tokens, and each token attends within its own sequence.
 
-Registered under the name "flat" with transformers' `AttentionInterface`, together with a mask function that makes
-no mask: the layout of the batch, handed through the model's keyword arguments, says which tokens belong together.
+It is registered under the name "flat" with transformers' `AttentionInterface`, together with a mask function that
+makes no mask. The batch's layout is passed through the model's keyword arguments and defines the sequences.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from manyheads.model.flat import Layout
 from manyheads.model.groups import Group
 
 NAME = "flat"
-"""The name of the attention implementation within transformers."""
+"""The name of this attention implementation in transformers."""
 
 SHORT = 64
-"""Up to this padded length plain batched products beat the fused kernel of a CPU, forward and backward (LOG.md)."""
+"""Up to this padded length, batched matrix products are faster than the fused CPU kernel, in both passes (LOG.md)."""
 
 HEAD = 0x2545F491
-"""What tells the heads of a layer apart in the keys of dropout masks."""
+"""The step between the attention heads of a layer in the keys of dropout masks."""
 
 
 def flat_attention(
@@ -43,7 +43,7 @@ def flat_attention(
     sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attention of query, key, value[1, heads, T, d] within sequences; returns [1, T, heads, d]."""
+    """Compute attention of query, key, value[1, heads, T, d] within sequences: [1, T, heads, d]."""
     del module, attention_mask
     heads, size = query.shape[1], query.shape[3]
     queries, keys, values = (_rows(states) for states in (query, key, value))
@@ -66,7 +66,7 @@ def first_token_attention(
     dropout: float,
     stream: DropoutStream | None = None,
 ) -> Tensor:
-    """Attention of each sequence's first token alone: query[S, H], key and value[T, H] to [S, H]."""
+    """Compute attention of each sequence's first token only: query[S, H], key and value[T, H] to [S, H]."""
     if _has_kernel(query, dropout, None):
         each = torch.arange(layout.sequences + 1, dtype=torch.int32, device=query.device)
         return _variable_length(query, key, value, layout, heads, scaling, queries_at=each, longest_query=1)
@@ -87,7 +87,7 @@ def first_token_attention(
 
 @dataclass(frozen=True)
 class _Attend:
-    """Attention within one group of padded sequences. `site`: of this layer's dropout masks, all groups' alike."""
+    """Attention within one group of padded sequences. `site`: the site of the layer's dropout masks, in all groups."""
 
     heads: int
     scaling: float | None
@@ -97,7 +97,7 @@ class _Attend:
     site: int
 
     def __call__(self, queries: Tensor, keys: Tensor, values: Tensor, group: Group, rows: Tensor | None) -> Tensor:
-        """queries[n, l, H], keys and values[n, L, H] to [n, l, H]. `rows`: int32[n, l], keys of dropout masks."""
+        """Attend from queries[n, l, H] to keys and values[n, L, H]: [n, l, H]. `rows`: dropout keys int32[n, l]."""
         query, key, value = (self._split(states) for states in (queries, keys, values))
         mask = group.mask(query.dtype, self.window)
         factor = self._factor(rows, group.length, query) if self.dropout > 0.0 else None
@@ -113,7 +113,7 @@ class _Attend:
     def _products(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, factor: Tensor | None
     ) -> Tensor:
-        """Attention written out, for what a fused kernel does slowly (short texts) or not at all (keyed dropout)."""
+        """Compute attention as matrix products: faster than a fused kernel for short texts, and with keyed dropout."""
         shape = query.shape
         query, key, value = (states.reshape(-1, states.shape[-2], states.shape[-1]) for states in (query, key, value))
         scale = shape[-1] ** -0.5 if self.scaling is None else self.scaling
@@ -128,11 +128,11 @@ class _Attend:
         return torch.bmm(weights, value).view(shape)
 
     def _split(self, padded: Tensor) -> Tensor:
-        """[n, L, H] to [n, heads, L, d]."""
+        """Reshape [n, L, H] to [n, heads, L, d]."""
         return padded.view(padded.shape[0], padded.shape[1], self.heads, -1).transpose(1, 2)
 
     def _factor(self, rows: Tensor | None, width: int, query: Tensor) -> Tensor | None:
-        """The dropout mask of weights[n, heads, l, L]; None where torch's generator is to serve."""
+        """Return the dropout mask of weights[n, heads, l, L]. None if torch's generator is to be used."""
         if rows is None or self.stream is None:
             return None
         heads = torch.arange(self.heads, dtype=torch.int32, device=rows.device) * HEAD
@@ -145,7 +145,7 @@ def _site(stream: DropoutStream | None) -> int:
 
 
 def _rows(states: Tensor) -> Tensor:
-    """[1, heads, T, d] to the rows[T, heads * d] that it is a view of."""
+    """Reshape [1, heads, T, d] to rows[T, heads * d]."""
     return states.transpose(1, 2).reshape(states.shape[2], -1)
 
 
@@ -164,9 +164,9 @@ def _by_groups(queries: Tensor, keys: Tensor, values: Tensor, layout: Layout, at
 
 
 def _has_kernel(query: Tensor, dropout: float, window: int | None) -> bool:
-    """Whether the variable-length kernel can serve: a CUDA device, half precision, no dropout, no window.
+    """Return whether the variable-length kernel can be used: a CUDA device, half precision, no dropout, no window.
 
-    It has no attention dropout: with one, the padded path is taken, so that it is never left out in silence.
+    The kernel does not implement attention dropout. With dropout the padded path is used.
     """
     return query.is_cuda and query.dtype in (torch.float16, torch.bfloat16) and dropout == 0.0 and window is None
 
@@ -182,7 +182,10 @@ def _variable_length(
     queries_at: Tensor | None = None,
     longest_query: int | None = None,
 ) -> Tensor:
-    """The kernel; `queries_at`: int32[S+1], where each sequence's queries begin, if they are not all its tokens."""
+    """Call the variable-length kernel.
+
+    `queries_at`: int32[S+1], where each sequence's queries begin. Default: every token is a query.
+    """
     from torch.nn.attention.varlen import varlen_attn
 
     attended = varlen_attn(
@@ -196,12 +199,12 @@ def _variable_length(
         scale=scaling,
     )
     if not isinstance(attended, Tensor):
-        raise AssertionError("without auxiliary outputs the kernel gives one tensor")
+        raise AssertionError("without auxiliary outputs the kernel returns one tensor")
     return attended.reshape(len(queries), -1)
 
 
 def _no_mask(*_: Any, **__: Any) -> None:
-    """The layout takes the mask's place."""
+    """Make no mask: attention uses the layout."""
 
 
 AttentionInterface.register(NAME, flat_attention)

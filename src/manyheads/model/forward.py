@@ -1,4 +1,4 @@
-"""Outputs of a model over a whole split: sorted by length, in batches of many tokens, without gradients."""
+"""Outputs of a model for a whole split: sorted by length, in large batches, without gradients."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from manyheads.model.flat import FlatTokens
 from manyheads.model.multitask import MultitaskModel
 
 TOKEN_BUDGET = 2048
-"""Real tokens a batch: past a thousand or two the matrix products of a CPU gain nothing from more."""
-
+"""Real tokens per batch. A CPU's matrix products gain nothing from more than one or two thousand."""
 
 HEAD_ROWS = 8192
-"""Examples whose pairs of vectors a head reads at once."""
+"""Pairs of vectors that a head reads at once."""
 
 
 def forward_split(
@@ -34,10 +33,10 @@ def forward_split(
     device: torch.device,
     token_budget: int = TOKEN_BUDGET,
 ) -> NDArray[np.float32]:
-    """The head's outputs of every example, in the split's order: float32[n, outputs].
+    """Return the head's outputs for every example, in the split's order: float32[n, outputs].
 
-    The model is in eval mode during the call and in its former mode after it. Equal texts are encoded once: those of a
-    batch, or of the whole split where each text is a sequence of its own (a bi-encoder).
+    The model is in eval mode during the call and in its former mode after it. Equal texts of a batch are encoded once.
+    For a bi-encoder, where each text is a sequence, equal texts of the whole split are encoded once.
     """
     ready = _Ready(model, store, template, max_length, device, token_budget)
     was_training = model.training
@@ -51,7 +50,7 @@ def forward_split(
 
 @dataclass(frozen=True)
 class _Ready:
-    """A model and the texts that it is to read."""
+    """A model and the texts that it reads."""
 
     model: MultitaskModel
     store: TextStore
@@ -61,7 +60,7 @@ class _Ready:
     token_budget: int
 
     def sequences(self, split: Split) -> NDArray[np.float32]:
-        """The outputs of examples that are one sequence each."""
+        """Return the outputs for examples of one sequence each."""
         outputs = np.empty((len(split), split.task.outputs), dtype=np.float32)
         sizes = lengths(self.store, self.template, self.max_length, split)
         for picks in batches_by_length(sizes, self.token_budget):
@@ -71,15 +70,15 @@ class _Ready:
         return outputs
 
     def pairs(self, split: Split) -> NDArray[np.float32]:
-        """The outputs of examples that are two sequences each: every distinct text's vector first, then the head."""
+        """Return the outputs for examples of two sequences each. Every distinct text is encoded once."""
         texts, places = np.unique(split.text_index.astype(np.int64), return_inverse=True)
         places = places.reshape(split.text_index.shape)
         vectors = torch.empty(len(texts), self.model.encoder.hidden_size, device=self.device)
         sizes = text_lengths(self.store, self.template, self.max_length, texts)
         for picks in batches_by_length(sizes, self.token_budget):
             batch = assemble_texts(self.store, self.template, self.max_length, texts[picks])
-            found = self.model.encoder(FlatTokens.from_batch(batch, self.device))
-            vectors[torch.from_numpy(picks).to(self.device)] = found.float()
+            encoded = self.model.encoder(FlatTokens.from_batch(batch, self.device))
+            vectors[torch.from_numpy(picks).to(self.device)] = encoded.float()
         outputs = np.empty((len(split), split.task.outputs), dtype=np.float32)
         for start in range(0, len(split), HEAD_ROWS):
             rows = np.arange(start, min(start + HEAD_ROWS, len(split)))

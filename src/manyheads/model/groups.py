@@ -1,7 +1,7 @@
-"""Groups: the sequences of a batch sorted into groups of like length, so that attention pads little.
+"""Groups: the sequences of a batch in groups of similar length, so that attention needs little padding.
 
-Attention's work grows with the square of a padded length. Padding each sequence to its group's longest in place of
-the batch's longest halves it at batches of 32 (measured: LOG.md), and changes no number beyond rounding.
+The work of attention grows with the square of the padded length. Padding each sequence to the longest of its group
+instead of the batch halves the work at batches of 32 (measured in LOG.md). The results differ only by rounding.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch import Tensor
 from manyheads.model.padding import pick, spread
 
 RATIO = 0.6
-"""A sequence shorter than this share of its group's longest begins a new group: three groups span lengths of 1 to 4."""
+"""A sequence shorter than this share of its group's longest begins a new group. Three groups cover lengths 1 to 4."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """n sequences of a batch, padded to the longest of them. `lengths`: int64[n]."""
+    """Some sequences of a batch, padded to the longest of them. `lengths`: int64[n]."""
 
     length: int
     ragged: bool
@@ -30,13 +30,13 @@ class Group:
 
     @property
     def sequences(self) -> int:
-        """n."""
+        """The number of sequences, n."""
         return len(self.lengths)
 
     def mask(self, dtype: torch.dtype, window: int | None) -> Tensor | None:
-        """What is added to attention scores: 0 where a query may see a key, -inf elsewhere; None where it may see all.
+        """Return what is added to attention scores: 0 where a query sees a key, else -inf. None if it sees all keys.
 
-        Shape [n, 1, 1, L], or [n, 1, L, L] with a window (a query sees keys nearer than `window` places).
+        The shape is [n, 1, 1, L], or [n, 1, L, L] with a window (a query sees keys nearer than `window` places).
         """
         if not self.ragged and (window is None or window >= self.length):
             return None
@@ -50,7 +50,7 @@ class Group:
         seen = (places[None, :] < self.lengths[:, None])[:, None, None, :]
         if window is not None:
             distance = (places[:, None] - places[None, :]).abs()
-            # Every place sees itself: a padded query with no key at all would give NaN, and spoil the gradients.
+            # Every place sees itself: a padded query without any key would give NaN in the output and the gradients.
             seen = (seen & (distance < window)) | (distance == 0)
         return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, float("-inf"))
 
@@ -60,7 +60,7 @@ class Groups:
     """All groups of a batch over one padded buffer of P rows.
 
     `slots`: int64[T], each flat token's row in the buffer. `order`: int64[S], the sequences in the order of the
-    groups; `places`: int64[S], its inverse. `whole`: whether the flat rows are the buffer already.
+    groups. `places`: int64[S], the inverse of `order`. `whole`: whether the flat rows are already the buffer.
     """
 
     groups: tuple[Group, ...]
@@ -71,27 +71,27 @@ class Groups:
     whole: bool
 
     def pad(self, rows: Tensor) -> Tensor:
-        """Flat rows[T, H] to the buffer[P, H], zeros past each sequence's end."""
+        """Copy flat rows[T, H] to the buffer[P, H], with zeros after each sequence's end."""
         return rows if self.whole else spread(rows, self.slots, self.size)
 
     def parts(self, buffer: Tensor) -> list[Tensor]:
-        """The buffer[P, H] as one [n, L, H] a group: views, made so that their gradients are put together once."""
+        """Split the buffer[P, H] into one view [n, L, H] per group, at once, so that the gradients are joined once."""
         sizes = [group.sequences * group.length for group in self.groups]
-        found = buffer.split_with_sizes(sizes) if len(sizes) > 1 else (buffer,)
-        return [part.view(each.sequences, each.length, -1) for each, part in zip(self.groups, found, strict=True)]
+        parts = buffer.split_with_sizes(sizes) if len(sizes) > 1 else (buffer,)
+        return [part.view(each.sequences, each.length, -1) for each, part in zip(self.groups, parts, strict=True)]
 
     def unpad(self, parts: list[Tensor]) -> Tensor:
-        """The groups' rows [n, L, H], in order, to flat rows[T, H]: what stands past a sequence's end is dropped."""
+        """Join the groups' rows [n, L, H], in order, to flat rows[T, H] without padding."""
         rows = [part.reshape(-1, part.shape[-1]) for part in parts]
         buffer = rows[0] if len(rows) == 1 else torch.cat(rows)
         return buffer if self.whole else pick(buffer, self.slots)
 
 
 def make_groups(lengths: NDArray[np.int64], device: torch.device) -> Groups:
-    """The groups of a batch whose sequences have these lengths: int64[S]."""
-    found = by_length(lengths)
-    order = np.concatenate(found)
-    padded = np.concatenate([np.full(len(each), lengths[each].max()) for each in found])
+    """Make the groups of a batch whose sequences have these lengths: int64[S]."""
+    members = by_length(lengths)
+    order = np.concatenate(members)
+    padded = np.concatenate([np.full(len(each), lengths[each].max()) for each in members])
     begins = np.zeros(len(order), dtype=np.int64)
     np.cumsum(padded[:-1], out=begins[1:])
     first = np.empty(len(order), dtype=np.int64)
@@ -100,7 +100,7 @@ def make_groups(lengths: NDArray[np.int64], device: torch.device) -> Groups:
     np.cumsum(lengths[:-1], out=starts[1:])
     slots = np.arange(int(lengths.sum())) + np.repeat(first - starts, lengths)
     groups = []
-    for each in found:
+    for each in members:
         sizes = lengths[each]
         groups.append(Group(int(sizes.max()), bool((sizes < sizes.max()).any()), torch.from_numpy(sizes).to(device)))
     return Groups(
@@ -109,12 +109,12 @@ def make_groups(lengths: NDArray[np.int64], device: torch.device) -> Groups:
         size=int(padded.sum()),
         order=torch.from_numpy(order).to(device),
         places=torch.from_numpy(np.argsort(order)).to(device),
-        whole=len(found) == 1 and not groups[0].ragged,
+        whole=len(members) == 1 and not groups[0].ragged,
     )
 
 
 def by_length(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Which sequences go together: index arrays, longest first; a single group keeps the batch's own order."""
+    """Group sequences by length. Return index arrays, longest first. A single group keeps the order of the batch."""
     order = np.argsort(-lengths, kind="stable")
     sizes = lengths[order]
     cuts = [0]

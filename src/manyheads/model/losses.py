@@ -1,4 +1,4 @@
-"""The menu of losses, one number an example: the caller takes the mean over the examples that are there."""
+"""The menu of losses. Each returns one number per example. The caller takes the mean over the examples of the batch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from manyheads.tasks.task import Task
 
 
 class Loss(Protocol):
-    """Per-example losses.
+    """Losses per example.
 
-    `outputs[n, k]` as the head gives them, `targets[n]` class indices or values; `value_range` is that of a
-    regression, None for classes; `class_weights[classes]` multiply the terms of their classes. The mean over examples
-    is then of weighted terms: it is not divided by the sum of the weights, as torch's own weighted mean is.
+    `outputs[n, k]`: the head's outputs. `targets[n]`: class indices or values. `value_range`: the range of a
+    regression, None for classes. `class_weights[classes]`: factors of the terms of each class. The caller's mean is
+    divided by the number of examples, not by the sum of the weights as torch's own weighted mean is.
     """
 
     def __call__(
@@ -28,7 +28,7 @@ class Loss(Protocol):
         value_range: tuple[float, float] | None = None,
         class_weights: Tensor | None = None,
     ) -> Tensor:
-        """Losses[n]."""
+        """Return losses[n]."""
 
 
 def cross_entropy(
@@ -38,7 +38,7 @@ def cross_entropy(
     value_range: tuple[float, float] | None = None,
     class_weights: Tensor | None = None,
 ) -> Tensor:
-    """Cross-entropy of logits[n, classes]."""
+    """Compute the cross-entropy of logits[n, classes]."""
     del value_range
     return _weighted(functional.cross_entropy(outputs, targets.long(), reduction="none"), targets, class_weights)
 
@@ -50,7 +50,7 @@ def binary_cross_entropy(
     value_range: tuple[float, float] | None = None,
     class_weights: Tensor | None = None,
 ) -> Tensor:
-    """Binary cross-entropy of one logit[n, 1], that of the second class."""
+    """Compute the binary cross-entropy of one logit[n, 1], the logit of the second class."""
     del value_range
     losses = functional.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype), reduction="none")
     return _weighted(losses, targets, class_weights)
@@ -63,7 +63,7 @@ def mse(
     value_range: tuple[float, float] | None = None,
     class_weights: Tensor | None = None,
 ) -> Tensor:
-    """Squared error of values, in squared units of the range."""
+    """Compute the squared error of values, in squared units of the range."""
     del class_weights
     return (_values(outputs, value_range) - targets).square()
 
@@ -75,7 +75,7 @@ def l1(
     value_range: tuple[float, float] | None = None,
     class_weights: Tensor | None = None,
 ) -> Tensor:
-    """Absolute error: of values in a range, or of the second of two classes' probability (the reference's B1)."""
+    """Compute the absolute error of values, or of the probability of the second of two classes (the reference's B1)."""
     if value_range is not None:
         return (_values(outputs, value_range) - targets).abs()
     return _weighted((torch.sigmoid(outputs[:, 0]) - targets).abs(), targets, class_weights)
@@ -90,14 +90,14 @@ LOSSES: dict[str, Loss] = {
 
 
 def task_loss(task: Task, outputs: Tensor, targets: Tensor) -> Tensor:
-    """A task's per-example losses[n], before its `loss_weight`."""
+    """Return a task's losses[n] per example, before its `loss_weight`."""
     weights = None if task.class_weights is None else _on_device(tuple(task.class_weights), outputs.device)
     return LOSSES[task.loss](outputs, targets, value_range=task.kind.value_range, class_weights=weights)
 
 
 @lru_cache(maxsize=256)
 def _on_device(weights: tuple[float, ...], device: torch.device) -> Tensor:
-    """Copied once: a copy within a step would make the device wait for the host."""
+    """Copy the weights to a device once. A copy within a step would make the device wait for the host."""
     return torch.tensor(weights, device=device)
 
 

@@ -1,4 +1,4 @@
-"""MultitaskModel: one encoder, a head for each task."""
+"""MultitaskModel: one encoder and one head per task."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from manyheads.tasks.task import Task
 
 
 class MultitaskModel(nn.Module):
-    """A shared encoder and one head a task; every sequence of a batch goes through the encoder once."""
+    """A shared encoder and one head per task. Every sequence of a batch is encoded once."""
 
     def __init__(self, encoder: Encoder, tasks: Sequence[Task]) -> None:
         super().__init__()
         self.encoder = encoder
         self.tasks: Mapping[str, Task] = {task.name: task for task in tasks}
-        # A prefix keeps a task's name clear of the attributes of nn.Module ("type", "train", ...).
+        # The prefix prevents a clash of a task's name with an attribute of nn.Module ("type", "train", ...).
         self.heads = nn.ModuleDict({_key(task.name): build_head(task, encoder.hidden_size) for task in tasks})
         install(self.heads, encoder.stream)
 
     def forward(self, tokens: FlatTokens, parts: Sequence[Part]) -> list[Tensor]:
-        """The outputs of every part's head: one tensor[n, outputs] a part, in order."""
+        """Return the outputs of every part's head, in order: one tensor[n, outputs] per part."""
         vectors = self.encoder(tokens)
         return [self._keyed_outputs(vectors, part, tokens) for part in parts]
 
@@ -39,9 +39,9 @@ class MultitaskModel(nn.Module):
             return self.outputs(vectors, part)
 
     def first_outputs(self, tokens: FlatTokens, task: str, examples: int) -> Tensor:
-        """The outputs[n, outputs] of a batch whose first sequences are those of n examples of one task, side by side.
+        """Return the outputs[n, outputs] for a batch that begins with the sequences of n examples of one task.
 
-        First all first sequences, then all second ones. What follows them belongs to no example.
+        All first sequences come first, then all second ones. Later sequences belong to no example.
         """
         vectors, keys = self.encoder(tokens), tokens.first_keys
         columns = [vectors.narrow(0, side * examples, examples) for side in range(self.tasks[task].sequences)]
@@ -50,24 +50,24 @@ class MultitaskModel(nn.Module):
         return result
 
     def outputs(self, vectors: Tensor, part: Part) -> Tensor:
-        """A part's head on the sequences that its examples are read from: vectors[S, hidden] to [n, outputs]."""
+        """Run a part's head on the sequences of its examples: vectors[S, hidden] to [n, outputs]."""
         columns = [_select(vectors, column) for column in part.sequences.T]
         result: Tensor = self.heads[_key(part.task)](*columns)
         return result
 
     def head(self, task: str) -> nn.Module:
-        """The head of one task."""
+        """Return the head of one task."""
         return self.heads[_key(task)]
 
 
 def build_head(task: Task, hidden: int) -> nn.Module:
-    """A new head for a task on vectors of `hidden` numbers, weights drawn from torch's generator."""
+    """Make a new head for a task on vectors of size `hidden`, with weights from torch's generator."""
     head: nn.Module = HEADS[task.head].build(hidden, task.outputs, is_regression(task.kind), task.dropout)
     return head
 
 
 def is_regression(kind: Kind) -> bool:
-    """Whether a kind's targets are values, so that its heads give unit scores in place of logits."""
+    """Return whether a kind's targets are values. Its heads then return unit scores instead of logits."""
     return kind.value_range is not None
 
 
@@ -76,7 +76,7 @@ def _key(task: str) -> str:
 
 
 def _select(vectors: Tensor, column: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Tensor:
-    """Rows of `vectors`; index_select, whose backward pass adds repeated rows in a fixed order."""
+    """Select rows of `vectors`. The backward pass of index_select adds repeated rows in a fixed order."""
     if len(column) == len(vectors) and np.array_equal(column, np.arange(len(column))):
         return vectors
     return vectors.index_select(0, torch.from_numpy(np.ascontiguousarray(column)).to(vectors.device))

@@ -10,15 +10,34 @@ from manyheads.options import Options
 
 
 class ModelOptions(Options):
-    """How the encoder is read and regularised.
+    """How the encoder is used and regularised."""
 
-    `pooling`: "auto" is the checkpoint's own pooler where it has one, else the first token. `max_length`: tokens a
-    sequence, special ones counted, at most what the encoder has positions for. Dropouts left out are the
-    checkpoint's. `freeze_encoder`: only the heads are trained.
-    """
-
-    pooling: Literal["auto", "pooler", "first", "mean"] = "auto"
-    max_length: int = Field(default=256, ge=4)
-    dropout: float | None = Field(default=None, ge=0, lt=1)
-    attention_dropout: float | None = Field(default=None, ge=0, lt=1)
-    freeze_encoder: bool = False
+    pooling: Literal["auto", "pooler", "first", "mean"] = Field(
+        default="auto",
+        description='How one vector is computed from the token vectors of a sequence. "pooler": the pooling layer of '
+        'the checkpoint. "first": the vector of the first token. "mean": the mean over all tokens, including special '
+        'tokens. "auto": "pooler" if the checkpoint has a pooling layer, otherwise "first".',
+    )
+    max_length: int = Field(
+        default=256,
+        ge=4,
+        description="Maximum length of a sequence in tokens, including special tokens. Longer texts are truncated. "
+        "The limit of the encoder applies if it is lower.",
+    )
+    dropout: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="Dropout probability in the hidden layers of the encoder. Default: the value in the "
+        "configuration of the checkpoint.",
+    )
+    attention_dropout: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="Dropout probability of the attention weights. Default: the value in the configuration of the "
+        "checkpoint.",
+    )
+    freeze_encoder: bool = Field(
+        default=False, description="Keep the weights of the encoder fixed and train only the heads."
+    )

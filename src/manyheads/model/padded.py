@@ -1,4 +1,4 @@
-"""The padded run, for architectures that flat attention does not reach: flat tokens in, the model's own outputs out."""
+"""Padded inputs, for architectures that flat attention does not support."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from manyheads.model.flat import FlatTokens
 
 
 def padded_outputs(model: Any, tokens: FlatTokens, *, pad_id: int, takes_segments: bool) -> Any:
-    """The outputs of a model that is given padded sequences and a mask: `last_hidden_state` is float[S, L, H]."""
+    """Run a model on padded sequences and a mask, and return its own outputs: `last_hidden_state` is float[S, L, H]."""
     layout = tokens.layout
     shape = (layout.sequences, layout.max_length)
     token_ids = _spread(tokens.token_ids, layout.slots, shape, pad_id)

@@ -1,4 +1,4 @@
-"""Between flat rows and padded ones, for the parts of a model that need sequences."""
+"""Conversion between flat and padded rows, for the parts of a model that need sequences."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ if TYPE_CHECKING:
 
 
 def pad(rows: Tensor, layout: Layout) -> Tensor:
-    """Flat rows[T, H] to [S, L, H], zeros past each sequence's end. A single sequence length needs no copy."""
+    """Pad flat rows[T, H] to [S, L, H], with zeros after each sequence's end. Sequences of one length need no copy."""
     if layout.ragged:
         rows = spread(rows, layout.slots, layout.sequences * layout.max_length)
     return rows.view(layout.sequences, layout.max_length, -1)
 
 
 def unpad(padded: Tensor, layout: Layout) -> Tensor:
-    """[S, L, H] to the flat rows[T, H]: what stands past a sequence's end is dropped."""
+    """Convert [S, L, H] to flat rows[T, H] without the padding."""
     rows = padded.reshape(layout.sequences * layout.max_length, -1)
     return pick(rows, layout.slots) if layout.ragged else rows
 
 
 def spread(rows: Tensor, slots: Tensor, size: int) -> Tensor:
-    """rows[T, H] at their slots[T] (all different) of [size, H], zeros elsewhere."""
+    """Copy rows[T, H] to their slots[T] (all different) of [size, H]. Other rows are zero."""
     spread_rows: Tensor = _Spread.apply(rows, slots, size)  # type: ignore[no-untyped-call]
     return spread_rows
 
 
 def pick(rows: Tensor, slots: Tensor) -> Tensor:
-    """The rows at slots[T] (all different): [size, H] to [T, H]."""
+    """Select the rows at slots[T] (all different): [size, H] to [T, H]."""
     picked: Tensor = _Pick.apply(rows, slots)  # type: ignore[no-untyped-call]
     return picked
 
 
 def _write(rows: Tensor, slots: Tensor, size: int) -> Tensor:
-    """Slots differ, so the order of writing does not matter."""
+    """Write rows at their slots. Slots differ, so the order of writing does not matter."""
     return rows.new_zeros(size, rows.shape[1]).index_copy_(0, slots, rows)
 
 
 class _Spread(torch.autograd.Function):
-    """Its backward pass picks rows, where that of indexing would add them up, slower and in no fixed order."""
+    """Spreads rows. Its backward pass picks rows. Indexing would add them up, which is slower and in no fixed order."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, slots: Tensor, size: int) -> Tensor:
@@ -56,7 +56,7 @@ class _Spread(torch.autograd.Function):
 
 
 class _Pick(torch.autograd.Function):
-    """The reverse: picks rows going forward, spreads their gradients going back."""
+    """The reverse of `_Spread`: picks rows in the forward pass and spreads their gradients in the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, slots: Tensor) -> Tensor:

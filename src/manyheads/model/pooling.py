@@ -1,4 +1,4 @@
-"""Pooling: one vector a sequence from the vectors of its tokens."""
+"""Pooling: one vector per sequence from the vectors of its tokens."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Pooling = Literal["pooler", "first", "mean"]
 
 
 def first(tokens: Tensor, layout: Layout) -> Tensor:
-    """Each sequence's first token: float[T, H] to [S, H]."""
+    """Select each sequence's first token: float[T, H] to [S, H]."""
     return tokens.index_select(0, layout.starts)
 
 
 def mean(tokens: Tensor, layout: Layout) -> Tensor:
-    """The mean over each sequence's tokens, special ones too: float[T, H] to [S, H]."""
+    """Return the mean over each sequence's tokens, including special ones: float[T, H] to [S, H]."""
     return pad(tokens, layout).sum(dim=1) / layout.lengths[:, None].to(tokens.dtype)

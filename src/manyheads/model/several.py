@@ -1,4 +1,4 @@
-"""Outputs of several tasks in one go: every distinct sequence is encoded once, whoever reads it."""
+"""Outputs of several tasks at once. Every distinct sequence is encoded once for all tasks that read it."""
 
 from __future__ import annotations
 
@@ -31,28 +31,29 @@ def forward_several(
     device: torch.device,
     token_budget: int = TOKEN_BUDGET,
 ) -> list[NDArray[np.float32]]:
-    """The outputs of every split's task, float32[n, outputs] each, of a model in eval mode.
+    """Return the outputs for every split, float32[n, outputs] each. The model is in eval mode.
 
-    Tasks of one text and bi-encoded pairs share the sequences of single texts; cross-encoded pairs share theirs.
+    Tasks of one text and bi-encoded pairs share the sequences of single texts. Cross-encoded pairs share the sequences
+    of pairs.
     """
     groups = [_wanted(splits, width) for width in (1, 2)]
     singles, pairs = groups[0][0], groups[1][0]
     with torch.inference_mode():
         vectors = _encode(model, store, template, singles, pairs, max_length, device, token_budget)
         first = (0, len(singles))
-        found = []
+        outputs = []
         places = [iter(each) for _, each in groups]
         for split in splits:
             group = int(split.task.pair == "cross")
             part = Part(split.task.name, np.arange(len(split)), next(places[group]) + first[group], split.targets)
-            found.append(model.outputs(vectors, part).float().cpu().numpy())
-    return found
+            outputs.append(model.outputs(vectors, part).float().cpu().numpy())
+    return outputs
 
 
 def _wanted(splits: Sequence[Split], width: int) -> tuple[Ints, list[Ints]]:
-    """The distinct sequences of `width` texts, int64[s, width], and for each split that reads such its places in them.
+    """Return the distinct sequences of `width` texts, int64[s, width], and each reading split's places in them.
 
-    Places are int64[n, sequences an example].
+    Places are int64[n, sequences per example].
     """
     readers = [each for each in splits if (each.task.pair == "cross") == (width == 2)]
     rows = [each.text_index.astype(np.int64).reshape(-1, width) for each in readers]
@@ -74,7 +75,7 @@ def _encode(
     device: torch.device,
     token_budget: int,
 ) -> Tensor:
-    """The vectors of single texts, then of pairs: float[s, hidden]."""
+    """Return the vectors of single texts, then of pairs: float[s, hidden]."""
     sizes = [row_lengths(store, template, max_length, rows) for rows in (singles, pairs) if len(rows)]
     vectors = torch.empty(len(singles) + len(pairs), model.encoder.hidden_size, device=device)
     for picks in batches_by_length(np.concatenate(sizes) if sizes else np.zeros(0, dtype=np.int32), token_budget):

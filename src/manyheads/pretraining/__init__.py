@@ -1,1 +1,1 @@
-"""Additional pretraining: masked language modelling on the tasks' own texts, on the loop that fine-tuning uses."""
+"""Additional pretraining: masked language modelling on the tasks' own texts, with the loop of fine-tuning."""

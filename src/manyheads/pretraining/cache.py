@@ -1,4 +1,4 @@
-"""The cache of pretrained encoders: each is made once, by one process, and read by all others."""
+"""The cache of pretrained encoders. One process trains each encoder once, and all others read it."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from manyheads.training.listener import Listener
 from manyheads.training.stop import Interrupted, StopFlag
 
 VERSION = "1"
-"""Part of every key: changes with the meaning of what is stored."""
+"""Part of every key. It changes when the stored content changes its meaning."""
 
 SUMMARY = "pretraining.json"
 
-LOOK_EVERY = 0.2
-"""Seconds between two looks at a lock that another process holds."""
+POLL_SECONDS = 0.2
+"""Time between two tries to take a lock that another process has."""
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A pretrained encoder: its key, its folder in the hub's layout, and what pretraining.json says of it."""
+    """A pretrained encoder: its key, its folder in the hub's layout, and the content of its pretraining.json."""
 
     key: str
     folder: Path
@@ -36,13 +36,13 @@ class Pretrained:
 
 
 def make_key(parts: Mapping[str, object]) -> str:
-    """SHA-256 of what decides a pretrained encoder."""
+    """Return the SHA-256 of everything that determines a pretrained encoder."""
     content = json.dumps({"version": VERSION, **parts}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 class Entry:
-    """The place of one pretrained encoder: `<key>/` when it is finished, `<key>.work/` until then."""
+    """The cache entry of one pretrained encoder: `<key>/` when it is finished, `<key>.work/` until then."""
 
     def __init__(self, cache: Path, key: str) -> None:
         self.key = key
@@ -51,7 +51,7 @@ class Entry:
         self._lock = self.folder.with_name(f"{key}.lock")
 
     def read(self) -> Pretrained | None:
-        """The finished encoder, or None where there is none or its weights are damaged."""
+        """Return the finished encoder. None if there is none or its weights are damaged."""
         path = self.folder / SUMMARY
         try:
             summary = json.loads(path.read_text(encoding="utf-8"))
@@ -62,34 +62,34 @@ class Entry:
 
     @contextmanager
     def alone(self, stop: StopFlag, notify: Listener) -> Iterator[None]:
-        """Wait until no other process makes this encoder, and keep others from it.
+        """Lock the entry while the block runs. Wait for another process that trains this encoder.
 
         Raises:
             Interrupted: a signal asked to stop while waiting.
         """
         with ExitStack() as stack:
-            said = False
+            notified = False
             while True:
                 try:
-                    stack.enter_context(only_writer(self._lock, "another process makes this encoder", self.folder))
+                    stack.enter_context(only_writer(self._lock, "another process trains this encoder", self.folder))
                     break
                 except RunError:
                     if not self._lock.exists():
                         raise
-                if not said:
-                    notify("note", text="another process is pretraining this encoder: waiting for it")
-                    said = True
+                if not notified:
+                    notify("note", text="waiting for another process that is pretraining this encoder")
+                    notified = True
                 if stop:
                     raise Interrupted(0, stop.signal_number or 0)
-                time.sleep(LOOK_EVERY)
+                time.sleep(POLL_SECONDS)
             yield
 
     def drop_work(self) -> None:
-        """Remove the checkpoints: the encoder is finished."""
+        """Remove the checkpoints when the encoder is finished."""
         shutil.rmtree(self.work, ignore_errors=True)
 
 
 def sha256(path: Path) -> str:
-    """The hash of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Which texts are learnt from, which are held out, and how many were left out for which reason."""
+"""The texts for training, the held-out texts, and how many texts were excluded for which reason."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from manyheads.errors import DataError
 
 @dataclass
 class Counts:
-    """What became of the texts given: each is `kept`, or left out for one of the other reasons, in their order.
+    """Counts of texts. Each text is `kept` or excluded for one of the other reasons, which are checked in this order.
 
-    `short`: under the least number of characters; `in_dev`, `in_test`: stands in a dev or a test file too;
-    `duplicates`: stood before (counted, and left out where duplicates are removed); `empty`: without a token that
-    could be masked.
+    `short`: shorter than the minimum number of characters. `in_dev`, `in_test`: also in a dev or test file.
+    `duplicates`: seen before (always counted, but excluded only if duplicates are removed). `empty`: without a token
+    that can be masked.
     """
 
     texts: int = 0
@@ -26,13 +26,13 @@ class Counts:
     kept: int = 0
 
     def as_dict(self) -> dict[str, int]:
-        """The counts by name."""
+        """Return the counts by name."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """`train`: the texts to learn from; `held_out`: the dev texts, each once; what was left out of either."""
+    """Texts for pretraining. `train`: training texts. `held_out`: the dev texts without duplicates. Counts of both."""
 
     train: list[str]
     held_out: list[str]
@@ -43,25 +43,25 @@ class Corpus:
 def build_corpus(
     train: Iterable[str], dev: Iterable[str], test: Iterable[str], *, min_characters: int, deduplicate: bool
 ) -> Corpus:
-    """Sort texts into learnt from, held out, and left out. Case and spacing make no difference between texts.
+    """Divide texts into training and held-out texts, and count excluded ones. Case and spacing are ignored.
 
     Raises:
-        DataError: nothing is left to learn from, or nothing to measure on.
+        DataError: no training text or no dev text is left.
     """
     dev = list(dev)
     dev_keys, test_keys = set(map(same, dev)), set(map(same, test))
     counts, held_out_counts = Counts(), Counts()
-    learnt = _select(train, counts, min_characters, deduplicate, dev_keys, test_keys)
+    training = _select(train, counts, min_characters, deduplicate, dev_keys, test_keys)
     held_out = _select(dev, held_out_counts, min_characters, True, (), ())
-    for texts, which in ((learnt, "training"), (held_out, "dev")):
+    for texts, which in ((training, "training"), (held_out, "dev")):
         if not texts:
-            hint = "lower pretraining.min_characters, or leave out [pretraining]"
+            hint = "lower pretraining.min_characters, or remove [pretraining]"
             raise DataError(f"no {which} text is left for pretraining", where="pretraining", hint=hint)
-    return Corpus(learnt, held_out, counts, held_out_counts)
+    return Corpus(training, held_out, counts, held_out_counts)
 
 
 def same(text: str) -> str:
-    """What two texts have in common that count as the same one."""
+    """Return a key that is equal for texts that differ only in case and spacing."""
     return " ".join(text.split()).casefold()
 
 

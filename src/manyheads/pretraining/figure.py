@@ -1,4 +1,4 @@
-"""The figure of pretraining: held-out perplexity by epoch."""
+"""The figure of pretraining: held-out perplexity per epoch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def draw_perplexity(path: Path, evaluations: Sequence[Mapping[str, Any]]) -> None:
-    """Write `<path>.svg` and `<path>.png`; the same evaluations give the same bytes."""
+    """Write `<path>.svg` and `<path>.png`. The same evaluations give the same bytes."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

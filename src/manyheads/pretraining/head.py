@@ -1,4 +1,4 @@
-"""The head of masked language modelling, under the names that checkpoints of each architecture have for it."""
+"""The head of masked language modelling, with the parameter names of each architecture's checkpoints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEAD_FILE = "mlm_head.safetensors"
 
 @dataclass(frozen=True)
 class HeadNames:
-    """What an architecture calls the parts of its head. `activation`, `eps`: a key of the configuration, or a value."""
+    """An architecture's names for the parts of its head. `activation`, `eps`: a key of the configuration or a value."""
 
     dense: str
     norm: str
@@ -64,11 +64,11 @@ HEAD_NAMES: dict[str, HeadNames] = {
         "head.dense", "head.norm", "decoder.bias", "decoder", activation="classifier_activation", eps="norm_eps"
     ),
 }
-"""Architectures whose head is read from a checkpoint; any other gets a new one, saved under BERT's names."""
+"""Architectures whose head is read from a checkpoint. All others get a new head, saved under BERT's names."""
 
 
 class MaskedHead(nn.Module):
-    """Vectors to logits over the vocabulary: a map, an activation, a layer norm, and the word embeddings themselves."""
+    """Maps vectors to logits over the vocabulary: a linear map, an activation, a layer norm, the word embeddings."""
 
     def __init__(self, config: Any, embeddings: Tensor) -> None:
         super().__init__()
@@ -85,18 +85,18 @@ class MaskedHead(nn.Module):
             nn.init.zeros_(self.dense.bias)
 
     def forward(self, vectors: Tensor, embeddings: Tensor) -> Tensor:
-        """vectors[m, hidden], embeddings[vocabulary, size] to logits[m, vocabulary]."""
+        """Map vectors[m, hidden] with embeddings[vocabulary, size] to logits[m, vocabulary]."""
         return linear(self.norm(self.activation(self.dense(vectors))), embeddings, self.bias)
 
     def start_from(self, counts: NDArray[np.int64]) -> None:
-        """Let a new head begin with how frequent each token is (one added to each): the best guess without a text."""
+        """Initialise a new head's bias with the frequency of each token (one added to each count)."""
         shares = torch.from_numpy((counts + 1) / (counts + 1).sum())
         with torch.no_grad():
             self.bias.copy_(shares.log().to(self.bias))
 
 
 class MaskedModel(nn.Module):
-    """An encoder and its head; logits are made for the masked positions alone."""
+    """An encoder and its head. Logits are computed only at masked positions."""
 
     def __init__(self, encoder: Encoder, head: MaskedHead) -> None:
         super().__init__()
@@ -104,13 +104,13 @@ class MaskedModel(nn.Module):
         self.head = head
 
     def logits(self, states: Tensor, positions: Tensor) -> Tensor:
-        """The head on some of the tokens' last hidden states: states[T, hidden], positions[m] to [m, vocabulary]."""
+        """Run the head at some positions[m] of the last hidden states[T, hidden]: [m, vocabulary]."""
         embeddings = self.encoder.model.get_input_embeddings().weight
         result: Tensor = self.head(states.index_select(0, positions), embeddings)
         return result
 
     def train_all(self) -> None:
-        """Train the encoder too; its pooler has no part in this, and stays as it is."""
+        """Train the encoder too, except its pooler, which masked language modelling does not use."""
         self.encoder.requires_grad_(True)
         pooler = getattr(self.encoder.model, "pooler", None)
         if pooler is not None:
@@ -118,27 +118,27 @@ class MaskedModel(nn.Module):
 
 
 def load_head(folder: Path, encoder: Encoder) -> tuple[MaskedHead, bool]:
-    """The checkpoint's own head (and True), or a new one drawn from torch's generator (and False).
+    """Return the checkpoint's own head and True, or a new head from torch's generator and False.
 
-    A head whose output is not tied to the embeddings is not taken: its numbers hold with its own output alone.
+    A head whose output is not tied to the embeddings is ignored, because it fits only its own output weights.
     """
     config = encoder.model.config
     embeddings = encoder.model.get_input_embeddings().weight
     head = MaskedHead(config, embeddings)
     names = HEAD_NAMES.get(config.model_type)
-    found = {} if names is None else _read(folder, names)
-    decoder = found.pop("decoder", None)
+    tensors = {} if names is None else _read(folder, names)
+    decoder = tensors.pop("decoder", None)
     if decoder is not None and (decoder.shape != embeddings.shape or not torch.equal(decoder, embeddings.detach())):
         return head, False
     expected = {name: value.shape for name, value in head.state_dict().items()}
-    if {name: value.shape for name, value in found.items()} != expected:
+    if {name: value.shape for name, value in tensors.items()} != expected:
         return head, False
-    head.load_state_dict(found)
+    head.load_state_dict(tensors)
     return head, True
 
 
 def save_head(folder: Path, model: MaskedModel) -> None:
-    """Write the head beside the encoder, under the names that the architecture's checkpoints have for it."""
+    """Write the head next to the encoder, with the names of the architecture's checkpoints."""
     names = HEAD_NAMES.get(model.encoder.model.config.model_type, _BERT)
     tensors = {
         hub: value.detach().cpu().contiguous()
@@ -149,12 +149,12 @@ def save_head(folder: Path, model: MaskedModel) -> None:
 
 
 def head_files(folder: Path) -> list[Path]:
-    """The files in which a head may stand."""
+    """Return the files that may contain a head."""
     return sorted(folder.glob("*.safetensors"))
 
 
 def _hub_names(names: HeadNames) -> Mapping[str, tuple[str, ...]]:
-    """For every part of the head its names in checkpoints: the present one, then older ones."""
+    """Return the names of every part of the head in checkpoints: the current name, then older ones."""
     return {
         "dense.weight": (f"{names.dense}.weight",),
         "dense.bias": (f"{names.dense}.bias",),
@@ -167,10 +167,10 @@ def _hub_names(names: HeadNames) -> Mapping[str, tuple[str, ...]]:
 
 def _read(folder: Path, names: HeadNames) -> dict[str, Tensor]:
     wanted = {hub: name for name, hubs in _hub_names(names).items() for hub in hubs}
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for path in head_files(folder):
         with safe_open(path, framework="pt") as file:
-            for hub in file.keys():  # noqa: SIM118 - this is no mapping
+            for hub in file.keys():  # noqa: SIM118 - the file is not a mapping
                 if hub in wanted:
-                    found[wanted[hub]] = file.get_tensor(hub).float()
-    return found
+                    tensors[wanted[hub]] = file.get_tensor(hub).float()
+    return tensors

@@ -16,21 +16,21 @@ from manyheads.pretraining.texts import MaskedTexts
 from manyheads.training.step import autocast
 
 NAME = "masked"
-"""What the loss is called where a task's name would stand."""
+"""The name of the loss, in place of a task's name."""
 
 
 class MaskedLoss:
-    """Batches to losses, as a Stepper wants them."""
+    """Computes the loss of a batch for a Stepper."""
 
     def __init__(self, model: MaskedModel, *, device: torch.device, precision: str) -> None:
         self._model, self._device, self._precision = model, device, precision
 
     def __call__(self, batch: MaskedBatch) -> dict[str, Tensor]:
-        """The mean cross-entropy over the masked tokens of a batch."""
+        """Return the mean cross-entropy over the masked tokens of a batch."""
         return {NAME: self._losses(batch).mean()}
 
     def held_out(self, texts: MaskedTexts) -> dict[str, float]:
-        """`loss`: the mean over all masked tokens of the texts with their fixed masks, and `perplexity`, its exponent.
+        """Return `loss`, the mean over all masked tokens of the texts with fixed masks, and `perplexity`, exp(loss).
 
         Raises:
             TrainingError: the loss is not finite.

@@ -1,4 +1,4 @@
-"""Masking: which tokens are to be found out, and what stands in their place."""
+"""Masking: which tokens the model must predict, and what replaces them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class MaskedBatch:
-    """A batch with tokens covered: `targets`: int64[m], what stood at `positions`: int64[m], in rising order."""
+    """A batch with masked tokens. `targets`: int64[m], the original ids at `positions`: int64[m], ascending."""
 
     batch: Batch
     positions: Ints
@@ -34,11 +34,12 @@ class MaskedBatch:
 
 @dataclass(frozen=True)
 class Masker:
-    """Covers words of a batch.
+    """Masks words of a batch.
 
-    `share` of each sequence's words is chosen, at least one; each of their tokens becomes `mask_id` (`replaced` of
-    them), one of the `ordinary` ids (`random` of them), or stays. Source: Devlin et al., 2019, section 3.1, and their
-    whole-word masking.
+    A `share` of each sequence's words is chosen, at least one. Of their tokens, a share `replaced` becomes `mask_id`,
+    a share `random` becomes one of the `ordinary` ids, and the rest stays.
+
+    Source: Devlin et al., 2019, section 3.1, and their whole-word masking.
     """
 
     mask_id: int
@@ -48,7 +49,7 @@ class Masker:
     random: float
 
     def __call__(self, batch: Batch, words: NDArray[np.int32], draws: np.random.Generator) -> MaskedBatch:
-        """Cover words: `words`: int32[T], neighbours with the same number are one word, -1 is never covered."""
+        """Mask words. `words`: int32[T]. Neighbours with the same number are one word, and -1 is never masked."""
         positions = np.flatnonzero(_chosen(words, batch.offsets, self.share, draws))
         targets = batch.token_ids[positions].astype(np.int64)
         fate = draws.random(len(positions))
@@ -62,9 +63,9 @@ class Masker:
 def _chosen(
     words: NDArray[np.int32], offsets: NDArray[np.int32], share: float, draws: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """For each token whether its word is chosen: bool[T].
+    """Choose words and return which tokens belong to them: bool[T].
 
-    Of w words share * w are taken, rounded up or down by chance so that the mean is exact, and at least one.
+    Of w words, share * w are chosen, rounded up or down at random so that the mean is exact, and at least one.
     """
     sequence = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     maskable = words != NO_WORD

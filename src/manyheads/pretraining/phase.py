@@ -1,4 +1,4 @@
-"""Phases of pretraining: the loop over masked batches, with its own checkpoints and log in a folder of its own."""
+"""Phases of pretraining: the loop over masked batches, with a folder for its checkpoints and its log."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from manyheads.training.stop import StopFlag
 from manyheads.training.weighting import WEIGHTING
 
 PLACES = {"head": 0, "encoder": 1}
-"""The phases and their places in the stream of the seed: a new head alone, then the encoder with its head."""
+"""The phases and their keys in the stream of random numbers: first a new head only, then the encoder with its head."""
 
 
 @dataclass(frozen=True)
 class Phase:
     """One of the two phases of a model's pretraining.
 
-    `folder` holds its checkpoints and its log. `notify` is told "pretraining_start" or "pretraining_resume",
-    "pretraining_step", "pretraining_evaluation" and "pretraining_checkpoint", each with `phase`.
+    `folder` contains its checkpoints and its log. `notify` receives the events "pretraining_start" or
+    "pretraining_resume", "pretraining_step", "pretraining_evaluation" and "pretraining_checkpoint", each with `phase`.
     """
 
     name: str
@@ -51,22 +51,22 @@ class Phase:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """Where it goes on from."""
+        """The checkpoints of this phase."""
         return Checkpoints(self.folder / "checkpoints")
 
     @property
     def log(self) -> Path:
-        """Its events."""
+        """The event log of this phase."""
         return self.folder / "events.jsonl"
 
     def run(self, before: Mapping[str, float] | None = None) -> Progress:
-        """Train to the end, from the last checkpoint where there is one.
+        """Train to the end, from the last checkpoint if there is one.
 
-        The encoder is evaluated before and after each epoch, a new head at its end alone. `before`: the held-out loss
-        of the weights as they come in, where it is known.
+        The encoder is evaluated before the first and after each epoch, a new head only at its end. `before`: the
+        held-out loss of the initial weights, if it is known.
 
         Raises:
-            Interrupted: a signal asked to stop; a checkpoint is written.
+            Interrupted: a signal asked to stop. A checkpoint is written.
             TrainingError: a loss or the gradient is not finite.
         """
         options, latest = self.options, self.checkpoints.latest()
@@ -80,11 +80,11 @@ class Phase:
             self.log.unlink(missing_ok=True)
         cut_after(self.log, progress.step)
         with EventLog(self.log) as log:
-            tell = _Renamed(Listeners([log.write, self.notify]), self.name)
+            notify = _Renamed(Listeners([log.write, self.notify]), self.name)
             plan = self._plan()
-            tell("start" if latest is None else "resume", at=progress.step, total_steps=plan.total_steps)
+            notify("start" if latest is None else "resume", at=progress.step, total_steps=plan.total_steps)
             if latest is None:
-                self._begin(progress, loss, tell, before)
+                self._begin(progress, loss, notify, before)
             return Loop(
                 model=self.model,
                 optimizer=optimizer,
@@ -96,7 +96,7 @@ class Phase:
                 evaluate=lambda: loss.held_out(self.held_out),
                 record=lambda _progress, _is_best: None,
                 checkpoints=self.checkpoints,
-                notify=tell,
+                notify=notify,
                 stop=self.stop,
             ).run(progress)
 
@@ -119,18 +119,20 @@ class Phase:
     def _batch(self, k: int) -> MaskedBatch:
         return self.train.batch(k, batch_size=self.options.batch_size, phase=PLACES[self.name])
 
-    def _begin(self, progress: Progress, loss: MaskedLoss, tell: Listener, before: Mapping[str, float] | None) -> None:
-        """Put what the weights are worth as they come in at the head of the evaluations."""
+    def _begin(
+        self, progress: Progress, loss: MaskedLoss, notify: Listener, before: Mapping[str, float] | None
+    ) -> None:
+        """Record the held-out loss of the initial weights as the first evaluation."""
         if self.name == "head":
             return
         started = time.perf_counter()
         entry: dict[str, Any] = {"epoch": 0, "step": 0, **(before or loss.held_out(self.held_out))}
         progress.evaluations.append(entry)
-        tell("evaluation", **entry, evaluation_seconds=round(time.perf_counter() - started, 3))
+        notify("evaluation", **entry, evaluation_seconds=round(time.perf_counter() - started, 3))
 
 
 class _Renamed:
-    """A listener that gets the loop's events as those of a phase of pretraining."""
+    """A listener that passes on the loop's events under the names of pretraining."""
 
     def __init__(self, listener: Listener, phase: str) -> None:
         self._listener, self._phase = listener, phase

@@ -1,4 +1,4 @@
-"""What pretraining leaves: an encoder folder in the hub's layout, its numbers, its log and a figure."""
+"""The files of pretraining: an encoder folder in the hub's layout, with results, a log and a figure."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from manyheads.run.atomic import replace_folder, write_json, write_text
 def write_pretrained(
     folder: Path, model: MaskedModel, tokenizer: Tokenizer, summary: Mapping[str, Any], logs: Sequence[Path]
 ) -> dict[str, Any]:
-    """Write the folder in one step and return its pretraining.json: `summary` and the SHA-256 of the weights.
+    """Write the folder atomically. Return the content of pretraining.json: `summary` and the SHA-256 of the weights.
 
-    The encoder (its pooler as it was) and the tokenizer are as on the hub; the head is in mlm_head.safetensors.
+    The encoder (with its original pooler) and the tokenizer are in the hub's format. The head is in
+    mlm_head.safetensors.
     """
     content = dict(summary)
 

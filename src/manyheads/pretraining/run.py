@@ -1,4 +1,4 @@
-"""Pretraining put together: corpus, masks, a head, the two phases, and the folder that comes of it."""
+"""Pretraining as a whole: corpus, masks, head, both phases, and the resulting folder."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from manyheads.training.listener import Listener
 from manyheads.training.stop import StopFlag
 
 NOT_IN_KEY = {"files", "checkpoint_every"}
-"""Options that change no result: which files they were does not matter beside what stands in them."""
+"""Options that change no result. The content of the files is in the key, so their names need not be."""
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Everything that decides a pretrained encoder; `threads` belongs to it, for sums depend on it."""
+    """Everything that determines a pretrained encoder. `threads` is included because sums depend on it."""
 
     source: EncoderSource
     tokenizer: Tokenizer
@@ -59,20 +59,20 @@ class Pretraining:
         return make_key(parts)
 
     def get(self, cache: Path, *, stop: StopFlag, notify: Listener) -> Pretrained:
-        """The encoder from the cache, or made now; another process that makes it is waited for.
+        """Return the encoder from the cache, or train it now. If another process trains it, wait for that process.
 
         Raises:
             ManyheadsError: the encoder or the texts cannot be used, or a loss is not finite.
-            Interrupted: a signal asked to stop; the next call goes on from there.
+            Interrupted: a signal asked to stop. The next call resumes.
         """
         entry = Entry(cache, self.key)
-        found = entry.read()
-        if found is None:
+        pretrained = entry.read()
+        if pretrained is None:
             with entry.alone(stop, notify):
-                found = entry.read() or self._make(entry, stop, notify)
+                pretrained = entry.read() or self._make(entry, stop, notify)
         else:
-            notify("note", text=f"the pretrained encoder is taken from {found.folder}")
-        return found
+            notify("note", text=f"using the pretrained encoder in {pretrained.folder}")
+        return pretrained
 
     def _make(self, entry: Entry, stop: StopFlag, notify: Listener) -> Pretrained:
         started = time.perf_counter()
@@ -83,7 +83,7 @@ class Pretraining:
         if not own:
             head.start_from(train.token_counts(len(head.bias)))
         model = MaskedModel(encoder, head).to(torch.device(self.device))
-        self._tell(train, own, notify)
+        self._report(train, own, notify)
         phases = [self._phase(name, entry, model, train, held_out, stop, notify) for name in ("head", "encoder")]
         first, main = phases
         head_evaluations: list[dict[str, Any]] = []
@@ -142,8 +142,8 @@ class Pretraining:
             for texts in (index[len(distinct) : middle], index[middle:])
         )
         if not len(train) or not len(held_out):
-            hint = "is this the tokenizer of the texts' language?"
-            raise DataError("no text has a token that could be masked", where="pretraining", hint=hint)
+            hint = "use an encoder whose tokenizer fits the language of the texts"
+            raise DataError("no text has a token that can be masked", where="pretraining", hint=hint)
         return train, held_out
 
     def _phase(
@@ -169,24 +169,24 @@ class Pretraining:
             stop=stop,
         )
 
-    def _tell(self, train: MaskedTexts, own: bool, notify: Listener) -> None:
+    def _report(self, train: MaskedTexts, own: bool, notify: Listener) -> None:
         counts = self.corpus.counts
-        left_out = [(counts.duplicates, "repeated"), (counts.short, "short"), (counts.in_dev, "in a dev file")]
-        left_out += [(counts.in_test, "in a test file"), (train.empty, "without words")]
-        said = ", ".join(f"{count:,} {what}" for count, what in left_out if count) or "none"
-        notify("note", text=f"pretraining on {len(train):,} of {counts.texts:,} texts (left out: {said})")
+        excluded = [(counts.duplicates, "duplicates"), (counts.short, "short"), (counts.in_dev, "in a dev file")]
+        excluded += [(counts.in_test, "in a test file"), (train.empty, "without words")]
+        reasons = ", ".join(f"{count:,} {what}" for count, what in excluded if count) or "none"
+        notify("note", text=f"pretraining on {len(train):,} of {counts.texts:,} texts (excluded: {reasons})")
         if not own:
-            text = "the checkpoint has no head for masked language modelling: a new one is trained first"
+            text = "the checkpoint has no head for masked language modelling, so a new one is trained first"
             notify("note", text=text)
 
     def _counts(self, train: MaskedTexts, held_out: MaskedTexts) -> dict[str, dict[str, int]]:
-        found = {}
+        report = {}
         for name, counts, texts in (
             ("train", self.corpus.counts, train),
             ("held_out", self.corpus.held_out_counts, held_out),
         ):
-            found[name] = {**counts.as_dict(), "empty": texts.empty, "kept": len(texts), "cut": texts.cut}
-        return found
+            report[name] = {**counts.as_dict(), "empty": texts.empty, "kept": len(texts), "cut": texts.cut}
+        return report
 
 
 def _measured(evaluation: dict[str, Any]) -> dict[str, float]:
@@ -194,5 +194,5 @@ def _measured(evaluation: dict[str, Any]) -> dict[str, float]:
 
 
 def texts_of(columns: Sequence[Sequence[str]]) -> list[str]:
-    """The texts of several columns, one column after another."""
+    """Return the texts of several columns, one column after another."""
     return [text for column in columns for text in column]

@@ -1,4 +1,4 @@
-"""MaskedTexts: tokenised texts as masked batches, each a pure function of its place."""
+"""MaskedTexts: tokenised texts as masked batches. Each batch is a pure function of its number."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from manyheads.pretraining.mask import MaskedBatch, Masker
 from manyheads.pretraining.words import NO_WORD
 
 ORDER, MASKS, HELD_OUT = 0, 1, 2
-"""The places that shuffles, masks and held-out masks have in the stream of the seed."""
+"""The keys of shuffles, masks and held-out masks in the stream of random numbers."""
 
 
 class MaskedTexts:
-    """Some texts of a store. `words` has the store's shape and the word of each token; `texts`: int64[n]."""
+    """Some texts of a store. `words`: the word of each token, in the shape of the store. `texts`: int64[n]."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class MaskedTexts:
         return len(self.texts)
 
     def token_counts(self, vocabulary: int) -> NDArray[np.int64]:
-        """How often each id stands in the texts where it could be masked: int64[vocabulary]."""
+        """Count each id in the texts at places that can be masked: int64[vocabulary]."""
         counts = np.zeros(vocabulary, dtype=np.int64)
         for text in self.texts:
             ids = self._store[text]
@@ -58,17 +58,17 @@ class MaskedTexts:
         return counts
 
     def batches_per_epoch(self, batch_size: int) -> int:
-        """How many batches an epoch has, a short last one counted."""
+        """Return the number of batches per epoch, including a short last one."""
         return math.ceil(len(self) / batch_size)
 
     def batch(self, k: int, *, batch_size: int, phase: int) -> MaskedBatch:
-        """Batch k of a phase: the texts in an order drawn anew each epoch, the masks drawn anew each batch."""
+        """Return batch k of a phase. Every epoch has a new order of the texts, and every batch new masks."""
         epoch, position = divmod(k, self.batches_per_epoch(batch_size))
         picks = self._order(phase, epoch)[position * batch_size : (position + 1) * batch_size]
         return self._masked(self.texts[picks], generator(self._seed, MASKS, phase, k))
 
     def fixed(self) -> Iterator[MaskedBatch]:
-        """All texts once, by length, with masks that are always the same: what is held out is measured with these."""
+        """Yield all texts once, by length, with fixed masks, for measuring on held-out texts."""
         room = self._max_length - self._template.single.specials
         sizes = np.minimum(self._store.lengths[self.texts], room) + self._template.single.specials
         for number, picks in enumerate(batches_by_length(sizes, TOKEN_BUDGET)):
@@ -84,6 +84,6 @@ class MaskedTexts:
 
 
 def _blank(form: Form) -> Form:
-    """The form with "no word" at the places of its special tokens."""
+    """Return the form with "no word" at the places of its special tokens."""
     special = tuple(tuple(NO_WORD for _ in tokens) for tokens in form.special)
     return Form(special, form.special_segments, form.text_segments)

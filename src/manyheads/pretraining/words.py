@@ -1,4 +1,4 @@
-"""Words: which tokens of a text belong together, so that a word is masked whole."""
+"""Words: which tokens of a text form a word, so that whole words are masked."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Tokenizer
 
 NO_WORD = -1
-"""The word of a token that is never masked: a special one, the unknown token among them."""
+"""The word number of a token that is never masked: special tokens, including the unknown token."""
 
 STARTS = ("Ġ", "Ċ", "ĉ", "▁")
-"""How tokens begin that begin a word: a space, line break or tab in byte-level vocabularies, and SentencePiece's."""
+"""Marks of tokens that begin a word: space, line break or tab in byte-level vocabularies, and SentencePiece's mark."""
 
 
 def word_numbers(store: TextStore, texts: Sequence[str], tokenizer: Tokenizer, *, whole: bool) -> TextStore:
-    """For every token of a store the number of its word, counted over the whole store; -1 where it is never masked.
+    """Return the word number of every token, counted over the whole store. It is -1 for tokens that are never masked.
 
-    A word goes on with the continuation prefix of a WordPiece vocabulary ("##"), and begins with the space mark of
-    byte-level and SentencePiece vocabularies; where a vocabulary has no marks, the words are the tokenizer's own.
-    Not `whole`: every token is a word. The result has the shape of a store, so that it is batched as tokens are.
+    In a WordPiece vocabulary, tokens with the continuation prefix ("##") continue a word. In byte-level and
+    SentencePiece vocabularies, tokens with the space mark begin one. Without such marks, words are those of the
+    tokenizer. If not `whole`, every token is a word. The result has the shape of a store and is batched like tokens.
     """
     ids = np.asarray(store.token_ids)
     begins = np.ones(len(ids), dtype=bool)
@@ -36,7 +36,7 @@ def word_numbers(store: TextStore, texts: Sequence[str], tokenizer: Tokenizer, *
 
 
 def _begins(tokenizer: Tokenizer) -> NDArray[np.bool_] | None:
-    """For every id whether a word begins with it, or None where the vocabulary does not say."""
+    """Return for every id whether it begins a word. None if the vocabulary has no marks."""
     pieces = tokenizer.pieces
     if tokenizer.continuation is not None:
         prefix = tokenizer.continuation
@@ -46,5 +46,5 @@ def _begins(tokenizer: Tokenizer) -> NDArray[np.bool_] | None:
 
 
 def _own_words(texts: Sequence[str], tokenizer: Tokenizer) -> NDArray[np.bool_]:
-    found = [np.diff(words, prepend=-1) != 0 for words in tokenizer.words(texts)]
-    return np.concatenate(found) if found else np.zeros(0, dtype=bool)
+    begins = [np.diff(words, prepend=-1) != 0 for words in tokenizer.words(texts)]
+    return np.concatenate(begins) if begins else np.zeros(0, dtype=bool)

@@ -1,1 +1,1 @@
-"""The recipe: everything that decides one run, and the one place that assembles a run from it."""
+"""The recipe: everything that decides one run, and the assembly of a run from it."""

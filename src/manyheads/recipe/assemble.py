@@ -1,4 +1,4 @@
-"""The one place that assembles a run from a recipe."""
+"""Assemble a run from a recipe, and train it. This is the only place where the parts of a run are put together."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from manyheads.data.batch import Batch
 from manyheads.data.batching import BATCHING
 from manyheads.data.dataset import count_cut
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.evaluation.evaluate import Scores, evaluate
+from manyheads.evaluation.evaluate import Scores, evaluate, summarise
 from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import TaskFiles, encoder_licence, model_card
 from manyheads.model.forward import forward_split
 from manyheads.model.weights import EncoderSource, resolve
-from manyheads.recipe.build import build_model, make_optimizer, make_plan, settle, use_threads
+from manyheads.recipe.build import build_model, make_optimizer, make_plan, resolve_recipe, use_threads
+from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks, rejected_rows, tokenise_tasks
 from manyheads.recipe.pretrain import pretrained
 from manyheads.recipe.same import check_same
@@ -34,7 +35,7 @@ from manyheads.run.folder import RunFolder
 from manyheads.run.provenance import collect
 from manyheads.training.checkpoint import Checkpoints, Progress, load_weights
 from manyheads.training.distributed import Processes, joined
-from manyheads.training.listener import Listener, Listeners
+from manyheads.training.listener import Listener, Listeners, report_end
 from manyheads.training.loop import Loop
 from manyheads.training.memory import keep_freed_memory
 from manyheads.training.record import write_predictions, write_results, write_results_csv
@@ -52,14 +53,14 @@ class Run:
 
 
 def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequence[Listener] = ()) -> Run:
-    """Train as the recipe says, into the folder `out`.
+    """Train a recipe into the run folder `out`.
 
-    A run that goes on (`resume`) ends with the same bytes in model/, predictions/ and results.csv as one that was
-    never stopped, on the same machine with the same threads. A finished run is returned as it is.
+    A resumed run ends with the same bytes in model/, predictions/ and results.csv as a run that was never stopped,
+    on the same machine with the same number of threads. With `resume`, a finished run is returned without training.
 
     Raises:
-        ManyheadsError: the recipe, the data, the encoder or the folder cannot be used.
-        Interrupted: a signal asked to stop; the folder can be gone on from.
+        ManyheadsError: The recipe, the data, the encoder or the folder cannot be used.
+        Interrupted: A signal stopped the run after a checkpoint. The run can be resumed.
     """
     folder = RunFolder(out)
     with joined(recipe.device) as processes, ExitStack() as stack:
@@ -68,23 +69,23 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequenc
         checkpoints = Checkpoints(folder.checkpoints, keep=keep)
         if processes.size > 1:
             stop, checkpoints = SharedStop(), SharedCheckpoints(folder.checkpoints, processes, keep=keep)
-        # The lock stays with the main process alone, whose stack holds it to the end.
+        # Only the main process takes the lock. It keeps the lock until its stack is closed.
         processes.from_main(lambda: stack.enter_context(folder.writing(resume=resume)))
         results = processes.from_main(lambda: folder.read_results() if folder.finished else None)
         if results is not None:
             checkpoints.drop()
-            Listeners(listeners)("note", text=f"the run in {out} is finished already: nothing was done")
+            Listeners(listeners)("note", text=f"the run in {out} is already finished. Nothing was trained.")
             return Run(folder, results)
         latest = checkpoints.latest()
         if latest is None:
             processes.from_main(folder.clear)
-        with stop.listening():
+        with stop.listening(), report_end(Listeners(listeners)):
             return _Assembly(recipe, folder, checkpoints, listeners, stop, processes).run(latest)
 
 
 @dataclass
 class _Assembly:
-    """One run being put together: what its parts share."""
+    """The state that the stages of one run share."""
 
     recipe: Recipe
     folder: RunFolder
@@ -92,14 +93,14 @@ class _Assembly:
     listeners: Sequence[Listener]
     stop: StopFlag
     processes: Processes
-    findings: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    pending: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     scores: Scores | None = None
-    moved: dict[str, int] | None = None
+    process_counts: dict[str, int] | None = None
 
     def run(self, latest: Path | None) -> Run:
         threads = use_threads(self.recipe, self.processes)
-        data = read_tasks(self.recipe, self._find)
-        self.recipe = settle(self.recipe, [each.task for each in data], threads)
+        data = read_tasks(self.recipe, self._keep)
+        self.recipe = resolve_recipe(self.recipe, [each.task for each in data], threads)
         self.source = resolve(self.recipe.encoder, Path.cwd())
         self.tokenizer = Tokenizer.load(self.source.folder)
         self.prepared = tokenise_tasks(data, self.tokenizer)
@@ -115,29 +116,35 @@ class _Assembly:
             return self._train(latest)
 
     def _pretrain(self, data: Sequence[TaskData]) -> None:
-        """Let the run begin with the pretrained encoder; its own log has its steps, this run's provenance its key."""
+        """Use the pretrained encoder for this run.
+
+        The steps of pretraining are logged in the cache. The provenance of this run records the key.
+        """
         notify = Listeners(self.listeners)
-        found = pretrained(self.recipe, self.source, self.tokenizer, data, stop=self.stop, notify=notify)
-        self.encoder = resolve(str(found.folder), Path.cwd())
+        encoder = pretrained(self.recipe, self.source, self.tokenizer, data, stop=self.stop, notify=notify)
+        self.encoder = resolve(str(encoder.folder), Path.cwd())
         if self.processes.main:
             provenance = self.folder.read_provenance()
-            write_json(self.folder.provenance, {**provenance, "pretraining": found.summary})
-        numbers = {name: found.summary[name] for name in ("key", "before", "after", "corpus")}
-        self.findings.append(("pretraining", numbers))
+            write_json(self.folder.provenance, {**provenance, "pretraining": encoder.summary})
+        numbers = {name: encoder.summary[name] for name in ("key", "before", "after", "corpus")}
+        self.pending.append(("pretraining", numbers))
 
-    def _find(self, event: str, **fields: Any) -> None:
-        """Keep what reading the data found until there is a log to write it to."""
-        self.findings.append((event, fields))
+    def _keep(self, event: str, **fields: Any) -> None:
+        """Keep an event of reading the data until the event log is open."""
+        if "rejected" in fields:
+            fields["text"] += " (events.jsonl in the run folder lists them)"
+        self.pending.append((event, fields))
 
     def _begin(self, latest: Path | None) -> None:
-        """Write the recipe and provenance of a new run, or check that those of an old one are the same."""
+        """Write the recipe and provenance of a new run, or check that those of a resumed run are unchanged."""
         text = recipe_to_toml(self.recipe)
         if latest is not None:
             before = self.folder.read_provenance().get("processes", 1)
-            moved = before != self.processes.size
-            check_same(self.folder, text, self.prepared.fingerprints, but=("threads",) if moved else ())
-            if moved:
-                self.moved = {"before": before, "now": self.processes.size}
+            other = before != self.processes.size
+            check_same(self.folder, text, self.prepared.fingerprints, ignored=("threads",) if other else ())
+            if other:
+                self.process_counts = {"before": before, "now": self.processes.size}
+            self._keep_score()
             cut_after(self.folder.events, _step_of(latest))
             return
         provenance = collect(
@@ -152,16 +159,27 @@ class _Assembly:
         write_json(self.folder.provenance, {**provenance, "processes": self.processes.size})
         write_text(self.folder.recipe, text)
 
+    def _keep_score(self) -> None:
+        """Write a `score` that was added or removed since the run began into the run's own recipe."""
+        own = load_recipe(self.folder.recipe)
+        if own.score != self.recipe.score:
+            changed = own.model_copy(update={"score": self.recipe.score})
+            write_text(self.folder.recipe, recipe_to_toml(changed))
+
     def _train(self, latest: Path | None) -> Run:
         model = build_model(self.recipe, self.encoder, self.prepared.tasks)
         self.model = model
         self.max_length = min(self.recipe.model.max_length, model.encoder.max_length)
         optimizer = make_optimizer(self.recipe, model)
         progress = Progress() if latest is None else self.checkpoints.restore(latest, model, optimizer)
-        self._tell(resumed=latest is not None)
-        if self.moved is not None:
-            words = "the run began on {before} process(es) and goes on with {now}: the same batches, other rounding"
-            self.notify("note", text=words.format(**self.moved) + " and dropout", **self.moved)
+        tasks = {task.name: task for task in self.prepared.tasks}
+        for entry in progress.evaluations:
+            entry.update(summarise(tasks, entry["tasks"], course_score=self.recipe.score == "course"))
+        self._report_data(resumed=latest is not None)
+        if self.process_counts is not None:
+            text = "number of processes: {before} when the run started, {now} now. ".format(**self.process_counts)
+            text += "The batches are the same. Rounding and dropout differ."
+            self.notify("note", text=text, **self.process_counts)
         loop = self._loop(optimizer)
         self.notify(
             "start" if latest is None else "resume",
@@ -171,28 +189,31 @@ class _Assembly:
         )
         return self._finish(loop.run(progress))
 
-    def _tell(self, *, resumed: bool) -> None:
-        """Say what reading found and how the model runs: to the log once, to the listeners each time."""
-        said = [("machine", {"text": self._machine()}), *self.findings]
+    def _report_data(self, *, resumed: bool) -> None:
+        """Report what was found in the data and how the model runs.
+
+        The event log receives these events once. The listeners receive them each time the run is started or resumed.
+        """
+        events = [("machine", {"text": self._machine()}), *self.pending]
         if self.model.encoder.note:
-            said.append(("warning", {"text": self.model.encoder.note}))
+            events.append(("warning", {"text": self.model.encoder.note}))
         for name, splits in (("train", self.prepared.train), ("dev", self.prepared.dev), ("test", self.prepared.test)):
             for task, split in splits.items():
                 cut = count_cut(self.prepared.store, self.tokenizer.template, self.max_length, split)
                 if cut:
-                    text = f"{task}: {cut} of {len(split)} {name} examples lose tokens past {self.max_length}"
-                    said.append(("cut", {"task": task, "split": name, "examples": cut, "text": text}))
-        told: Sequence[Listener] = self.listeners if resumed else [self.notify]
+                    text = f"{task}: {cut} of {len(split)} {name} examples are truncated to {self.max_length} tokens"
+                    events.append(("cut", {"task": task, "split": name, "examples": cut, "text": text}))
+        receivers: Sequence[Listener] = self.listeners if resumed else [self.notify]
         rejected = (("rejected_row", row) for row in rejected_rows(self.prepared.data))
-        for event, fields in chain(rejected, said):
-            for listener in told:
-                listener(event, **fields)
+        for event, fields in chain(rejected, events):
+            for receiver in receivers:
+                receiver(event, **fields)
 
     def _machine(self) -> str:
-        """What the run computes on, in a sentence."""
+        """Return one line on the device, the precision and the memory allocator."""
         recipe, threads = self.recipe, self.recipe.threads or 1
         where = f"{threads} thread{'s' if threads > 1 else ''}" if recipe.device == "cpu" else recipe.device
-        kept = ", freed memory kept for the next step" if keep_freed_memory() else ""
+        kept = "; freed memory is kept for the next step" if keep_freed_memory() else ""
         return f"training on {where} in {recipe.precision}{kept}"
 
     def _loop(self, optimizer: torch.optim.AdamW) -> Loop[Batch]:
@@ -237,6 +258,7 @@ class _Assembly:
             self.prepared.dev if split == "dev" else self.prepared.test,
             max_length=self.max_length,
             device=torch.device(self.recipe.device),
+            course_score=self.recipe.score == "course",
             forward=forward_split if self.processes.size == 1 else SharedForward(self.processes),
         )
 
@@ -246,7 +268,7 @@ class _Assembly:
 
     def _record(self, progress: Progress, is_best: bool) -> None:
         if self.scores is None:
-            raise AssertionError("an evaluation is recorded after it was made")
+            raise AssertionError("an evaluation must be made before it is recorded")
         if not self.processes.main:
             return
         for which in ("last", "best") if is_best else ("last",):
@@ -254,7 +276,7 @@ class _Assembly:
         write_results_csv(self.folder, {task.name: task for task in self.prepared.tasks}, progress)
 
     def _finish(self, progress: Progress) -> Run:
-        """Predict the test files with the last and the best weights, ship the best, and close the run."""
+        """Predict the test files with the last and the best weights, then write the model and the results."""
         best = None if progress.best is None else int(progress.evaluations[progress.best]["step"])
         self._predict_test(("last", "best") if best == progress.step else ("last",))
         if best is not None and best != progress.step:
@@ -264,7 +286,7 @@ class _Assembly:
         return Run(self.folder, self.processes.from_main(lambda: self._ship(progress)))
 
     def _ship(self, progress: Progress) -> dict[str, Any]:
-        """Write the bundle and the results, and drop the checkpoints: one process does."""
+        """Write the bundle and the results, and delete the checkpoints. Only the main process calls this."""
         shipped = progress.evaluations[-1 if progress.best is None else progress.best]
         save_bundle(
             self.folder.model,
@@ -280,7 +302,7 @@ class _Assembly:
         return results
 
     def _card(self, shipped: dict[str, Any]) -> str:
-        """The model card of an evaluation's model."""
+        """Return the model card for the model of one evaluation."""
         data = {}
         for name, options in self.recipe.tasks.items():
             held_out = f"{options.dev:g} of {options.train}" if isinstance(options.dev, float) else str(options.dev)
@@ -291,7 +313,7 @@ class _Assembly:
         return model_card(tasks, shipped, source, data, max_length=self.max_length, licence=licence)
 
     def _predict_test(self, names: Sequence[str]) -> None:
-        """Predict the test files with the weights as they stand, under each of these names."""
+        """Predict the test files with the current weights, and write the predictions under each of these names."""
         if self.prepared.test:
             predictions = self._evaluate("test").predictions
             for which in names if self.processes.main else ():

@@ -1,4 +1,4 @@
-"""The audit of a recipe: what its files hold, what will be rejected or cut, and which texts stand on both sides."""
+"""The audit of a recipe: the content of its files, rejected and truncated rows, and texts in both train and dev."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from manyheads.recipe.prepare import Prepared, TaskData
 from manyheads.tasks.task import Task
 
 BINS = 5
-"""Parts into which a range is divided to show how its values spread."""
+"""Number of bins for the distribution of the values of a regression task."""
 
 
 @dataclass(frozen=True)
 class FileAudit:
-    """One split of one task.
+    """The audit of one split of one task.
 
-    `labels`: share of each label (or fifth of the range); `tokens`: mean, 99th percentile and maximum of an example's
-    tokens before nothing but the cut; `cut`: examples that lose tokens; `duplicates`: rows whose texts stood before.
+    `labels`: share of each label, or of each fifth of the range.
+    `tokens`: mean, 99th percentile and maximum number of tokens per example, after truncation.
+    `cut`: number of truncated examples.
+    `duplicates`: number of rows whose texts already occurred in the file.
     """
 
     task: str
@@ -43,7 +45,7 @@ class FileAudit:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Texts of a training file that also stand in a dev file, of the same task or of another."""
+    """The number of texts of a training file that are also in a dev file, of the same task or of another task."""
 
     train: str
     dev: str
@@ -51,20 +53,23 @@ class Overlap:
 
 
 def audit_files(prepared: Prepared, template: Template, max_length: int) -> list[FileAudit]:
-    """Every split of every task."""
-    found = []
+    """Audit every split of every task."""
+    audits = []
     for data in prepared.data:
         name = data.task.name
         for split, examples in (("train", data.train), ("dev", data.dev), ("test", data.test)):
             if examples is not None:
                 tokenised = {"train": prepared.train, "dev": prepared.dev, "test": prepared.test}[split][name]
-                found.append(_audit(prepared, template, max_length, data, split, examples, tokenised))
-    return found
+                audits.append(_audit(prepared, template, max_length, data, split, examples, tokenised))
+    return audits
 
 
 def audit_overlaps(data: Sequence[TaskData]) -> list[Overlap]:
-    """What stands in a training file and a dev file: examples within a task, single texts across tasks."""
-    found = []
+    """Find what is in both a training file and a dev file.
+
+    Within a task, whole examples are compared. Across tasks, single texts are compared.
+    """
+    overlaps = []
     trains = [(_rows(each.train), _texts(each.train)) for each in data]
     devs = [(_rows(each.dev), _texts(each.dev)) for each in data]
     for left, train in zip(data, trains, strict=True):
@@ -72,8 +77,8 @@ def audit_overlaps(data: Sequence[TaskData]) -> list[Overlap]:
             across = int(left.task.name != right.task.name)
             shared = _shared(train[across], dev[across])
             if shared:
-                found.append(Overlap(left.task.name, right.task.name, shared))
-    return found
+                overlaps.append(Overlap(left.task.name, right.task.name, shared))
+    return overlaps
 
 
 def _audit(
@@ -121,7 +126,7 @@ def _texts(examples: Examples) -> Hashes:
 
 
 def _shared(left: Hashes, right: Hashes) -> int:
-    """How many different texts stand on both sides."""
+    """Return the number of distinct texts that are on both sides."""
     both = scratch(len(left) + len(right), np.uint64, 2)
     both[: len(left)], both[len(left) :] = left, right
     return distinct(left).count + distinct(right).count - distinct(both).count

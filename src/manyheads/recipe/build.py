@@ -1,4 +1,4 @@
-"""From a recipe to the parts of a run: each function makes one component from the options that concern it."""
+"""Build the parts of a run. Each function builds one component from its options in the recipe."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from manyheads.training.weighting import WEIGHTING, Weighting
 
 
 def use_threads(recipe: Recipe, processes: Processes = ALONE) -> int:
-    """Set torch's threads as the recipe says, or to this process's share of the cores here, and return how many.
+    """Set the number of torch threads and return it. Also set the memory allocator for training.
 
-    The allocator is set for training too.
+    Without `threads` in the recipe, the number is this process's share of the cores of this machine.
     """
     keep_freed_memory()
     threads = recipe.threads or max(1, len(os.sched_getaffinity(0)) // processes.local_size)
@@ -39,13 +39,19 @@ def use_threads(recipe: Recipe, processes: Processes = ALONE) -> int:
     return threads
 
 
-def settle(recipe: Recipe, tasks: Sequence[Task], threads: int) -> Recipe:
-    """The recipe with every choice that was left to the program written out, so that it repeats the run anywhere."""
+def resolve_recipe(recipe: Recipe, tasks: Sequence[Task], threads: int) -> Recipe:
+    """Return the recipe with all automatic choices filled in, so that it repeats the run on any machine.
+
+    Raises:
+        RunError: The recipe requires a CUDA device and there is none.
+    """
     device = recipe.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
-        raise RunError("there is no CUDA device here", where="device", found=device, hint='set device = "auto"')
+        raise RunError(
+            "no CUDA device is available", where="device", found=device, hint='set device = "auto" or device = "cpu"'
+        )
     precision = recipe.precision
     if precision == "auto":
         precision = "bfloat16" if device == "cuda" else "float32"
@@ -55,7 +61,10 @@ def settle(recipe: Recipe, tasks: Sequence[Task], threads: int) -> Recipe:
 
 
 def build_model(recipe: Recipe, source: EncoderSource, tasks: Sequence[Task]) -> MultitaskModel:
-    """The encoder's weights and new heads, on the recipe's device; what is random is drawn from the recipe's seed."""
+    """Build the model on the recipe's device: the encoder with its weights, and new heads.
+
+    The recipe's seed determines the random weights.
+    """
     torch.manual_seed(recipe.seed)
     encoder = load_encoder(
         source.folder,
@@ -70,7 +79,7 @@ def build_model(recipe: Recipe, source: EncoderSource, tasks: Sequence[Task]) ->
 
 
 def make_plan(recipe: Recipe, batching: Batching) -> Plan:
-    """The plan of a recipe's run over the batches of a strategy."""
+    """Build the plan of the run: its steps, evaluations and checkpoints."""
     training = recipe.training
     return Plan(
         batches_per_epoch=batching.steps_per_epoch,
@@ -83,7 +92,7 @@ def make_plan(recipe: Recipe, batching: Batching) -> Plan:
 
 
 def make_optimizer(recipe: Recipe, model: MultitaskModel) -> torch.optim.AdamW:
-    """The recipe's optimiser over what is trained of a model."""
+    """Build the optimiser over the trainable parameters of a model."""
     training = recipe.training
     return build_optimizer(
         model,
@@ -95,7 +104,7 @@ def make_optimizer(recipe: Recipe, model: MultitaskModel) -> torch.optim.AdamW:
 
 
 def make_weighting(recipe: Recipe, model: MultitaskModel) -> Weighting:
-    """How the losses of a model's tasks become one."""
+    """Build the weighting, which combines the losses of the tasks into one loss."""
     return WEIGHTING[recipe.training.weighting]({name: task.loss_weight for name, task in model.tasks.items()})
 
 
@@ -106,12 +115,12 @@ def make_stepper(
     processes: Processes = ALONE,
     stop: StopFlag | None = None,
 ) -> Stepper[Batch]:
-    """What makes updates of a model as the recipe says; with several processes, on all of them together."""
+    """Build the stepper, which updates the model. With several processes, each update uses all of them."""
     losses = TaskLosses(model, device=torch.device(recipe.device), precision=recipe.precision)
     weighting = make_weighting(recipe, model)
     seed, clip_norm = recipe.seed, recipe.training.clip_norm
     if processes.size == 1:
-        # Telling rows apart makes a CUDA device wait for the host, and there the dense gradient costs next to nothing.
+        # Finding the rows in use makes a CUDA device wait for the host. There the dense gradient costs almost nothing.
         rows = keep_rows(model.encoder.model) if recipe.device == "cpu" and not recipe.model.freeze_encoder else []
         return Stepper(model, losses, optimizer, weighting, seed=seed, clip_norm=clip_norm, rows=rows)
     return SharedStepper(

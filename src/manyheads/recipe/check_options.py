@@ -1,4 +1,4 @@
-"""What the types of a recipe cannot say: names on menus, and combinations that cannot work."""
+"""Checks of a recipe that types cannot express: names on menus, and combinations of options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def check_recipe(recipe: Recipe) -> list[Fault]:
-    """All faults of a recipe whose types are right."""
+    """Return all faults of a recipe whose types are valid."""
     faults = [
         *_menu(("batching", "strategy"), recipe.batching.strategy, BATCHING),
         *_menu(("training", "schedule"), recipe.training.schedule, SHAPES),
@@ -30,17 +30,20 @@ def check_recipe(recipe: Recipe) -> list[Fault]:
     for name, options in recipe.tasks.items():
         faults.extend(_task(name, options))
     if all(options.loss_weight == 0 for options in recipe.tasks.values()):
-        faults.append(Fault(("tasks",), "every task has loss_weight 0: nothing would be learnt"))
+        faults.append(Fault(("tasks",), "every task has loss_weight 0, so nothing would be trained"))
     return faults
 
 
 def head_of(options: TaskOptions) -> str:
-    """The head of a task: its own, or the one that fits how its texts are encoded."""
+    """Return the head of a task: the one in the recipe, or the default for how its texts are encoded."""
     return options.head.kind or {None: "linear", "cross": "cross", "bi": "b2"}[pairing_of(options)]
 
 
 def pairing_of(options: TaskOptions) -> str | None:
-    """How a task's pair is encoded: as it says, by its head where that says it, else "cross"; None for one text."""
+    """Return how the pair of a task is encoded: "cross" or "bi", or None for one text.
+
+    Without `pair` in the recipe, the head decides. Without a head, the default is "cross".
+    """
     if len(options.text) == 1 or options.pair is not None:
         return options.pair
     head = HEADS.get(options.head.kind or "")
@@ -50,14 +53,21 @@ def pairing_of(options: TaskOptions) -> str | None:
 def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
     key = ("tasks", name)
     if not NAME.fullmatch(name):
-        yield Fault(key, "a task's name is used in file names", name, "letters, digits, _ and -")
+        yield Fault(
+            key,
+            "the name of the task cannot be used in file names",
+            name,
+            "letters, digits, _ and -, first a letter or digit",
+        )
     if len(set(options.text)) < len(options.text):
-        yield Fault((*key, "text"), "the same column twice", options.text, "two different columns")
+        yield Fault((*key, "text"), "the two text columns are the same", options.text, "two different columns")
     if options.label in options.text:
-        yield Fault((*key, "label"), "the label is one of the text columns", options.label)
+        yield Fault((*key, "label"), "the label column is also a text column", options.label)
     for split, file in (("dev", options.dev), ("test", options.test)):
         if file == options.train:
-            hint = "name another file, or a share of the training rows to hold out: dev = 0.1"
+            hint = "name another file"
+            if split == "dev":
+                hint += ", or hold out a share of the training rows: dev = 0.1"
             yield Fault((*key, split), f"the {split} file is the training file", file, hint=hint)
     yield from _kind(key, options)
     yield from _head(key, options)
@@ -66,7 +76,7 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
 def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
     other = {"classification": "range", "regression": "labels"}[options.kind]
     if getattr(options, other) is not None:
-        what = f"{options.kind} has no {other}"
+        what = f"a {options.kind} task has no {other}"
         yield Fault((*key, other), what, getattr(options, other), hint=f"remove {other}, or change kind")
     if options.class_weights is not None:
         yield from _class_weights((*key, "class_weights"), options)
@@ -84,7 +94,7 @@ def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
     if options.metric is not None:
         yield from _menu((*key, "metric"), options.metric, primary)
     if options.loss is not None:
-        # How many labels there are decides which losses fit; before the file is read all of the kind's may.
+        # The number of labels decides which losses fit. Before the file is read, every loss of the kind is allowed.
         known = options.labels is not None or options.kind == "regression"
         losses = kind.losses if known else KINDS["classification"]([0, 1]).losses
         yield from _menu((*key, "loss"), options.loss, losses)
@@ -93,19 +103,21 @@ def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
 def _class_weights(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
     weights = options.class_weights or []
     if options.kind != "classification":
-        yield Fault(key, f"{options.kind} has no classes to weight", weights, hint="remove class_weights")
+        yield Fault(key, f"a {options.kind} task has no classes to weight", weights, hint="remove class_weights")
     elif options.labels is None:
-        yield Fault(key, "class_weights need labels, which they stand beside", weights, hint="add labels = [...]")
+        yield Fault(key, "class_weights requires labels, to assign the weights to", weights, hint="add labels = [...]")
     elif len(weights) != len(options.labels):
-        yield Fault(key, "as many weights as labels are needed", len(weights), str(len(options.labels)))
+        yield Fault(
+            key, "the number of class weights differs from the number of labels", len(weights), str(len(options.labels))
+        )
     if any(weight < 0 for weight in weights):
-        yield Fault(key, "a weight is below 0", weights, "0 or more")
+        yield Fault(key, "a class weight is below 0", weights, "0 or more")
 
 
 def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
     if len(options.text) == 1 and options.pair is not None:
         remedy = "remove pair, or name two columns"
-        yield Fault((*key, "pair"), "a pair needs two text columns", options.pair, hint=remedy)
+        yield Fault((*key, "pair"), "a pair requires two text columns", options.pair, hint=remedy)
         return
     reads = pairing_of(options) or "single"
     fitting = [name for name, entry in HEADS.items() if entry.reads == reads]
@@ -114,15 +126,21 @@ def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
         yield from _menu((*key, "head", "kind"), head, fitting)
     elif HEADS[head].reads != reads:
         hint = f'set pair = "{HEADS[head].reads}"' if len(options.text) == 2 and HEADS[head].reads != "single" else None
-        what = f"this head reads {_said(HEADS[head].reads)}, the task has {_said(reads)}"
+        what = f"the head requires {_shape(HEADS[head].reads)}, and the task has {_shape(reads)}"
         yield Fault((*key, "head", "kind"), what, head, ", ".join(fitting), hint)
 
 
-def _said(reads: str) -> str:
+def _shape(reads: str) -> str:
+    """Return what a head reads, in words."""
     return {"single": "one text", "cross": "a pair in one sequence", "bi": "a pair in two sequences"}[reads]
 
 
 def _menu(key: tuple[str, ...], name: str, menu: Mapping[str, object] | Iterable[str]) -> Iterator[Fault]:
     names = list(menu)
     if name not in names:
-        yield Fault(key, f"there is no such {key[-1]} here", name, ", ".join(names), did_you_mean(name, names))
+        yield Fault(key, f"unknown {_noun(key)}", name, ", ".join(names), did_you_mean(name, names))
+
+
+def _noun(key: tuple[str, ...]) -> str:
+    """Return what the value of a key names: "loss", "strategy", "head"."""
+    return key[-2] if key[-1] == "kind" else key[-1]

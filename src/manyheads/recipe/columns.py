@@ -1,4 +1,4 @@
-"""What the columns of a file hold, and which of them are the text, the label and the id."""
+"""Find the text, label and id columns of a file by the names and the contents of its columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.cells import as_number, is_missing
 
 FIRST_ROWS = 5_000
-"""Rows that are looked at to tell the columns apart."""
+"""Number of rows that are read to find the columns."""
 
 LABEL_WORD = re.compile(
     "labels?|targets?|class|category|sentiment|emotion|similarity|relatedness|scores?|rating|stars|grade|duplicate|"
@@ -20,25 +20,25 @@ LABEL_WORD = re.compile(
 )
 ID_WORD = re.compile("id|idx|index|uid|guid|uuid|key")
 TEXT_WORD = re.compile("text|sentence|review|comment|question|content|tweet|message|document|utterance|body")
-"""Words in the name of a column that tell what it is."""
+"""Words in the name of a column that indicate its role."""
 
 PAIRS = (("premise", "hypothesis"), ("query", "passage"), ("query", "document"), ("question", "answer"))
 ENDS = (("1", "2"), ("0", "1"), ("a", "b"), ("left", "right"), ("first", "second"))
-"""How the names of two columns of one pair end."""
+"""Endings of the names of two text columns that form a pair."""
 
 MOST_LABELS = 200
-"""Distinct texts in a column above which it is taken for something else than a label."""
+"""A text column with more distinct values is not a label column."""
 
 MOSTLY = 0.99
-"""The share of numbers among the cells above which the rest is taken for mistakes."""
+"""A column is numeric if at least this share of its cells are numbers. The other cells count as mistakes."""
 
 MOST_ENUMERATED = 10
-"""Rows above which whole numbers that are all different are no label."""
+"""In a file with more rows than this, a column of whole numbers that are all different is not a label column."""
 
 
 @dataclass
 class Column:
-    """What is known of one column: cells with something in them, how many are numbers, words and letters in all."""
+    """Statistics of one column: cells that are not missing, numbers among them, all words and all letters."""
 
     name: str
     cells: int = 0
@@ -48,7 +48,7 @@ class Column:
     values: Counter[str] = field(default_factory=Counter)
 
     def add(self, cell: object) -> None:
-        """Take one cell into account."""
+        """Add one cell to the statistics."""
         if is_missing(cell):
             return
         text = str(cell).strip()
@@ -60,23 +60,23 @@ class Column:
 
     @property
     def numeric(self) -> bool:
-        """Whether the cells are numbers, but for a few mistakes."""
+        """Whether the cells are numbers, except for a few mistakes."""
         return self.numbers > 0 and self.numbers >= MOSTLY * self.cells
 
     @property
     def distinct(self) -> bool:
-        """Whether no value stands twice."""
+        """Whether all values are different."""
         return len(self.values) == self.cells
 
     def named(self, word: re.Pattern[str]) -> bool:
-        """Whether its name has such a word: `isDuplicate` and `is_duplicate` are both is, duplicate."""
+        """Whether a word of the name matches. `isDuplicate` and `is_duplicate` both have the words is, duplicate."""
         words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", self.name)
         return any(word.fullmatch(each.lower()) for each in words)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a task: one or two texts, the label, the id if there is one, and what is left over."""
+    """The columns of a task: one or two texts, the label, the id if there is one, and all others."""
 
     text: tuple[str, ...]
     label: str
@@ -85,7 +85,7 @@ class Layout:
 
 
 def read_columns(source: Source) -> dict[str, Column]:
-    """Each column of a file, from its first rows."""
+    """Return the statistics of every column, from the first rows of the file."""
     columns = {name: Column(name) for name in source.columns}
     good = (row for row in source.rows() if isinstance(row, Row))
     for row, _ in zip(good, range(FIRST_ROWS), strict=False):
@@ -102,13 +102,13 @@ def guess_layout(
     text: Sequence[str] = (),
     label: str | None = None,
 ) -> Layout:
-    """Tell text, label and id of a training file apart; `text` and `label` are taken as given where they are.
+    """Find the text, label and id columns of a training file. `text` and `label` are used if they are given.
 
-    A column must stand in every file of the task, the label in the `labelled` ones alone: one that the `unlabelled`
-    files lack is likely to be it.
+    Text and id columns must be in every file of the task. The label column must be in the `labelled` files; a column
+    that the `unlabelled` files do not have is probably the label.
 
     Raises:
-        DataError: a given column is not there, or one cannot be told.
+        DataError: a given column does not exist, or a column cannot be found.
     """
     for name in (*text, *([label] if label else [])):
         if name not in train.columns:
@@ -116,9 +116,7 @@ def guess_layout(
             raise DataError(f"the file has no column {name!r}", where=train.name, allowed=_listed(train), hint=hint)
     columns = read_columns(train)
     if not any(column.cells for column in columns.values()):
-        raise DataError(
-            "the file has no usable rows", where=train.name, found="a header alone, or rows that are broken"
-        )
+        raise DataError("the file has no usable rows", where=train.name, found="only a header, or only invalid rows")
     everywhere = {name for name in train.columns if all(name in each.columns for each in (*labelled, *unlabelled))}
     may_be_label = [
         column
@@ -128,19 +126,19 @@ def guess_layout(
     missing_in_test = {name for name in columns if any(name not in each.columns for each in unlabelled)}
     chosen = label or _best_label(may_be_label, missing_in_test)
     if chosen is None:
-        raise _cannot_tell("label", train)
+        raise _not_found("label", train)
     rest = [columns[name] for name in train.columns if name in everywhere and name != chosen]
     id_ = next((column.name for column in rest if _is_id(column) and column.name not in text), None)
     texts = tuple(text) or _best_texts([column for column in rest if column.name != id_])
     if not texts:
-        raise _cannot_tell("text", train)
+        raise _not_found("text", train)
     other = tuple(name for name in train.columns if name not in (*texts, chosen, id_))
     return Layout(texts, chosen, id_, other)
 
 
 def _could_be_label(column: Column) -> bool:
     if column.named(LABEL_WORD) and len(column.values) == 1:
-        return True  # the fault is then in the labels, and is told as that
+        return True  # The error message is then about the labels, not about the column.
     if len(column.values) < 2 or _is_id(column) or (_counts_rows(column) and not column.named(LABEL_WORD)):
         return False
     if column.numeric:
@@ -149,30 +147,34 @@ def _could_be_label(column: Column) -> bool:
 
 
 def _best_label(candidates: Sequence[Column], missing_in_test: set[str]) -> str | None:
-    """The likeliest: one that the test file lacks, of a telling name, with values that recur; the last of equals."""
+    """Return the most likely column.
+
+    In this order: the test file does not have it, its name indicates a label, its name does not indicate a text, its
+    values repeat, it is further right.
+    """
     if not candidates:
         return None
 
     def likelihood(position: int) -> tuple[bool, bool, bool, bool, int]:
         column = candidates[position]
-        telling, text = column.named(LABEL_WORD), column.named(TEXT_WORD)
-        return (column.name in missing_in_test, telling, not text, not column.distinct, position)
+        like_label, like_text = column.named(LABEL_WORD), column.named(TEXT_WORD)
+        return (column.name in missing_in_test, like_label, not like_text, not column.distinct, position)
 
     return candidates[max(range(len(candidates)), key=likelihood)].name
 
 
 def _counts_rows(column: Column) -> bool:
-    """Whole numbers, no two alike: a row's number or an id under another name."""
+    """Whether the column has whole numbers that are all different: a row number, or an id with another name."""
     return column.distinct and column.cells > MOST_ENUMERATED and all(map(str.isdecimal, column.values))
 
 
 def _is_id(column: Column) -> bool:
-    """A name of an id's, and no value twice."""
+    """Whether the name indicates an id and all values are different."""
     return column.cells > 0 and column.distinct and column.named(ID_WORD)
 
 
 def _best_texts(columns: Sequence[Column]) -> tuple[str, ...]:
-    """The two columns of a pair, or the one text."""
+    """Return the two text columns of a pair, or one text column."""
     texts = [column for column in columns if column.cells and not column.numeric]
     names = [column.name for column in texts]
     for first in names:
@@ -198,13 +200,13 @@ def _are_pair(first: str, second: str) -> bool:
     )
 
 
-def _cannot_tell(what: str, source: Source) -> DataError:
+def _not_found(what: str, source: Source) -> DataError:
     return DataError(
-        f"no column can be told to be the {what}",
+        f"the {what} column cannot be found",
         where=source.name,
         found=f"columns {_listed(source)}",
         allowed="a header that names the columns, then rows",
-        hint=f"name it: manyheads init --{what} COLUMN FILE...",
+        hint=f"name the column: manyheads init --{what} COLUMN FILE...",
     )
 
 

@@ -1,4 +1,4 @@
-"""Exporting a finished run: to another runtime or library, held to the model on the run's own dev data."""
+"""Export the model of a finished run, and check the export against the model on the dev data of the run."""
 
 from __future__ import annotations
 
@@ -23,23 +23,27 @@ from manyheads.inference.manifest import MANIFEST, read_manifest
 from manyheads.inference.onnx_graphs import onnx_engine
 from manyheads.inference.torch_engine import TorchEngine
 from manyheads.inference.torch_graphs import torch_export_engine
+from manyheads.recipe.load import load_recipe
 from manyheads.recipe.measure import Measurement, labelled_examples
 from manyheads.run.atomic import replace_folder
 from manyheads.run.folder import RunFolder
 
-FORMS = ("onnx", "hub", "torch-export")
+TARGETS = ("onnx", "hub", "torch-export")
 
 LARGEST = 1e-4
-"""Outputs in float32 may differ from the model's by this much."""
+"""Maximum allowed difference between float32 outputs of an export and of the model."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """A folder that was written.
+    """An export that was written.
 
-    `compared`: the tasks that were held to the model; `largest`: the largest difference of any output from the
-    model's over `examples` dev examples, None unchecked. `measured`: the metrics of the export and, where it has an
-    int8 form, of that; None without one.
+    Attributes:
+        folder: where it was written.
+        compared: the tasks that were checked against the model.
+        examples: number of dev examples of the check.
+        largest: largest difference between an output of the export and of the model. None without a check.
+        measured: metrics of the float32 and the int8 graphs. None without an int8 graph.
     """
 
     folder: Path
@@ -49,58 +53,68 @@ class Export:
     measured: Measurement | None = None
 
 
-def export_run(folder: Path, form: str, out: Path | None = None, *, int8: bool = False, check: bool = True) -> Export:
-    """Export a run's model ("onnx", "hub" or "torch-export") into `out`, by default a folder of that name in the run.
+def export_run(folder: Path, target: str, out: Path | None = None, *, int8: bool = False, check: bool = True) -> Export:
+    """Export the model of a run.
 
-    Nothing is written unless the export agrees with the model on the dev data.
+    With `check`, nothing is written if the export differs from the model on the dev data.
+
+    Args:
+        folder: the run folder.
+        target: "onnx", "hub" or "torch-export".
+        out: where to write. Default: a folder named like the target in the run folder.
+        int8: also write an int8 graph and measure it. Only for "onnx".
+        check: check the export against the model on the dev data.
 
     Raises:
-        RunError: it is no finished run, or `out` holds something else. BundleError: the export cannot be made, or
-            differs from the model. DataError: the dev data are gone.
+        RunError: the run is not finished, or `out` contains something other than an export.
+        BundleError: the export fails, or differs from the model.
+        DataError: the dev data are missing.
     """
-    if form not in FORMS:
-        raise BundleError("there is no such export", where="--to", found=form, allowed=", ".join(FORMS))
-    if int8 and form != "onnx":
-        raise BundleError("only ONNX has an int8 form", where="--int8", found=f"--to {form}", allowed="--to onnx")
+    if target not in TARGETS:
+        raise BundleError("unknown target", where="--to", found=target, allowed=", ".join(TARGETS))
+    if int8 and target != "onnx":
+        raise BundleError(
+            "only exports to ONNX support int8", where="--int8", found=f"--to {target}", allowed="--to onnx"
+        )
     run = RunFolder(folder)
     run.require("model")
-    to = folder / form if out is None else out
-    _refuse_other_things(to)
+    to = folder / target if out is None else out
+    _check_replaceable(to)
     bundle = load_bundle(run.model)
     data = _dev_data(run, bundle) if check or int8 else None
-    found: list[Export] = []
+    exports: list[Export] = []
 
-    def fill(target: Path) -> None:
-        engine, compared = _write(form, bundle, run.model, target, int8)
+    def fill(temporary: Path) -> None:
+        engine, compared = _write(target, bundle, run.model, temporary, int8)
         if data is None:
-            found.append(Export(to, (), 0, None))
+            exports.append(Export(to, (), 0, None))
             return
         store, splits = data
         kept = [split for split in splits if split.task.name in compared]
         largest = largest_difference(TorchEngine(bundle), engine, store, kept)
         measured = None
         if int8:
-            measured = replace(
-                _measured(engine, store, kept), int8=_measured(onnx_engine(target, int8=True), store, kept)
-            )
+            course = load_recipe(run.recipe).score == "course"
+            quantised = _measured(onnx_engine(temporary, int8=True), store, kept, course_score=course)
+            measured = replace(_measured(engine, store, kept, course_score=course), int8=quantised)
         names = tuple(split.task.name for split in kept)
-        found.append(Export(to, names, sum(map(len, kept)), largest, measured))
+        exports.append(Export(to, names, sum(map(len, kept)), largest, measured))
 
     replace_folder(to, fill)
-    return found[0]
+    return exports[0]
 
 
 def largest_difference(model: Engine, other: Engine, store: TextStore, splits: Sequence[Split]) -> float:
-    """The largest difference between two engines' outputs on these splits.
+    """Return the largest difference between the outputs of two engines.
 
     Raises:
-        BundleError: it is above what float32 explains.
+        BundleError: the difference is larger than `LARGEST`.
     """
     largest = 0.0
     for split in splits:
         gap = float(np.abs(model.outputs(store, split) - other.outputs(store, split)).max(initial=0.0))
         if not gap <= LARGEST:
-            hint = "nothing was written; please report it with the encoder's architecture"
+            hint = "nothing was written. Please report this with the architecture of the encoder"
             allowed = f"up to {LARGEST:g}"
             raise BundleError(
                 "the export differs from the model",
@@ -113,27 +127,27 @@ def largest_difference(model: Engine, other: Engine, store: TextStore, splits: S
     return largest
 
 
-def _write(form: str, bundle: Bundle, model: Path, target: Path, int8: bool) -> tuple[Engine, Sequence[str]]:
-    """Write an export, and open it; with the tasks that it answers."""
+def _write(target: str, bundle: Bundle, model: Path, to: Path, int8: bool) -> tuple[Engine, Sequence[str]]:
+    """Write an export. Return its engine and the tasks that the engine supports."""
     everything = tuple(bundle.model.tasks)
-    if form == "onnx":
-        write_onnx(bundle, model, target, int8=int8)
-        return onnx_engine(target), everything
-    if form == "torch-export":
-        write_torch_export(bundle, model, target)
-        return torch_export_engine(target), everything
-    compared = write_hub(bundle, model, target)
-    return hub_engine(target, bundle.model.tasks), compared
+    if target == "onnx":
+        write_onnx(bundle, model, to, int8=int8)
+        return onnx_engine(to), everything
+    if target == "torch-export":
+        write_torch_export(bundle, model, to)
+        return torch_export_engine(to), everything
+    compared = write_hub(bundle, model, to)
+    return hub_engine(to, bundle.model.tasks), compared
 
 
 def _dev_data(run: RunFolder, bundle: Bundle) -> tuple[TextStore, Sequence[Split]]:
     tasks = bundle.model.tasks
-    read = {name: labelled_examples(run, task, "dev") for name, task in tasks.items()}
-    examples = [found for found in read.values() if found is not None]
+    by_task = {name: labelled_examples(run, task, "dev") for name, task in tasks.items()}
+    examples = [each for each in by_task.values() if each is not None]
     return tokenise_examples(examples, tasks, bundle.tokenizer, None)
 
 
-def _measured(engine: Engine, store: TextStore, splits: Sequence[Split]) -> Measurement:
+def _measured(engine: Engine, store: TextStore, splits: Sequence[Split], *, course_score: bool) -> Measurement:
     started = time.perf_counter()
     metrics = {
         split.task.name: measure(
@@ -142,15 +156,20 @@ def _measured(engine: Engine, store: TextStore, splits: Sequence[Split]) -> Meas
         for split in splits
     }
     seconds = time.perf_counter() - started
-    summary = summarise({split.task.name: split.task for split in splits}, metrics)
+    tasks = {split.task.name: split.task for split in splits}
+    summary = summarise(tasks, metrics, course_score=course_score)
     return Measurement(summary, {split.task.name: len(split) for split in splits}, seconds)
 
 
-def _refuse_other_things(folder: Path) -> None:
-    """An export takes the place of an earlier one and of nothing else."""
+def _check_replaceable(folder: Path) -> None:
+    """Check that a folder is missing, is empty, or contains an export.
+
+    Raises:
+        RunError: it contains something else.
+    """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if (folder / MANIFEST).is_file() and "export" in read_manifest(folder):
         return
-    hint = "name a new folder with --out, or one that an export was written to"
-    raise RunError("there is something else already", where=str(folder), hint=hint)
+    hint = "name a new folder, or the folder of an earlier export, with --out"
+    raise RunError("the folder is not empty and not an export", where=str(folder), hint=hint)

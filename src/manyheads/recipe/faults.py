@@ -1,4 +1,4 @@
-"""Faults: what is wrong with a recipe, key by key, and the error that lists them."""
+"""Faults of a recipe, one per key, and the error that lists them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from manyheads.errors import RecipeError, did_you_mean
 from manyheads.recipe.schema import Recipe
 
 SHOWN = 10
+"""Faults that one error shows in full."""
 
 Where = Callable[[Sequence[str]], str]
+"""Returns the place of a key for messages, such as "file:line, key a.b"."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong at a key: what, what was found, what is allowed, and what to do."""
+    """One fault: the key, what is wrong, the value found, the values allowed, and what to do."""
 
     key: tuple[str, ...]
     what: str
@@ -28,10 +30,10 @@ class Fault:
 
 
 def raise_faults(faults: Sequence[Fault], where: Where) -> None:
-    """Raise them as one error, the first ten in full; nothing happens where there are none.
+    """Raise one error for all faults, with the first ten in full. Do nothing if there are no faults.
 
     Raises:
-        RecipeError: there is at least one.
+        RecipeError: There is at least one fault.
     """
     if not faults:
         return
@@ -47,7 +49,10 @@ def raise_faults(faults: Sequence[Fault], where: Where) -> None:
 
 
 def from_validation(error: ValidationError, root: type[BaseModel] = Recipe) -> list[Fault]:
-    """What pydantic found in a `root`, in this project's words; several tries at one value (a union) make one fault."""
+    """Convert a validation error of the model `root` into faults.
+
+    A value that matches no member of a union gives one fault, which lists what all members allow.
+    """
     faults: dict[tuple[str, ...], Fault] = {}
     for entry in error.errors(include_url=False):
         key, model = _walk(entry["loc"], root)
@@ -62,33 +67,36 @@ def from_validation(error: ValidationError, root: type[BaseModel] = Recipe) -> l
 
 
 def _fault(key: tuple[str, ...], model: type[BaseModel] | None, entry: Mapping[str, Any]) -> Fault:
-    kind, found, context = entry["type"], entry["input"], entry.get("ctx", {})
+    kind, value, context = entry["type"], entry["input"], entry.get("ctx", {})
     if kind == "extra_forbidden":
         names = list(model.model_fields) if model is not None else []
         return Fault(key, f"unknown key '{key[-1]}'", None, ", ".join(names), did_you_mean(key[-1], names))
     if kind == "missing":
-        return Fault(key, f"the key '{key[-1]}' is missing", None, None, "add it")
+        return Fault(key, f"the key '{key[-1]}' is missing", None, None, f"add the key '{key[-1]}'")
     if kind == "literal_error":
         allowed = str(context["expected"])
         names = [name.strip("'") for name in allowed.replace(" or ", ", ").split(", ")]
-        return Fault(key, "the value is none of those allowed", found, allowed, did_you_mean(str(found), names))
-    return Fault(key, "the value cannot be used", found, _allowed(entry))
+        return Fault(key, "the value is not allowed", value, allowed, did_you_mean(str(value), names))
+    return Fault(key, "the value is invalid", value, _allowed(entry))
 
 
 def _allowed(entry: Mapping[str, Any]) -> str:
-    """What may stand there, in the words of TOML; else pydantic's "Input should be ..." without its opening."""
+    """Return what is allowed, in the terms of TOML.
+
+    The fallback is pydantic's message "Input should be ..." without these words.
+    """
     kind, context = entry["type"], entry.get("ctx", {})
     if kind in ("dict_type", "model_type"):
         return "a table"
     if kind in ("too_long", "too_short"):
         bound = f"at most {context['max_length']}" if kind == "too_long" else f"at least {context['min_length']}"
-        return f"{bound} of them"
+        return f"{bound} items"
     message = str(entry["msg"])
     return message.removeprefix("Input should be ").removeprefix("a valid ")
 
 
 def _walk(location: Iterable[int | str], root: type[BaseModel]) -> tuple[tuple[str, ...], type[BaseModel] | None]:
-    """The key that a pydantic location means, without the names of union members, and the model around it."""
+    """Return the key of a pydantic location without names of union members, and the model that contains the key."""
     key: list[str] = []
     model: type[BaseModel] | None = root
     names_follow = False
@@ -106,11 +114,11 @@ def _walk(location: Iterable[int | str], root: type[BaseModel]) -> tuple[tuple[s
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:
-    """The option type within an annotation: itself, or the values of a table of them."""
+    """Return the options model in an annotation, which may be a union or a table of models. None if there is none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in get_args(annotation):
-        found = _model_of(argument)
-        if found is not None:
-            return found
+        model = _model_of(argument)
+        if model is not None:
+            return model
     return None

@@ -1,4 +1,4 @@
-"""Which files belong to one task, told by their names: sst-train.csv, sst-dev.csv and sst-test.csv are one."""
+"""Group data files by task, by their names: sst-train.csv, sst-dev.csv and sst-test.csv belong to one task."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ WORDS = {
     "dev": ("dev", "devel", "development", "val", "valid", "validation", "eval"),
     "test": ("test", "testing", "tst"),
 }
-"""The words of a file's name, or of its folder's, that tell its part."""
+"""The words in the name of a file, or of its folder, that mark its split."""
 
-PARTS = {word: part for part, words in WORDS.items() for word in words}
+SPLITS = {word: split for split, words in WORDS.items() for word in words}
 
 
 @dataclass(frozen=True)
 class FileGroup:
-    """One task's files; `dev` and `test` where there are such."""
+    """The files of one task. `dev` and `test` are None if there is no such file."""
 
     name: str
     train: Path
@@ -30,49 +30,51 @@ class FileGroup:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All of them, training first."""
+        """All files of the task, the training file first."""
         return tuple(file for file in (self.train, self.dev, self.test) if file is not None)
 
 
 def group_files(files: Sequence[Path]) -> list[FileGroup]:
-    """The tasks that these files make, in order of their first files. A name without such a word is a training file's.
+    """Return the tasks of these files, in the order of their first files.
+
+    A file without a word for its split in its name is a training file.
 
     Raises:
-        DataError: a task has no training file, or two files for one part.
+        DataError: a task has no training file, or two files for one split.
     """
     groups: dict[str, dict[str, Path]] = {}
     for file in dict.fromkeys(files):
-        name, part = _name_and_part(file)
+        name, split = _name_and_split(file)
         group = groups.setdefault(name, {})
-        if part in group:
+        if split in group:
             raise DataError(
-                f"two files look like the {part} file of the task {name!r}",
-                found=f"{group[part]} and {file}",
+                f"two files look like the {split} file of the task {name!r}",
+                found=f"{group[split]} and {file}",
                 hint="give the files of different tasks different names",
             )
-        group[part] = file
-    return [_group(name, parts) for name, parts in groups.items()]
+        group[split] = file
+    return [_group(name, splits) for name, splits in groups.items()]
 
 
-def _group(name: str, parts: dict[str, Path]) -> FileGroup:
-    if "train" not in parts:
+def _group(name: str, splits: dict[str, Path]) -> FileGroup:
+    if "train" not in splits:
         raise DataError(
             f"the task {name!r} has no training file",
-            found=", ".join(map(str, parts.values())),
-            allowed=f"a file whose name is like that, with the word {' or '.join(WORDS['train'][:2])}",
-            hint="name the training file as well",
+            found=", ".join(map(str, splits.values())),
+            allowed=f"a file with a similar name that contains the word {' or '.join(WORDS['train'][:2])}",
+            hint="add the training file to the command",
         )
-    return FileGroup(name, **parts)
+    return FileGroup(name, **splits)
 
 
-def _name_and_part(file: Path) -> tuple[str, str]:
-    """The task's name and the part ("train", "dev", "test") that a file is of it."""
+def _name_and_split(file: Path) -> tuple[str, str]:
+    """Return the name of the task and the split ("train", "dev", "test") of a file."""
     words, folder = _words(file.stem), file.absolute().parent
     for position, word in enumerate(words):
-        if word.lower() in PARTS:
+        if word.lower() in SPLITS:
             around = words[:position] or words[position + 1 :] or _words(folder.name)
-            return _task_name(around), PARTS[word.lower()]
-    return _task_name(words), PARTS.get(folder.name.lower(), "train")
+            return _task_name(around), SPLITS[word.lower()]
+    return _task_name(words), SPLITS.get(folder.name.lower(), "train")
 
 
 def _words(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Rows held out of a training file: which they were is kept with the run, for the others were trained on."""
+"""Rows held out of a training file. The run records which rows were held out, because it trained on the others."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from manyheads.run.folder import RunFolder
 
 
 def mark(task: str, file: str) -> str:
-    """Under which name a run's provenance keeps the fingerprint of the rows that a task held out of a file."""
+    """Return the key of provenance.json for the fingerprint of the rows that a task held out of a file."""
     return f"{task}: rows of {file} held out"
 
 
 def fingerprint(dev: Examples) -> str:
-    """SHA-256 of the ids of examples, in their order."""
+    """Return the SHA-256 of the ids of the examples, in order."""
     digest = hashlib.sha256()
     for name in dev.ids:
         digest.update(f"{name}\n".encode())
@@ -23,10 +23,11 @@ def fingerprint(dev: Examples) -> str:
 
 
 def check_held_out(run: RunFolder, task: str, file: str, dev: Examples) -> None:
-    """Check that these are the rows that a finished run held out, of the file as it was.
+    """Check that `dev` has the rows that a finished run held out, and that the file is unchanged.
 
     Raises:
-        DataError: the file has changed, or the run drew other rows: the model may have been trained on these.
+        DataError: The file has changed, or the run held out other rows. The model may have been trained on the rows
+            of `dev`.
     """
     provenance = run.read_provenance()
     before = provenance.get("data", {})
@@ -34,8 +35,10 @@ def check_held_out(run: RunFolder, task: str, file: str, dev: Examples) -> None:
         return
     version = provenance.get("versions", {}).get("manyheads", "unknown")
     raise DataError(
-        "the rows held out for dev are not those of the run, and the model may have been trained on them",
+        "the held-out rows are not those of the run, so the model may have been trained on them",
         where=f"{dev.source}, task {task}",
-        found="the file has changed" if before.get(file) != dev.fingerprint else f"a run of manyheads {version}",
-        hint="measure a labelled file that was not trained on with --task and --input, or train again",
+        found="the file has changed"
+        if before.get(file) != dev.fingerprint
+        else f"other held-out rows, in a run of manyheads {version}",
+        hint="train again, or evaluate on another labelled file: --task TASK --input FILE",
     )

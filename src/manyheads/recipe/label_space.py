@@ -1,4 +1,4 @@
-"""The labels or the range that the cells of a label column span."""
+"""The labels or the range of a task, found in the cells of its label column."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from manyheads.tasks.cells import as_number, is_missing
 from manyheads.tasks.classification import Label, canonical
 
 MOST_LABELS = 1000
-"""Distinct labels above which a label column is taken for a mistake: an id or a text."""
+"""A label column with more distinct labels is an error: it is probably a column of ids or texts."""
 
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """A task's labels or range, and what to tell the user of how they were found."""
+    """The labels or the range of a task, and notes for the user about how they were found."""
 
     labels: tuple[Label, ...] | None = None
     value_range: tuple[float, float] | None = None
@@ -25,52 +25,55 @@ class LabelSpace:
 
 
 def label_cells(source: Source, column: str) -> Iterator[object]:
-    """The cells of a column that hold something, one at a time."""
+    """Yield the cells of a column that are not missing."""
     cells = (row.values.get(column) for row in source.rows() if isinstance(row, Row))
     return (cell for cell in cells if not is_missing(cell))
 
 
 def labels_among(name: str, cells: Iterable[object]) -> LabelSpace:
-    """The distinct labels, numbers by value before texts by letters; `name` is what messages call the file.
+    """Return the distinct labels: first numbers in ascending order, then texts in alphabetical order.
+
+    `name` is the name of the file in messages.
 
     Raises:
-        DataError: there are fewer than two, or far too many.
+        DataError: there are fewer than two labels, or more than `MOST_LABELS`.
     """
-    # Spellings of one label ("True" and "true") are one: the first stands for all.
+    # Several spellings of one label ("True" and "true") count as one label. The first spelling is used.
     spellings: dict[float | str, Label] = {}
     for cell in cells:
         spellings.setdefault(canonical(cell), _plain(cell))
         if len(spellings) > MOST_LABELS:
-            break  # texts, perhaps millions of them
+            break  # The column may have millions of distinct texts.
     distinct = sorted(spellings.values(), key=_order)
     if len(distinct) < 2:
-        hint = "name them with labels = [...] if the file is right"
+        hint = "list the labels in the recipe, labels = [...], if the file is correct"
         raise DataError("the label column has fewer than two labels", where=name, found=distinct, hint=hint)
     if len(distinct) > MOST_LABELS:
         raise DataError(
-            "the label column has too many different values for classes",
+            "the label column has too many different values for a classification",
             where=name,
             found=f"more than {MOST_LABELS}",
             allowed=f"at most {MOST_LABELS}",
-            hint='is it another column, or kind = "regression"?',
+            hint='choose another label column, or set kind = "regression"',
         )
     shown = ", ".join(map(str, distinct[:10])) + (", ..." if len(distinct) > 10 else "")
     return LabelSpace(labels=tuple(distinct), notes=(f"{len(distinct)} labels found in {name}: {shown}",))
 
 
 def range_among(name: str, cells: Iterable[object]) -> LabelSpace:
-    """From the lowest number to the highest; `name` is what messages call the file.
+    """Return the range from the lowest to the highest number. `name` is the name of the file in messages.
 
     Raises:
-        DataError: there are no two different numbers.
+        DataError: the cells do not have two different numbers.
     """
     low, high = math.inf, -math.inf
     for number in _numbers(cells):
         low, high = min(low, number), max(high, number)
     if low >= high:
         found = [low] if low == high else "no number"
-        raise DataError("the label column gives no range", where=name, found=found, hint="set range = [low, high]")
-    return LabelSpace(value_range=(low, high), notes=(f"range {low:g} to {high:g}, as in {name}",))
+        what = "the label column does not have two different numbers"
+        raise DataError(what, where=name, found=found, hint="set range = [low, high]")
+    return LabelSpace(value_range=(low, high), notes=(f"range {low:g} to {high:g}, found in {name}",))
 
 
 def _numbers(cells: Iterable[object]) -> Iterator[float]:
@@ -78,7 +81,7 @@ def _numbers(cells: Iterable[object]) -> Iterator[float]:
 
 
 def _plain(cell: object) -> Label:
-    """A cell as the label that it means: a number where it is one (whole where it can be), else the stripped text."""
+    """Convert a cell to a label: a boolean, an integer or a float where it is one, otherwise the stripped text."""
     if isinstance(cell, bool):
         return cell
     number = as_number(cell)

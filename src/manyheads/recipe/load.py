@@ -1,4 +1,4 @@
-"""From a TOML file and overrides to a Recipe, every mistake named with its place."""
+"""Load a recipe from a TOML file and overrides. Every error names the file and line, or the override."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ INIT = "write one with: manyheads init FILE..."
 
 
 def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
-    """Read a recipe file, with overrides over it. Its `data_dir` comes back absolute.
+    """Read a recipe file and apply overrides. `data_dir` of the result is an absolute path.
 
     Raises:
-        RecipeError: the file cannot be read, or a key or value of it or of an override is wrong.
+        RecipeError: The file cannot be read, or a key or value of the file or of an override is invalid.
     """
     file = Path(path)
     text, content = read_toml(file, "recipe")
@@ -43,10 +43,15 @@ def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
 
 
 def recipe_from(content: Mapping[str, Any], folder: Path, where: Callable[[Sequence[str]], str]) -> Recipe:
-    """The recipe that a table of plain values is, its paths relative to `folder`; `where` names the place of a key.
+    """Build a recipe from a table of plain values.
+
+    Args:
+        content: The table.
+        folder: Relative paths are relative to this folder.
+        where: Returns the place of a key for messages.
 
     Raises:
-        RecipeError: a key or value is wrong.
+        RecipeError: A key or value is invalid.
     """
     try:
         recipe = Recipe.model_validate(dict(content))
@@ -59,41 +64,41 @@ def recipe_from(content: Mapping[str, Any], folder: Path, where: Callable[[Seque
 
 
 def _encoder(name: str, folder: Path) -> str:
-    """A folder beside the recipe, as an absolute path; any other name as it is."""
-    beside = folder / Path(name).expanduser()
-    return str(beside.absolute()) if (beside / "config.json").is_file() else name
+    """Return an encoder folder relative to the recipe as an absolute path, and any other name unchanged."""
+    path = folder / Path(name).expanduser()
+    return str(path.absolute()) if (path / "config.json").is_file() else name
 
 
 def read_toml(file: Path, noun: str) -> tuple[str, dict[str, Any]]:
-    """A TOML file's text and content; `noun` ("recipe", "study") is what messages call it.
+    """Return the text and the content of a TOML file. Messages call the file `noun` ("recipe" or "study").
 
     Raises:
-        RecipeError: there is no such file, or it is not TOML.
+        RecipeError: The file is missing, or it is not TOML.
     """
     text = _read(file, noun)
     try:
         return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"the {noun} is not TOML", where=_toml_place(file, error), found=str(error)) from error
+        raise RecipeError(f"the {noun} is not valid TOML", where=_toml_place(file, error), found=str(error)) from error
 
 
 def _read(file: Path, noun: str) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        beside = [each.name for each in file.parent.glob("*.toml")] if file.parent.is_dir() else []
-        hint = did_you_mean(file.name, beside) or (INIT if noun == "recipe" else None)
-        raise RecipeError(f"there is no such {noun}", where=str(file), hint=hint) from None
+        names = [each.name for each in file.parent.glob("*.toml")] if file.parent.is_dir() else []
+        hint = did_you_mean(file.name, names) or (INIT if noun == "recipe" else None)
+        raise RecipeError(f"the {noun} file does not exist", where=str(file), hint=hint) from None
     except IsADirectoryError:
-        raise RecipeError(f"a {noun} is a TOML file, this is a folder", where=str(file)) from None
+        raise RecipeError(f"the {noun} is a folder, not a TOML file", where=str(file)) from None
     except UnicodeDecodeError as error:
-        raise RecipeError(f"the {noun} is not UTF-8", where=str(file), found=str(error)) from error
+        raise RecipeError(f"the {noun} is not encoded in UTF-8", where=str(file), found=str(error)) from error
 
 
 def _override_of(
     key: Sequence[str], overridden: Mapping[tuple[str, ...], str], original: Mapping[str, Any]
 ) -> str | None:
-    """The override that set a key, or made the table that it is missing from; None where the file has it."""
+    """Return the override that set a key, or that created the table in which the key is missing. None for the file."""
     for parts, change in overridden.items():
         shared = agreement(parts, key)
         at: Any = original
@@ -105,12 +110,13 @@ def _override_of(
 
 
 def _place(file: Path, text: str, key: Sequence[str]) -> str:
-    """`file:line, key a.b`."""
+    """Return "file:line, key a.b"."""
     line = line_of(text, key)
     shown = ".".join(key)
     return f"{file}:{line}, key {shown}" if line else f"{file}, key {shown}"
 
 
 def _toml_place(file: Path, error: tomllib.TOMLDecodeError) -> str:
-    found = re.search(r"at line (\d+), column (\d+)", str(error))
-    return f"{file}:{found[1]}, column {found[2]}" if found else str(file)
+    """Return "file:line, column n" of a TOML syntax error."""
+    place = re.search(r"at line (\d+), column (\d+)", str(error))
+    return f"{file}:{place[1]}, column {place[2]}" if place else str(file)

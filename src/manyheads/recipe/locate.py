@@ -1,4 +1,4 @@
-"""The line of a key in a TOML text, for messages: the TOML reader itself keeps no positions."""
+"""Find the line of a key in a TOML text, for messages. The TOML parser does not record positions."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ KEY = re.compile(r"^\s*((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[\w-]+|\"[^\"
 
 
 def line_of(text: str, key: Sequence[str]) -> int | None:
-    """The line (from 1) of a key, or of the nearest table or value around it; None where nothing of it stands there."""
+    """Return the line of a key, counted from 1.
+
+    If the key is absent, return the line of the innermost table or value around it. None if that is absent too.
+    """
     best, best_depth = None, 0
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), start=1):
-        if found := TABLE.match(line):
-            table = _parts(found[1])
+        if match := TABLE.match(line):
+            table = _parts(match[1])
             path = table
-        elif found := KEY.match(line):
-            path = (*table, *_parts(found[1]))
+        elif match := KEY.match(line):
+            path = (*table, *_parts(match[1]))
         else:
             continue
         depth = agreement(path, key)
@@ -30,7 +33,7 @@ def line_of(text: str, key: Sequence[str]) -> int | None:
 
 
 def agreement(path: Sequence[str], key: Sequence[str]) -> int:
-    """How many leading parts are the same."""
+    """Return the number of leading parts that are equal."""
     count = 0
     for left, right in zip(path, key, strict=False):
         if left != right:
@@ -40,6 +43,7 @@ def agreement(path: Sequence[str], key: Sequence[str]) -> int:
 
 
 def _parts(dotted: str) -> tuple[str, ...]:
+    """Split a dotted TOML key into its parts. Return no parts if it is not a valid key."""
     try:
         at: Any = tomllib.loads(f"{dotted} = 0")
     except tomllib.TOMLDecodeError:

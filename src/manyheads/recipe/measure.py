@@ -1,7 +1,8 @@
-"""Measuring a finished run again: its shipped model on its dev or test files, or on another file."""
+"""Evaluate the model of a finished run on its dev or test files, or on another file."""
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from manyheads.data.examples import Examples, read_examples
 from manyheads.data.reading import open_source
 from manyheads.data.split import draw, hold_out
 from manyheads.data.tokenised import tokenise_examples
-from manyheads.errors import DataError
+from manyheads.errors import DataError, did_you_mean
 from manyheads.evaluation.evaluate import evaluate
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.model.int8 import to_int8
@@ -27,9 +28,13 @@ from manyheads.tasks.task import Task
 
 @dataclass(frozen=True)
 class Measurement:
-    """Scores as in results.json (`tasks`, `average`, `course_score`), and how many examples each task has.
+    """The metrics of a model.
 
-    `seconds`: of the forward passes and the metrics. `int8`: the same of the quantised model, where it was asked for.
+    Attributes:
+        scores: an entry as in results.json: `tasks`, `average`, `course_score`, `intervals`.
+        examples: number of examples per task.
+        seconds: time of the forward passes and the metrics.
+        int8: the measurement of the quantised model, if requested.
     """
 
     scores: Mapping[str, Any]
@@ -41,12 +46,18 @@ class Measurement:
 def measure_run(
     folder: Path, *, split: str = "dev", task: str | None = None, file: Path | None = None, int8: bool = False
 ) -> Measurement:
-    """Measure a run's shipped model on a split of its recipe, or one task of it on a labelled file.
+    """Evaluate the model of a run on a split of its recipe, or one of its tasks on a labelled file.
 
-    With `int8` its quantised form is measured too.
+    Args:
+        folder: the run folder.
+        split: "dev" or "test".
+        task: evaluate only this task.
+        file: a labelled file of `task` to use instead of the split.
+        int8: also evaluate the quantised model.
 
     Raises:
-        RunError: it is no finished run. DataError: a file is missing, unlabelled, or has bad rows.
+        RunError: the run is not finished.
+        DataError: a file is missing, has no labels, or has bad rows.
     """
     run = RunFolder(folder)
     run.require("model")
@@ -56,18 +67,24 @@ def measure_run(
     tasks = {name: each for name, each in bundle.model.tasks.items() if task in (None, name)}
     if not tasks:
         allowed = ", ".join(bundle.model.tasks)
-        raise DataError("this model has no such task", found=task, allowed=allowed)
-    read = {name: labelled_examples(run, each, split, file) for name, each in tasks.items()}
-    examples = {name: found for name, found in read.items() if found is not None}
+        hint = did_you_mean(str(task), bundle.model.tasks)
+        raise DataError("the model has no such task", found=task, allowed=allowed, hint=hint)
+    by_task = {name: labelled_examples(run, each, split, file) for name, each in tasks.items()}
+    examples = {name: each for name, each in by_task.items() if each is not None}
     if not examples:
-        raise DataError(f"the recipe names no {split} file", where=str(run.recipe))
-    found = _measure(bundle, tasks, examples)
+        hint = "name a labelled file with --task and --input"
+        raise DataError(f"the recipe names no {split} file", where=str(run.recipe), hint=hint)
+    course_score = recipe.score == "course"
+    measurement = _measure(bundle, tasks, examples, course_score)
     if not int8:
-        return found
-    return replace(found, int8=_measure(replace(bundle, model=to_int8(bundle.model)), tasks, examples))
+        return measurement
+    quantised = replace(bundle, model=to_int8(bundle.model))
+    return replace(measurement, int8=_measure(quantised, tasks, examples, course_score))
 
 
-def _measure(bundle: Bundle, tasks: Mapping[str, Task], examples: Mapping[str, Examples]) -> Measurement:
+def _measure(
+    bundle: Bundle, tasks: Mapping[str, Task], examples: Mapping[str, Examples], course_score: bool
+) -> Measurement:
     store, splits = tokenise_examples(list(examples.values()), tasks, bundle.tokenizer, None)
     named = dict(zip(examples, splits, strict=True))
     started = time.perf_counter()
@@ -78,16 +95,20 @@ def _measure(bundle: Bundle, tasks: Mapping[str, Task], examples: Mapping[str, E
         named,
         max_length=bundle.max_length,
         device=torch.device("cpu"),
+        course_score=course_score,
     )
     seconds = time.perf_counter() - started
     return Measurement(scores.summary, {name: len(split) for name, split in named.items()}, seconds)
 
 
 def labelled_examples(run: RunFolder, task: Task, split: str, file: Path | None = None) -> Examples | None:
-    """The labelled examples of a task's split of a run, or of another file; None where its recipe names none.
+    """Return the labelled examples of a task, from a split of a run or from another file.
+
+    Returns None if the recipe has no file for the split.
 
     Raises:
-        DataError: the file is missing, unlabelled, or has bad rows; or the rows held out are not those of the run.
+        DataError: the file is missing, has no labels or has bad rows, or the held-out rows differ from those of the
+            run.
     """
     recipe = load_recipe(run.recipe)
     options = recipe.tasks[task.name]
@@ -108,7 +129,11 @@ def labelled_examples(run: RunFolder, task: Task, split: str, file: Path | None 
         return dev
     source = open_source(spec, folder)
     if task.label not in source.columns:
-        hint = "to answer it without measuring: manyheads predict"
-        raise DataError("the file has no labels to measure against", where=source.name, hint=hint)
-    found, _ = read_examples(task, source, on_bad_rows=options.on_bad_rows, labelled=True, cache=cache_folder())
-    return draw(found, options.dev_rows) if file is None and split == "dev" else found
+        command = ["manyheads", "predict", str(run.path), "--task", task.name, "--input", source.name]
+        raise DataError(
+            f"the file has no label column {task.label!r}",
+            where=source.name,
+            hint=f"add the labels, or predict without evaluating: {shlex.join(command)}",
+        )
+    examples, _ = read_examples(task, source, on_bad_rows=options.on_bad_rows, labelled=True, cache=cache_folder())
+    return draw(examples, options.dev_rows) if file is None and split == "dev" else examples

@@ -1,4 +1,4 @@
-"""Changes to a recipe: tables merge, values replace, and a changed `kind` replaces its table."""
+"""Merge changes into a recipe. Tables are merged, values are replaced, and a changed `kind` replaces its table."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` over it; neither is altered.
+    """Return `base` with `changes` applied. Neither argument is modified.
 
-    Where a change names another `kind`, the rest of that table belongs to the old one and goes.
+    If a table gets another `kind`, its other keys are removed, because they belong to the old kind.
     """
     if "kind" in changes and "kind" in base and changes["kind"] != base["kind"]:
         return dict(changes)

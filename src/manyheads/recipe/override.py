@@ -1,4 +1,4 @@
-"""Overrides from the command line: `--set tasks.sst.loss_weight=0.2`."""
+"""Overrides of recipe values on the command line: `--set tasks.sst.loss_weight=0.2`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ FORM = "KEY=VALUE, such as training.epochs=3"
 
 
 def parse_override(text: str) -> tuple[list[str], Any]:
-    """The key's parts and the value: TOML where it parses as TOML, else the text itself.
+    """Split an override into the parts of its key and its value.
+
+    The value is parsed as TOML. If it is not TOML, it is a string.
 
     Raises:
-        RecipeError: there is no "=", or the key is not a dotted TOML key.
+        RecipeError: There is no "=", or the key is not a dotted TOML key.
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise RecipeError("an override has another form", where=f"--set {text}", allowed=FORM)
+        raise RecipeError("the override is not of the form KEY=VALUE", where=f"--set {text}", allowed=FORM)
     try:
         nested = tomllib.loads(f"{key.strip()} = 0")
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError("the key of an override is not a dotted key", where=f"--set {text}", allowed=FORM) from error
+        raise RecipeError(
+            "the key of the override is not a dotted TOML key", where=f"--set {text}", allowed=FORM
+        ) from error
     parts: list[str] = []
     at: Any = nested
     while isinstance(at, dict):
@@ -34,24 +38,27 @@ def parse_override(text: str) -> tuple[list[str], Any]:
 
 
 def apply_override(recipe: Mapping[str, Any], parts: list[str], value: Any) -> dict[str, Any]:
-    """The recipe with one value set; tables on the way are made where they are missing.
+    """Return the recipe with one value changed. Missing tables are created.
 
-    Unlike in a study's row, a changed `kind` keeps its table: each override is one value.
+    Each override changes one value. Unlike in a row of a study, a changed `kind` does not replace its table.
     """
     key, *rest = parts
     changed = dict(recipe)
     if not rest:
         changed[key] = value
         return changed
-    below = changed.get(key)
-    if isinstance(below, str) and key == "head":
-        below = {"kind": below}
-    changed[key] = apply_override(below if isinstance(below, Mapping) else {}, rest, value)
+    table = changed.get(key)
+    if isinstance(table, str) and key == "head":
+        table = {"kind": table}
+    changed[key] = apply_override(table if isinstance(table, Mapping) else {}, rest, value)
     return changed
 
 
 def from_here(parts: list[str], value: Any) -> Any:
-    """A path given on the command line is relative to the current folder, not to the recipe's: data_dir, encoder."""
+    """Make the path of `data_dir` or of an encoder folder absolute. Return any other value unchanged.
+
+    Paths on the command line are relative to the current folder, not to the folder of the recipe.
+    """
     if not isinstance(value, str):
         return value
     path = Path(value).expanduser().absolute()

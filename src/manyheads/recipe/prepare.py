@@ -1,4 +1,4 @@
-"""From a recipe to tasks and tokenised splits: everything of a run that does not train."""
+"""Read and tokenise the data of a recipe: everything before training."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ Notify = Callable[..., None]
 
 @dataclass(frozen=True)
 class TaskData:
-    """One task with its examples as read, each file's rows that were passed over, and the fingerprints of files
-    and of rows held out."""
+    """One task with its examples.
+
+    `rejected`: rejected rows, by file. `fingerprints`: SHA-256 of every file, and of the held-out rows.
+    """
 
     task: Task
     train: Examples
@@ -38,7 +40,7 @@ class TaskData:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Tokenised splits of every task over one store of distinct texts."""
+    """The tokenised splits of every task, over one store of distinct texts."""
 
     data: tuple[TaskData, ...]
     store: TextStore
@@ -48,12 +50,12 @@ class Prepared:
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """The tasks, in the recipe's order."""
+        """The tasks, in the order of the recipe."""
         return tuple(each.task for each in self.data)
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """SHA-256 of every file that was read, under its name in the recipe, and of the ids of rows held out."""
+        """SHA-256 of every file, by its name in the recipe, and of the ids of the held-out rows."""
         return {name: value for each in self.data for name, value in each.fingerprints.items()}
 
 
@@ -61,22 +63,22 @@ def read_tasks(recipe: Recipe, notify: Notify) -> tuple[TaskData, ...]:
     """Read every file of every task.
 
     Raises:
-        DataError: a file is missing or empty, or has bad rows where the task does not say `on_bad_rows = "skip"`.
+        DataError: A file is missing or empty, or has invalid rows and the task does not set `on_bad_rows = "skip"`.
     """
-    found = tuple(_read_task(name, options, recipe, notify) for name, options in recipe.tasks.items())
-    for each in found:
+    data = tuple(_read_task(name, options, recipe, notify) for name, options in recipe.tasks.items())
+    for each in data:
         count = sum(map(len, each.rejected.values()))
         if count:
-            text = f"{each.task.name}: {count} rows cannot be used and were skipped (see events.jsonl)"
-            notify("warning", text=text)
+            rows = "1 invalid row was skipped" if count == 1 else f"{count} invalid rows were skipped"
+            notify("warning", text=f"{each.task.name}: {rows}", rejected=count)
         for examples in (each.train, each.dev, each.test):
             for text in examples_warnings(examples, each.task) if examples is not None else ():
                 notify("warning", text=f"{each.task.name}: {text}")
-    return found
+    return data
 
 
 def rejected_rows(data: Sequence[TaskData]) -> Iterator[dict[str, Any]]:
-    """Every row that was passed over, as it stands in the log; one at a time, for there may be very many."""
+    """Yield every rejected row as the fields of its event. There may be very many, so no list is built."""
     for each in data:
         for bad in each.rejected.values():
             for row in bad:
@@ -84,7 +86,7 @@ def rejected_rows(data: Sequence[TaskData]) -> Iterator[dict[str, Any]]:
 
 
 def tokenise_tasks(data: Sequence[TaskData], tokenizer: Tokenizer) -> Prepared:
-    """Tokenise every distinct text of all tasks once, or take it from the cache."""
+    """Tokenise every distinct text of all tasks once, or read the tokens from the cache."""
     tasks = {each.task.name: each.task for each in data}
     parts = [
         (name, examples)
@@ -93,10 +95,10 @@ def tokenise_tasks(data: Sequence[TaskData], tokenizer: Tokenizer) -> Prepared:
         if examples is not None
     ]
     store, splits = tokenise_examples([examples for _, examples in parts], tasks, tokenizer, cache_folder())
-    found: dict[str, dict[str, Split]] = {"train": {}, "dev": {}, "test": {}}
+    tokenised: dict[str, dict[str, Split]] = {"train": {}, "dev": {}, "test": {}}
     for (name, examples), split in zip(parts, splits, strict=True):
-        found[name][examples.task] = split
-    return Prepared(tuple(data), store, **found)
+        tokenised[name][examples.task] = split
+    return Prepared(tuple(data), store, **tokenised)
 
 
 def _read_task(name: str, options: TaskOptions, recipe: Recipe, notify: Notify) -> TaskData:

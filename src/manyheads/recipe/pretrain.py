@@ -1,4 +1,4 @@
-"""Pretraining from a recipe: its tasks' texts, its options, the cache."""
+"""Pretraining from a recipe: the texts of its tasks, its options, and the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from manyheads.pretraining.cache import Pretrained
 from manyheads.pretraining.corpus import Corpus, build_corpus
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.pretraining.run import Pretraining, texts_of
-from manyheads.recipe.build import settle, use_threads
+from manyheads.recipe.build import resolve_recipe, use_threads
 from manyheads.recipe.prepare import TaskData, read_tasks
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import replace_folder
@@ -26,29 +26,33 @@ from manyheads.training.stop import StopFlag
 
 
 def pretrain(recipe: Recipe, out: Path | None = None, *, listeners: Sequence[Listener] = ()) -> Pretrained:
-    """Pretrain the recipe's encoder as its `[pretraining]` says, or take it from the cache; copied to `out` if given.
+    """Pretrain the encoder of a recipe as its `[pretraining]` table specifies, or take it from the cache.
+
+    If `out` is given, the encoder is copied to this folder.
 
     Raises:
-        ManyheadsError: the recipe says nothing of pretraining, or it, the data or the folder cannot be used.
-        Interrupted: a signal asked to stop; the next call goes on from there.
+        ManyheadsError: The recipe has no `[pretraining]` table, or the recipe, the data or the folder cannot be used.
+        Interrupted: A signal stopped pretraining after a checkpoint. The next call resumes.
     """
     if recipe.pretraining is None:
-        hint = 'add a table "[pretraining]", or: --set pretraining.epochs=3'
-        raise RecipeError("the recipe says nothing of pretraining", where="pretraining", hint=hint)
+        hint = "add the table [pretraining] to the recipe, or use --set pretraining.epochs=3"
+        raise RecipeError("the recipe has no [pretraining] table", hint=hint)
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError("the folder exists already", where=str(out), hint="choose another folder with --out")
+        raise RunError(
+            "the folder already exists and is not empty", where=str(out), hint="choose a new folder with --out"
+        )
     notify = Listeners(listeners)
     threads = use_threads(recipe)
-    data = read_tasks(recipe, _passing_notes(notify))
-    settled = settle(recipe, [each.task for each in data], threads)
+    data = read_tasks(recipe, _only_messages(notify))
+    resolved = resolve_recipe(recipe, [each.task for each in data], threads)
     source = resolve(recipe.encoder, Path.cwd())
     stop = StopFlag()
     with stop.listening():
-        found = pretrained(settled, source, Tokenizer.load(source.folder), data, stop=stop, notify=notify)
+        encoder = pretrained(resolved, source, Tokenizer.load(source.folder), data, stop=stop, notify=notify)
     if out is None:
-        return found
-    replace_folder(out, lambda target: _copy(found.folder, target))
-    return Pretrained(found.key, out, found.summary)
+        return encoder
+    replace_folder(out, lambda target: _copy(encoder.folder, target))
+    return Pretrained(encoder.key, out, encoder.summary)
 
 
 def pretrained(
@@ -60,7 +64,7 @@ def pretrained(
     stop: StopFlag,
     notify: Listener,
 ) -> Pretrained:
-    """The pretrained encoder of a settled recipe whose files are read."""
+    """Return the pretrained encoder of a resolved recipe whose files have been read."""
     options = recipe.pretraining or PretrainingOptions()
     job = Pretraining(
         source=source,
@@ -75,10 +79,10 @@ def pretrained(
 
 
 def corpus_of(data: Sequence[TaskData], options: PretrainingOptions, folder: Path) -> Corpus:
-    """The corpus of all tasks and of the extra files, which lie relative to `folder`.
+    """Build the corpus from the texts of all tasks and the extra files. Their paths are relative to `folder`.
 
     Raises:
-        DataError: an extra file cannot be read, or no text is left.
+        DataError: An extra file cannot be read, or no text is left.
     """
     train = [text for each in data for text in texts_of(each.train.texts)]
     train += [text for name in options.files for text in _lines(folder / Path(name).expanduser())]
@@ -92,21 +96,22 @@ def corpus_of(data: Sequence[TaskData], options: PretrainingOptions, folder: Pat
 
 
 def _lines(path: Path) -> list[str]:
+    """Return the texts of a file with one text per line. Empty lines are ignored."""
     if not path.is_file():
-        hint = "check the path: files are looked for in data_dir"
-        raise DataError("there is no such file", where=f"{path}, named in pretraining.files", hint=hint)
+        hint = "check the path: it is relative to data_dir"
+        raise DataError("the file does not exist", where=f"{path}, in pretraining.files", hint=hint)
     texts = []
     for row in PlainLines(path, ("text",)).rows():
         if isinstance(row, BadRow):
-            if row.reason == EMPTY_LINE:  # paragraphs stand apart
+            if row.reason == EMPTY_LINE:  # between paragraphs
                 continue
             raise DataError("a line cannot be read", where=f"{row.source}:{row.line}", found=row.reason)
         texts.append(str(row.values["text"]))
     return texts
 
 
-def _passing_notes(notify: Listener) -> Listener:
-    """Only what is for a person: the rejected rows themselves are in no log here."""
+def _only_messages(notify: Listener) -> Listener:
+    """Return a listener that passes on notes and warnings only, because pretraining has no log for rejected rows."""
 
     def pass_on(event: str, **fields: Any) -> None:
         if event in ("note", "warning"):

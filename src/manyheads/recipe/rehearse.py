@@ -1,4 +1,4 @@
-"""A rehearsal: the exact schedule of a recipe, and time and memory from a few real steps. Nothing is written."""
+"""A dry run of a recipe: its exact schedule, and its time and memory from a few real steps. No file is written."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from manyheads.model.forward import forward_split
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import resolve
 from manyheads.recipe.audit import FileAudit, Overlap, audit_files, audit_overlaps
-from manyheads.recipe.build import build_model, make_optimizer, make_plan, settle, use_threads
+from manyheads.recipe.build import build_model, make_optimizer, make_plan, resolve_recipe, use_threads
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.steps import make_steps
 from manyheads.training.plan import Plan
 
 WARM, TIMED = 3, 8
-"""Steps before the clock runs, and steps that it times."""
+"""Number of untimed warm-up steps, and number of timed steps."""
 
 SAMPLE = 256
-"""Dev examples that are evaluated to estimate the time of an evaluation."""
+"""Maximum number of dev examples per task for the estimate of the evaluation time."""
 
 
 @dataclass(frozen=True)
 class TaskSchedule:
-    """How often a task is seen: updates that hold it, and how many times each example is on average."""
+    """How often a task is trained on: the number of updates with this task, and the mean number of uses per example."""
 
     task: str
     steps: int
@@ -43,7 +43,11 @@ class TaskSchedule:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a dry run finds. Seconds are estimates for the whole run; `peak_gib` is this process's peak so far."""
+    """The result of a dry run.
+
+    `training_seconds` and `evaluation_seconds` are estimates for the whole run. `peak_gib` is the peak memory of this
+    process so far.
+    """
 
     recipe: Recipe
     files: Sequence[FileAudit]
@@ -59,41 +63,42 @@ class Rehearsal:
 
     @property
     def stops(self) -> bool:
-        """Whether training would stop at a bad row."""
+        """Whether training would stop at an invalid row."""
         return any(audit.rejected and self.recipe.tasks[audit.task].on_bad_rows == "error" for audit in self.files)
 
 
 def rehearse(recipe: Recipe) -> Rehearsal:
-    """Read and audit everything that the recipe names, then time a few steps.
+    """Read and audit all files of the recipe, then time a few steps.
 
-    Bad rows are collected even where the recipe says that they are errors.
+    Invalid rows are collected even if the recipe treats them as errors.
 
     Raises:
-        ManyheadsError: a file is missing or has no usable row, or the encoder cannot be used.
+        ManyheadsError: A file is missing or has no valid row, or the encoder cannot be used.
     """
     threads = use_threads(recipe)
     warnings: list[str] = []
 
     def note(event: str, **fields: Any) -> None:
-        if event in ("warning", "note") and "were skipped" not in fields["text"]:
+        # The audit lists the rejected rows themselves.
+        if event in ("warning", "note") and "rejected" not in fields:
             warnings.append(fields["text"])
 
     lenient = {name: options.model_copy(update={"on_bad_rows": "skip"}) for name, options in recipe.tasks.items()}
     data = read_tasks(recipe.model_copy(update={"tasks": lenient}), note)
-    settled = settle(recipe, [each.task for each in data], threads)
+    resolved = resolve_recipe(recipe, [each.task for each in data], threads)
     source = resolve(recipe.encoder, Path.cwd())
     tokenizer = Tokenizer.load(source.folder)
     prepared = tokenise_tasks(data, tokenizer)
-    model = build_model(settled, source, prepared.tasks)
+    model = build_model(resolved, source, prepared.tasks)
     if model.encoder.note:
         warnings.append(model.encoder.note)
     max_length = min(recipe.model.max_length, model.encoder.max_length)
     sizes = {name: len(split) for name, split in prepared.train.items()}
     batching = BATCHING[recipe.batching.strategy](sizes, recipe.batching.batch_size, recipe.seed)
-    plan = make_plan(settled, batching)
-    step_seconds, rate = _time_steps(settled, model, prepared, tokenizer, max_length, batching, plan)
+    plan = make_plan(resolved, batching)
+    step_seconds, rate = _time_steps(resolved, model, prepared, tokenizer, max_length, batching, plan)
     return Rehearsal(
-        recipe=settled,
+        recipe=resolved,
         files=audit_files(prepared, tokenizer.template, max_length),
         overlaps=audit_overlaps(data),
         warnings=warnings,
@@ -108,7 +113,7 @@ def rehearse(recipe: Recipe) -> Rehearsal:
 
 
 def _schedule(batching: Batching, plan: Plan, sizes: dict[str, int]) -> list[TaskSchedule]:
-    """Counted from the batches themselves, so that it is what will happen."""
+    """Count the updates and examples of each task in the batches that the run will use."""
     steps: Counter[str] = Counter()
     examples: Counter[str] = Counter()
     for step in range(plan.total_steps):
@@ -128,7 +133,7 @@ def _time_steps(
     batching: Batching,
     plan: Plan,
 ) -> tuple[float, float]:
-    """Seconds an update and examples a second, over batches spread evenly over the run."""
+    """Return seconds per update and examples per second, measured on updates spread evenly over the run."""
     optimizer = make_optimizer(recipe, model)
     steps = make_steps(recipe, model, optimizer, prepared, tokenizer.template, max_length, batching)
     places = np.linspace(0, plan.total_steps - 1, WARM + TIMED).astype(int)
@@ -139,13 +144,13 @@ def _time_steps(
         batches = [steps.batch(number) for number in plan.batches(int(step))]
         steps.stepper.advance(int(step), batches)
         examples += sum(batch.examples for batch in batches) if count >= WARM else 0
-    steps.stepper.settle()
+    steps.stepper.wait()
     seconds = time.perf_counter() - started
     return seconds / TIMED, examples / seconds
 
 
 def _time_evaluation(model: MultitaskModel, prepared: Prepared, tokenizer: Tokenizer, max_length: int) -> float:
-    """Seconds for one evaluation of all dev files, from a sample of each."""
+    """Return the seconds for one evaluation of all dev files, estimated from a sample of each."""
     total = 0.0
     device = next(model.parameters()).device
     for split in prepared.dev.values():
@@ -162,6 +167,6 @@ def _evaluations(plan: Plan) -> int:
 
 
 def _peak_gib() -> float:
-    """The process's peak memory; the system counts it in KiB, on macOS in bytes."""
+    """Return the peak memory of the process in GiB. The system counts in KiB, on macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**30 if sys.platform == "darwin" else 2**20)

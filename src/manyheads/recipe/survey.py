@@ -1,4 +1,4 @@
-"""What the files of one task hold: columns, kind, label space, rows, and rows that cannot be used."""
+"""Survey the files of one task: columns, kind, labels or range, usable rows and bad rows."""
 
 from __future__ import annotations
 
@@ -22,16 +22,23 @@ from manyheads.tasks.regression import Regression
 from manyheads.tasks.task import Task
 
 FEW = 20
-"""Whole numbers are classes where there are so few of them, or where they count from 0 or 1 without a gap."""
+"""Whole numbers are classes if no more than this number of them are distinct.
 
-ROWS_A_CLASS = 5
+More of them are classes only if they start at 0 or 1, have no gaps, and have `ROWS_PER_CLASS` rows on average.
+"""
+
+ROWS_PER_CLASS = 5
 
 LISTED_SHARES = 10
 
 
 @dataclass(frozen=True)
 class Survey:
-    """One task as its files show it. `counts`: usable rows by part ("train", "dev", "test")."""
+    """One task as found in its files.
+
+    `shares`: a summary of the training labels. `counts`: usable rows per split ("train", "dev", "test"). `bad`: the
+    rows of all files that cannot be used.
+    """
 
     group: FileGroup
     layout: Layout
@@ -40,21 +47,21 @@ class Survey:
     counts: Mapping[str, int]
     bad: Sequence[BadRow]
 
-    def rows(self, part: str) -> str:
-        """How many usable rows a part has, in words."""
-        return f"{self.counts[part]:,} rows"
+    def rows(self, split: str) -> str:
+        """Return the number of usable rows of a split, as text."""
+        return f"{self.counts[split]:,} rows"
 
 
 def survey(group: FileGroup, *, text: Sequence[str] = (), label: str | None = None) -> Survey:
-    """Read a task's files through, once for the label space and once for the rows that cannot be used.
+    """Read the files of a task twice: to find the labels or the range, and to find the rows that cannot be used.
 
     Raises:
-        DataError: a file cannot be read, its columns cannot be told, or they hold no label space.
+        DataError: a file cannot be read, its columns cannot be found, or the label column has no labels or range.
     """
     named = {"train": group.train, "dev": group.dev, "test": group.test}
-    sources = {part: open_source(str(file.absolute()), Path()) for part, file in named.items() if file is not None}
-    labelled = [source for part, source in sources.items() if part != "test"]
-    unlabelled = [source for part, source in sources.items() if part == "test"]
+    sources = {split: open_source(str(file.absolute()), Path()) for split, file in named.items() if file is not None}
+    labelled = [source for split, source in sources.items() if split != "test"]
+    unlabelled = [source for split, source in sources.items() if split == "test"]
     layout = guess_layout(sources["train"], labelled, unlabelled, text=text, label=label)
     with_label = [source for source in sources.values() if layout.label in source.columns]
     cells = [cell for source in with_label for cell in label_cells(source, layout.label)]
@@ -64,12 +71,14 @@ def survey(group: FileGroup, *, text: Sequence[str] = (), label: str | None = No
 
 
 def guess_kind(name: str, cells: Sequence[object]) -> Kind:
-    """Classes or values: fractions are values, so are many whole numbers, all else is classes.
+    """Return a classification or a regression for the cells of a label column.
 
-    A range reaches to the whole numbers around what was seen. `name` is what messages call the file.
+    Numbers with fractions, and many different whole numbers, give a regression. Everything else gives a
+    classification. The range of a regression is rounded outwards to whole numbers. `name` is the name of the file in
+    messages.
 
     Raises:
-        DataError: there are fewer than two labels, or far too many.
+        DataError: there are fewer than two labels, or too many for a classification.
     """
     numbers = [number for number in map(as_number, cells) if number is not None]
     if not numbers or len(numbers) < MOSTLY * len(cells):
@@ -85,7 +94,7 @@ def _are_classes(numbers: Sequence[float]) -> bool:
     if len(distinct) <= FEW:
         return True
     gapless = min(distinct) in (0, 1) and max(distinct) - min(distinct) == len(distinct) - 1
-    return gapless and len(numbers) >= ROWS_A_CLASS * len(distinct)
+    return gapless and len(numbers) >= ROWS_PER_CLASS * len(distinct)
 
 
 def _classification(name: str, cells: Sequence[object]) -> Classification:
@@ -93,23 +102,23 @@ def _classification(name: str, cells: Sequence[object]) -> Classification:
 
 
 def _shares(kind: Kind, cells: Sequence[object]) -> str:
-    """What the training labels are, in words: shares of classes, or the mean."""
+    """Summarise the training labels as text: the share of each class, or the mean."""
     if kind.labels is None:
         numbers = [number for number in map(as_number, cells) if number is not None]
         return f"mean {sum(numbers) / len(numbers):.3g}"
-    found = Counter(map(canonical, cells))
-    known = [(label, found[canonical(label)]) for label in kind.labels]
+    counts = Counter(map(canonical, cells))
+    known = [(label, counts[canonical(label)]) for label in kind.labels]
     total = sum(count for _, count in known)
     if len(known) > LISTED_SHARES:
         rarest = min(known, key=lambda pair: pair[1])
-        return f"{len(known)} labels, the rarest {rarest[0]!r} in {rarest[1]} of {total:,} rows"
+        return f"{len(known)} labels; the rarest, {rarest[0]!r}, is in {rarest[1]} of {total:,} rows"
     return ", ".join(f"{label}: {count / total:.0%}" for label, count in known)
 
 
 def _audit(
     name: str, layout: Layout, kind: Kind, sources: Mapping[str, Source]
 ) -> tuple[dict[str, int], Sequence[BadRow]]:
-    """Usable rows of each file, and all rows that are not, as training will find them."""
+    """Return the number of usable rows per split, and all other rows. Training reads the files in the same way."""
     task = Task(
         name=name,
         kind=kind,
@@ -124,8 +133,9 @@ def _audit(
     )
     counts: dict[str, int] = {}
     rejected: list[Sequence[BadRow]] = []
-    for part, source in sources.items():
-        examples, bad = read_examples(task, source, on_bad_rows="skip", labelled=part != "test", cache=cache_folder())
-        counts[part] = len(examples)
+    for split, source in sources.items():
+        labelled = split != "test"
+        examples, bad = read_examples(task, source, on_bad_rows="skip", labelled=labelled, cache=cache_folder())
+        counts[split] = len(examples)
         rejected.append(bad)
     return counts, Joined(rejected)

@@ -1,4 +1,4 @@
-"""From a recipe's task tables to tasks, the label space taken from the training file where the recipe gives none."""
+"""Build tasks from the task tables of a recipe. Without labels or a range, they are read from the training file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from manyheads.tasks.task import Pairing, Task
 
 
 def resolve_label_space(name: str, options: TaskOptions, train: Source) -> LabelSpace:
-    """The labels or the range of a task: the recipe's, or what stands in the training file.
+    """Return the labels or the range of a task, from the recipe or from the training file.
 
     Raises:
-        DataError: the label column is missing, or holds nothing that could be a label space.
+        DataError: The label column is missing, or its values are not usable as labels.
     """
     if options.labels is not None:
         return LabelSpace(labels=tuple(options.labels))
@@ -32,10 +32,10 @@ def resolve_label_space(name: str, options: TaskOptions, train: Source) -> Label
 
 
 def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
-    """The task that a table means, given its label space.
+    """Build a task from its table and its label space.
 
     Raises:
-        RecipeError: the loss, metric or class weights do not fit the labels.
+        RecipeError: The loss does not fit the labels.
     """
     kind = _kind(space)
     head, pair = head_of(options), pairing_of(options)
@@ -43,7 +43,7 @@ def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
     if loss not in kind.losses:
         allowed = ", ".join(kind.losses)
         where = f"tasks.{name}.loss"
-        raise RecipeError("this loss does not fit the task's labels", where=where, found=loss, allowed=allowed)
+        raise RecipeError("the loss does not fit the labels of the task", where=where, found=loss, allowed=allowed)
     weights = options.class_weights
     return Task(
         name=name,
@@ -62,7 +62,7 @@ def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
 
 
 def resolved_options(options: TaskOptions, task: Task) -> TaskOptions:
-    """The task's table with every default written out, as the run folder keeps it."""
+    """Return the table of the task with all defaults filled in, as it is stored in the run folder."""
     labels, value_range = task.kind.labels, task.kind.value_range
     return options.model_copy(
         update={

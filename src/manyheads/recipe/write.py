@@ -1,4 +1,4 @@
-"""A recipe as TOML: complete, in a fixed order, so that equal recipes are equal files."""
+"""Write a recipe as TOML: complete and in a fixed order, so that equal recipes give equal files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from manyheads.recipe.schema import Recipe
 
 
 def recipe_to_toml(recipe: Recipe) -> str:
-    """The whole recipe, defaults written out; keys without a value are left out, as TOML has none for them."""
+    """Return the whole recipe with its defaults. Keys without a value are omitted, because TOML has no null."""
     return tomli_w.dumps(_without_none(recipe.model_dump()))
 
 

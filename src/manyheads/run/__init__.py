@@ -1,1 +1,1 @@
-"""The run folder: all that a run produced, and the only thing that later stages read."""
+"""The run folder. It has everything that a run produced, and later stages read nothing else."""

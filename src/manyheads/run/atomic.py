@@ -1,4 +1,4 @@
-"""Writing so that a kill at any moment leaves the old file or the new one, never half of either."""
+"""Atomic writes. A process that is killed at any moment leaves the old file or the new one, never a partial one."""
 
 from __future__ import annotations
 
@@ -14,28 +14,32 @@ from manyheads.errors import RunError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace the file at `path` in one step.
+    """Replace the file at `path` atomically.
 
     Raises:
-        RunError: the disk is full or the folder may not be written.
+        RunError: The disk is full or the folder is not writable.
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, content: str) -> None:
-    """Replace the text file at `path` (UTF-8, line endings as given) in one step."""
+    """Replace the text file at `path` atomically. The encoding is UTF-8; line endings are not changed."""
     write_bytes(path, content.encode("utf-8"))
 
 
 def write_json(path: Path, content: object) -> None:
-    """Replace the JSON file at `path` in one step; values that JSON lacks (NaN, infinity) are refused."""
+    """Replace the JSON file at `path` atomically.
+
+    Raises:
+        ValueError: `content` has a value that JSON does not support (NaN, infinity).
+    """
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, renamed over it when the block ends well and removed when it does not."""
+    """Yield a temporary path in the same folder. It replaces `path` if the block succeeds and is removed otherwise."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,10 +53,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Make the folder at `path` anew: `fill` writes into a temporary folder, which then takes its place.
+    """Replace the folder at `path`. `fill` writes into a temporary folder, which is then renamed to `path`.
 
-    Files come out readable by all, whatever the libraries that wrote them think: a bundle is there to be shipped.
-    Between the two renames of a replacement the folder is absent for an instant; readers take the run's lock.
+    All files are made readable by everyone (mode 644), because a bundle is meant to be shipped. The folder is absent
+    for a moment between the removal of the old one and the rename.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with explained(path):
@@ -74,7 +78,7 @@ def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
 
 
 def sync(path: Path) -> None:
-    """Ask the disk to hold what was written to a file, or a folder's list of names."""
+    """Flush a file, or the list of names of a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -84,14 +88,14 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write into errors that say what to do."""
+    """Turn a full disk and missing permissions into a RunError with a hint."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = "free some space, then go on with --resume: nothing that was written before is lost"
+            hint = "free disk space, then run the command again; files that were already written are kept"
             raise RunError("the disk is full", where=str(path), hint=hint) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            hint = "choose another folder with --out"
-            raise RunError("the folder may not be written", where=str(path), hint=hint) from error
+            hint = "choose a folder that you can write to, or change the permissions of this one"
+            raise RunError("no permission to write", where=str(path), hint=hint) from error
         raise

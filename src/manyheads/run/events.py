@@ -1,4 +1,4 @@
-"""The event log of a run: one JSON object a line, appended and flushed as things happen."""
+"""The event log of a run: JSON lines, each appended and flushed when its event happens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from manyheads.run.atomic import explained, replacing
 
 
 class EventLog:
-    """Appends events to `events.jsonl`; a line is whole or absent for every reader that skips a broken last line."""
+    """Append events to `events.jsonl`. A process that is killed damages at most the last line, which readers skip."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -23,19 +23,19 @@ class EventLog:
             self._file: IO[str] = path.open("a", encoding="utf-8")
 
     def write(self, event: str, **fields: object) -> None:
-        """Append one event with the wall-clock time (seconds since the epoch)."""
+        """Append one event with its time, in seconds since 1970-01-01 UTC."""
         line = json.dumps({"event": event, **fields, "time": round(time.time(), 3)}, ensure_ascii=False)
         with explained(self.path):
             self._file.write(line + "\n")
             self._file.flush()
 
     def sync(self) -> None:
-        """Ask the disk to hold all events so far."""
+        """Flush all events to the disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Flush and close; further writes are an error."""
+        """Flush and close the file. Later writes raise ValueError."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -48,7 +48,10 @@ class EventLog:
 
 
 def read_events(path: Path) -> Iterator[dict[str, object]]:
-    """The whole events of a log, in order; a last line that a kill left broken is passed over."""
+    """Yield the events of a log in order. Lines that are not JSON, such as a last line cut off by a kill, are skipped.
+
+    A missing file has no events.
+    """
     if not path.exists():
         return
     with path.open(encoding="utf-8", errors="replace") as file:
@@ -62,7 +65,7 @@ def read_events(path: Path) -> Iterator[dict[str, object]]:
 
 
 def cut_after(path: Path, step: int) -> None:
-    """Drop every event from the first one of a step past `step` on: those steps will be done again."""
+    """Drop all events from the first one of a step after `step`. A resumed run repeats those steps."""
     kept: list[str] = []
     for event in read_events(path):
         number = event.get("step")
@@ -74,7 +77,7 @@ def cut_after(path: Path, step: int) -> None:
 
 
 def _end_last_line(path: Path) -> None:
-    """Give a last line that a kill left unfinished its end, so that the next event starts a line of its own."""
+    """End an unfinished last line, so that the next event starts on a new line."""
     if path.exists() and path.stat().st_size:
         with path.open("rb+") as file:
             file.seek(-1, os.SEEK_END)

@@ -1,8 +1,9 @@
-"""RunFolder: where everything of a run lies, who may write it, and whether it is finished."""
+"""RunFolder: the paths in a run folder, its only writer, and whether the run is finished."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from manyheads.run.lock import only_writer
 
 
 class RunFolder:
-    """The layout of a run folder. Paths only: opening one reads and writes nothing."""
+    """The layout of a run folder. Creating the object neither reads nor writes files."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,74 +30,78 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its end: results.json is the last thing that a run writes."""
+        """Whether the run is finished. results.json is the last file that a run writes."""
         return self.results.exists()
 
     def prediction_file(self, task: str, split: str, which: str) -> Path:
-        """`predictions/<task>.<dev|test>.<best|last>.jsonl`."""
+        """Return the path `predictions/<task>.<dev|test>.<best|last>.jsonl`."""
         return self.predictions / f"{task}.{split}.{which}.jsonl"
 
     def read_results(self) -> dict[str, object]:
-        """The content of results.json.
+        """Return the content of results.json.
 
         Raises:
-            RunError: the folder is no finished run.
+            RunError: The folder is not a finished run.
         """
         self.require("results.json")
         content: dict[str, object] = json.loads(self.results.read_text(encoding="utf-8"))
         return content
 
     def read_provenance(self) -> dict[str, Any]:
-        """The content of provenance.json.
+        """Return the content of provenance.json.
 
         Raises:
-            RunError: the folder has none, or it is damaged.
+            RunError: The file is missing or damaged.
         """
         try:
             content: dict[str, Any] = json.loads(self.provenance.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             where = str(self.provenance)
-            raise RunError("the run's provenance cannot be read", where=where, found=str(error)) from error
+            hint = "restore the file, or train the run again in a new folder"
+            raise RunError("the run's provenance cannot be read", where=where, found=str(error), hint=hint) from error
         return content
 
     def require(self, *names: str) -> None:
-        """Check that this is a run folder with these files or folders in it.
+        """Check that this is a run folder and contains these files or folders.
 
         Raises:
-            RunError: it does not exist, is no run folder, or is not finished.
+            RunError: It does not exist, is not a run folder, or the run is not finished.
         """
         if not self.path.is_dir():
-            raise RunError("there is no such run folder", where=str(self.path))
+            hint = "check the path; `manyheads train` prints the run folder that it writes"
+            raise RunError("there is no such run folder", where=str(self.path), hint=hint)
         if not self.recipe.exists():
-            hint = "a run folder is what `manyheads train --out FOLDER` leaves"
-            raise RunError("this folder is not a run: it has no recipe.toml", where=str(self.path), hint=hint)
+            hint = "give a folder that `manyheads train` wrote"
+            raise RunError("this folder is not a run folder: it has no recipe.toml", where=str(self.path), hint=hint)
         for name in names:
             if not (self.path / name).exists():
-                hint = f"finish it with: manyheads train {self.recipe} --out {self.path} --resume"
-                raise RunError(f"this run has no {name} yet", where=str(self.path), hint=hint)
+                command = ["manyheads", "train", str(self.recipe), "--out", str(self.path), "--resume"]
+                hint = f"finish the run first: {shlex.join(command)}"
+                raise RunError(f"the run is not finished: it has no {name}", where=str(self.path), hint=hint)
 
     @contextmanager
     def writing(self, *, resume: bool) -> Iterator[None]:
-        """Create the folder, or go on in it, as its only writer.
+        """Create the folder, or open an existing one to resume its run, as the only writer.
 
-        The lock is the operating system's own: it goes with the process, however that ends.
+        The operating system releases the lock when the process ends, for whatever reason.
 
         Raises:
-            RunError: the folder holds something and `resume` was not asked for, or another process writes it.
+            RunError: The folder is not empty and `resume` is False, the folder contains other files than a run, or
+                another process is writing it.
         """
         if self._occupied():
             if not resume:
-                hint = "go on with --resume, choose another folder with --out, or remove this one"
-                raise RunError("the run folder exists already", where=str(self.path), hint=hint)
+                hint = "resume the run with --resume, choose another folder with --out, or remove this one"
+                raise RunError("the run folder already exists", where=str(self.path), hint=hint)
             if not any(part.exists() for part in self._parts()):
-                hint = "choose a run's folder, or a new one, with --out"
-                raise RunError("this folder holds something else than a run", where=str(self.path), hint=hint)
+                hint = "choose a run folder or a new folder with --out"
+                raise RunError("the folder is not empty and has no run to resume", where=str(self.path), hint=hint)
         with only_writer(self.path / ".lock", "another process is writing this run folder", self.path):
             self._sweep()
             yield
 
     def clear(self) -> None:
-        """Remove what an earlier, unfinished attempt left; whatever is no part of a run stays."""
+        """Remove the files of an earlier, unfinished run. Files that do not belong to a run are kept."""
         for entry in self._parts():
             if entry.is_dir():
                 shutil.rmtree(entry)
@@ -109,13 +114,14 @@ class RunFolder:
 
     def _occupied(self) -> bool:
         if self.path.is_file():
-            raise RunError("the run folder's name is taken by a file", where=str(self.path))
+            hint = "choose another folder with --out, or remove the file"
+            raise RunError("the run folder is a file", where=str(self.path), hint=hint)
         return self.path.is_dir() and any(entry.name != ".lock" for entry in self.path.iterdir())
 
     def _sweep(self) -> None:
-        """Remove what a kill in the middle of a write left behind."""
-        for left in self.path.rglob(".*.partial"):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
+        """Remove the temporary files of writes that were interrupted."""
+        for partial in self.path.rglob(".*.partial"):
+            if partial.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)
             else:
-                left.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)

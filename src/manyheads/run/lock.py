@@ -1,4 +1,4 @@
-"""Locks: one process at a time writes a folder."""
+"""Locks: only one process at a time writes a folder."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from manyheads.run.atomic import explained
 
 
 class LockedError(RunError):
-    """Another process holds the lock."""
+    """Another process has the lock."""
 
 
 @contextmanager
 def only_writer(lock: Path, what: str, where: Path) -> Iterator[None]:
-    """Hold the lock file `lock`, made where it is absent. It is the operating system's own: it goes with the process.
+    """Lock the file `lock`, which is created if it is missing. The lock ends with the process at the latest.
 
     Raises:
-        LockedError: another process holds it (the message says `what`).
-        RunError: the folder may not be written.
+        LockedError: Another process has the lock. `what` is the message.
+        RunError: The folder is not writable.
     """
     with explained(where):
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -30,5 +30,5 @@ def only_writer(lock: Path, what: str, where: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LockedError(what, where=str(where), hint="wait for it, or stop it first") from None
+            raise LockedError(what, where=str(where), hint="wait until that process ends, or stop it") from None
         yield

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, hardware, threads, seed, data fingerprints, commit."""
+"""The provenance of a run: versions, hardware, threads, seed, data fingerprints, commit."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def collect(
     data: Mapping[str, str],
     command: list[str],
 ) -> dict[str, object]:
-    """The content of provenance.json.
+    """Return the content of provenance.json.
 
-    `data` maps each file to the SHA-256 of its content; `encoder` says which weights were used and their hash.
+    `data` maps each file to the SHA-256 of its content. `encoder` names the encoder's weights and their SHA-256.
     """
     return {
         "versions": {"python": platform.python_version(), **_versions()},
@@ -46,13 +46,13 @@ def collect(
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _processor() -> str:
@@ -66,7 +66,7 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the source tree that this package runs from, "-dirty" where files differ; None outside of git."""
+    """Return the git commit of the source tree, with "-dirty" if files were changed, or None outside a git tree."""
     folder = Path(__file__).resolve().parent
     try:
         head = _git(folder, "rev-parse", "HEAD")
@@ -77,6 +77,6 @@ def _commit() -> str | None:
     return (f"{head}-dirty" if changed else head) if tracked else None
 
 
-def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True)
-    return done.stdout.strip()
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from manyheads.errors import RunError
 from manyheads.recipe.load import load_recipe
+from manyheads.recipe.same import REPORT_ONLY
 from manyheads.recipe.schema import Recipe
 from manyheads.run.folder import RunFolder
 from manyheads.study.plan import StudyPlan
@@ -96,6 +97,8 @@ def differences(planned: Mapping[str, Any], ran: Mapping[str, Any], prefix: str 
         if key in RESULT_ONLY and not prefix:
             continue
         other = ran.get(key)
+        if not prefix and key in REPORT_ONLY:
+            continue
         if isinstance(value, Mapping) and isinstance(other, Mapping):
             yield from differences(value, other, f"{prefix}{key}.")
         elif value not in (None, "auto", other):

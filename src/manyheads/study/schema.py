@@ -1,4 +1,4 @@
-"""The types of a study file: a base recipe, named changes to it, and seeds."""
+"""The options of a study file: a base recipe, named changes to it, and seeds."""
 
 from __future__ import annotations
 
@@ -10,43 +10,84 @@ from manyheads.options import Options
 
 
 def _listed(value: Any) -> Any:
+    """Accept one key instead of a list."""
     return [value] if isinstance(value, str) else value
 
 
 def _factor_table(value: Any) -> Any:
-    """A factor may be written as its key alone."""
+    """Accept the key of a factor instead of a table."""
     return {"key": value} if isinstance(value, str) else value
 
 
 class FactorOptions(Options):
-    """A column of the table: what the recipe says at a key, or at several at once.
+    """A column of the study's table that shows the value of one or several recipe keys."""
 
-    `levels` names values: a value of `key`, or a list of one value for each key. A value without a name shows itself.
-    The levels "yes" and "no" show as a tick and as nothing.
-    """
-
-    key: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
-    levels: dict[str, Any] = Field(default_factory=dict)
+    key: Annotated[list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str]), Field(min_length=1)] = (
+        Field(
+            description='Recipe key with dots, such as "batching.strategy", or a list of keys that are shown '
+            "together. The recipe of at least one row must have the key."
+        )
+    )
+    levels: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Names for values: { NAME = VALUE }. For several keys, VALUE is a list with one value per key. "
+        'Values without a name are shown as they are. The names "yes" and "no" are shown as a tick and an empty cell.',
+    )
 
 
 class StudyOptions(Options):
-    """A study file.
+    """A study file: a base recipe, named changes to it, and seeds."""
 
-    `base`: the recipe that rows change, relative to the study file. `changes`: a partial recipe for all rows alike.
-    `baseline`: the row that others are compared with; left out, the first. `metric`: "average", "course_score" or a
-    task's name. `rows`: partial recipes by name. `grid`: recipe keys with the values to cross. `twins`: the rows whose
-    tasks are also trained alone; left out, the baseline. `keep_models`: keep the weights of finished runs.
-    """
-
-    base: str
-    title: str | None = None
-    caption: str = ""
-    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(min_length=1)
-    baseline: str | None = None
-    metric: str = "average"
-    twins: list[str] | None = None
-    keep_models: bool = False
-    changes: dict[str, Any] = Field(default_factory=dict)
-    factors: dict[str, Annotated[FactorOptions, BeforeValidator(_factor_table)]] = Field(default_factory=dict)
-    rows: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    base: str = Field(description="Recipe that the rows change. The path is relative to the study file.")
+    title: str | None = Field(
+        default=None, description="Title of the study's tables. Default: the name of the study file without .toml."
+    )
+    caption: str = Field(default="", description="Description of the study, shown with its tables.")
+    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(
+        min_length=1,
+        description="Random seeds, all different. Each row is trained once per seed.",
+        json_schema_extra={"uniqueItems": True},
+    )
+    baseline: str | None = Field(
+        default=None,
+        description="Name of the row that the other rows are compared with. Default: the first row.",
+    )
+    metric: str = Field(
+        default="average",
+        description='What rows are compared by: "average", the name of a task (its primary metric), or "course_score" '
+        'if the recipe has score = "course".',
+    )
+    twins: list[str] | None = Field(
+        default=None,
+        description="Names of rows whose tasks are also trained separately, each in a run of its own, to measure what "
+        "training the tasks together changes. Default: the baseline row. [] turns these runs off.",
+    )
+    keep_models: bool = Field(
+        default=False,
+        description="Keep the weights of finished runs. By default only their results and predictions are kept.",
+    )
+    changes: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Changes to the base recipe for all rows: a partial recipe. The changes of a row are applied "
+        "after them.",
+    )
+    factors: dict[
+        str,
+        Annotated[FactorOptions, BeforeValidator(_factor_table, json_schema_input_type=str | FactorOptions)],
+    ] = Field(
+        default_factory=dict,
+        description="Columns of the table that show in which keys the rows differ: { NAME = { key = ..., levels = "
+        "{...} } }, or only the key as a string. Default: one column per key in which the recipes differ.",
+    )
+    rows: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="The rows of the study, one table [rows.NAME] each: a partial recipe with the keys that differ "
+        "from the base. An empty table is the base itself. A row may also have the key `provenance`, a remark for the "
+        "table. If a change sets another `kind`, it replaces the whole table with that `kind`. Names cannot contain "
+        "/, \\, @ or ~ and cannot begin with a dot, because they are folder names.",
+    )
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description='Recipe keys in quotes, such as "batching.batch_size", each with a list of values. Every '
+        "combination of values is an additional row, named KEY=VALUE,KEY=VALUE.",
+    )

@@ -1,4 +1,4 @@
-"""Tasks: questions asked of text, and the kinds of them."""
+"""Tasks, and the menu of their kinds."""
 
 from __future__ import annotations
 

@@ -1,26 +1,27 @@
-"""What the cell of a label column holds: nothing, a number, or text."""
+"""Interpret a cell of a label column: missing, a number, or text."""
 
 from __future__ import annotations
 
 import math
 
 MISSING = "label is missing"
-"""The reason given for a row without a label."""
+"""The reason that is reported for a row without a label."""
 
-LONGEST_SHOWN = 60
+LONGEST_QUOTE = 60
+"""Characters of a cell that a message quotes."""
 
 
 def is_missing(raw: object) -> bool:
-    """Whether a cell holds no label: absent, blank, or NaN."""
+    """Return whether a cell is missing: absent, blank, or NaN."""
     if raw is None or (isinstance(raw, float) and math.isnan(raw)):
         return True
     return isinstance(raw, str) and not raw.strip()
 
 
 def as_number(raw: object) -> float | None:
-    """The finite number that a cell is, natively or as text; None for all else, booleans among it.
+    """Return the finite number in a cell, which may be a number or text. None for everything else.
 
-    Text such as "1_000", which Python would read as a number, is not one: it may well be a name.
+    Booleans are not numbers. Neither is text such as "1_000", although Python accepts it: it may be a name.
     """
     if isinstance(raw, bool):
         return None
@@ -32,7 +33,7 @@ def as_number(raw: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def shown(raw: object) -> str:
-    """A cell as a message quotes it: a long text, from a wrong column perhaps, is cut."""
+def quoted(raw: object) -> str:
+    """Return a cell as a message quotes it. A long text, for example from a wrong column, is truncated."""
     text = repr(raw)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."

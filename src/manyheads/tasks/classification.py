@@ -1,4 +1,4 @@
-"""Classification: one of two or more labels."""
+"""Classification: each text has one of two or more labels."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.errors import nearest
-from manyheads.tasks.cells import MISSING, as_number, is_missing, shown
+from manyheads.tasks.cells import MISSING, as_number, is_missing, quoted
 from manyheads.tasks.kind import LabelError, Predictions, finite
 
 Label = str | int | float | bool
 
 
 class Classification:
-    """Labels in a fixed order; a target is a label's index.
+    """A classification with labels in a fixed order. A target is the index of a label.
 
-    Numeric labels compare as numbers ("0.0", 0 and "0" are the label 0), text labels exactly after stripping.
+    Numeric labels are compared as numbers ("0.0", 0 and "0" are the label 0). Text labels are compared exactly,
+    without outer blanks.
 
     Raises:
-        ValueError: fewer than two labels, a blank one, or two that are equal.
+        ValueError: There are fewer than two labels, a label is blank, or two labels are equal.
     """
 
     name = "classification"
@@ -31,11 +32,11 @@ class Classification:
         self.labels: tuple[Label, ...] = tuple(labels)
         self._index = {canonical(label): index for index, label in enumerate(self.labels)}
         if len(self.labels) < 2:
-            raise ValueError(f"a classification needs at least two labels, not {list(self.labels)}")
+            raise ValueError(f"a classification needs at least two labels, found {list(self.labels)}")
         if any(is_missing(label) for label in self.labels):
-            raise ValueError(f"a label may not be blank: {list(self.labels)}")
+            raise ValueError(f"a label must not be blank, found {list(self.labels)}")
         if len(self._index) < len(self.labels):
-            raise ValueError(f"labels must differ, as numbers too: {list(self.labels)}")
+            raise ValueError(f"labels must differ (1 and '1.0' are the same label), found {list(self.labels)}")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Classification) and self.labels == other.labels
@@ -48,20 +49,20 @@ class Classification:
 
     @property
     def losses(self) -> tuple[str, ...]:
-        """Two labels may be told by one logit; more need one a label."""
+        """The losses that fit, the default first. Those that use a single logit need exactly two labels."""
         if len(self.labels) == 2:
             return ("binary_cross_entropy", "cross_entropy", "l1")
         return ("cross_entropy",)
 
     def outputs(self, loss: str) -> int:
-        """One logit a label under cross-entropy, a single one for the second label under the other losses."""
+        """Return the number of logits: one per label for cross-entropy, otherwise one, for the second label."""
         return len(self.labels) if loss == "cross_entropy" else 1
 
     def parse(self, raw: object) -> float:
-        """The index of the label in a cell.
+        """Return the index of the label in a cell.
 
         Raises:
-            LabelError: the cell is empty, or no label; the nearest label is named.
+            LabelError: The cell is empty or is not one of the labels. The message names the nearest label.
         """
         if is_missing(raw):
             raise LabelError(MISSING)
@@ -71,37 +72,43 @@ class Classification:
         return float(index)
 
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:
-        """outputs[n, labels] by softmax, or outputs[n, 1] by the sigmoid of the second label's logit (above 0.5).
+        """Decode logits to labels and probabilities.
+
+        `outputs[n, labels]` are decoded with the softmax. `outputs[n, 1]` are decoded with the sigmoid, which gives
+        the probability of the second label; it is predicted above 0.5.
 
         Raises:
-            EncoderError: an output is not finite.
+            EncoderError: An output is not finite.
         """
         logits = finite(outputs)
         if logits.shape[1] == 1:
-            chance = sigmoid(logits[:, 0])
-            return Predictions((chance > 0.5).astype(np.float64), np.stack([1.0 - chance, chance], axis=1))
+            second = sigmoid(logits[:, 0])
+            return Predictions((second > 0.5).astype(np.float64), np.stack([1.0 - second, second], axis=1))
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities = exponents / exponents.sum(axis=1, keepdims=True)
         return Predictions(probabilities.argmax(axis=1).astype(np.float64), probabilities)
 
     def present(self, value: float) -> Label:
-        """The label of an index."""
+        """Return the label with this index."""
         return self.labels[int(value)]
 
     def _unknown(self, raw: object) -> str:
         allowed = ", ".join(repr(label) for label in self.labels[:10]) + (", ..." if len(self.labels) > 10 else "")
         close = nearest(str(raw), [str(label) for label in self.labels])
         hint = f"; did you mean {close!r}?" if close else ""
-        return f"label {shown(raw)} is none of {allowed}{hint}"
+        return f"label {quoted(raw)} is not one of {allowed}{hint}"
 
 
 def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / (1 + exp(-x)) without overflow."""
+    """Return 1 / (1 + exp(-x)), computed without overflow."""
     return np.where(x >= 0, 1.0, np.exp(-np.abs(x))) / (1.0 + np.exp(-np.abs(x)))
 
 
 def canonical(raw: object) -> float | str:
-    """What labels are compared by: a number where the cell is one, true and false as 1 and 0, else stripped text."""
+    """Return the form in which labels are compared.
+
+    Numbers are compared as numbers, "true" and "false" as 1 and 0, and other text without outer blanks.
+    """
     number = as_number(raw)
     if number is not None:
         return number

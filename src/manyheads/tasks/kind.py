@@ -1,4 +1,4 @@
-"""What a kind of task must provide: how labels are read, how outputs are decoded, which losses and metrics fit."""
+"""The interface of a kind of task: reading labels, decoding outputs, and the losses and metrics that fit."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from manyheads.errors import EncoderError
 
 
 class LabelError(ValueError):
-    """A label that is not in the task's label space; the message is the reason, for a report on bad rows."""
+    """A label is not in the task's label space. The message is the reason that is reported for the bad row."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Decoded outputs of n examples.
+    """Decoded predictions for n examples.
 
-    `values`: float64[n], the index of the predicted class or the predicted value.
-    `probabilities`: float64[n, classes] for classes, None for values.
+    `values`: float64[n], the index of the predicted class, or the predicted value.
+    `probabilities`: float64[n, classes], or None if the task predicts values.
     """
 
     values: NDArray[np.float64]
@@ -28,19 +28,19 @@ class Predictions:
 
 
 class Kind(Protocol):
-    """One kind of task. Plain numpy: a kind needs no torch."""
+    """The interface of a kind of task. Kinds use numpy and do not need torch."""
 
     @property
     def name(self) -> str:
-        """The word of the recipe: `kind = "classification"`."""
+        """The name in a recipe, as in `kind = "classification"`."""
 
     @property
     def labels(self) -> tuple[str | int | float | bool, ...] | None:
-        """The classes as the user wrote them, or None for values."""
+        """The classes as the user wrote them, or None if the task predicts values."""
 
     @property
     def value_range(self) -> tuple[float, float] | None:
-        """The lowest and highest value, or None for classes."""
+        """The lowest and highest value, or None if the task predicts classes."""
 
     @property
     def losses(self) -> tuple[str, ...]:
@@ -48,40 +48,40 @@ class Kind(Protocol):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that fit, the default primary one first. All of them are computed at every evaluation."""
+        """The metrics that fit, the default primary metric first. Every evaluation computes all of them."""
 
     def outputs(self, loss: str) -> int:
-        """How many numbers a head gives an example under this loss (1 for one logit or one value)."""
+        """Return the number of outputs per example that a head has with this loss."""
 
     def parse(self, raw: object) -> float:
-        """The target of a raw cell (text, number or boolean): a class index or a value.
+        """Return the target in a cell (text, number or boolean): a class index or a value.
 
         Raises:
-            LabelError: the cell is empty, not a number, or outside the label space.
+            LabelError: The cell is empty, not a number, or outside the label space.
         """
 
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:
-        """Predictions from a head's outputs[n, k]: logits of classes, or unit scores (0..1) of a range.
+        """Decode a head's outputs[n, k]: logits of classes, or scores from 0 to 1 of a range.
 
         Raises:
-            EncoderError: an output is not finite.
+            EncoderError: An output is not finite.
         """
 
     def present(self, value: float) -> str | int | float:
-        """A predicted or target value as the user wrote it: the label's name, or the number."""
+        """Return a predicted value or a target in the user's terms: the label, or the number."""
 
 
 def finite(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Outputs[n, k] in float64.
+    """Return outputs[n, k] as float64.
 
     Raises:
-        EncoderError: one is NaN or infinite; a prediction made from it would look like any other.
+        EncoderError: An output is NaN or infinite. A prediction made from it would look like any other.
     """
     bad = int((~np.isfinite(outputs)).any(axis=1).sum())
     if bad:
         raise EncoderError(
             "the model's outputs are not finite",
             found=f"{bad} of {len(outputs)} examples",
-            hint="lower training.learning_rate, or go back to a sound model: its weights cannot be used",
+            hint="train again with a lower training.learning_rate, or use another model: these weights are damaged",
         )
     return outputs.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Regression: a value within a range."""
+"""Regression: each text has a value within a range."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.tasks.cells import MISSING, as_number, is_missing, shown
+from manyheads.tasks.cells import MISSING, as_number, is_missing, quoted
 from manyheads.tasks.kind import LabelError, Predictions, finite
 
 
 class Regression:
-    """A value from `low` to `high`; a head's unit score u is the value low + (high - low) u.
+    """A regression with values from `low` to `high`. A head's score u, from 0 to 1, is the value low + (high - low) u.
 
     Raises:
-        ValueError: `low` is not below `high`, or one is not finite.
+        ValueError: `low` is not below `high`, or one of them is not finite.
     """
 
     name = "regression"
@@ -25,7 +25,7 @@ class Regression:
 
     def __init__(self, low: float, high: float) -> None:
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"a range needs two numbers, the lower first, not [{low}, {high}]")
+            raise ValueError(f"a range needs two finite numbers, the lower first, found [{low}, {high}]")
         self.low, self.high = float(low), float(high)
 
     def __eq__(self, other: object) -> bool:
@@ -43,33 +43,35 @@ class Regression:
         return (self.low, self.high)
 
     def outputs(self, loss: str) -> int:
-        """One unit score, whatever the loss."""
+        """Return 1: the head has one score per example with every loss."""
         del loss
         return 1
 
     def parse(self, raw: object) -> float:
-        """The value in a cell.
+        """Return the value in a cell.
 
         Raises:
-            LabelError: the cell is empty, not a number, or outside the range.
+            LabelError: The cell is empty, not a number, or outside the range.
         """
         if is_missing(raw):
             raise LabelError(MISSING)
         value = as_number(raw)
         if value is None:
-            raise LabelError(f"label {shown(raw)} is not a number ({self.low:g} to {self.high:g})")
+            raise LabelError(f"label {quoted(raw)} is not a number from {self.low:g} to {self.high:g}")
         if not self.low <= value <= self.high:
-            raise LabelError(f"label {shown(raw)} is outside the range {self.low:g} to {self.high:g}")
+            raise LabelError(f"label {quoted(raw)} is outside the range {self.low:g} to {self.high:g}")
         return value
 
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:
-        """Values from unit scores outputs[n, 1]; a cosine below 0 gives one below the range, as in the reference.
+        """Decode scores outputs[n, 1] to values.
+
+        A negative score (a cosine below 0) gives a value below the range, as in the reference study.
 
         Raises:
-            EncoderError: an output is not finite.
+            EncoderError: An output is not finite.
         """
         return Predictions(self.low + (self.high - self.low) * finite(outputs)[:, 0], None)
 
     def present(self, value: float) -> float:
-        """The number itself."""
+        """Return the number itself."""
         return value

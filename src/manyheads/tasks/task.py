@@ -1,4 +1,4 @@
-"""Task: a question asked of text."""
+"""Task: what is predicted from which text columns, and how."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ Pairing = Literal["cross", "bi"]
 
 @dataclass(frozen=True)
 class Task:
-    """A question asked of text: its kind, columns, label space, pair encoding, head, loss and metric.
+    """A task: its kind, columns, label space, pair encoding, head, loss and metric.
 
-    `pair` is None for one text column; for two it says whether both texts share a sequence ("cross") or each
-    has one of its own ("bi"). `loss_weight` scales the loss; `class_weights` (one a class) weight its terms.
+    `pair`: None for one text column. For two columns, "cross" puts both texts into one sequence and "bi" encodes each
+    in its own sequence. `loss_weight`: factor of the task's loss. `class_weights`: one factor per class for the terms
+    of the loss.
     """
 
     name: str
@@ -33,10 +34,10 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """How many numbers this task's head gives an example."""
+        """The number of outputs that the task's head has per example."""
         return self.kind.outputs(self.loss)
 
     @property
     def sequences(self) -> int:
-        """How many sequences one example of this task becomes: 2 for a bi-encoded pair, else 1."""
+        """The number of sequences per example: 2 for a bi-encoded pair, otherwise 1."""
         return 2 if self.pair == "bi" else 1

@@ -1,4 +1,4 @@
-"""Checkpoints: the model, the optimiser and the place in the run, in safetensors and JSON alone."""
+"""Checkpoints: the model, the optimiser and the progress of a run, stored in safetensors and JSON only."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from manyheads.run.atomic import replace_folder, replacing, write_json
 
 @dataclass
 class Progress:
-    """Where a run stands. `step` counts updates done; with the weights and the optimiser it is the whole state.
+    """The progress of a run. Together with the weights and the optimiser it is the whole state.
 
-    `evaluations`: one entry each, with `epoch`, `step`, `tasks` (all metrics), `average` and `course_score`.
-    `best`: the index of the best of them by average, None before there is one. `stale`: evaluations since it.
-    `seconds`, `examples`, `tokens`: of training alone. `stopped_early`: whether early stopping ended the run.
+    `step`: finished updates. `evaluations`: one entry per evaluation, with `epoch`, `step`, `tasks` (all metrics),
+    `average` and `course_score`. `best`: the index of the evaluation with the best average, None before there is one.
+    `stale`: evaluations since the best one. `seconds`, `examples`, `tokens`: training only, without evaluations.
+    `stopped_early`: whether early stopping ended the run.
     """
 
     step: int = 0
@@ -38,14 +39,14 @@ class Progress:
 
 
 class Checkpoints:
-    """The folder `checkpoints/` of a run: `step-<n>/` to go on from, and the best weights so far."""
+    """The folder `checkpoints/` of a run. It contains `step-<n>/` to resume from, and the best weights so far."""
 
     def __init__(self, folder: Path, *, keep: int = 1) -> None:
         self.folder = folder
         self.keep = keep
 
     def save(self, model: nn.Module, optimizer: AdamW, progress: Progress) -> None:
-        """Write `step-<n>/` in one step, then drop the oldest beyond `keep` and best weights no longer needed."""
+        """Write `step-<n>/` atomically. Then remove the oldest ones beyond `keep` and best weights no longer needed."""
 
         def fill(folder: Path) -> None:
             _save(folder / "model.safetensors", model.state_dict())
@@ -62,36 +63,36 @@ class Checkpoints:
                 weights.unlink()
 
     def save_best(self, model: nn.Module, step: int) -> None:
-        """Keep the weights of an evaluation that was the best so far."""
+        """Write the weights of an evaluation that was the best so far."""
         path = self.best_weights(step)
         with replacing(path) as temporary:
             _save(temporary, model.state_dict())
 
     def best_weights(self, step: int) -> Path:
-        """Where the best weights, those after `step` updates, lie."""
+        """Return the path of the best weights, from after `step` updates."""
         return self.folder / f"best-{step:09d}.safetensors"
 
     def latest(self) -> Path | None:
-        """The newest checkpoint, or None."""
+        """Return the newest checkpoint, or None."""
         steps = self._steps()
         return steps[-1] if steps else None
 
     def restore(self, folder: Path, model: nn.Module, optimizer: AdamW) -> Progress:
-        """Put a checkpoint's state into the model and the optimiser.
+        """Load a checkpoint into the model and the optimiser.
 
         Raises:
-            RunError: the checkpoint is damaged or of another model.
+            RunError: the checkpoint is damaged or belongs to another model.
         """
         try:
             load_weights(folder / "model.safetensors", model)
             _restore_optimizer(load_file(folder / "optimizer.safetensors"), model, optimizer)
             return Progress(**json.loads((folder / "progress.json").read_text(encoding="utf-8")))
         except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            hint = "remove this checkpoint's folder to go on from an earlier one or from the beginning"
+            hint = "remove this checkpoint's folder to resume from an earlier one or from the beginning"
             raise RunError("the checkpoint cannot be read", where=str(folder), found=str(error), hint=hint) from error
 
     def drop(self) -> None:
-        """Remove all checkpoints: the run is finished."""
+        """Remove all checkpoints when the run is finished."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _steps(self) -> list[Path]:
@@ -99,7 +100,7 @@ class Checkpoints:
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
-    """Put saved weights into a model of the same shape."""
+    """Load saved weights into a model of the same shape."""
     model.load_state_dict(load_file(path))
 
 
@@ -113,7 +114,7 @@ def _best_step(folder: Path) -> int | None:
 
 
 def _optimizer_tensors(model: nn.Module, optimizer: AdamW) -> dict[str, Tensor]:
-    """AdamW's state as flat names: `<parameter>/<exp_avg|exp_avg_sq|step>`."""
+    """Return AdamW's state under flat names: `<parameter>/<exp_avg|exp_avg_sq|step>`."""
     tensors = {}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():

@@ -1,4 +1,4 @@
-"""Processes: those that train one run together, as torchrun starts them; one alone has no process group at all."""
+"""Processes that train one run together, as started by torchrun. A single process has no process group."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from manyheads.errors import ManyheadsError, TrainingError
 T = TypeVar("T")
 
 TIMEOUT = 600.0
-"""Seconds that a process waits for the others before it gives the run up; `MANYHEADS_TIMEOUT` sets another."""
+"""Seconds that a process waits for the others before it stops the run. `MANYHEADS_TIMEOUT` sets another value."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Which of how many processes this one is, over all machines and on this one, and what they do together.
+    """This process's rank and the number of processes, over all machines and on this machine, and their collectives.
 
-    Every method but `main` is a meeting: all processes must call it in the same order. With one process each is free.
+    Every method except `main` is a collective: all processes must call it in the same order. With one process they
+    cost nothing.
     """
 
     rank: int = 0
@@ -34,11 +35,11 @@ class Processes:
 
     @property
     def main(self) -> bool:
-        """Whether this is the one that writes the run folder and speaks."""
+        """Whether this process writes the run folder and the output."""
         return self.rank == 0
 
     def total(self, values: Sequence[float]) -> list[float]:
-        """The sums over all processes, in 64-bit floats, the same bytes on each."""
+        """Return the sums over all processes, in 64-bit floats. Every process gets the same bytes."""
         if self.size == 1:
             return list(values)
         numbers = torch.tensor(values, dtype=torch.float64)
@@ -46,37 +47,37 @@ class Processes:
         return [float(number) for number in numbers]
 
     def gather(self, value: T) -> list[T]:
-        """What each process brings, in the order of their ranks."""
+        """Return the values of all processes, in the order of their ranks."""
         if self.size == 1:
             return [value]
-        found: list[Any] = [None] * self.size
-        distributed.all_gather_object(found, value)
-        return found
+        values: list[Any] = [None] * self.size
+        distributed.all_gather_object(values, value)
+        return values
 
     def from_main(self, work: Callable[[], T]) -> T:
-        """Do something on the main process alone, and give its result to all; its error is raised by all."""
+        """Call a function on the main process only. All processes return its result or raise its error."""
         if self.size == 1:
             return work()
-        found: list[Any] = [None, None]
+        outcome: list[Any] = [None, None]
         if self.main:
             try:
-                found[0] = work()
+                outcome[0] = work()
             except ManyheadsError as error:
-                found[1] = error
-        distributed.broadcast_object_list(found, src=0)
-        if found[1] is not None:
-            raise found[1]
-        result: T = found[0]
+                outcome[1] = error
+        distributed.broadcast_object_list(outcome, src=0)
+        if outcome[1] is not None:
+            raise outcome[1]
+        result: T = outcome[0]
         return result
 
     def same_weights(self, model: nn.Module) -> None:
-        """Give every process the main one's weights."""
+        """Copy the main process's weights to all processes."""
         if self.size > 1:
             for tensor in model.state_dict().values():
                 distributed.broadcast(tensor, src=0)
 
     def same_state(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Give every process the main one's optimiser state."""
+        """Copy the main process's optimiser state to all processes."""
         if self.size == 1:
             return
         parameters = dict(model.named_parameters())
@@ -88,7 +89,7 @@ class Processes:
                     optimizer.state[parameters[name]][key] = value.to(parameters[name].device)
 
     def wait(self) -> None:
-        """Go on when all have come here."""
+        """Wait until all processes have called this."""
         self.total([0.0])
 
 
@@ -97,34 +98,34 @@ ALONE = Processes()
 
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
-    """The processes that torchrun started, as one group while the block runs; `ALONE` where it started none.
+    """Join the processes that torchrun started into one group while the block runs. Without torchrun yield `ALONE`.
 
-    `device`: the recipe's. On CUDA each process takes the device of its local rank.
+    `device`: the recipe's device. On CUDA each process uses the device of its local rank.
 
     Raises:
-        TrainingError: a process was lost, or did not answer in time.
+        TrainingError: a process was lost or did not respond in time.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ or "MASTER_ADDR" not in os.environ:
         yield ALONE
         return
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    found = Processes(int(os.environ["RANK"]), size, local_rank, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    processes = Processes(int(os.environ["RANK"]), size, local_rank, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     cuda = device != "cpu" and torch.cuda.is_available()
     if cuda:
         _take_device(local_rank)
     timeout = timedelta(seconds=float(os.environ.get("MANYHEADS_TIMEOUT", TIMEOUT)))
     try:
         distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=timeout)
-        yield found
+        yield processes
     except RuntimeError as error:
         if not _is_of_group(error):
             raise
         raise TrainingError(
             "another process of this run was lost",
-            where=f"process {found.rank} of {size}",
+            where=f"process {processes.rank} of {size}",
             found=str(error).splitlines()[0],
-            hint="start all of them again with the same command and --resume: the run goes on from its last checkpoint",
+            hint="start all processes again with the same command and --resume, to resume from the last checkpoint",
         ) from error
     finally:
         if distributed.is_initialized():
@@ -135,12 +136,12 @@ def _take_device(local_rank: int) -> None:
     devices = torch.cuda.device_count()
     if local_rank >= devices:
         hint = 'start fewer processes with --nproc-per-node, or set device = "cpu"'
-        raise TrainingError("there are more processes than CUDA devices here", found=f"{devices} devices", hint=hint)
+        raise TrainingError("this machine has fewer CUDA devices than processes", found=f"{devices} devices", hint=hint)
     torch.cuda.set_device(local_rank)
 
 
 def _is_of_group(error: RuntimeError) -> bool:
-    """Whether an error comes from the group: its own class, or gloo's words in a plain RuntimeError."""
+    """Return whether an error comes from the group. gloo raises a plain RuntimeError, which only its words identify."""
     words = ("gloo", "nccl", "connection", "timed out", "timeout", "peer")
     return isinstance(error, distributed.DistError) or any(word in str(error).lower() for word in words)
 

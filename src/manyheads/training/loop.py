@@ -1,4 +1,4 @@
-"""The loop: updates, evaluations, checkpoints, until the plan or early stopping ends it."""
+"""The training loop: updates, evaluations and checkpoints, until the plan or early stopping ends it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from manyheads.training.stop import Interrupted, StopFlag
 
 @dataclass(frozen=True)
 class Loop(Generic[B]):
-    """Everything that an uninterrupted run and one that goes on share.
+    """The parts of a run that a new run and a resumed one share.
 
-    `batch(k)`: batch number k, a pure function of k. `evaluate()`: the scores of the model as it stands, with
-    an `average` where one of them can be the best. `record(progress, is_best)`: called after each evaluation, before
-    the checkpoint; it must be safe to repeat. `early_stopping`: evaluations without a better average before the end.
+    `batch(k)`: returns batch number k, a pure function of k. `evaluate()`: returns the current scores of the model,
+    with an `average` if an evaluation can be the best one. `record(progress, is_best)`: called after each evaluation
+    and before the checkpoint. It must be safe to repeat. `early_stopping`: number of evaluations without a better
+    average after which the run ends. `pending`: the fields of the steps whose losses are not known yet.
     """
 
     model: nn.Module
@@ -42,20 +43,20 @@ class Loop(Generic[B]):
     notify: Listener
     stop: StopFlag
     early_stopping: int | None = None
-    unheard: deque[dict[str, Any]] = field(default_factory=deque)
+    pending: deque[dict[str, Any]] = field(default_factory=deque)
 
     def run(self, progress: Progress) -> Progress:
-        """Go on from `progress` to the end of the plan.
+        """Train from `progress` to the end of the plan.
 
         Raises:
-            Interrupted: a signal asked to stop; a checkpoint of the last whole step is written.
+            Interrupted: a signal asked to stop. The checkpoint of the last whole step is written.
             TrainingError: a loss or the gradient is not finite.
         """
         while progress.step < self.plan.total_steps and not progress.stopped_early:
             self._step(progress)
             evaluated = self.plan.evaluates(progress.step)
             if evaluated or self.stop or self.plan.saves(progress.step):
-                self._settle(progress)
+                self._wait(progress)
             if evaluated:
                 self._evaluate(progress)
             if evaluated or self.stop or self.plan.saves(progress.step):
@@ -74,7 +75,7 @@ class Loop(Generic[B]):
         progress.seconds += time.perf_counter() - started
         progress.examples += sum(batch.examples for batch in batches)
         progress.tokens += sum(batch.tokens for batch in batches)
-        self.unheard.append(
+        self.pending.append(
             {
                 "step": progress.step,
                 "learning_rate": rate,
@@ -83,19 +84,19 @@ class Loop(Generic[B]):
                 "seconds": round(progress.seconds, 4),
             }
         )
-        self._tell(results)
+        self._report(results)
 
-    def _settle(self, progress: Progress) -> None:
-        """Wait until every step that was asked for is known to be good."""
+    def _wait(self, progress: Progress) -> None:
+        """Wait for the results of all requested steps."""
         started = time.perf_counter()
-        results = self.stepper.settle()
+        results = self.stepper.wait()
         progress.seconds += time.perf_counter() - started
-        self._tell(results)
+        self._report(results)
 
-    def _tell(self, results: Sequence[StepResult]) -> None:
-        """A step is told when its losses are known: on some devices that is later than when it was asked for."""
+    def _report(self, results: Sequence[StepResult]) -> None:
+        """Send the events of steps whose losses are known. On some devices that is later than their request."""
         for result in results:
-            fields = self.unheard.popleft()
+            fields = self.pending.popleft()
             self.notify("step", losses=result.losses, gradient_norm=result.gradient_norm, **fields)
 
     def _evaluate(self, progress: Progress) -> None:
@@ -117,7 +118,7 @@ class Loop(Generic[B]):
 
     @staticmethod
     def _is_best(progress: Progress) -> bool:
-        """Whether the newest average is above all before it; one that is null is never best."""
+        """Return whether the newest average is above all earlier ones. A null average is never the best."""
         average = progress.evaluations[-1].get("average")
         if average is None:
             return False

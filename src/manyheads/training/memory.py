@@ -1,4 +1,4 @@
-"""The allocator's settings for training on a CPU."""
+"""Settings of the memory allocator for training on a CPU."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """`M_TRIM_THRESHOLD` and `M_MMAP_THRESHOLD` of glibc's mallopt(3)."""
 
 LARGEST_HEAP_BLOCK = 32 << 20
-"""Bytes: the most that glibc lets M_MMAP_THRESHOLD be on 64-bit machines."""
+"""Bytes. The highest M_MMAP_THRESHOLD that glibc allows on 64-bit machines."""
 
 
 @cache
 def keep_freed_memory() -> bool:
-    """Let the C library keep what a step frees for the next step, for the rest of the process; whether it could.
+    """Make the C library keep freed memory for the next step, for the rest of the process. Return whether it worked.
 
-    By default glibc gives every gradient of some megabytes back to the system, and the next step pays thousands of page
-    faults for it again: 5% of a step at batches of 8 (LOG.md). Other C libraries are left as they are.
+    By default glibc returns every gradient of some megabytes to the system, and the next step needs thousands of page
+    faults to get it back. That is 5% of a step at batches of 8 (LOG.md). Other C libraries are not changed.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -1,4 +1,4 @@
-"""AdamW over the parameters that are trained, with weight decay on matrices alone."""
+"""AdamW for the trained parameters, with weight decay on matrices only."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ def build_optimizer(
     eps: float,
     weight_decay: float,
 ) -> AdamW:
-    """Fused AdamW (Loshchilov and Hutter, 2019, Decoupled Weight Decay Regularization).
+    """Make a fused AdamW.
 
-    Biases and the gains of layer norms (all parameters of one dimension) are not decayed.
+    Biases and the gains of layer norms (all parameters of one dimension) have no weight decay.
+
+    Source: Loshchilov and Hutter, 2019, Decoupled Weight Decay Regularization.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
@@ -28,7 +30,7 @@ def build_optimizer(
 
 
 def set_learning_rate(optimizer: AdamW, rate: float) -> None:
-    """Set the rate of the coming step, in every group."""
+    """Set the learning rate of the next step in every group."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)

@@ -1,4 +1,4 @@
-"""The plan of a run: how batches become updates, and when to evaluate and to save."""
+"""The plan of a run: which batches make an update, and when to evaluate and to write a checkpoint."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plan:
-    """Counts, all in updates ("steps") unless said otherwise.
+    """The plan's numbers. `max_steps`, `evaluate_every` and `checkpoint_every` count updates ("steps").
 
-    An update takes `accumulation` batches; the last one of an epoch takes what is left, so that no update spans two
-    epochs. `max_steps` ends the run early; the schedule then ends there too.
+    An update uses `accumulation` batches. The last update of an epoch uses the remaining ones, so that no update spans
+    two epochs. `max_steps` ends the run early, and the schedule ends there too.
     """
 
     batches_per_epoch: int
@@ -23,7 +23,7 @@ class Plan:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Updates an epoch."""
+        """Updates per epoch."""
         return math.ceil(self.batches_per_epoch / self.accumulation)
 
     @property
@@ -33,23 +33,29 @@ class Plan:
         return planned if self.max_steps is None else min(planned, self.max_steps)
 
     def batches(self, step: int) -> range:
-        """The numbers of the batches that update `step` (from 0) is made from."""
+        """Return the numbers of the batches of update `step` (from 0)."""
         epoch, position = divmod(step, self.steps_per_epoch)
         first = epoch * self.batches_per_epoch
         start = first + position * self.accumulation
         return range(start, min(start + self.accumulation, first + self.batches_per_epoch))
 
     def epoch(self, done: int) -> int | float:
-        """Epochs seen after `done` updates: whole where an epoch has just ended, else with its share."""
+        """Return the epochs after `done` updates: an int at the end of an epoch, else a fraction."""
         epochs, rest = divmod(done, self.steps_per_epoch)
         return epochs if rest == 0 else round(done / self.steps_per_epoch, 4)
 
     def evaluates(self, done: int) -> bool:
-        """Whether the model is evaluated after `done` updates: every so many, or each epoch; and at the end."""
+        """Return whether the model is evaluated after `done` updates.
+
+        That is every `evaluate_every` updates (default: at the end of each epoch) and at the end of the run.
+        """
         return done == self.total_steps or done % (self.evaluate_every or self.steps_per_epoch) == 0
 
     def saves(self, done: int) -> bool:
-        """Whether a checkpoint is written after `done` updates: every so many, and after each evaluation."""
+        """Return whether a checkpoint is written after `done` updates.
+
+        That is every `checkpoint_every` updates and after each evaluation.
+        """
         if self.checkpoint_every is not None and done % self.checkpoint_every == 0:
             return True
         return self.evaluates(done)

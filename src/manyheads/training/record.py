@@ -1,4 +1,4 @@
-"""What an evaluation leaves in the run folder: predictions, results.csv, and at the end results.json."""
+"""Files in the run folder: predictions and results.csv after an evaluation, results.json at the end."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def write_predictions(
     folder: RunFolder, splits: Mapping[str, Split], predictions: Mapping[str, Predictions], *, split: str, which: str
 ) -> None:
     """Write `predictions/<task>.<split>.<which>.jsonl` for every task of an evaluation."""
-    for name, found in predictions.items():
+    for name, predicted in predictions.items():
         examples = splits[name]
         targets = None if np.isnan(examples.targets).all() else examples.targets
-        lines = json_lines(records(examples.task.kind, examples.ids, found, targets))
+        lines = json_lines(records(examples.task.kind, examples.ids, predicted, targets))
         write_text(folder.prediction_file(name, split, which), "".join(lines))
 
 
 def write_results_csv(folder: RunFolder, tasks: Mapping[str, Task], progress: Progress) -> None:
-    """Write results.csv: a row an evaluation, each task's primary metric and the average; empty where undefined."""
+    """Write results.csv: one row per evaluation with each task's primary metric and the average. Empty if undefined."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["epoch", "step", *(f"{name}.{task.metric}" for name, task in tasks.items()), "average"])
@@ -41,9 +41,9 @@ def write_results_csv(folder: RunFolder, tasks: Mapping[str, Task], progress: Pr
 
 
 def write_results(folder: RunFolder, progress: Progress) -> dict[str, Any]:
-    """Write results.json, the last thing of a run, and return its content.
+    """Write results.json, the last file of a run, and return its content.
 
-    `best` is null where no evaluation had an average. Rates are over training time alone.
+    `best` is null if no evaluation has an average. Rates count training time only.
     """
     best = None if progress.best is None else progress.evaluations[progress.best]
     results = {

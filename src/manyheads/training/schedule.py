@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the factor on the base rate at each step."""
+"""Learning-rate schedules: the factor of the base rate at each step."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Schedule = Callable[[int], float]
 
 
 def build_schedule(name: str, *, total_steps: int, warmup: float) -> Schedule:
-    """The factor of every step 0..total_steps-1.
+    """Return a function from a step (0 to total_steps - 1) to its factor.
 
-    The first `warmup` share of all steps rises in a straight line from 1/w to 1 (w warm-up steps); after it the
-    rate stays ("constant"), or falls to zero in a straight line ("linear") or a half cosine ("cosine"), reaching
-    zero one step after the last.
+    In the first `warmup` share of all steps the factor rises linearly from 1/w to 1 (w warm-up steps). Then it stays 1
+    ("constant"), or falls to zero linearly ("linear") or as a half cosine ("cosine"). It would reach zero one step
+    after the last.
     """
     warmup_steps = math.ceil(total_steps * warmup)
     shape = SHAPES[name]

@@ -1,4 +1,4 @@
-"""What changes when several processes train one run: updates, stopping, checkpoints, and outputs of a split."""
+"""Training with several processes: updates, stopping, checkpoints, and outputs of a split."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from manyheads.training.weighting import Weighting
 
 
 class SharedStop(StopFlag):
-    """A flag that is up on all processes after the same step: a signal counts when all have heard of it."""
+    """A stop flag that all processes set after the same step. A signal counts once all processes know of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,17 +40,18 @@ class SharedStop(StopFlag):
         return self._agreed
 
     def agree(self, highest: int) -> None:
-        """Take the highest signal number that any process has heard, 0 for none."""
+        """Set the flag from the highest signal number that any process received, 0 for none."""
         if highest:
             self._agreed = True
             self.signal_number = self.signal_number or highest
 
 
 class SharedStepper(Stepper[Batch]):
-    """Updates whose batch is shared out: each task's loss is the sum over its examples everywhere / their count.
+    """Updates with each batch divided among processes.
 
-    DistributedDataParallel takes the mean over processes, so each share is multiplied by their number. A process
-    left without an example goes through one of another's with weight zero, and so joins the reduction.
+    Each task's loss is the sum over its examples on all processes, divided by their number. DistributedDataParallel
+    computes the mean over processes, so each share is multiplied by the number of processes. A process without an
+    example computes one of another process with weight zero, so that it takes part in the reduction.
     """
 
     def __init__(
@@ -72,12 +73,12 @@ class SharedStepper(Stepper[Batch]):
         )
 
     def update(self, step: int, batches: Sequence[Batch]) -> StepResult:
-        """One update, the same on every process.
+        """Make one update, the same on every process.
 
-        Dropout is a function of (seed, step, example): that of one process.
+        Dropout is a function of (seed, step, example), so it is the same as with one process.
 
         Raises:
-            TrainingError: a loss or the gradient is not finite on some process; all of them raise it.
+            TrainingError: a loss or the gradient is not finite on a process. All processes raise it.
         """
         processes = self._processes
         self._begin(step, processes.rank)
@@ -85,9 +86,9 @@ class SharedStepper(Stepper[Batch]):
         for number, batch in enumerate(batches):
             with self._parallel.no_sync() if number < len(batches) - 1 else nullcontext():
                 seen += self._backward(batch, processes.size / len(batches))
-        heard = [0.0] * processes.size
-        heard[processes.rank] = float(self._stop.signal_number or 0)
-        totals = processes.total([*seen, *heard])
+        signals = [0.0] * processes.size
+        signals[processes.rank] = float(self._stop.signal_number or 0)
+        totals = processes.total([*seen, *signals])
         if isinstance(self._stop, SharedStop):
             self._stop.agree(int(max(totals[len(seen) :])))
         sums: dict[str, list[float]] = {}
@@ -104,7 +105,7 @@ class SharedStepper(Stepper[Batch]):
         )
 
     def _backward(self, batch: Batch, factor: float) -> list[float]:
-        """This process's part of each task's mean loss, in the order of the batch's parts."""
+        """Return this process's share of each task's mean loss, in the order of the batch's parts."""
         counts = {part.task: len(part.examples) for part in batch.parts}
         own = share(batch, self._processes.rank, self._processes.size)
         if not own.parts:
@@ -118,7 +119,7 @@ class SharedStepper(Stepper[Batch]):
 
 
 class _LossModule(nn.Module):
-    """Losses as a module, whose forward pass DistributedDataParallel can follow."""
+    """Losses as a module, because DistributedDataParallel needs a forward pass."""
 
     def __init__(self, model: nn.Module, losses: TaskLosses) -> None:
         super().__init__()
@@ -130,27 +131,27 @@ class _LossModule(nn.Module):
 
 
 class SharedCheckpoints(Checkpoints):
-    """Checkpoints that the main process writes and reads for all; the others wait until one lies there."""
+    """Checkpoints that the main process writes and reads. The other processes wait until it is done."""
 
     def __init__(self, folder: Path, processes: Processes, *, keep: int = 1) -> None:
         super().__init__(folder, keep=keep)
         self._processes = processes
 
     def save(self, model: nn.Module, optimizer: AdamW, progress: Progress) -> None:
-        """Write a checkpoint; no process goes on, or ends, before it lies on the disk."""
+        """Write a checkpoint. No process continues or ends before it is on the disk."""
         self._processes.from_main(lambda: super(SharedCheckpoints, self).save(model, optimizer, progress))
 
     def save_best(self, model: nn.Module, step: int) -> None:
-        """Keep the best weights, on the main process."""
+        """Write the best weights, on the main process."""
         if self._processes.main:
             super().save_best(model, step)
 
     def latest(self) -> Path | None:
-        """The newest checkpoint that the main process finds."""
+        """Return the newest checkpoint that the main process finds."""
         return self._processes.from_main(super().latest)
 
     def restore(self, folder: Path, model: nn.Module, optimizer: AdamW) -> Progress:
-        """The main process reads; weights, optimiser and progress go to all."""
+        """Read a checkpoint on the main process and copy weights, optimiser and progress to all processes."""
         read = super().restore
         progress = self._processes.from_main(lambda: read(folder, model, optimizer))
         self._processes.same_weights(model)
@@ -164,7 +165,7 @@ class SharedCheckpoints(Checkpoints):
 
 
 class SharedForward:
-    """`forward_split` with the examples shared out by their tokens, and all outputs on every process."""
+    """`forward_split` with the examples divided among processes by their tokens. Every process gets all outputs."""
 
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
@@ -179,7 +180,7 @@ class SharedForward:
         max_length: int,
         device: torch.device,
     ) -> NDArray[np.float32]:
-        """The head's outputs of every example, in the split's order: float32[n, outputs]."""
+        """Return the head's outputs for every example, in the split's order: float32[n, outputs]."""
         owner = assign(lengths(store, template, max_length, split), self._processes.size)
         rows = np.flatnonzero(owner == self._processes.rank)
         options: dict[str, Any] = {"max_length": max_length, "device": device}
@@ -187,6 +188,6 @@ class SharedForward:
         if len(rows):
             own = forward_split(model, store, template, split.take(rows), **options)
         outputs = np.empty((len(split), split.task.outputs), dtype=np.float32)
-        for rank, found in enumerate(self._processes.gather(own)):
-            outputs[owner == rank] = found
+        for rank, part in enumerate(self._processes.gather(own)):
+            outputs[owner == rank] = part
         return outputs

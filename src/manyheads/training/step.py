@@ -1,4 +1,4 @@
-"""One update: forward, losses, weighting, backward, clipping, AdamW."""
+"""One update: forward pass, losses, weighting, backward pass, clipping, AdamW."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from manyheads.training.weighting import Weighting
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one update saw: each task's mean loss (before weighting), the gradient's norm, examples and real tokens."""
+    """The result of one update: each task's mean loss before weighting, the gradient's norm, examples, real tokens."""
 
     losses: dict[str, float]
     gradient_norm: float
@@ -30,7 +30,7 @@ class StepResult:
 
 
 class Counted(Protocol):
-    """What the loop asks of a batch: how many examples and real tokens it has."""
+    """The part of a batch that the loop reads: its numbers of examples and real tokens."""
 
     @property
     def examples(self) -> int:
@@ -45,10 +45,10 @@ B = TypeVar("B", bound=Counted)
 
 
 class Stepper(Generic[B]):
-    """Makes updates of one model with one optimiser.
+    """Updates one model with one optimiser.
 
-    `losses(batch)`: the mean loss of each task in a batch, by name. `rows`: embeddings of the model that keep their
-    gradient by rows.
+    `losses(batch)`: returns the mean loss of each task of a batch, by name. `rows`: the model's embeddings whose
+    gradient is updated row by row.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class Stepper(Generic[B]):
         self._streams = {module.stream for module in self._modules if isinstance(module, KeyedDropout)}
 
     def update(self, step: int, batches: Sequence[B]) -> StepResult:
-        """One update from one batch, or from several whose gradients are averaged.
+        """Make one update from one batch, or from the mean gradient of several batches.
 
-        Dropout is a function of (seed, step), so a run that goes on from a checkpoint draws what it would have drawn.
+        Dropout is a function of (seed, step), so a resumed run draws the same masks.
 
         Raises:
-            TrainingError: a loss or the gradient is not finite; the weights are left as they were before the step.
+            TrainingError: a loss or the gradient is not finite. The weights are the same as before the step.
         """
         self._begin(step)
         sums: dict[str, list[float]] = {}
@@ -99,15 +99,15 @@ class Stepper(Generic[B]):
         )
 
     def advance(self, step: int, batches: Sequence[B]) -> list[StepResult]:
-        """Make one update; the results that are known now, in order: here this one's."""
+        """Request one update. Return the results that are known now, in order: here the result of this update."""
         return [self.update(step, batches)]
 
-    def settle(self) -> list[StepResult]:
-        """Wait for updates that were asked for and not yet heard of; their results, in order."""
+    def wait(self) -> list[StepResult]:
+        """Wait for requested updates whose results were not returned yet, and return them, in order."""
         return []
 
     def _begin(self, step: int, rank: int = 0) -> None:
-        """Set dropout's generators and clear the gradients. torch's own generator serves where a mask has no keys."""
+        """Seed dropout and clear the gradients. Masks without keys use torch's own generator."""
         torch.manual_seed(dropout_seed(self._seed, step, rank))
         for stream in self._streams:
             stream.begin(dropout_seed(self._seed, step))
@@ -118,7 +118,7 @@ class Stepper(Generic[B]):
             embedding.clear()
 
     def _into_training(self) -> None:
-        """Put the model into training mode. Each module is asked, for a loaded encoder is in eval mode inside."""
+        """Put the model into training mode. Every module is checked, because a loaded encoder is in eval mode."""
         if not all(module.training for module in self._modules):
             self._model.train()
 
@@ -146,29 +146,29 @@ class Stepper(Generic[B]):
 
 
 def dropout_seed(seed: int, step: int, rank: int = 0) -> int:
-    """The generator's seed for a step: 63 bits of a hash of (seed, step, rank)."""
+    """Return the generator's seed for a step: 63 bits of a hash of (seed, step, rank)."""
     digest = hashlib.blake2b(f"dropout/{seed}/{step}/{rank}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
 def check_finite(loss: float, task: str, step: int, number: int) -> float:
-    """The loss of a task in batch `number` of a step.
+    """Return the loss of a task in batch `number` of a step.
 
     Raises:
-        TrainingError: it is not finite.
+        TrainingError: the loss is not finite.
     """
     if not math.isfinite(loss):
         raise TrainingError(
             "the loss is not finite",
             where=f"step {step}, task {task}, batch {number} of the step",
             found=loss,
-            hint="lower training.learning_rate, or set training.clip_norm; the run can go on from its last checkpoint",
+            hint="lower training.learning_rate, or set training.clip_norm",
         )
     return loss
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """What runs a forward pass in a precision: "float32" as it is, "bfloat16" by torch's autocast."""
+    """Return a context that runs a forward pass in a precision: "bfloat16" uses torch's autocast, "float32" nothing."""
     if precision == "bfloat16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()

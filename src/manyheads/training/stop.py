@@ -1,4 +1,4 @@
-"""Stopping at a step's end when the user or the system asks: Ctrl-C and SIGTERM leave a run that can go on."""
+"""Stopping at the end of a step: Ctrl-C and SIGTERM leave a run that can be resumed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Interrupted(BaseException):
-    """The run was asked to stop and has written a checkpoint; `step` updates are done."""
+    """A signal asked the run to stop, and it has written a checkpoint. `step`: finished updates."""
 
     def __init__(self, step: int, signal_number: int) -> None:
         super().__init__(f"stopped after step {step}")
@@ -19,7 +19,7 @@ class Interrupted(BaseException):
 
 
 class StopFlag:
-    """Set by the first SIGINT or SIGTERM; a second one has its usual effect at once."""
+    """A flag that the first SIGINT or SIGTERM sets. A second signal has its usual effect at once."""
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
@@ -29,7 +29,7 @@ class StopFlag:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Catch signals while the block runs (in the main thread; elsewhere signals keep their handlers)."""
+        """Catch signals while the block runs. Outside the main thread, signals keep their handlers."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -15,15 +15,16 @@ from manyheads.training.step import autocast
 
 
 class TaskLosses:
-    """Batches to losses, as a Stepper wants them."""
+    """Computes the losses of a batch for a Stepper."""
 
     def __init__(self, model: MultitaskModel, *, device: torch.device, precision: str = "float32") -> None:
         self._model, self._device, self._precision = model, device, precision
 
     def __call__(self, batch: Batch, counts: Mapping[str, int] | None = None) -> dict[str, Tensor]:
-        """Each task's mean loss over its examples in the batch.
+        """Return each task's mean loss over its examples in the batch.
 
-        `counts`: what to divide each task's sum by, where the batch is one share of a larger one.
+        `counts`: the divisor of each task's sum, if the batch is a share of a larger one. Default: the number of the
+        task's examples in the batch.
         """
         tokens = FlatTokens.from_batch(batch, self._device, keyed=self._model.training)
         with autocast(self._device, self._precision):
@@ -33,7 +34,7 @@ class TaskLosses:
             }
 
     def _mean(self, part: Part, output: Tensor, counts: Mapping[str, int] | None) -> Tensor:
-        """The mean over the examples that are there: a short last batch counts each of its examples fully."""
+        """Return the mean over the examples of the batch. A short last batch is divided by its own size."""
         targets = torch.from_numpy(part.targets).to(self._device)
         losses = task_loss(self._model.tasks[part.task], output.float(), targets)
         return losses.mean() if counts is None else losses.sum() / counts[part.task]

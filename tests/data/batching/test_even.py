@@ -1,4 +1,4 @@
-"""Even: batches of one task each, those of all tasks in one shuffled order."""
+"""Even batching: batches of one task each, in one shuffled order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tasks_of(batching: Even, epoch: int) -> list[str]:
 
 @settings(deadline=None, max_examples=100)
 @given(SIZES, st.integers(1, 12), st.integers(0, 3), st.integers(0, 2))
-def test_an_epoch_is_every_example_once_with_one_short_batch_a_task(
+def test_an_epoch_has_every_example_once_and_one_short_batch_per_task(
     sizes: dict[str, int], batch_size: int, seed: int, epoch: int
 ) -> None:
     batching = Even(sizes, batch_size, seed)
@@ -37,7 +37,7 @@ def test_an_epoch_is_every_example_once_with_one_short_batch_a_task(
     assert all(short[task] == (size % batch_size != 0) for task, size in sizes.items())
 
 
-def test_the_tasks_are_mixed_over_the_whole_epoch() -> None:
+def test_the_tasks_are_mixed_throughout_the_epoch() -> None:
     tasks = tasks_of(Even({"large": 900, "small": 100}, 1, 0), 0)
     quarters = [tasks[start : start + 250].count("small") for start in range(0, 1000, 250)]
     assert sum(quarters) == 100
@@ -45,14 +45,14 @@ def test_the_tasks_are_mixed_over_the_whole_epoch() -> None:
 
 
 @pytest.mark.parametrize(("seed", "epoch"), [(0, 1), (1, 0)])
-def test_every_epoch_and_every_seed_has_an_order_of_its_own(seed: int, epoch: int) -> None:
+def test_every_epoch_and_every_seed_has_a_different_order(seed: int, epoch: int) -> None:
     sizes = {"a": 60, "b": 60}
     assert tasks_of(Even(sizes, 2, seed), epoch) != tasks_of(Even(sizes, 2, 0), 0)
     first, other = Even({"a": 60}, 60, 0).batch(0)[0][1], Even({"a": 60}, 60, seed).batch(epoch)[0][1]
     assert first.tolist() != other.tolist()
 
 
-def test_a_task_that_grows_leaves_the_examples_order_of_the_others_alone() -> None:
+def test_the_order_of_a_tasks_examples_does_not_depend_on_other_tasks() -> None:
     def of_a(batching: Even) -> list[tuple[int, ...]]:
         batches = [batching.batch(k)[0] for k in range(batching.steps_per_epoch)]
         return sorted(tuple(examples.tolist()) for task, examples in batches if task == "a")
@@ -60,7 +60,7 @@ def test_a_task_that_grows_leaves_the_examples_order_of_the_others_alone() -> No
     assert of_a(Even({"a": 30, "b": 10}, 4, 0)) == of_a(Even({"a": 30, "b": 25}, 4, 0))
 
 
-def test_examples_that_follow_one_another_in_the_file_are_spread_over_the_batches() -> None:
+def test_neighbouring_examples_of_the_file_are_spread_over_the_batches() -> None:
     batching = Even({"task": 1000}, 10, 0)
     means = [np.mean(batching.batch(k)[0][1]) for k in range(100)]
-    assert np.std(means) < 200  # of batches cut from the file's own order: 289
+    assert np.std(means) < 200  # it is 289 for batches in the order of the file

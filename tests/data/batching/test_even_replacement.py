@@ -1,4 +1,4 @@
-"""Even with replacement: the reference study's variant."""
+"""Even batching with replacement, as in the reference study."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_an_epoch_has_the_tasks_of_even_and_every_batch_is_full(
         assert len(examples) == len(set(examples.tolist())) == min(batch_size, sizes[task])
 
 
-def test_about_37_per_cent_of_the_examples_are_not_seen_in_an_epoch() -> None:
+def test_about_37_per_cent_of_the_examples_are_not_used_in_an_epoch() -> None:
     batching = EvenReplacement({"a": 2000, "b": 1000}, 10, 0)
     seen: dict[str, set[int]] = {"a": set(), "b": set()}
     for k in range(batching.steps_per_epoch):

@@ -1,4 +1,4 @@
-"""Sequential: one task's whole epoch after another."""
+"""Sequential batching: all batches of one task after another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZES = st.lists(st.integers(1, 40), min_size=1, max_size=5).map(
 
 @settings(deadline=None, max_examples=100)
 @given(SIZES, st.integers(1, 12), st.integers(0, 3), st.integers(0, 2))
-def test_an_epoch_is_every_example_once_task_after_task_in_order(
+def test_an_epoch_has_every_example_once_one_task_after_another(
     sizes: dict[str, int], batch_size: int, seed: int, epoch: int
 ) -> None:
     batching = Sequential(sizes, batch_size, seed)
@@ -23,27 +23,27 @@ def test_an_epoch_is_every_example_once_task_after_task_in_order(
     for k in range(epoch * batching.steps_per_epoch, (epoch + 1) * batching.steps_per_epoch):
         ((task, examples),) = batching.batch(k)
         if task in seen:
-            assert task == list(seen)[-1]  # no task is taken up again
-            assert len(seen[task]) % batch_size == 0  # and only its last batch is short
+            assert task == list(seen)[-1]  # no task occurs again later
+            assert len(seen[task]) % batch_size == 0  # only its last batch is short
         seen.setdefault(task, []).extend(examples.tolist())
     assert list(seen) == list(sizes)
     assert {task: sorted(found) for task, found in seen.items()} == {task: [*range(n)] for task, n in sizes.items()}
 
 
-def test_the_tasks_come_in_the_order_given() -> None:
+def test_the_tasks_are_in_the_given_order() -> None:
     batching = Sequential({"b": 4, "a": 3}, 2, 0)
     assert [batching.batch(k)[0][0] for k in range(8)] == ["b", "b", "a", "a", "b", "b", "a", "a"]
     assert [len(batching.batch(k)[0][1]) for k in range(4)] == [2, 2, 2, 1]
 
 
 @pytest.mark.parametrize("other", [(0, 1), (1, 0)])
-def test_the_order_is_another_one_in_every_epoch_and_under_every_seed(other: tuple[int, int]) -> None:
+def test_the_order_differs_between_epochs_and_seeds(other: tuple[int, int]) -> None:
     seed, epoch = other
     first = Sequential({"task": 100}, 100, 0).batch(0)[0][1]
     assert first.tolist() != sorted(first.tolist())
     assert Sequential({"task": 100}, 100, seed).batch(epoch)[0][1].tolist() != first.tolist()
 
 
-def test_tasks_of_one_size_have_orders_of_their_own() -> None:
+def test_tasks_of_the_same_size_have_different_orders() -> None:
     batching = Sequential({"a": 50, "b": 50}, 50, 0)
     assert batching.batch(0)[0][1].tolist() != batching.batch(1)[0][1].tolist()

@@ -1,4 +1,4 @@
-"""The course's files, where they are at hand: every row is read, and the two broken ones are found."""
+"""The course's files, if they are available: every row is read, and the two bad rows are reported."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def task(label: str) -> Task:
         ("sts-dev.csv", "similarity", 863),
     ],
 )
-def test_files_without_a_broken_row(file: str, label: str, count: int) -> None:
+def test_files_without_bad_rows(file: str, label: str, count: int) -> None:
     examples, bad = read_examples(task(label), open_source(file, FOLDER), on_bad_rows="error", labelled=True)
     assert (len(examples), bad) == (count, [])
     assert examples.lines.tolist() == list(range(2, count + 2))
@@ -59,7 +59,7 @@ def test_files_without_labels(file: str, label: str, count: int) -> None:
     assert len(set(examples.ids)) == count
 
 
-def test_the_two_broken_rows_are_found() -> None:
+def test_the_two_bad_rows_are_reported() -> None:
     source = open_source("quora-train.csv", FOLDER)
     examples, bad = read_examples(task("is_duplicate"), source, on_bad_rows="skip", labelled=True)
     assert len(examples) == 16_000

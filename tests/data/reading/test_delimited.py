@@ -1,4 +1,4 @@
-"""Delimited text: what csv writes is read back, and every broken row is told with its line and costs no other."""
+"""Delimited text: files of the csv module are read back, and a bad row is reported and affects no other row."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.tuples(CELL | QUOTED, QUOTED, CELL), max_size=6), st.sampled_from("\t,;|"), st.booleans())
-def test_what_csv_writes_is_read_back(
+def test_files_of_the_csv_module_are_read_back(
     folder: Path, rows: list[tuple[str, str, str]], delimiter: str, every: bool
 ) -> None:
     path = folder / "written.csv"
@@ -54,7 +54,7 @@ def test_what_csv_writes_is_read_back(
 
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=60) | st.text('a,"\n\r', max_size=60).map(str.encode))
-def test_any_bytes_are_rows_or_bad_rows_each_beginning_on_a_line_of_its_own(folder: Path, content: bytes) -> None:
+def test_any_bytes_are_rows_or_bad_rows_that_begin_on_different_lines(folder: Path, content: bytes) -> None:
     path = folder / "any.csv"
     path.write_bytes(b"a,b\n" + content)
     lines = [row.line for row in Delimited(path).rows()]
@@ -64,31 +64,31 @@ def test_any_bytes_are_rows_or_bad_rows_each_beginning_on_a_line_of_its_own(fold
 
 @pytest.mark.parametrize("delimiter", ["\t", ",", ";", "|"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_the_delimiter_is_read_from_the_header(tmp_path: Path, delimiter: str, end: str) -> None:
+def test_the_delimiter_is_detected_in_the_header(tmp_path: Path, delimiter: str, end: str) -> None:
     header, row = delimiter.join(["id", "sentence", "label"]), delimiter.join(["7", "so: a text.", "1.0"])
     source = write(tmp_path, header + end + row + end)
     assert list(source.rows()) == [Row(2, {"id": "7", "sentence": "so: a text.", "label": "1.0"})]
 
 
-def test_a_single_column_may_hold_any_delimiter(tmp_path: Path) -> None:
+def test_a_single_column_may_contain_any_delimiter(tmp_path: Path) -> None:
     assert good(write(tmp_path, "sentence\none, two; three | four\n")) == {2: ["one, two; three | four"]}
 
 
-def test_columns_without_a_name_are_passed_over(tmp_path: Path) -> None:
+def test_columns_without_a_name_are_ignored(tmp_path: Path) -> None:
     source = write(tmp_path, "\t0\t\tid\ttext\n1\t2\t3\tx\thello\n")
     assert source.columns == ("0", "id", "text")
     assert list(source.rows()) == [Row(2, {"0": "2", "id": "x", "text": "hello"})]
 
 
-def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
     assert write(tmp_path, b"\xef\xbb\xbfid,text\n1,a\n").columns == ("id", "text")
 
 
-def test_blank_lines_are_passed_over_and_counted(tmp_path: Path) -> None:
+def test_blank_lines_are_skipped_but_counted(tmp_path: Path) -> None:
     assert good(write(tmp_path, "\n\nid,text\n\n1,a\n\r\n\n2,b")) == {5: ["1", "a"], 8: ["2", "b"]}
 
 
-def test_a_quoted_field_may_span_lines_and_its_row_begins_on_the_first(tmp_path: Path) -> None:
+def test_a_quoted_field_may_span_lines_and_its_row_begins_on_the_first_one(tmp_path: Path) -> None:
     source = write(tmp_path, 'id,text\n1,"one\n\ntwo, ""three"""\n2,b\n')
     assert good(source) == {2: ["1", 'one\n\ntwo, "three"'], 5: ["2", "b"]}
 
@@ -97,7 +97,7 @@ def test_quotes_inside_a_bare_field_are_text(tmp_path: Path) -> None:
     assert good(write(tmp_path, 'id,text\n1,say "hi" 5" long\n')) == {2: ["1", 'say "hi" 5" long']}
 
 
-def test_the_quote_that_is_never_closed_costs_one_row(tmp_path: Path) -> None:
+def test_a_quote_that_is_never_closed_makes_one_row_bad(tmp_path: Path) -> None:
     source = write(tmp_path, 'id,text\n1,a\n2,"never closed\n3,c\n4,"d, quoted"\n5,e\n')
     assert good(source) == {2: ["1", "a"], 4: ["3", "c"], 5: ["4", "d, quoted"], 6: ["5", "e"]}
     assert list(bad(source)) == [3]
@@ -106,7 +106,7 @@ def test_the_quote_that_is_never_closed_costs_one_row(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(1, 250), st.data())
-def test_a_stray_quote_costs_its_row_alone_wherever_it_stands(folder: Path, count: int, data: st.DataObject) -> None:
+def test_a_stray_quote_makes_only_its_row_bad_in_any_position(folder: Path, count: int, data: st.DataObject) -> None:
     broken = data.draw(st.integers(0, count - 1))
     rows = [f'{row},"open' if row == broken else f"{row},text" for row in range(count)]
     source = write(folder, "\n".join(["id,text", *rows]))
@@ -114,26 +114,26 @@ def test_a_stray_quote_costs_its_row_alone_wherever_it_stands(folder: Path, coun
     assert list(good(source)) == [row + 2 for row in range(count) if row != broken]
 
 
-def test_an_open_quote_at_the_end_of_the_file_costs_one_row(tmp_path: Path) -> None:
+def test_an_open_quote_at_the_end_of_the_file_makes_one_row_bad(tmp_path: Path) -> None:
     source = write(tmp_path, 'id,text\n1,a\n2,"never closed\n3,c')
     assert list(good(source)) == [2, 4]
     assert bad(source) == {3: "broken quoting: a quote is opened and not closed"}
 
 
-def test_text_after_a_closing_quote_costs_one_row(tmp_path: Path) -> None:
+def test_text_after_a_closing_quote_makes_one_row_bad(tmp_path: Path) -> None:
     source = write(tmp_path, 'id,text\n1,"a"b\n2,c\n')
     assert list(good(source)) == [3]
     assert "expected after" in bad(source)[2]
 
 
-def test_a_quote_closed_by_another_row_costs_the_rows_it_hurt_alone(tmp_path: Path) -> None:
+def test_a_quote_closed_by_another_row_makes_only_these_two_rows_bad(tmp_path: Path) -> None:
     source = write(tmp_path, 'id,text,label\n1,"open,0\n2,b,1\n3,close",0,1\n4,d,0\n')
     assert good(source) == {3: ["2", "b", "1"], 5: ["4", "d", "0"]}
-    assert bad(source)[2] == "4 fields where the header has 3 (a quoted field reaches to line 4)"
+    assert bad(source)[2] == "4 fields where the header has 3 (a quoted field ends on line 4)"
     assert bad(source)[4] == "4 fields where the header has 3"
 
 
-def test_a_record_spans_so_many_lines_and_no_more(tmp_path: Path) -> None:
+def test_a_record_may_span_a_limited_number_of_lines(tmp_path: Path) -> None:
     inside = "\n".join("x" * LONGEST_RECORD)
     assert good(write(tmp_path, f'id,text\n1,"{inside}"\n')) == {2: ["1", inside]}
     longer = write(tmp_path, f'id,text\n1,"{inside}\nx"\n2,b\n')
@@ -143,7 +143,7 @@ def test_a_record_spans_so_many_lines_and_no_more(tmp_path: Path) -> None:
 
 def test_an_open_quote_does_not_read_the_whole_file_into_memory(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
-    path.write_text('id,text\n0,"open\n' + "1,a line of some length that goes on and on\n" * 60_000)
+    path.write_text('id,text\n0,"open\n' + "1,a line of some length that fills the file\n" * 60_000)
     tracemalloc.start()
     rows = sum(isinstance(row, Row) for row in Delimited(path).rows())
     peak = tracemalloc.get_traced_memory()[1]
@@ -152,14 +152,14 @@ def test_an_open_quote_does_not_read_the_whole_file_into_memory(tmp_path: Path) 
     assert peak < path.stat().st_size / 5
 
 
-@pytest.mark.parametrize(("row", "count"), [("1", 1), ("1,a,b", 3), ("1,a,", 3)])
-def test_a_row_with_another_number_of_fields_is_bad(tmp_path: Path, row: str, count: int) -> None:
+@pytest.mark.parametrize(("row", "count"), [("1", "1 field"), ("1,a,b", "3 fields"), ("1,a,", "3 fields")])
+def test_a_row_with_a_wrong_number_of_fields_is_bad(tmp_path: Path, row: str, count: str) -> None:
     source = write(tmp_path, f"id,text\n{row}\n2,b\n")
-    assert bad(source) == {2: f"{count} fields where the header has 2"}
+    assert bad(source) == {2: f"{count} where the header has 2"}
     assert list(good(source)) == [3]
 
 
-def test_bytes_that_are_not_utf8_cost_their_line(tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf8_make_their_line_bad(tmp_path: Path) -> None:
     source = write(tmp_path, b'id,text\n1,caf\xe9\n2,a\0b\n3,"one\n\xfftwo"\n4,d\n')
     assert list(good(source)) == [6]
     assert bad(source) == {
@@ -170,7 +170,7 @@ def test_bytes_that_are_not_utf8_cost_their_line(tmp_path: Path) -> None:
     }
 
 
-def test_rows_can_be_read_again(tmp_path: Path) -> None:
+def test_rows_can_be_read_repeatedly(tmp_path: Path) -> None:
     source = write(tmp_path, 'id,text\n1,"a\nb"\n2,c,d\n')
     assert list(source.rows()) == list(source.rows())
 
@@ -184,11 +184,11 @@ def test_rows_can_be_read_again(tmp_path: Path) -> None:
         (b'id,"text\n1,a\n', "header cannot be read"),
     ],
 )
-def test_a_header_that_cannot_be_used_is_an_error(tmp_path: Path, content: bytes, message: str) -> None:
+def test_an_invalid_header_is_an_error(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
         write(tmp_path, content)
 
 
-def test_a_bad_row_says_file_line_and_reason(tmp_path: Path) -> None:
+def test_a_bad_row_is_reported_with_file_line_and_reason(tmp_path: Path) -> None:
     source = write(tmp_path, "id,text\n1\n")
-    assert [str(row) for row in source.rows()] == [f"{tmp_path / 'file.csv'}:2: 1 fields where the header has 2"]
+    assert [str(row) for row in source.rows()] == [f"{tmp_path / 'file.csv'}:2: 1 field where the header has 2"]

@@ -1,4 +1,4 @@
-"""Data sets of the hub's layout, loaded from a local folder through the library that loads them from the hub."""
+"""Data sets with the layout of the hub, loaded from a local folder through the datasets library."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def glue(tmp_path: Path) -> Path:
-    """A data set with two configurations, as the hub lays them out."""
+    """A data set with two configurations, in the layout of the hub."""
     folder = tmp_path / "glue"
     for config, split, columns in (("qqp", "train", TRAIN), ("qqp", "test", TEST), ("stsb", "train", TRAIN)):
         (folder / config).mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def test_a_withheld_label_is_none(glue: Path) -> None:
     assert [row["idx"] for row in rows(f"hub:{glue}/qqp@test")] == [0, 1]
 
 
-def test_examples_come_from_it_as_from_a_file(glue: Path) -> None:
+def test_examples_are_read_as_from_a_file(glue: Path) -> None:
     task = Task(
         name="para", kind=Classification([0, 1]), text=("question1", "question2"), label="label", id="idx",
         pair="cross", head="linear", dropout=0.0, loss="binary_cross_entropy", metric="accuracy",
@@ -90,14 +90,14 @@ def test_examples_come_from_it_as_from_a_file(glue: Path) -> None:
     assert bad == []
 
 
-def test_a_data_set_with_one_configuration_needs_no_name_for_it(tmp_path: Path) -> None:
+def test_the_only_configuration_of_a_data_set_need_not_be_named(tmp_path: Path) -> None:
     folder = tmp_path / "sst5" / "data"
     folder.mkdir(parents=True)
     pl.DataFrame({"text": ["x"], "label": [4]}).write_parquet(folder / "train-00000-of-00001.parquet")
     assert rows(f"hub:{folder.parent}@train") == [{"text": "x", "label": 4}]
 
 
-def test_the_fingerprint_is_of_the_rows_not_of_the_place(glue: Path, tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_the_rows_and_not_on_the_folder(glue: Path, tmp_path: Path) -> None:
     def fingerprint(folder: Path, split: str = "train") -> str:
         return open_source(f"hub:{folder}/qqp@{split}", tmp_path).fingerprint()
 
@@ -121,7 +121,9 @@ def test_the_fingerprint_is_of_the_rows_not_of_the_place(glue: Path, tmp_path: P
         ("/no/such@train", "no such data set folder", None),
     ],
 )
-def test_what_is_missing_is_named_with_what_there_is(glue: Path, end: str, message: str, allowed: str | None) -> None:
+def test_an_unknown_name_is_reported_with_the_existing_ones(
+    glue: Path, end: str, message: str, allowed: str | None
+) -> None:
     with pytest.raises(DataError, match=message) as caught:
         open_source(f"hub:{glue}{end}", Path("unused"))
     assert caught.value.where == f"hub:{glue}{end}"
@@ -134,13 +136,15 @@ def test_the_nearest_configuration_is_named(glue: Path) -> None:
 
 
 @pytest.mark.parametrize("spec", ["hub:", "hub:glue@train", "hub:a/b/c/d@train", "hub:a/b@"])
-def test_a_name_of_another_form_is_an_error(spec: str) -> None:
+def test_an_invalid_name_is_an_error(spec: str) -> None:
     with pytest.raises(DataError, match="OWNER/NAME") as caught:
         open_source(spec, Path("unused"))
     assert caught.value.found == spec
 
 
-def test_without_the_extra_the_error_says_what_to_install(glue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_error_has_the_command_that_installs_it(
+    glue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DataError, match=re.escape("pip install 'manyheads[hub]'")):
         open_source(f"hub:{glue}/qqp@train", Path("unused"))

@@ -1,4 +1,4 @@
-"""JSON lines: an object a line, and whatever is no object is told with its line."""
+"""JSON lines: one object per line, and lines without an object are reported with their numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write(folder: Path, content: bytes) -> JsonLines:
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.fixed_dictionaries({"text": CELL, "label": CELL}), min_size=1, max_size=6), st.booleans())
-def test_what_json_writes_is_read_back(
+def test_lines_of_the_json_module_are_read_back(
     tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, object]], ascii_only: bool
 ) -> None:
     content = "".join(json.dumps(record, ensure_ascii=ascii_only) + "\n" for record in records)
@@ -36,19 +36,33 @@ def test_what_json_writes_is_read_back(
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b'{"text": "a"', "not JSON"),
-        (b"nonsense", "not JSON"),
-        (b'["a"]', "a JSON list where an object should be"),
-        (b'"a"', "a JSON str where an object should be"),
+        (b'{"text": "a"', "not valid JSON"),
+        (b"nonsense", "not valid JSON"),
+        (b'["a"]', "a list where a JSON object is expected"),
+        (b'"a"', "a string where a JSON object is expected"),
+        (b"1.5", "a number where a JSON object is expected"),
+        (b"null", "null where a JSON object is expected"),
         (b'{"text": "caf\xe9"}', "not UTF-8"),
         (b'{"text": "a\0b"}', "a NUL byte"),
         (b'{"text": "\\ud83d"}', "surrogate"),
-        (b'{"text": ' + b"9" * 5000 + b"}", "not JSON"),
-        (b"[" * 100_000, "not JSON"),
+        (b'{"text": ' + b"9" * 5000 + b"}", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
     ],
-    ids=["cut", "no JSON", "list", "text", "latin-1", "NUL", "half a character", "long number", "deep"],
+    ids=[
+        "truncated",
+        "not JSON",
+        "list",
+        "string",
+        "number",
+        "null",
+        "latin-1",
+        "NUL",
+        "half a character",
+        "long number",
+        "deep",
+    ],
 )
-def test_a_line_that_is_no_object_costs_itself(tmp_path: Path, line: bytes, reason: str) -> None:
+def test_only_a_line_without_an_object_is_bad(tmp_path: Path, line: bytes, reason: str) -> None:
     source = write(tmp_path, b'{"text": "first"}\n\n' + line + b'\n{"text": "last"}')
     first, broken, last = source.rows()
     assert (first, last) == (Row(1, {"text": "first"}), Row(4, {"text": "last"}))
@@ -62,7 +76,7 @@ def test_a_character_written_as_two_escapes_is_read(tmp_path: Path) -> None:
     assert row == Row(1, {"text": "\N{GRINNING FACE}"})
 
 
-def test_a_key_that_the_first_object_leaves_out_is_a_column(tmp_path: Path) -> None:
+def test_a_key_that_the_first_object_omits_is_a_column(tmp_path: Path) -> None:
     assert write(tmp_path, b'{"text": "a"}\n{"text": "b", "label": 1}\n').columns == ("text", "label")
 
 

@@ -1,4 +1,4 @@
-"""Opening a file by its ending: the right reader, or an error that says what to do; and contracts of every reader."""
+"""Opening a file by its ending: the reader or an error with a hint, and the contract of every reader."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RECORDS: list[dict[str, object]] = [{"text": "first", "label": "1"}, {"text": 'a
 
 
 def write(path: Path) -> None:
-    """The same two rows in the format of a file's ending."""
+    """Write the same two rows in the format of the file's ending."""
     if path.suffix == ".parquet":
         pl.DataFrame(RECORDS).write_parquet(path)
     elif path.suffix in (".jsonl", ".ndjson"):
@@ -26,7 +26,7 @@ def write(path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", READERS)
-def test_every_reader_gives_the_same_rows_again_and_again(tmp_path: Path, ending: str) -> None:
+def test_every_reader_gives_the_same_rows_repeatedly(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"file{ending}"
     write(path)
     source = open_source(path.name, tmp_path)
@@ -37,7 +37,7 @@ def test_every_reader_gives_the_same_rows_again_and_again(tmp_path: Path, ending
     assert source.fingerprint() == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_an_absolute_path_does_not_depend_on_the_folder(tmp_path: Path) -> None:
     write(tmp_path / "file.TSV")
     assert open_source(str(tmp_path / "file.TSV"), Path("/elsewhere")).columns == ("text", "label")
 
@@ -55,9 +55,10 @@ def test_a_missing_folder_is_a_missing_file(tmp_path: Path) -> None:
         open_source("nowhere/train.csv", tmp_path)
 
 
-def test_an_unknown_ending_names_those_that_are_known(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"\.jsonl"):
+def test_an_unsupported_ending_is_reported_with_the_supported_ones(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"unsupported file ending(.|\n)*\.jsonl") as caught:
         open_source("train.xlsx", tmp_path)
+    assert caught.value.found == ".xlsx"
 
 
 @pytest.mark.parametrize("ending", READERS)

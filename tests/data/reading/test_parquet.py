@@ -1,4 +1,4 @@
-"""Parquet: rows in order with their types, and a damaged file is an error that names it."""
+"""Parquet: rows in order with their types, and an error that names a damaged file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def write(folder: Path, columns: dict[str, list[object]]) -> Parquet:
     return Parquet(path)
 
 
-def test_rows_come_with_their_types_and_row_numbers(tmp_path: Path) -> None:
+def test_rows_have_their_types_and_row_numbers(tmp_path: Path) -> None:
     source = write(tmp_path, {"text": ["a", None], "label": [1, 0], "score": [0.5, 2.0]})
     assert source.columns == ("text", "label", "score")
     expected = [Row(1, {"text": "a", "label": 1, "score": 0.5}), Row(2, {"text": None, "label": 0, "score": 2.0})]
@@ -41,7 +41,7 @@ def test_a_file_that_is_not_parquet_is_an_error(tmp_path: Path) -> None:
         Parquet(path)
 
 
-def test_a_file_damaged_within_is_an_error(tmp_path: Path) -> None:
+def test_a_file_with_damaged_rows_is_an_error(tmp_path: Path) -> None:
     source = write(tmp_path, {"text": [f"a text of the row {row}" for row in range(5000)]})
     path = tmp_path / "file.parquet"
     content = bytearray(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Plain lines: a text a line, or two with a tab between."""
+"""Plain lines: one text per line, or two texts separated by a tab."""
 
 from __future__ import annotations
 
@@ -28,4 +28,5 @@ def test_pairs_need_one_tab(tmp_path: Path) -> None:
     assert first == Row(1, {"left": "a", "right": "b"})
     bad = [row for row in rest if isinstance(row, BadRow)]
     assert [row.line for row in bad] == [2, 3, 4]
-    assert [row.reason.split(" ", 1)[0] for row in bad] == ["1", "3", "not"]
+    assert [row.reason.split(" where ")[0] for row in bad[:2]] == ["1 text", "3 texts"]
+    assert bad[2].reason.startswith("not UTF-8")

@@ -1,4 +1,4 @@
-"""Servers as users start them: processes of `manyheads serve` on loopback."""
+"""Servers as users start them: processes of `manyheads serve` on the loopback interface."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ import manyheads
 
 
 def events(log: Path) -> list[dict[str, Any]]:
-    """What the server has told so far; a line it is still writing is left for the next reading."""
+    """Return the events that the server has logged. An incomplete last line is ignored."""
     lines = log.read_text().splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
 
 @dataclass(frozen=True)
 class Server:
-    """A listening process, its address, and its log."""
+    """A listening process, its address and its log."""
 
     process: subprocess.Popen[bytes]
     address: str
@@ -37,13 +37,13 @@ class Server:
         return events(self.log)
 
     def requests(self, after: int, count: int) -> list[dict[str, Any]]:
-        """The `count` requests told after the first `after`; a request is told once its answer has left."""
+        """Wait for `count` logged requests after the first `after`. The server logs a request after its response."""
         for _ in range(600):
-            found = [event for event in self.events() if event["event"] == "request"][after:]
-            if len(found) >= count:
-                return found
+            logged = [event for event in self.events() if event["event"] == "request"][after:]
+            if len(logged) >= count:
+                return logged
             time.sleep(0.05)
-        raise AssertionError(f"{len(found)} of {count} requests are in the log:\n{self.log.read_text()}")
+        raise AssertionError(f"{len(logged)} of {count} requests are in the log:\n{self.log.read_text()}")
 
 
 @contextmanager
@@ -61,10 +61,11 @@ def serving(run: Path, log: Path, *options: str, token: str | None = None) -> It
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     for _ in range(1200):
-        found = [event for event in events(log) if event["event"] == "listening"]
-        if found:
-            address = f"http://127.0.0.1:{found[0]['port']}"
-            # The socket listens before the application runs; this waits in its queue.
+        started = [event for event in events(log) if event["event"] == "listening"]
+        if started:
+            address = f"http://127.0.0.1:{started[0]['port']}"
+            assert started[0]["url"] == address
+            # The socket listens before the application runs. This request waits for the application.
             assert httpx.get(f"{address}/readyz", timeout=30).status_code == 200
             return address
         try:
@@ -78,13 +79,13 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 @pytest.fixture(scope="session")
 def server(trained: manyheads.Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     log = tmp_path_factory.mktemp("server") / "log"
-    with serving(trained.folder.path, log) as found:
-        yield found
+    with serving(trained.folder.path, log) as process:
+        yield process
 
 
 @pytest.fixture(scope="session")
 def serve(trained: manyheads.Run):
-    """`with serve(log, *options, token=None) as server` on the trained run."""
+    """Start servers for the trained run: `with serve(log, *options, token=None) as server`."""
 
     def start(log: Path, *options: str, token: str | None = None):
         return serving(trained.folder.path, log, *options, token=token)

@@ -1,4 +1,4 @@
-"""What cannot be answered is refused with a reason, and nothing makes the server fail."""
+"""Invalid requests get a status and a reason, and no request makes the server fail."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def test_a_bad_body_is_refused_with_a_reason(server, body: bytes, status: int) -
     assert response.json()["error"]
 
 
-def test_a_long_body_of_no_stated_length_is_refused(server) -> None:
-    """By hand, for clients give up writing before they read that the door was closed."""
+def test_a_long_body_without_a_length_is_refused(server) -> None:
+    """Uses a socket because HTTP clients fail on writing before they read the response."""
     host, port = server.address.removeprefix("http://").split(":")
     head = "POST /v1/predict/sentiment HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(head.encode())
-        for _ in range(17):  # just past the limit of 16 such chunks
+        for _ in range(17):  # the limit is 16 chunks
             connection.sendall(chunk)
-        answer = connection.recv(65536)
-    assert answer.startswith(b"HTTP/1.1 413 ")
+        response = connection.recv(65536)
+    assert response.startswith(b"HTTP/1.1 413 ")
 
 
 def test_an_unknown_task_is_named_with_the_nearest(server) -> None:
@@ -66,13 +66,18 @@ def test_an_unknown_task_is_named_with_the_nearest(server) -> None:
     assert httpx.post(f"{server.address}/v1/predict", json=mixed).status_code == 422
 
 
+def test_an_unknown_path_is_named(server) -> None:
+    response = httpx.get(f"{server.address}/v1/nothing")
+    assert (response.status_code, response.json()) == (404, {"error": "Not Found", "hint": "see /docs for the routes"})
+
+
 def test_an_address_in_use_is_named(server, trained: manyheads.Run) -> None:
     port = int(server.address.rsplit(":", 1)[1])
     with pytest.raises(ServeError, match="--port 0"):
         run_server(manyheads.load(trained), "127.0.0.1", port, ServerOptions())
 
 
-ASKED = (
+OPERATIONS = (
     ("GET", "/v1/tasks", "POSITIVE"),
     ("POST", "/v1/predict", "POSITIVE"),
     ("POST", "/v1/predict", "NEGATIVE"),
@@ -81,24 +86,22 @@ ASKED = (
     ("POST", "/v1/explain/{task}", "POSITIVE"),
     ("POST", "/v1/explain/{task}", "NEGATIVE"),
 )
-"""Every operation of the schema; what reads nothing cannot be asked wrongly."""
+"""Every operation of the schema. An operation without input has no invalid requests."""
 
 
-@pytest.mark.parametrize(("method", "path", "mode"), ASKED)
-def test_nothing_that_the_schema_allows_or_forbids_makes_the_server_fail(
-    server, method: str, path: str, mode: str
-) -> None:
+@pytest.mark.parametrize(("method", "path", "mode"), OPERATIONS)
+def test_valid_and_invalid_requests_do_not_make_the_server_fail(server, method: str, path: str, mode: str) -> None:
     schema = schemathesis.openapi.from_dict(httpx.get(f"{server.address}/openapi.json").json())
     operations = {(each.ok().method.upper(), each.ok().path): each.ok() for each in schema.get_all_operations()}
-    assert set(operations) == {asked[:2] for asked in ASKED}
+    assert set(operations) == {each[:2] for each in OPERATIONS}
     operation = operations[method, path]
 
     @settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(operation.as_strategy(generation_mode=schemathesis.GenerationMode[mode]))
-    def ask(case) -> None:
+    def send(case) -> None:
         response = case.call(base_url=server.address)
         assert response.status_code < 500, case.as_curl_command()
         if mode == "NEGATIVE":
             assert response.status_code >= 400, case.as_curl_command()
 
-    ask()
+    send()

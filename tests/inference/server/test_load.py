@@ -1,4 +1,4 @@
-"""Many clients at once: no request is lost, not even when the server is told to stop."""
+"""Many clients at once: no request is lost, also when the server stops."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ TEXTS = ["A fine film.", "The soup was bad, but the room was wonderful."]
 
 
 @pytest.mark.parametrize("batching", ["--batching", "--no-batching"])
-def test_every_client_is_answered(serve, tmp_path: Path, batching: str) -> None:
+def test_every_client_gets_responses(serve, tmp_path: Path, batching: str) -> None:
     with serve(tmp_path / "log", batching) as server:
         found = load(server.address, "sentiment", TEXTS, clients=64, seconds=3)
     assert found.failed == 0
     assert len(found.seconds) > 64
     stopped = server.events()[-1]
-    assert (stopped["event"], stopped["accepted"]) == ("stopped", stopped["answered"])
+    assert (stopped["event"], stopped["accepted"]) == ("stopped", stopped["responded"])
+    assert stopped["answered"] == stopped["responded"]
 
 
 def test_a_signal_loses_no_accepted_request(serve, tmp_path: Path) -> None:
@@ -36,8 +37,8 @@ def test_a_signal_loses_no_accepted_request(serve, tmp_path: Path) -> None:
         assert server.process.wait(timeout=20) == -signal.SIGTERM
     stopped = server.events()[-1]
     assert stopped["event"] == "stopped"
-    # One more than the clients': the fixture's own question whether the server is ready.
-    assert stopped["accepted"] == stopped["answered"] == len(found.seconds) + found.refused + 1
+    # The fixture sends one request in addition to those of the clients.
+    assert stopped["accepted"] == stopped["responded"] == len(found.seconds) + found.refused + 1
     assert len(found.seconds) > 64
 
 
@@ -49,7 +50,7 @@ def test_a_full_queue_refuses_at_once(serve, tmp_path: Path) -> None:
     assert found.seconds
 
 
-def test_a_token_is_asked_for(serve, tmp_path: Path) -> None:
+def test_a_token_is_required(serve, tmp_path: Path) -> None:
     with serve(tmp_path / "log", token="open sesame") as server:
         path = f"{server.address}/v1/tasks"
         for shown in ({}, {"Authorization": "Bearer open"}, {"Authorization": "open sesame"}):

@@ -1,4 +1,4 @@
-"""B1, by hand: o = w · (W1 D(p1) * W2 D(p2)), each map with a bias."""
+"""B1 computed by hand: o = w · (W1 D(p1) * W2 D(p2)), each map with a bias."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def test_the_formula_for_one_logit_and_for_several() -> None:
         torch.testing.assert_close(head(first, second), _by_hand(head, first, second))
 
 
-def test_a_regression_is_the_sigmoid_of_it() -> None:
+def test_a_regression_is_the_sigmoid_of_the_logit() -> None:
     head = B1(6, 1, regression=True, dropout=0.0)
     first, second = torch.randn(5, 6), torch.randn(5, 6)
     torch.testing.assert_close(head(first, second), torch.sigmoid(_by_hand(head, first, second)))
 
 
-def test_each_text_has_a_map_of_its_own_from_hidden_to_hidden() -> None:
+def test_each_text_has_its_own_map_from_hidden_to_hidden() -> None:
     head = B1(6, 1, regression=False, dropout=0.0)
     shapes = {name: tuple(parameter.shape) for name, parameter in head.named_parameters()}
     assert shapes == {
@@ -41,7 +41,7 @@ def test_each_text_has_a_map_of_its_own_from_hidden_to_hidden() -> None:
     assert not torch.allclose(head(first, second), head(second, first))
 
 
-def test_both_texts_are_dropped_out_each_by_a_mask_of_its_own() -> None:
+def test_each_text_has_its_own_dropout_mask() -> None:
     torch.manual_seed(0)
     head = B1(200, 1, regression=False, dropout=0.3).train()
     first, second = (torch.randn(20, 200, requires_grad=True) for _ in range(2))

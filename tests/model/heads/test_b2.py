@@ -1,4 +1,4 @@
-"""B2, by hand: one map to 128 numbers for both texts; vectors and their product for classes, the cosine for values."""
+"""B2 computed by hand: one map to 128 numbers for both texts, then classes from a map or values from the cosine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_equal_texts_score_one_and_opposite_ones_minus_one() -> None:
     torch.testing.assert_close(head(vectors, -vectors), -torch.ones(5, 1))
 
 
-def test_parameters_are_those_in_use() -> None:
+def test_every_parameter_is_used() -> None:
     shapes = {name: tuple(p.shape) for name, p in B2(6, 2, regression=False, dropout=0.0).named_parameters()}
     assert shapes == {
         "shared.weight": (WIDTH, 6),
@@ -48,18 +48,18 @@ def test_parameters_are_those_in_use() -> None:
     ]
 
 
-def test_the_vectors_that_are_mapped_are_the_dropped_out_ones() -> None:
+def test_the_map_reads_the_vectors_after_dropout() -> None:
     torch.manual_seed(0)
     head = B2(64, 1, regression=True, dropout=0.5).train()
     vectors = torch.randn(40, 64)
-    # The same text twice, under masks apart, is no longer the same.
+    # With different masks, the same text twice is not the same any more.
     assert head(vectors, vectors).max() < 0.99
 
 
-def test_for_classes_the_vectors_are_dropped_out_and_then_all_that_is_joined() -> None:
+def test_for_classes_dropout_applies_to_the_vectors_and_to_their_concatenation() -> None:
     torch.manual_seed(0)
     head = B2(200, 1, regression=False, dropout=0.5).train()
-    # Without the product, which zeros silence, a number reaches the logit where both masks keep it: a quarter.
+    # The product is zero here. A number reaches the logit if both masks keep it, which is a quarter of the cases.
     torch.nn.init.zeros_(head.shared.weight)
     torch.nn.init.zeros_(head.shared.bias)
     texts = [torch.randn(20, 200, requires_grad=True) for _ in range(2)]

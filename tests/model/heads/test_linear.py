@@ -1,4 +1,4 @@
-"""The linear head, by hand."""
+"""The linear head computed by hand."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def test_logits_are_one_map_with_bias() -> None:
     assert [name for name, _ in head.named_parameters()] == ["map.weight", "map.bias"]
 
 
-def test_a_regression_is_the_sigmoid_of_it() -> None:
+def test_a_regression_is_the_sigmoid_of_the_logit() -> None:
     head = Linear(4, 1, regression=True, dropout=0.0)
     vectors = torch.randn(5, 4)
     torch.testing.assert_close(head(vectors), torch.sigmoid(head.map(vectors)))
 
 
-def test_dropout_takes_the_vector_in_training_alone() -> None:
+def test_dropout_applies_to_the_vector_only_in_training() -> None:
     head = Linear(1000, 1, regression=False, dropout=0.3)
     torch.nn.init.ones_(head.map.weight)
     torch.nn.init.zeros_(head.map.bias)

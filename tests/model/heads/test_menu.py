@@ -1,4 +1,4 @@
-"""The menu of heads: what each reads, and the loss that it brings along."""
+"""The menu of heads: what each head reads, and its default loss."""
 
 from __future__ import annotations
 

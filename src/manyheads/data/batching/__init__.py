@@ -1,4 +1,4 @@
-"""The menu of batching strategies: which examples each batch is made of."""
+"""The menu of batching strategies, which decide the examples of each batch."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from manyheads.data.batching.sequential import Sequential
 
 
 class Batching(Protocol):
-    """Batch k is a pure function of the sizes, the batch size, the seed and k; batches never span two epochs."""
+    """The batches of a run. Batch k depends only on the sizes, the batch size, the seed and k.
+
+    A batch never has examples of two epochs.
+    """
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches an epoch."""
+        """The number of batches per epoch."""
 
     def batch(self, k: int) -> list[tuple[str, NDArray[np.int64]]]:
-        """For each task in batch number k (from 0, over all epochs): its name and the indices of its examples."""
+        """Return the tasks of batch k, counted from 0 over all epochs: each name with the indices of its examples."""
 
 
 class BatchingStrategy(Protocol):
-    """What makes a Batching: the number of training examples of each task, the batch size and the seed."""
+    """The constructor of a Batching. `sizes`: the number of training examples of each task."""
 
     def __call__(self, sizes: Mapping[str, int], batch_size: int, seed: int) -> Batching:
-        """Build the strategy."""
+        """Return the batches of a run."""
 
 
 BATCHING: dict[str, BatchingStrategy] = {

@@ -1,6 +1,7 @@
-"""Even: batches of one task each, those of all tasks in one shuffled order (the reference study's "even batching").
+"""Even batching: each batch has one task, and the batches of all tasks are in one shuffled order.
 
-Unlike the reference's own program, which drew each batch anew, every example is seen exactly once an epoch.
+This is the "even batching" of the reference study, with one difference: every example is used exactly once per epoch.
+The reference's program draws every batch with replacement (see `even_replacement`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from manyheads.data.batching.shuffle import TASK_ORDER, batches_per_epoch, shuff
 
 
 class Even:
-    """Every task's shuffled epoch cut into batches, and all batches in one shuffled order."""
+    """Divide the shuffled examples of each task into batches, and shuffle all batches."""
 
     def __init__(self, sizes: Mapping[str, int], batch_size: int, seed: int) -> None:
         self._sizes, self._batch_size, self._seed = dict(sizes), batch_size, seed
@@ -26,7 +27,7 @@ class Even:
         self._epoch = lru_cache(maxsize=1)(self._shuffle)
 
     def batch(self, k: int) -> list[tuple[str, NDArray[np.int64]]]:
-        """The one task of batch k and its examples."""
+        """Return the task of batch k and its examples."""
         epoch, position = divmod(k, self.steps_per_epoch)
         order, examples = self._epoch(epoch)
         place = int(order[position])
@@ -35,7 +36,7 @@ class Even:
         return [(self._names[number], examples[number][start : start + self._batch_size].copy())]
 
     def _shuffle(self, epoch: int) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
-        """The epoch's batches in their order, counted over the tasks, and each task's shuffled examples."""
+        """Return the order of the epoch's batches, numbered across tasks, and the shuffled examples of each task."""
         order = shuffled(self.steps_per_epoch, self._seed, epoch, TASK_ORDER)
         examples = [shuffled(size, self._seed, epoch, number) for number, size in enumerate(self._sizes.values())]
         return order, examples

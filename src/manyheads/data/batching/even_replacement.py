@@ -1,7 +1,7 @@
-"""Even with replacement: what the reference study's program did under the name of even batching.
+"""Even batching with replacement, as in the reference study's program.
 
-Every batch is the first `batch_size` examples of a fresh shuffle of its task, so about 37% of the examples are not
-seen in an epoch. Kept to reproduce its figures; use `even` for anything else.
+Every batch is the first `batch_size` examples of a new shuffle of its task, so about 37% of the examples are not used
+in an epoch. Use it to reproduce the figures of the reference study, and `even` for everything else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from manyheads.data.batching.shuffle import TASK_ORDER, batches_per_epoch, gener
 
 
 class EvenReplacement:
-    """As many batches of each task as an epoch of it fills, in one shuffled order, each drawn anew."""
+    """Batches of one task each in one shuffled order. Each batch is drawn from all examples of its task."""
 
     def __init__(self, sizes: Mapping[str, int], batch_size: int, seed: int) -> None:
         self._sizes, self._batch_size, self._seed = dict(sizes), batch_size, seed
@@ -26,7 +26,7 @@ class EvenReplacement:
         self._epoch = lru_cache(maxsize=1)(self._tasks)
 
     def batch(self, k: int) -> list[tuple[str, NDArray[np.int64]]]:
-        """The one task of batch k and the examples drawn for it; none stands twice in a batch."""
+        """Return the task of batch k and its examples. A batch has no example twice."""
         epoch, position = divmod(k, self.steps_per_epoch)
         number = int(self._epoch(epoch)[position])
         task = self._names[number]
@@ -34,6 +34,6 @@ class EvenReplacement:
         return [(task, drawn[: self._batch_size])]
 
     def _tasks(self, epoch: int) -> NDArray[np.int64]:
-        """The task of every batch of an epoch."""
+        """Return the task of every batch of an epoch."""
         tasks = np.repeat(np.arange(len(self._counts)), list(self._counts.values()))
         return generator(self._seed, epoch, TASK_ORDER).permutation(tasks)

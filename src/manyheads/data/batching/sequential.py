@@ -1,4 +1,7 @@
-"""Sequential: one task's whole epoch after another, in the recipe's order (the reference study's baseline)."""
+"""Sequential batching: all batches of one task, then all of the next, in the recipe's order.
+
+This is the baseline of the reference study.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from manyheads.data.batching.shuffle import batches_per_epoch, shuffled
 
 
 class Sequential:
-    """Each example once an epoch, shuffled within its task, the tasks one after another."""
+    """Use each example once per epoch, shuffled within its task, one task after another."""
 
     def __init__(self, sizes: Mapping[str, int], batch_size: int, seed: int) -> None:
         self._sizes, self._batch_size, self._seed = dict(sizes), batch_size, seed
@@ -21,7 +24,7 @@ class Sequential:
         self._order = lru_cache(maxsize=1)(self._shuffle)
 
     def batch(self, k: int) -> list[tuple[str, NDArray[np.int64]]]:
-        """The one task of batch k and its examples."""
+        """Return the task of batch k and its examples."""
         epoch, position = divmod(k, self.steps_per_epoch)
         for number, (task, count) in enumerate(self._counts.items()):
             if position < count:

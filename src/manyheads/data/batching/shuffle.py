@@ -1,4 +1,4 @@
-"""Seeded orders: what every strategy draws from, so that no two draws of a run share a stream."""
+"""Seeded random orders for the strategies. No two draws of a run use the same stream of random numbers."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from manyheads.data.arrays import permutation
 
 
 def generator(seed: int, *place: int) -> np.random.Generator:
-    """A generator for one place of a run, (epoch, task, ...), independent of that of every other place."""
+    """Return the random generator of one place (epoch, task, ...) of a run. Generators of different places differ."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, *place])))
 
 
 def shuffled(count: int, seed: int, *place: int) -> NDArray[np.int64]:
-    """A permutation of 0..count-1 for one place of a run."""
+    """Return a permutation of 0..count-1 for one place of a run."""
     return permutation(count, generator(seed, *place))
 
 
 def batches_per_epoch(sizes: Mapping[str, int], batch_size: int) -> dict[str, int]:
-    """How many batches each task's epoch fills, a short last one counted.
+    """Return the number of batches per epoch of each task. The last batch of a task may be smaller.
 
     Raises:
-        ValueError: the batch size is below 1, or a task has no examples.
+        ValueError: The batch size is below 1, or a task has no examples.
     """
     if batch_size < 1:
         raise ValueError(f"the batch size must be at least 1, not {batch_size}")
@@ -36,4 +36,4 @@ def batches_per_epoch(sizes: Mapping[str, int], batch_size: int) -> dict[str, in
 
 
 TASK_ORDER = 2**32 - 1
-"""The place of the order of tasks within an epoch; tasks themselves have the places 0, 1, ..."""
+"""The place of the order of tasks within an epoch. The tasks have the places 0, 1, ..."""

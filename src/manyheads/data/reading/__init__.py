@@ -1,4 +1,4 @@
-"""Reading: files and hub data sets as streams of rows, every bad row with its place and reason."""
+"""Reading: files and data sets of the hub as streams of rows. Every bad row has its line and its reason."""
 
 from __future__ import annotations
 
@@ -24,28 +24,30 @@ READERS: dict[str, Callable[[Path], Source]] = {
     ".ndjson": JsonLines,
     ".parquet": Parquet,
 }
-"""File ending to reader. The ending says which format it is; a delimited file's delimiter is read from its header."""
+"""The reader of each file ending. The delimiter of a delimited file is detected in its header."""
 
 
 def open_source(spec: str, folder: Path) -> Source:
-    """The rows of a file (relative to `folder`, or absolute) or of a data set on the hub ("hub:...").
+    """Open a file (relative to `folder`, or absolute) or a data set on the hub ("hub:...") as a source of rows.
 
     Raises:
-        DataError: there is no such file, it may not be read, its ending is unknown, or it is empty.
+        DataError: The file does not exist, is not readable, is empty, or has an unsupported ending.
     """
     if spec.startswith(PREFIX):
         return Hub(spec)
     path = folder / Path(spec).expanduser()
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise DataError("the file's ending is none that can be read", where=str(path), allowed=", ".join(READERS))
+        hint = "convert the file, or rename it if its format is one of those"
+        what, ending = "unsupported file ending", path.suffix or "no ending"
+        raise DataError(what, where=str(path), found=ending, allowed=", ".join(READERS), hint=hint)
     if not path.is_file():
-        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        where = str(path)
-        hint = did_you_mean(path.name, beside) or "check the path, and data_dir: files are looked for in it"
-        raise DataError("there is no such file", where=where, hint=hint)
+        neighbours = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = did_you_mean(path.name, neighbours) or "check the file name, and data_dir if the name is relative"
+        raise DataError("there is no such file", where=str(path), hint=hint)
     if not os.access(path, os.R_OK):
-        raise DataError("the file may not be read", where=str(path), hint="give yourself the right to read it")
+        raise DataError("no permission to read the file", where=str(path), hint="change the file's permissions")
     if path.stat().st_size == 0:
-        raise DataError("the file is empty", where=str(path), allowed="a header or records, then rows")
+        hint = "check that the file was written completely"
+        raise DataError("the file is empty", where=str(path), allowed="at least one row", hint=hint)
     return reader(path)

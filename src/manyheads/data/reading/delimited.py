@@ -1,4 +1,4 @@
-"""Delimited text: TSV, CSV and their like, the delimiter read from the header, every broken row with its line."""
+"""Delimited text such as TSV and CSV. The delimiter is detected in the header; every bad row has its line."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from manyheads.errors import DataError
 DELIMITERS = "\t,;|"
 
 LONGEST_RECORD = 100
-"""Lines that a record may span. A quote that is never closed would else swallow the rest of the file."""
+"""Lines that a record may span. Without a limit, a quote that is never closed would include the rest of the file."""
 
 
 class Delimited:
-    """A file with a header. Quoting as the csv module has it, in strict mode.
+    """A delimited file with a header. Quoting follows Python's csv module in strict mode.
 
-    A record whose quoting is broken costs its first line alone: reading goes on at the next one.
+    If the quoting of a record is broken, only its first line is a bad row. Reading continues on the next line.
 
     Raises:
-        DataError: there is no header to read.
+        DataError: The file has no valid header.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,7 +35,7 @@ class Delimited:
         self.columns = tuple(column for column in self._header if column)
 
     def rows(self) -> Iterator[Row | BadRow]:
-        """The records after the header; blank lines are passed over."""
+        """Yield the rows after the header. Blank lines are skipped."""
         ahead: deque[Line] = deque()
         lines = (line for line in read_lines(self._path) if line.number > self._first)
         while True:
@@ -48,13 +48,13 @@ class Delimited:
                 yield self._record(line, ahead, lines)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the file."""
+        """Return the SHA-256 of the file."""
         return file_fingerprint(self._path)
 
     def _record(self, first: Line, ahead: deque[Line], lines: Iterator[Line]) -> Row | BadRow:
-        """The record that begins on a line; the lines it spans are taken from what is ahead, unless it is broken.
+        """Return the record that begins on a line. The further lines of a valid record are removed from `ahead`.
 
-        A record of several lines with a wrong number of fields is broken too: its quote was closed by another row's.
+        A record of several lines with a wrong number of fields is bad: a quote of another row closed its quote.
         """
         taken = [first]
 
@@ -69,9 +69,10 @@ class Delimited:
         except csv.Error as error:
             return BadRow(self.name, first.number, _broken(error, len(taken)))
         if len(fields) != len(self._header):
-            reason = f"{len(fields)} fields where the header has {len(self._header)}"
+            count = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
+            reason = f"{count} where the header has {len(self._header)}"
             if len(taken) > 1:
-                reason += f" (a quoted field reaches to line {taken[-1].number})"
+                reason += f" (a quoted field ends on line {taken[-1].number})"
             return BadRow(self.name, first.number, reason)
         for _ in taken[1:]:
             ahead.popleft()
@@ -79,7 +80,7 @@ class Delimited:
 
     @staticmethod
     def _following(position: int, ahead: deque[Line], lines: Iterator[Line]) -> Line | None:
-        """The line `position` places after the first one, read ahead if need be; None where a record must not reach."""
+        """Return the line `position` lines after the first one, or None if the record must end before it."""
         if position >= LONGEST_RECORD:
             return None
         if position > len(ahead):
@@ -95,28 +96,32 @@ class Delimited:
             if not line.text.strip():
                 continue
             if line.fault is not None:
-                raise DataError("the header cannot be read", where=f"{self._path}:{line.number}", found=line.fault)
+                hint = "save the file as UTF-8 text"
+                where = f"{self._path}:{line.number}"
+                raise DataError("the header cannot be read", where=where, found=line.fault, hint=hint)
             delimiter = max(DELIMITERS, key=line.text.count)
             try:
                 header = next(csv.reader([line.text], delimiter=delimiter, strict=True))
             except csv.Error as error:
-                raise DataError(
-                    "the header cannot be read", where=f"{self._path}:{line.number}", found=str(error)
-                ) from error
+                hint = "correct the quotes in the header; it must be on one line"
+                where = f"{self._path}:{line.number}"
+                raise DataError("the header cannot be read", where=where, found=str(error), hint=hint) from error
             header = [name.strip() for name in header]
             self._check_header(header, line.number)
             return header, delimiter, line.number
-        raise DataError("the file is empty", where=str(self._path), allowed="a header, then rows")
+        hint = "check that the file was written completely"
+        raise DataError("the file is empty", where=str(self._path), allowed="a header, then rows", hint=hint)
 
     def _check_header(self, header: list[str], number: int) -> None:
         named = [name for name in header if name]
-        twice = sorted({name for name in named if named.count(name) > 1})
-        if twice:
-            raise DataError("the header names a column twice", where=f"{self._path}:{number}", found=", ".join(twice))
+        duplicates = sorted({name for name in named if named.count(name) > 1})
+        if duplicates:
+            where, found = f"{self._path}:{number}", ", ".join(duplicates)
+            raise DataError("the header has a column twice", where=where, found=found, hint="rename one of the columns")
 
 
 def _broken(error: csv.Error, lines: int) -> str:
-    """Why a record's quoting is broken, in a few words."""
+    """Return the reason why the quoting of a record is broken."""
     if "unexpected end" not in str(error):
         return f"broken quoting: {error}"
     within = f" within {LONGEST_RECORD} lines" if lines >= LONGEST_RECORD else ""

@@ -1,4 +1,4 @@
-"""Data sets on the hub, through the datasets library: `hub:OWNER/NAME[/CONFIG]@SPLIT`."""
+"""Data sets on the hub, read through the datasets library: `hub:OWNER/NAME[/CONFIG]@SPLIT`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ FORM = re.compile(
 FORM_HELP = "hub:OWNER/NAME@SPLIT or hub:OWNER/NAME/CONFIG@SPLIT, such as hub:nyu-mll/glue/qqp@train"
 
 BATCH = 1000
-"""Rows hashed at once; another number gives other fingerprints."""
+"""Rows that are hashed at once. Fingerprints depend on this number."""
 
 
 class Hub:
-    """A split of a data set on the hub, or of a local folder laid out alike (an absolute path in place of OWNER/NAME).
+    """A split of a data set on the hub, or of a local folder with the same layout.
+
+    A local folder is given as an absolute path instead of OWNER/NAME.
 
     Raises:
-        DataError: the extra `hub` is not installed, the name is of another form, or there is no such data set,
-            configuration or split.
+        DataError: The extra `hub` is not installed, the name is invalid, or the data set, configuration or split does
+            not exist.
     """
 
     def __init__(self, spec: str) -> None:
@@ -37,16 +39,16 @@ class Hub:
         self._named = [column for column, of in self._data.features.items() if hasattr(of, "int2str")]
 
     def rows(self) -> Iterator[Row | BadRow]:
-        """All rows in order, lines are row numbers from 1.
+        """Yield all rows in order. Their lines are row numbers from 1.
 
-        Labels with names come as their numbers; -1, which stands there for a label withheld, comes as None.
+        Named labels are read as their numbers. The number -1 is a withheld label on the hub and is read as None.
         """
         for number, values in enumerate(self._data, start=1):
             withheld = {column: None for column in self._named if values[column] == -1}
             yield Row(number, {**values, **withheld})
 
     def fingerprint(self) -> str:
-        """SHA-256 of the rows, column by column, wherever they were loaded from."""
+        """Return the SHA-256 of the rows, column by column. It does not depend on where they are stored."""
         digest = hashlib.sha256(repr(self.columns).encode())
         for batch in self._data.iter(BATCH):
             digest.update(repr([batch[column] for column in self.columns]).encode("utf-8", errors="replace"))
@@ -54,22 +56,23 @@ class Hub:
 
 
 def _parts(spec: str) -> tuple[str, str | None, str | None]:
-    """The data set, its configuration and its split."""
-    found = FORM.fullmatch(spec)
-    if found is None:
-        raise DataError("a data set on the hub is not named so", found=spec, allowed=FORM_HELP)
-    if found["folder"] is None:
-        return found["owned"], found["config"], found["split"]
-    folder = Path(found["folder"])
+    """Return the data set, its configuration and its split."""
+    parts = FORM.fullmatch(spec)
+    if parts is None:
+        hint = "write the name of a data set on the hub in this form"
+        raise DataError("invalid name of a data set", found=spec, allowed=FORM_HELP, hint=hint)
+    if parts["folder"] is None:
+        return parts["owned"], parts["config"], parts["split"]
+    folder = Path(parts["folder"])
     if folder.is_dir() and (_has_card(folder) or not _has_card(folder.parent)):
-        return str(folder), None, found["split"]
+        return str(folder), None, parts["split"]
     if not _has_card(folder.parent):
-        raise DataError("there is no such data set folder", where=spec, found=str(folder))
-    return str(folder.parent), folder.name, found["split"]
+        raise DataError("there is no such data set folder", where=spec, found=str(folder), hint="check the path")
+    return str(folder.parent), folder.name, parts["split"]
 
 
 def _has_card(folder: Path) -> bool:
-    """Whether a folder is the top of a data set: the card names its configurations."""
+    """Return whether a folder is the root of a data set: it has a card, which names the configurations."""
     return (folder / "README.md").is_file()
 
 
@@ -77,7 +80,7 @@ def _load(spec: str, path: str, config: str | None, split: str | None) -> Any:
     try:
         import datasets
     except ImportError as error:
-        hint = "pip install 'manyheads[hub]'"
+        hint = "install it with: pip install 'manyheads[hub]'"
         raise DataError("reading from the hub needs the extra `hub`", where=spec, hint=hint) from error
     bars = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
@@ -88,16 +91,19 @@ def _load(spec: str, path: str, config: str | None, split: str | None) -> Any:
         return datasets.load_dataset(path, config, split=split, cache_dir=_cache(datasets, path))
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError("the data set cannot be loaded", where=spec, found=reason, allowed=FORM_HELP) from error
+        hint = "check the name and the network connection"
+        what = "the data set cannot be loaded"
+        raise DataError(what, where=spec, found=reason, allowed=FORM_HELP, hint=hint) from error
     finally:
         if not bars:
             datasets.enable_progress_bars()
 
 
 def _cache(datasets: Any, path: str) -> Path | None:
-    """The cache for a local folder; None, the library's own choice, for the hub.
+    """Return the cache folder for a local data set, or None (the library's default) for one on the hub.
 
-    The library keys a local folder with a card by the card alone, and would go on with old rows after a file changed.
+    The library's cache key of a local folder with a card depends only on the card. Without a folder of our own, it
+    would return the old rows after a file has changed.
     """
     folder = Path(path)
     if not folder.is_absolute():
@@ -108,13 +114,17 @@ def _cache(datasets: Any, path: str) -> Path | None:
 
 
 def _chosen(what: str, spec: str, name: str | None, names: Sequence[str]) -> str:
-    """The name given, which must be among those that there are."""
+    """Return the name if it is one of `names`.
+
+    Raises:
+        DataError: The name is unknown, or None although there are several names.
+    """
     if name in names and name is not None:
         return name
     raise DataError(
-        f"the data set has no such {what}" if name else f"the data set has several {what}s: name one",
+        f"the data set has no such {what}" if name else f"the data set has several {what}s, and none is named",
         where=spec,
         found=name,
         allowed=", ".join(names),
-        hint=did_you_mean(name, names) if name else FORM_HELP,
+        hint=did_you_mean(name, names) if name else f"name one: {FORM_HELP}",
     )

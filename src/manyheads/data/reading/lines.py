@@ -1,4 +1,4 @@
-"""Lines of a text file, checked one by one: a byte that is not UTF-8 costs its line, not the file."""
+"""Lines of a text file, checked one by one. A byte that is not UTF-8 makes only its own line bad."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BOM = "\ufeff"
 
 @dataclass(frozen=True)
 class Line:
-    """A physical line: its number (from 1), its text with its end, and why it cannot be used, if so."""
+    """A physical line: its number (from 1), its text with the line end, and the reason if it cannot be used."""
 
     number: int
     text: str
@@ -19,7 +19,7 @@ class Line:
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """The lines of a file in order; a byte-order mark at its start is passed over."""
+    """Yield the lines of a file in order. A byte-order mark at the start is skipped."""
     with path.open("rb") as file:
         for number, content in enumerate(file, start=1):
             try:

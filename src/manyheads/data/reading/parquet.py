@@ -1,4 +1,4 @@
-"""Parquet, read in batches through polars."""
+"""Parquet files, read in batches through polars."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 from manyheads.errors import DataError
 
 BATCH = 8192
-"""Rows in memory at once."""
+"""Rows that are in memory at once."""
 
 
 class Parquet:
-    """A Parquet file; lines are row numbers from 1.
+    """A Parquet file. Its lines are row numbers from 1.
 
     Raises:
-        DataError: it is not Parquet, or has no rows.
+        DataError: The file is not a Parquet file or has no rows.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,13 +31,14 @@ class Parquet:
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(path, error) from error
         if self._height == 0:
-            raise DataError("the file has no rows", where=str(path))
+            hint = "check that the file was written completely"
+            raise DataError("the file has no rows", where=str(path), hint=hint)
 
     def rows(self) -> Iterator[Row | BadRow]:
-        """All rows in order.
+        """Yield all rows in order.
 
         Raises:
-            DataError: a part of the file cannot be read.
+            DataError: A part of the file cannot be read.
         """
         import polars as pl
 
@@ -50,10 +51,11 @@ class Parquet:
                 yield Row(number, values)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the file."""
+        """Return the SHA-256 of the file."""
         return file_fingerprint(self._path)
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return DataError("the file cannot be read as Parquet", where=str(path), found=reason)
+    hint = "the file may be damaged or have another format: write it again"
+    return DataError("the file cannot be read as Parquet", where=str(path), found=reason, hint=hint)

@@ -1,4 +1,4 @@
-"""Plain lines: a text a line, or two with a tab between them; no header."""
+"""Plain lines without a header: one text per line, or two texts separated by a tab."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from manyheads.data.reading.lines import read_lines
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 
 EMPTY_LINE = "an empty line"
-"""Why a blank line is a bad row."""
+"""The reason that is reported for a blank line."""
 
 
 class PlainLines:
-    """A file without a header, read into the columns given (one or two). A blank line is a row that has no text."""
+    """A file without a header that is read into one or two given columns. A blank line is a bad row."""
 
     def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
         self._path = path
@@ -21,7 +21,7 @@ class PlainLines:
         self.columns = columns
 
     def rows(self) -> Iterator[Row | BadRow]:
-        """A row a line."""
+        """Yield one row per line."""
         for line in read_lines(self._path):
             text = line.text.rstrip("\r\n")
             cells = [text] if len(self.columns) == 1 else text.split("\t")
@@ -30,11 +30,12 @@ class PlainLines:
             elif not text.strip():
                 yield BadRow(self.name, line.number, EMPTY_LINE)
             elif len(cells) != len(self.columns):
-                reason = f"{len(cells)} texts with tabs between them, not {len(self.columns)}"
+                count = "1 text" if len(cells) == 1 else f"{len(cells)} texts"
+                reason = f"{count} where {len(self.columns)} texts separated by a tab are expected"
                 yield BadRow(self.name, line.number, reason)
             else:
                 yield Row(line.number, dict(zip(self.columns, cells, strict=True)))
 
     def fingerprint(self) -> str:
-        """SHA-256 of the file."""
+        """Return the SHA-256 of the file."""
         return file_fingerprint(self._path)

@@ -1,4 +1,4 @@
-"""Rows, bad rows, and what every source of them provides."""
+"""Rows, bad rows, and the interface of a source of rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the line (from 1) that it begins on, and its cells by column; a cell that is not there is None."""
+    """A row: the line (from 1) on which it begins, and its cells by column."""
 
     line: int
     values: Mapping[str, object]
@@ -19,7 +19,7 @@ class Row:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be used: the file, the line that it begins on, and why."""
+    """A row that cannot be used: the file, the line on which it begins, and the reason."""
 
     source: str
     line: int
@@ -30,24 +30,24 @@ class BadRow:
 
 
 class Source(Protocol):
-    """A stream of rows that can be read again from the start; memory does not grow with its length."""
+    """A stream of rows that can be read repeatedly. Its memory does not grow with the number of rows."""
 
     @property
     def name(self) -> str:
-        """What messages call it: the path, or the data set's name."""
+        """The name in messages: the path, or the name of the data set."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of its columns; columns without a name are left out."""
+        """The names of the columns. Columns without a name are ignored."""
 
     def rows(self) -> Iterator[Row | BadRow]:
-        """All rows in order, those that cannot be read as BadRow."""
+        """Yield all rows in order. A row that cannot be read is a BadRow."""
 
     def fingerprint(self) -> str:
-        """SHA-256 of the content."""
+        """Return the SHA-256 of the content."""
 
 
 def file_fingerprint(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """Return the SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

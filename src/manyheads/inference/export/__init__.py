@@ -1,1 +1,1 @@
-"""Exports of a bundle to other runtimes."""
+"""Exports of a bundle to other runtimes and libraries."""

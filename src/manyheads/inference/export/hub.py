@@ -1,4 +1,4 @@
-"""A bundle as a repository for the hub: all of the bundle, and each task as a model that transformers itself opens."""
+"""Export to a repository for the hub: the bundle, and each task as a model for pipelines of transformers."""
 
 from __future__ import annotations
 
@@ -22,48 +22,49 @@ from manyheads.model.encoder import quiet
 from manyheads.run.atomic import write_text
 from manyheads.tasks.task import Task
 
-FORM = "hub"
+TARGET = "hub"
 PIPELINES = "pipelines"
 
 
-def write_hub(bundle: Bundle, folder: Path, target: Path) -> list[str]:
-    """Copy the bundle in `folder` to `target` and add `pipelines/TASK`; the tasks that got one.
+def write_hub(bundle: Bundle, folder: Path, to: Path) -> list[str]:
+    """Copy the bundle in `folder` to `to` and add `pipelines/TASK`. Return the tasks that have a pipeline.
 
-    Exact for BERT with its pooler and tasks that read one sequence: that is BertForSequenceClassification. Others have
-    no such form in transformers and are left to `manyheads.load`.
+    A task has a pipeline if the encoder is a BERT with its pooler and the task reads one sequence. The model is then
+    exactly transformers' BertForSequenceClassification. Other tasks have no equivalent there and need manyheads.
     """
-    shutil.copytree(folder, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+    shutil.copytree(folder, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
     names = [name for name, task in bundle.model.tasks.items() if _has_pipeline(bundle, task)]
     for name in names:
-        place = target / PIPELINES / name
+        place = to / PIPELINES / name
         place.mkdir(parents=True)
         with quiet():
             _classifier(bundle, bundle.model.tasks[name]).save_pretrained(place)
         bundle.tokenizer.save(place)
     if names:
-        _tell(target / "README.md", names)
-    manifest = read_manifest(target)
+        _add_usage(to / "README.md", names)
+    manifest = read_manifest(to)
     content = {key: value for key, value in manifest.items() if key not in ("format", "manyheads", "files")}
-    (target / MANIFEST).unlink()
-    write_manifest(target, {**content, "export": FORM, "pad_id": bundle.tokenizer.pad_id or 0, "pipelines": names})
+    (to / MANIFEST).unlink()
+    write_manifest(to, {**content, "export": TARGET, "pad_id": bundle.tokenizer.pad_id or 0, "pipelines": names})
     return names
 
 
-def _tell(card: Path, names: Sequence[str]) -> None:
-    """Say in the model card how transformers opens the tasks."""
+def _add_usage(card: Path, names: Sequence[str]) -> None:
+    """Add a section to the model card that shows how to use the pipelines."""
     lines = ["", "## In transformers", "", "```python", "from transformers import pipeline", ""]
     lines += [f'pipeline("text-classification", model="FOLDER/{PIPELINES}/{name}", top_k=None)' for name in names]
     lines += [
         "```",
         "",
-        "A value (regression) comes as its share of the range; a pair goes in as `text` and `text_pair`.",
+        "A regression pipeline returns a value from 0 to 1, the position in the range of the task. Pass a pair as",
+        "`text` and `text_pair`.",
         "",
     ]
     write_text(card, (card.read_text(encoding="utf-8") if card.is_file() else "") + "\n".join(lines))
 
 
 class HubModels:
-    """The pipelines' models of an exported folder, read as a user of transformers does."""
+    """The pipeline models of an export, loaded with transformers."""
 
     segments = True
 
@@ -73,7 +74,7 @@ class HubModels:
         self._models: dict[str, Any] = {}
 
     def encode(self, feeds: Mapping[str, NDArray[np.int64]], output: str) -> Floats:
-        """A task's outputs, as its head gives them, for int64[S, L] inputs."""
+        """Return the outputs of a task's head for int64[S, L] inputs: float32[S, outputs]."""
         task = self._tasks[output]
         if output not in self._models:
             with quiet():
@@ -89,17 +90,17 @@ class HubModels:
         return np.asarray(logits.numpy())
 
     def pair(self, task: str, first: Floats, second: Floats) -> Floats:
-        """Nothing: a bi-encoded pair has no pipeline.
+        """Raise an error: a bi-encoded pair has no pipeline.
 
         Raises:
             BundleError: always.
         """
         del first, second
-        raise BundleError("a bi-encoded pair has no model in transformers", found=task)
+        raise BundleError("a bi-encoded pair has no pipeline in transformers", found=task)
 
 
 def hub_engine(folder: Path, tasks: Mapping[str, Task]) -> GraphEngine:
-    """The pipelines' models as an engine, to compare them with the bundle."""
+    """Return the pipeline models as an engine, to compare them with the bundle."""
     return GraphEngine(folder, HubModels(folder, tasks))
 
 
@@ -109,7 +110,7 @@ def _has_pipeline(bundle: Bundle, task: Task) -> bool:
 
 
 def _classifier(bundle: Bundle, task: Task) -> BertForSequenceClassification:
-    """The task's model in transformers. A head with one logit for two classes becomes 0 and that logit."""
+    """Return the model of a task in transformers. For two classes with one logit, the first logit is 0."""
     head: Any = bundle.model.head(task.name)
     config = copy.deepcopy(bundle.model.encoder.model.config)
     names = [str(label) for label in task.kind.labels or (task.name,)]
@@ -120,7 +121,7 @@ def _classifier(bundle: Bundle, task: Task) -> BertForSequenceClassification:
     model = BertForSequenceClassification(config)
     with torch.no_grad():
         model.bert.load_state_dict(bundle.model.encoder.model.state_dict())
-        for part, given in ((model.classifier.weight, head.map.weight), (model.classifier.bias, head.map.bias)):
+        for part, weights in ((model.classifier.weight, head.map.weight), (model.classifier.bias, head.map.bias)):
             part.zero_()
-            part[-len(given) :] = given
+            part[-len(weights) :] = weights
     return model

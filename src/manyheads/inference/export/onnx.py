@@ -1,4 +1,4 @@
-"""A bundle as ONNX graphs: one encoder with an output a task, and a small graph for each bi-encoded pair."""
+"""Export to ONNX: one encoder graph with an output per task, and a small graph per bi-encoded pair task."""
 
 from __future__ import annotations
 
@@ -15,38 +15,37 @@ from torch import Tensor, nn
 
 from manyheads.errors import BundleError
 from manyheads.inference.bundle import Bundle
-from manyheads.inference.export.content import finish
+from manyheads.inference.export.content import add_common_files
 from manyheads.inference.export.padded import PaddedModel, pair_example
 from manyheads.inference.graph_engine import pair_graph
-from manyheads.inference.onnx_graphs import ENCODER, FORM, INT8
+from manyheads.inference.onnx_graphs import ENCODER, INT8, TARGET
 
 
-def write_onnx(bundle: Bundle, folder: Path, target: Path, *, int8: bool = False) -> None:
-    """Write the graphs of the bundle in `folder`, float32 and (`int8`) the encoder in 8-bit integers, to `target`.
+def write_onnx(bundle: Bundle, folder: Path, to: Path, *, int8: bool = False) -> None:
+    """Write the float32 graphs of the bundle in `folder` to `to`, and with `int8` the encoder in 8-bit integers.
 
-    The 8-bit graph has its weights quantised by output channel, its activations as they come (dynamic quantisation of
-    onnxruntime).
+    The int8 graph uses dynamic quantisation of onnxruntime: weights per output channel, activations at run time.
 
     Raises:
-        BundleError: onnx, onnxscript or onnxruntime is not installed.
+        BundleError: onnx, onnxscript or onnxruntime is missing.
     """
     try:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ModuleNotFoundError as error:
         hint = "pip install 'manyheads[onnx]'"
-        raise BundleError("a package that ONNX needs is not installed", found=str(error), hint=hint) from error
+        raise BundleError("a package for ONNX exports is not installed", found=str(error), hint=hint) from error
     model = PaddedModel(bundle, folder).eval()
     free = {name: {0: "sequences", 1: "length"} for name in model.example()}
-    _write(model, model.example(), free, model.names, target / ENCODER)
+    _write(model, model.example(), free, model.names, to / ENCODER)
     for name, task in bundle.model.tasks.items():
         if task.sequences == 2:
             feeds = pair_example(bundle.model.encoder.hidden_size)
-            file = target / f"{pair_graph(name)}.onnx"
+            file = to / f"{pair_graph(name)}.onnx"
             _write(bundle.model.head(name), feeds, {side: {0: "pairs"} for side in feeds}, ["outputs"], file)
     if int8:
-        _quantise(target / ENCODER, target / INT8)
-    finish(target, FORM, bundle, folder)
+        _quantise(to / ENCODER, to / INT8)
+    add_common_files(to, TARGET, bundle, folder)
 
 
 def _write(module: nn.Module, feeds: dict[str, Tensor], free: Any, outputs: list[str], path: Path) -> None:
@@ -75,7 +74,7 @@ def _quantise(graph: Path, to: Path) -> None:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep from the user what exporters print, log and warn of their own internals."""
+    """Suppress output, logs and warnings of the exporters."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):

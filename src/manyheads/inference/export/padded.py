@@ -1,4 +1,4 @@
-"""The model as one padded module, for whatever traces modules: inputs of transformers, an output a task."""
+"""The model as one padded module for exporters: inputs as in transformers, one output per task."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from manyheads.model.encoder import quiet
 
 
 class PaddedModel(nn.Module):
-    """The padded encoder with plain attention, its pooling, and the heads of all tasks that read one sequence.
+    """The padded encoder with eager attention, its pooling, and the heads of all tasks that read one sequence.
 
-    `names`: what its outputs are called, in order.
+    `names`: names of the outputs, in order.
     """
 
     def __init__(self, bundle: Bundle, folder: Path) -> None:
@@ -33,27 +33,27 @@ class PaddedModel(nn.Module):
         self.names = [VECTOR, *map(task_output, single)]
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Any:
-        """int64[S, L] each to a vector[S, hidden] and each head's outputs[S, outputs]."""
+        """Map int64[S, L] inputs to a vector[S, hidden] and the outputs[S, outputs] of each head."""
         segments = {"token_type_ids": token_type_ids} if self.segments else {}
-        found = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **segments)
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **segments)
         if self.pooling == "pooler":
-            vector = found.pooler_output
+            vector = states.pooler_output
         elif self.pooling == "first":
-            vector = found.last_hidden_state[:, 0]
+            vector = states.last_hidden_state[:, 0]
         else:
             weights = attention_mask.unsqueeze(-1).to(torch.float32)
-            vector = (found.last_hidden_state * weights).sum(1) / weights.sum(1)
+            vector = (states.last_hidden_state * weights).sum(1) / weights.sum(1)
         return (vector, *(head(vector) for head in self.heads))
 
     def example(self) -> dict[str, Tensor]:
-        """Inputs to trace it with: two sequences of eight tokens, the second of them cut short."""
+        """Return inputs for tracing: two sequences of eight and six tokens."""
         ids = torch.full((2, 8), 5, dtype=torch.int64)
         mask = torch.ones_like(ids)
         mask[1, 6:] = 0
-        found = {"input_ids": ids, "attention_mask": mask}
-        return {**found, "token_type_ids": torch.zeros_like(ids)} if self.segments else found
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        return {**inputs, "token_type_ids": torch.zeros_like(ids)} if self.segments else inputs
 
 
 def pair_example(hidden: int) -> dict[str, Tensor]:
-    """Inputs to trace a bi-encoded pair's head with: two pairs of vectors."""
+    """Return inputs for tracing the head of a bi-encoded pair task: two pairs of vectors."""
     return {"first": torch.rand(2, hidden), "second": torch.rand(2, hidden)}

@@ -1,4 +1,4 @@
-"""A bundle as programs of torch.export, for AOTInductor, ExecuTorch or a C++ runtime."""
+"""Export to torch.export programs, for AOTInductor, ExecuTorch or a C++ runtime."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from manyheads.inference.bundle import Bundle
-from manyheads.inference.export.content import finish
+from manyheads.inference.export.content import add_common_files
 from manyheads.inference.export.padded import PaddedModel, pair_example
 from manyheads.inference.graph_engine import pair_graph
-from manyheads.inference.torch_graphs import ENCODER, FORM
+from manyheads.inference.torch_graphs import ENCODER, TARGET
 
 
-def write_torch_export(bundle: Bundle, folder: Path, target: Path) -> None:
-    """Write the programs of the bundle in `folder` to `target`: batch and length are free."""
+def write_torch_export(bundle: Bundle, folder: Path, to: Path) -> None:
+    """Write the programs of the bundle in `folder` to `to`. Batch size and length are dynamic."""
     model = PaddedModel(bundle, folder).eval()
     feeds = model.example()
     shape = {0: Dim("sequences"), 1: Dim("length", max=bundle.max_length)}
-    _write(model, feeds, dict.fromkeys(feeds, shape), target / ENCODER)
+    _write(model, feeds, dict.fromkeys(feeds, shape), to / ENCODER)
     for name, task in bundle.model.tasks.items():
         if task.sequences == 2:
             pair = pair_example(bundle.model.encoder.hidden_size)
-            file = target / f"{pair_graph(name)}.pt2"
+            file = to / f"{pair_graph(name)}.pt2"
             _write(bundle.model.head(name), pair, {side: {0: Dim("pairs")} for side in pair}, file)
-    finish(target, FORM, bundle, folder, outputs=model.names, segments=model.segments)
+    add_common_files(to, TARGET, bundle, folder, outputs=model.names, segments=model.segments)
 
 
 def _write(module: nn.Module, feeds: dict[str, Tensor], free: Any, path: Path) -> None:

@@ -1,1 +1,1 @@
-"""The server: a bundle behind HTTP, texts of many requests answered in one pass."""
+"""The HTTP server: a model behind routes. Texts of several requests are encoded in one pass."""

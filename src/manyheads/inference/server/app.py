@@ -1,13 +1,14 @@
-"""The application: routes over a predictor."""
+"""The application: routes of the HTTP API."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Response
+from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
@@ -20,27 +21,52 @@ from manyheads.inference.server.batcher import Batcher, Job, QueueFullError
 from manyheads.inference.server.gate import Gate, log
 from manyheads.inference.server.metrics import Metrics
 from manyheads.inference.server.options import ServerOptions
-from manyheads.inference.server.problems import ProblemError, checked, misshapen, plain, refused
+from manyheads.inference.server.problems import ProblemError, http_error, invalid_request, problem_response, rows_of
+from manyheads.inference.server.responses import Records, predictions_by_task, task_explanations, task_predictions
 from manyheads.inference.server.schemas import (
-    Answers,
-    ExplainedAnswers,
     Item,
+    Predictions,
     Problem,
+    TaskExplanations,
     TaskInfo,
-    TasksAnswers,
+    TaskPredictions,
     TasksBody,
     TextsBody,
 )
 from manyheads.version import __version__
 
+TaskName = Annotated[str, PathParameter(description="Name of the task.")]
+
 STATIC = Path(__file__).parent / "static"
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 404, 408, 413, 422, 503)
+
+EXPLAINED_TEXTS = 8
+"""Maximum number of texts per request to explain."""
+
+DESCRIPTION = """
+Predictions of a trained model. `GET /v1/tasks` lists its tasks. The [page of this server](/) has a form to try them.
+
+Responses have the predictions under `predictions`. The key `answers` is a deprecated copy that version 1.0 removes.
+
+If the server has a token, send it in the header `Authorization: Bearer TOKEN`.
+"""
+
+_REASONS = {
+    400: "The body is not UTF-8 text.",
+    401: "The bearer token is missing or wrong.",
+    404: "The model has no such task, or its runtime does not support explanations.",
+    408: "The body did not arrive in time.",
+    413: "The body, a text or the number of texts is too large.",
+    422: "The body is invalid, or a text is not what the task reads.",
+    503: "Too many texts are waiting. Try again after the seconds of the header `Retry-After`.",
+}
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": reason} for status, reason in _REASONS.items()
 }
 
 
 def create_app(predictor: Predictor, options: ServerOptions) -> Gate:
-    """The ASGI application that answers from a predictor."""
+    """Return the ASGI application of a predictor."""
     metrics = Metrics()
     batcher: list[Batcher] = []
 
@@ -50,55 +76,88 @@ def create_app(predictor: Predictor, options: ServerOptions) -> Gate:
         batcher[0].start()
         yield
         await batcher[0].stop()
-        log("stopped", accepted=gate.accepted, answered=gate.answered)
+        # `answered` is the deprecated name of `responded`. Version 1.0 removes it.
+        log("stopped", accepted=gate.accepted, responded=gate.responded, answered=gate.responded)
 
-    app = FastAPI(title="manyheads", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_exception_handler(ProblemError, refused)
-    app.add_exception_handler(RequestValidationError, misshapen)
-    app.add_exception_handler(HTTPException, plain)
+    app = FastAPI(
+        title="manyheads",
+        description=DESCRIPTION,
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_exception_handler(ProblemError, problem_response)
+    app.add_exception_handler(RequestValidationError, invalid_request)
+    app.add_exception_handler(HTTPException, http_error)
     gate = Gate(app, options, metrics)
 
-    async def ask(tasks: list[str], texts: list[Item], *, explain: bool = False) -> dict[str, list[dict[str, Any]]]:
-        job = Job(tuple(tasks), checked(predictor, options, tasks, texts), explain)
+    async def run(tasks: list[str], texts: list[Item], *, explain: bool = False) -> dict[str, Records]:
+        job = Job(tuple(tasks), rows_of(predictor, options, tasks, texts), explain)
         try:
-            found = await batcher[0].submit(job)
+            records = await batcher[0].submit(job)
         except QueueFullError:
             raise ProblemError(503, "too many texts are waiting", hint="try again in a second") from None
         for name in tasks:
-            metrics.answers.labels(name).inc(len(texts))
-        return found
+            metrics.count_predictions(name, len(texts))
+        return records
 
-    @app.get("/v1/tasks")
+    @app.get("/v1/tasks", tags=["Tasks"], responses={401: PROBLEMS[401]}, summary="List the tasks")
     async def tasks() -> list[TaskInfo]:
-        """The tasks that are answered here."""
+        """List the tasks of the model, with their labels or ranges."""
         return [_info(predictor, name) for name in predictor.tasks]
 
-    @app.post("/v1/predict", responses=REFUSALS)
-    async def predict_several(body: TasksBody) -> TasksAnswers:
-        """Answer several tasks about the same texts; a text is encoded once for all that read it alike."""
-        return TasksAnswers.model_validate({"answers": await ask(body.tasks, body.texts)})
+    @app.post(
+        "/v1/predict",
+        tags=["Predictions"],
+        responses=PROBLEMS,
+        response_model=Predictions,
+        summary="Predict several tasks",
+    )
+    async def predict_several(body: TasksBody) -> Response:
+        """Predict several tasks for the same texts.
 
-    @app.post("/v1/predict/{task}", responses=REFUSALS)
-    async def predict(task: str, body: TextsBody) -> Answers:
-        """Answer one task about texts, or about pairs of texts."""
-        return Answers.model_validate({"task": task, "answers": (await ask([task], body.texts))[task]})
+        The encoder reads a text once for all tasks that encode it in the same way.
+        """
+        return predictions_by_task(await run(body.tasks, body.texts))
 
-    @app.post("/v1/explain/{task}", responses=REFUSALS)
-    async def explain(task: str, body: TextsBody) -> ExplainedAnswers:
-        """Answer one task, and say which tokens mattered: gradient x input, 8 texts a request at most."""
+    @app.post(
+        "/v1/predict/{task}",
+        tags=["Predictions"],
+        responses=PROBLEMS,
+        response_model=TaskPredictions,
+        summary="Predict one task",
+    )
+    async def predict(task: TaskName, body: TextsBody) -> Response:
+        """Predict one task for texts or pairs of texts."""
+        return task_predictions(task, (await run([task], body.texts))[task])
+
+    @app.post(
+        "/v1/explain/{task}",
+        tags=["Predictions"],
+        responses=PROBLEMS,
+        response_model=TaskExplanations,
+        summary="Explain predictions",
+    )
+    async def explain(task: TaskName, body: TextsBody) -> Response:
+        """Predict one task, and return the weight of every token (gradient x input).
+
+        A request may have at most 8 texts. Only the runtime `torch` supports explanations.
+        """
         if not predictor.explains:
-            raise ProblemError(404, "this server's runtime cannot weigh tokens", hint="serve with --runtime torch")
-        if len(body.texts) > 8:
-            raise ProblemError(413, "too many texts to explain", where="texts", allowed="8")
-        found = await ask([task], body.texts, explain=True)
-        return ExplainedAnswers.model_validate({"task": task, "answers": found[task]})
+            raise ProblemError(
+                404, "the runtime does not support explanations", hint="start the server with --runtime torch"
+            )
+        if len(body.texts) > EXPLAINED_TEXTS:
+            raise ProblemError(413, "too many texts to explain", where="texts", allowed=str(EXPLAINED_TEXTS))
+        return task_explanations(task, (await run([task], body.texts, explain=True))[task])
 
     _add_operations(app, batcher, metrics)
     return gate
 
 
 def _add_operations(app: FastAPI, batcher: list[Batcher], metrics: Metrics) -> None:
-    """What operators and browsers ask for."""
+    """Add the routes for operators and browsers."""
 
     @app.get("/healthz", include_in_schema=False)
     async def health() -> dict[str, str]:
@@ -118,7 +177,7 @@ def _add_operations(app: FastAPI, batcher: list[Batcher], metrics: Metrics) -> N
     async def docs() -> HTMLResponse:
         return get_swagger_ui_html(
             openapi_url="/openapi.json",
-            title="manyheads",
+            title="manyheads API",
             swagger_js_url="/assets/swagger-ui-bundle.js",
             swagger_css_url="/assets/swagger-ui.css",
             swagger_favicon_url="data:,",
@@ -133,12 +192,12 @@ def _add_operations(app: FastAPI, batcher: list[Batcher], metrics: Metrics) -> N
 
 def _info(predictor: Predictor, name: str) -> TaskInfo:
     task = predictor.tasks[name]
-    labels, reach = task.kind.labels, task.kind.value_range
+    labels, value_range = task.kind.labels, task.kind.value_range
     return TaskInfo(
         name=name,
         texts=len(task.text),
         columns=list(task.text),
         explained=predictor.explains,
         labels=None if labels is None else list(labels),
-        range=None if reach is None else list(reach),
+        range=None if value_range is None else list(value_range),
     )

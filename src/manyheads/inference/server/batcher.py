@@ -1,4 +1,4 @@
-"""The queue: jobs of many requests, answered together by one thread while the event loop goes on."""
+"""The queue: jobs of many requests, predicted together by one thread so that the event loop stays responsive."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ Row = tuple[str, ...]
 
 
 class QueueFullError(Exception):
-    """As many texts wait as may; nothing of the request was taken."""
+    """The queue is full. No text of the request was accepted."""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What one request asks: each task about the same rows; `explain`, also which tokens mattered."""
+    """The work of one request: several tasks for the same rows, and with `explain` also the token weights."""
 
     tasks: tuple[str, ...]
     rows: Sequence[Row]
     explain: bool = False
-    answer: asyncio.Future[dict[str, list[dict[str, Any]]]] = field(
+    result: asyncio.Future[dict[str, list[dict[str, Any]]]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
     @property
     def size(self) -> int:
-        """Answers that the job is worth in a pass and in the queue."""
+        """Number of predictions. The limits of the queue and of a pass count these."""
         return len(self.rows) * len(self.tasks)
 
 
 class Batcher:
-    """Takes jobs up to a bound, answers them in passes of up to so many texts, and finishes what it took."""
+    """Accepts jobs up to a limit, predicts them in passes of limited size, and finishes every accepted job."""
 
     def __init__(self, predictor: Predictor, options: ServerOptions, metrics: Metrics) -> None:
         self._predictor, self._options, self._metrics = predictor, options, metrics
@@ -53,15 +53,15 @@ class Batcher:
 
     @property
     def ready(self) -> bool:
-        """Whether jobs are taken."""
+        """Whether jobs are accepted."""
         return self._loop is not None and not self._loop.done() and not self._stopping
 
     def start(self) -> None:
-        """Begin to answer; called within the event loop."""
+        """Start the loop. Call it within the event loop."""
         self._loop = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Take nothing more, answer all that was taken, and end the thread."""
+        """Accept no further jobs, finish all accepted jobs, and end the thread."""
         self._stopping = True
         self._arrived.set()
         if self._loop is not None:
@@ -69,18 +69,18 @@ class Batcher:
         self._thread.shutdown()
 
     async def submit(self, job: Job) -> dict[str, list[dict[str, Any]]]:
-        """The answers of every task, one record a row.
+        """Return the predictions of every task, one record per row.
 
         Raises:
-            QueueFullError: the queue has no room for it.
+            QueueFullError: the queue has no room for the job.
         """
-        # An empty queue takes any job, or one larger than the bound could never be answered.
+        # An empty queue accepts every job. A job larger than the limit could never run otherwise.
         if self._stopping or (self._waiting and self._size + job.size > self._options.queue_texts):
             raise QueueFullError
         self._waiting.append(job)
         self._change(job.size)
         self._arrived.set()
-        return await job.answer
+        return await job.result
 
     def _change(self, by: int) -> None:
         self._size += by
@@ -95,26 +95,26 @@ class Batcher:
                 self._arrived.clear()
                 await self._arrived.wait()
             if self._options.batching:
-                await self._company()
+                await self._collect()
             jobs = self._take()
             if not jobs:
                 continue
             started = perf_counter()
             try:
-                answers = await loop.run_in_executor(self._thread, _answer, self._predictor, jobs)
-            except Exception as error:  # whatever the model met belongs to those who asked, not to the queue
+                results = await loop.run_in_executor(self._thread, _predict, self._predictor, jobs)
+            except Exception as error:  # the requests get the error, and the queue continues
                 for job in jobs:
-                    if not job.answer.done():
-                        job.answer.set_exception(error)
+                    if not job.result.done():
+                        job.result.set_exception(error)
                 continue
             self._metrics.seconds_of_pass.observe(perf_counter() - started)
             self._metrics.texts_of_pass.observe(sum(job.size for job in jobs))
-            for job, found in zip(jobs, answers, strict=True):
-                if not job.answer.done():
-                    job.answer.set_result(found)
+            for job, result in zip(jobs, results, strict=True):
+                if not job.result.done():
+                    job.result.set_result(result)
 
-    async def _company(self) -> None:
-        """Wait until a pass is full or the delay is over."""
+    async def _collect(self) -> None:
+        """Wait until a pass is full or the delay has passed."""
         end = perf_counter() + self._options.delay
         while self._size < self._options.batch_texts and not self._stopping:
             self._arrived.clear()
@@ -127,7 +127,7 @@ class Batcher:
                 return
 
     def _take(self) -> list[Job]:
-        """The jobs of the next pass; those whose client has gone are dropped."""
+        """Remove the jobs of the next pass from the queue. Jobs whose client has disconnected are dropped."""
         taken: list[Job] = []
         size = 0
         while self._waiting:
@@ -136,23 +136,23 @@ class Batcher:
                 break
             self._waiting.popleft()
             self._change(-job.size)
-            if not job.answer.done():
+            if not job.result.done():
                 taken.append(job)
                 size += job.size
         return taken
 
 
-def _answer(predictor: Predictor, jobs: Sequence[Job]) -> list[dict[str, list[dict[str, Any]]]]:
-    """The answers of several jobs in one pass of the encoder; runs in the model's thread."""
-    asked: dict[str, list[Row]] = {}
+def _predict(predictor: Predictor, jobs: Sequence[Job]) -> list[dict[str, list[dict[str, Any]]]]:
+    """Return the predictions of several jobs from one pass of the encoder. Runs in the thread of the model."""
+    requests: dict[str, list[Row]] = {}
     for job in jobs:
         for task in job.tasks:
-            asked.setdefault(task, []).extend(job.rows)
-    decoded = predictor.decode_several(asked)
-    position = dict.fromkeys(asked, 0)
-    answers = []
+            requests.setdefault(task, []).extend(job.rows)
+    decoded = predictor.decode_several(requests)
+    position = dict.fromkeys(requests, 0)
+    results = []
     for job in jobs:
-        found: dict[str, list[dict[str, Any]]] = {}
+        result: dict[str, list[dict[str, Any]]] = {}
         for name in job.tasks:
             wanted, first = predictor.task(name), position[name]
             position[name] += len(job.rows)
@@ -161,6 +161,6 @@ def _answer(predictor: Predictor, jobs: Sequence[Job]) -> list[dict[str, list[di
                 for record, texts in zip(records, job.rows, strict=True):
                     weights = predictor.explain(wanted, texts)
                     record["tokens"] = [[{"token": t.token, "weight": t.weight} for t in text] for text in weights]
-            found[name] = records
-        answers.append(found)
-    return answers
+            result[name] = records
+        results.append(result)
+    return results

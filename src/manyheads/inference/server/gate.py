@@ -1,4 +1,4 @@
-"""The gate: what every request passes before and after it is answered. Size, token, counts, the log."""
+"""The gate: middleware that checks the size and token of every request, counts it and logs it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ GUARDED = ("/v1/", "/metrics")
 
 
 def log(event: str, **fields: object) -> None:
-    """One line of JSON on standard error."""
+    """Write one line of JSON to standard error."""
     sys.stderr.write(json.dumps({"time": round(time.time(), 3), "event": event, **fields}) + "\n")
     sys.stderr.flush()
 
 
 class Gate:
-    """ASGI middleware around the application."""
+    """ASGI middleware around the application.
+
+    `accepted` and `responded` count requests and finished responses.
+    """
 
     def __init__(self, app: ASGIApp, options: ServerOptions, metrics: Metrics) -> None:
         self._app, self._options, self._metrics = app, options, metrics
-        self.accepted = self.answered = 0
+        self.accepted = self.responded = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -53,13 +56,14 @@ class Gate:
         except ProblemError as problem:
             await problem.response()(scope, receive, watched)
         except Exception as error:
-            # The message of an error may hold a text: only its kind and its place are told.
+            # The message of an error may contain a text of the user. Only its type and location are logged.
             frame = traceback.extract_tb(error.__traceback__)[-1]
             log("error", kind=type(error).__name__, place=f"{frame.filename}:{frame.lineno}")
             if status == 0:
-                await ProblemError(500, "the server failed to answer").response()(scope, receive, watched)
-        self.answered += 1
-        # A path may be anything that a client wrote: only the route's own pattern is told.
+                failure = ProblemError(500, "internal server error", hint="see the log of the server")
+                await failure.response()(scope, receive, watched)
+        self.responded += 1
+        # A path may contain a text of the user. Only the pattern of the route is logged.
         route = getattr(scope.get("route"), "path", "other")
         seconds = time.perf_counter() - started
         self._metrics.requests.labels(route, str(status)).inc()
@@ -73,11 +77,18 @@ class Gate:
         shown = dict(scope["headers"]).get(b"authorization", b"")
         if not hmac.compare_digest(shown, b"Bearer " + token.encode()):
             raise ProblemError(
-                401, "a bearer token is needed", where="Authorization", hint="Authorization: Bearer TOKEN"
+                401,
+                "a valid bearer token is required",
+                where="Authorization",
+                hint="send the header Authorization: Bearer TOKEN",
             )
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        """The whole body, as far as it may be long and late."""
+        """Read the whole body.
+
+        Raises:
+            ProblemError: it is too large (413) or too slow (408).
+        """
         too_large = ProblemError(
             413, "the body is too large", where="body", allowed=f"{self._options.body_bytes} bytes"
         )
@@ -104,7 +115,7 @@ def _method(scope: Scope) -> str:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body that was read, then what comes after it."""
+    """Return a `receive` that yields the body, then the messages after it."""
     messages: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replayed() -> Message:

@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus."""
+"""Metrics of the server for Prometheus."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
-    """The counters of one server, in a registry of its own."""
+    """The metrics of one server, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self.requests = Counter("manyheads_requests", "Requests answered.", ("route", "status"), registry=registry)
+        self.requests = Counter("manyheads_requests", "Number of responses.", ("route", "status"), registry=registry)
         self.seconds = Histogram(
-            "manyheads_request_seconds", "Time of a request.", ("route",), buckets=SECONDS, registry=registry
+            "manyheads_request_seconds", "Seconds per request.", ("route",), buckets=SECONDS, registry=registry
         )
-        self.answers = Counter("manyheads_answers", "Answers given.", ("task",), registry=registry)
-        self.queue = Gauge("manyheads_queue_texts", "Texts waiting for the model.", registry=registry)
-        self.texts_of_pass = Histogram("manyheads_pass_texts", "Texts a pass.", buckets=SIZES, registry=registry)
+        self._predictions = Counter("manyheads_predictions", "Number of predictions.", ("task",), registry=registry)
+        self._answers = Counter(
+            "manyheads_answers", "Deprecated copy of manyheads_predictions.", ("task",), registry=registry
+        )
+        self.queue = Gauge("manyheads_queue_texts", "Number of texts that wait for the model.", registry=registry)
+        self.texts_of_pass = Histogram("manyheads_pass_texts", "Texts per pass.", buckets=SIZES, registry=registry)
         self.seconds_of_pass = Histogram(
-            "manyheads_pass_seconds", "Time of a pass.", buckets=SECONDS, registry=registry
+            "manyheads_pass_seconds", "Seconds per pass.", buckets=SECONDS, registry=registry
         )
+
+    def count_predictions(self, task: str, count: int) -> None:
+        """Add predictions of a task. The deprecated counter is removed in 1.0."""
+        for counter in (self._predictions, self._answers):
+            counter.labels(task).inc(count)

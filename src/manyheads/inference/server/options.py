@@ -1,4 +1,4 @@
-"""What a server may be told."""
+"""Options of the server."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """Limits and manners of a server.
+    """Limits and behaviour of the server.
 
-    `delay`: seconds that a text may wait for company while the model is idle; `batching` off, each request is a pass
-    of its own. `batch_texts`: texts a pass (a request with more is a pass of its own); `queue_texts`: texts that may
-    wait. `body_bytes`, `request_texts`, `text_characters`: of one request. `body_seconds`: for a body to arrive.
-    `token`: what a client must show; None, nothing.
+    Attributes:
+        batching: predict texts of several requests in one pass. If False, every request has its own pass.
+        delay: seconds that a text waits for further texts while the model is idle.
+        batch_texts: maximum number of texts per pass. A request with more texts has its own pass.
+        queue_texts: maximum number of waiting texts.
+        body_bytes: maximum size of a request body.
+        request_texts: maximum number of texts per request.
+        text_characters: maximum length of a text.
+        body_seconds: seconds in which a request body must arrive.
+        token: bearer token that clients must send. None accepts every client.
     """
 
     batching: bool = True

@@ -1,4 +1,4 @@
-"""A request that cannot be answered, and the response that says so: no text of a user's is said back."""
+"""Requests that fail, and their responses. A response never repeats a text of the user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from manyheads.inference.server.schemas import Item
 
 
 class ProblemError(Exception):
-    """A request refused with a status and a reason."""
+    """A request that fails with a status and a reason."""
 
     def __init__(
         self, status: int, error: str, *, where: str | None = None, allowed: str | None = None, hint: str | None = None
@@ -26,52 +26,57 @@ class ProblemError(Exception):
         self.parts = {"error": error, "where": where, "allowed": allowed, "hint": hint}
 
     def response(self) -> Response:
-        """The reason as JSON, in ASCII: half of a surrogate pair in a task's name is then no obstacle."""
+        """Return the reason as JSON. It is ASCII because the name of a task may contain an unpaired surrogate."""
         headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}.get(self.status)
         content = json.dumps({name: part for name, part in self.parts.items() if part is not None})
         return Response(content, self.status, headers, "application/json")
 
 
-async def refused(_: Request, error: Exception) -> Response:
-    """The response to a ProblemError."""
+async def problem_response(_: Request, error: Exception) -> Response:
+    """Respond to a ProblemError."""
     assert isinstance(error, ProblemError)
     return error.response()
 
 
-async def misshapen(_: Request, error: Exception) -> Response:
-    """The response to a body of the wrong form: where and why, without what stood there."""
+async def invalid_request(_: Request, error: Exception) -> Response:
+    """Respond to an invalid body with the location and the reason, without the value."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return ProblemError(422, str(first["msg"]), where=where, hint="see /docs for the form of a request").response()
+    return ProblemError(422, str(first["msg"]), where=where, hint="see /docs for the schema of the request").response()
 
 
-async def plain(_: Request, error: Exception) -> Response:
-    """The response to an error of the framework's own: no such path, no such method, a body that is no JSON."""
+async def http_error(_: Request, error: Exception) -> Response:
+    """Respond to an error of the framework: unknown path, wrong method, body that is not UTF-8."""
     assert isinstance(error, HTTPException)
-    response = ProblemError(error.status_code, str(error.detail)).response()
+    hint = "see /docs for the routes" if error.status_code in (404, 405) else None
+    response = ProblemError(error.status_code, str(error.detail), hint=hint).response()
     response.headers.update(error.headers or {})
     return response
 
 
-def checked(predictor: Predictor, options: ServerOptions, tasks: list[str], texts: list[Item]) -> list[Row]:
-    """The rows of a request.
+def rows_of(predictor: Predictor, options: ServerOptions, tasks: list[str], texts: list[Item]) -> list[Row]:
+    """Return the rows of a request.
 
     Raises:
-        ProblemError: an unknown task (404), too many or too long texts (413), a text that no task reads (422).
+        ProblemError: a task is unknown (404), there are too many texts or a text is too long (413), or a text is not
+            what the tasks read (422).
     """
     for name in tasks:
         if name not in predictor.tasks:
             allowed, hint = ", ".join(predictor.tasks), did_you_mean(name, predictor.tasks)
-            raise ProblemError(404, "this model has no such task", where="task", allowed=allowed, hint=hint)
+            raise ProblemError(404, "the model has no such task", where="task", allowed=allowed, hint=hint)
     if len(set(tasks)) < len(tasks):
-        raise ProblemError(422, "a task is named twice", where="tasks")
+        raise ProblemError(422, "a task is repeated", where="tasks")
     if len(texts) * len(tasks) > options.request_texts:
         raise ProblemError(413, "too many texts in one request", where="texts", allowed=f"{options.request_texts}")
     widths = {len(predictor.tasks[name].text) for name in tasks}
     if len(widths) > 1:
         raise ProblemError(
-            422, "these tasks read different forms of text", where="tasks", hint="ask one form at a time"
+            422,
+            "some of the tasks read one text and some read pairs",
+            where="tasks",
+            hint="send one request for each",
         )
     (width,) = widths
     return [_row(item, width, f"texts.{number}", options.text_characters) for number, item in enumerate(texts)]
@@ -81,14 +86,14 @@ def _row(item: Item, width: int, where: str, characters: int) -> Row:
     row = (item,) if isinstance(item, str) else tuple(item)
     if len(row) != width:
         allowed = "a string" if width == 1 else "a pair of strings"
-        raise ProblemError(422, "not what the task reads", where=where, allowed=allowed)
+        raise ProblemError(422, "wrong number of texts", where=where, allowed=allowed)
     for text in row:
         if len(text) > characters:
             raise ProblemError(413, "a text is too long", where=where, allowed=f"{characters} characters")
         if not text.strip():
-            raise ProblemError(422, "an empty text", where=where, allowed="a text with a word in it")
+            raise ProblemError(422, "empty text", where=where, allowed="a text with a word in it")
         if "\0" in text:
-            raise ProblemError(422, "a text with a NUL character", where=where)
+            raise ProblemError(422, "NUL character in a text", where=where)
         if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise ProblemError(422, "a text with half of a surrogate pair", where=where, allowed="Unicode text")
+            raise ProblemError(422, "unpaired surrogate in a text", where=where, allowed="Unicode text")
     return row

@@ -1,4 +1,4 @@
-"""From a predictor to a process that listens."""
+"""Run the server until it receives a signal."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ BACKLOG = 2048
 
 
 def run_server(predictor: Predictor, host: str, port: int, options: ServerOptions) -> None:
-    """Listen until a signal comes, then finish every request that was accepted. Port 0 is any that is free.
+    """Listen until a signal arrives, then finish every accepted request. Port 0 chooses a free port.
 
     Raises:
-        ServeError: the address cannot be listened on.
+        ServeError: the server cannot listen on the address.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        hint = "choose another with --port, or --port 0 for any that is free"
-        raise ServeError("cannot listen", where=f"{host}:{port}", found=str(error), hint=hint) from error
+        hint = "choose another port with --port, or a free port with --port 0"
+        raise ServeError(
+            "the server cannot listen on the address", where=f"{host}:{port}", found=str(error), hint=hint
+        ) from error
     config = uvicorn.Config(
         create_app(predictor, options), log_config=None, access_log=False, lifespan="on", server_header=False
     )
-    log("listening", host=host, port=listener.getsockname()[1], tasks=list(predictor.tasks), token=bool(options.token))
+    port = listener.getsockname()[1]
+    url = f"http://[{host}]:{port}" if family == socket.AF_INET6 else f"http://{host}:{port}"
+    log("listening", url=url, host=host, port=port, tasks=list(predictor.tasks), token=bool(options.token))
     uvicorn.Server(config).run(sockets=[listener])

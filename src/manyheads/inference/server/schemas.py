@@ -8,79 +8,93 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Item = str | list[str]
 
+TEXTS = "Texts, or pairs of texts if the task reads two. A pair is a list of two strings."
+PREDICTIONS = "One prediction per text, in order."
+COPY = "Deprecated copy of `predictions`. Version 1.0 removes it."
+
 
 class TextsBody(BaseModel):
-    """Texts for one task: strings, or pairs of strings for a task of two texts."""
+    """Texts for one task."""
 
     model_config = ConfigDict(extra="forbid")
-    texts: list[Item] = Field(min_length=1, examples=[["A fine film."]])
+    texts: list[Item] = Field(min_length=1, description=TEXTS, examples=[["A fine film."]])
 
 
 class TasksBody(TextsBody):
-    """Texts for several tasks that read the same form of text."""
+    """Texts for several tasks. All of the tasks must read one text, or all must read pairs."""
 
-    tasks: list[str] = Field(min_length=1)
+    tasks: list[str] = Field(min_length=1, description="Names of the tasks to predict.")
 
 
-class Answer(BaseModel):
-    """The answer about one text or pair: a label with the probability of each, or a value."""
+class Prediction(BaseModel):
+    """The prediction for one text or pair: a label with the probability of every label, or a value."""
 
-    prediction: str | int | float | bool
-    probabilities: dict[str, float] | None = None
-    value: float | None = None
+    prediction: str | int | float | bool = Field(description="The predicted label or value.", examples=["positive"])
+    probabilities: dict[str, float] | None = Field(
+        default=None,
+        description="Probability of every label. `null` for a task that predicts values.",
+        examples=[{"negative": 0.1, "positive": 0.9}],
+    )
+    value: float | None = Field(
+        default=None, description="The predicted value. `null` for a task that predicts labels.", examples=[None]
+    )
 
 
 class Token(BaseModel):
-    """A token and its share of the answer, from -1 to 1."""
+    """A token and its contribution to the prediction."""
 
-    token: str
-    weight: float
-
-
-class Explained(Answer):
-    """An answer, and for each text the tokens that were read of it."""
-
-    tokens: list[list[Token]]
+    token: str = Field(description="The token as the vocabulary spells it.")
+    weight: float = Field(
+        description="From -1 to 1. A positive weight supports the prediction, a negative weight opposes it."
+    )
 
 
-class Answers(BaseModel):
-    """One answer a text, in order."""
+class Explanation(Prediction):
+    """A prediction with the weights of the tokens of each text."""
 
-    task: str
-    answers: list[Answer]
-
-
-class ExplainedAnswers(BaseModel):
-    """One explained answer a text, in order."""
-
-    task: str
-    answers: list[Explained]
+    tokens: list[list[Token]] = Field(description="One list per text. It has the tokens that the model read.")
 
 
-class TasksAnswers(BaseModel):
-    """One answer a text for every task asked."""
+class TaskPredictions(BaseModel):
+    """The predictions of one task."""
 
-    answers: dict[str, list[Answer]]
+    task: str = Field(description="Name of the task.")
+    predictions: list[Prediction] = Field(description=PREDICTIONS)
+    answers: list[Prediction] = Field(deprecated=True, description=COPY)
+
+
+class TaskExplanations(BaseModel):
+    """The explained predictions of one task."""
+
+    task: str = Field(description="Name of the task.")
+    predictions: list[Explanation] = Field(description=PREDICTIONS)
+    answers: list[Explanation] = Field(deprecated=True, description=COPY)
+
+
+class Predictions(BaseModel):
+    """The predictions of several tasks, by the name of the task."""
+
+    predictions: dict[str, list[Prediction]] = Field(description=f"{PREDICTIONS} The keys are names of tasks.")
+    answers: dict[str, list[Prediction]] = Field(deprecated=True, description=COPY)
 
 
 class TaskInfo(BaseModel):
-    """A task that is answered here. `texts`: 1, or 2 for pairs; `labels` of classes, `range` of values.
+    """A task of the model."""
 
-    `explained`: whether /v1/explain says which tokens mattered.
-    """
-
-    name: str
-    texts: int
-    columns: list[str]
-    explained: bool
-    labels: list[Any] | None = None
-    range: list[float] | None = None
+    name: str = Field(description="Name of the task.")
+    texts: int = Field(description="Number of texts that the task reads: 1, or 2 for pairs.")
+    columns: list[str] = Field(description="Names of the text columns in the training data.")
+    explained: bool = Field(description="Whether `/v1/explain/{task}` is supported.")
+    labels: list[Any] | None = Field(default=None, description="The labels. `null` for a task that predicts values.")
+    range: list[float] | None = Field(
+        default=None, description="Lowest and highest value. `null` for a task that predicts labels."
+    )
 
 
 class Problem(BaseModel):
-    """What is wrong with a request, where, and what is allowed."""
+    """The reason why a request failed."""
 
-    error: str
-    where: str | None = None
-    allowed: str | None = None
-    hint: str | None = None
+    error: str = Field(description="What is wrong.")
+    where: str | None = Field(default=None, description="The part of the request.")
+    allowed: str | None = Field(default=None, description="What is allowed there.")
+    hint: str | None = Field(default=None, description="What to do.")

@@ -18,10 +18,10 @@ Reads = Literal["single", "cross", "bi"]
 
 @dataclass(frozen=True)
 class HeadEntry:
-    """A head and the form of example it reads.
+    """A head and the form of example that it reads.
 
-    `build(hidden, outputs, regression, dropout)` gives a module whose forward takes one vector[n, hidden] an example
-    ("single", "cross") or two ("bi") and returns [n, outputs]: logits, or for regression unit scores.
+    `build(hidden, outputs, regression, dropout)` returns a module. Its forward takes one vector[n, hidden] ("single",
+    "cross") or two ("bi") and returns [n, outputs]: logits, or unit scores for regression.
     """
 
     build: Callable[[int, int, bool, float], nn.Module]
@@ -37,5 +37,5 @@ HEADS: dict[str, HeadEntry] = {
 
 
 def default_loss(head: str, kind: Kind) -> str:
-    """The loss of a task that names none: L1 for B1 where it fits, as in the reference study, else the kind's own."""
+    """Return the default loss: L1 for B1 where the kind has it, as in the reference study, else the kind's own."""
     return "l1" if head == "b1" and "l1" in kind.losses else kind.losses[0]

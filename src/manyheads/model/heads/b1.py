@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class B1(nn.Module):
-    """o = w · (W1 D(p1) * W2 D(p2)), all maps with bias; for regression the sigmoid of o.
+    """Computes o = w · (W1 D(p1) * W2 D(p2)). All maps have a bias. For regression the output is the sigmoid of o.
 
     Source: the reference study's first bi-encoder head.
     """
@@ -21,7 +21,7 @@ class B1(nn.Module):
         self.regression = regression
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Two vectors[n, hidden] to [n, outputs]: logits, or unit scores in 0..1."""
+        """Map two vectors[n, hidden] to [n, outputs]: logits, or unit scores in 0..1."""
         product = self.first(self.dropout(first)) * self.second(self.dropout(second))
         scores: Tensor = self.map(product)
         return torch.sigmoid(scores) if self.regression else scores

@@ -1,4 +1,4 @@
-"""B2 ("ram"): one narrow map for both texts; the vectors and their product for classes, the cosine for values."""
+"""B2 ("ram"): one narrow map for both texts. Classes use the vectors and their product. Values use the cosine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 WIDTH = 128
-"""Numbers that each text is mapped to."""
+"""Size of the vector that each text is mapped to."""
 
 
 class B2(nn.Module):
-    """z_i = W D(p_i); classes: w · D([D(p1), D(p2), z1 * z2]); regression: cos(z1, z2).
+    """Computes z_i = W D(p_i), then w · D([D(p1), D(p2), z1 * z2]) for classes or cos(z1, z2) for regression.
 
-    The same dropped-out vectors D(p_i) are mapped and concatenated. The cosine is the unit score and may be negative.
+    The vectors D(p_i) after dropout are both mapped and concatenated. The cosine is the unit score. It may be negative.
     Source: the reference study's second bi-encoder head.
     """
 
@@ -24,7 +24,7 @@ class B2(nn.Module):
         self.map = None if regression else nn.Linear(2 * hidden + WIDTH, outputs)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Two vectors[n, hidden] to [n, outputs]: logits, or cosines in -1..1."""
+        """Map two vectors[n, hidden] to [n, outputs]: logits, or cosines in -1..1."""
         first, second = self.dropout(first), self.dropout(second)
         z1, z2 = self.shared(first), self.shared(second)
         if self.map is None:

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class Linear(nn.Module):
-    """Dropout, then one linear map; for regression the sigmoid of it.
+    """Dropout, then one linear map. For regression its sigmoid.
 
-    Source: the reference study's sentiment head, and its cross-encoding heads for pairs.
+    Source: the reference study's sentiment head and its cross-encoding heads for pairs.
     """
 
     def __init__(self, hidden: int, outputs: int, regression: bool, dropout: float) -> None:
@@ -19,6 +19,6 @@ class Linear(nn.Module):
         self.regression = regression
 
     def forward(self, vector: Tensor) -> Tensor:
-        """vector[n, hidden] to [n, outputs]: logits, or unit scores in 0..1."""
+        """Map vector[n, hidden] to [n, outputs]: logits, or unit scores in 0..1."""
         scores: Tensor = self.map(self.dropout(vector))
         return torch.sigmoid(scores) if self.regression else scores

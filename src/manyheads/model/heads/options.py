@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from manyheads.model.heads import HEADS
 from manyheads.options import Options
 
 
 class HeadOptions(Options):
-    """A task's head. `kind` left out: "linear" for one text, "cross" or "b2" for a pair, as it is encoded.
+    """The layers that map the vectors of the encoder to the outputs of one task."""
 
-    `dropout` is the task dropout of the reference study.
-    """
-
-    kind: str | None = None
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+    kind: str | None = Field(
+        default=None,
+        description='Type of head. "linear": for one text. "cross": a linear head for two texts in one sequence. '
+        '"b1" and "b2": for two texts in separate sequences; both are heads of the reference study. Default: '
+        '"linear" for one text, "cross" for pair = "cross", "b2" for pair = "bi".',
+        json_schema_extra={"enum": [*HEADS]},
+    )
+    dropout: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description='Dropout probability in the head, applied to the vectors of the encoder. "b2" also applies it to '
+        "its combined features in classification tasks.",
+    )

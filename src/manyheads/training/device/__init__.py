@@ -1,1 +1,1 @@
-"""Training on a device without waiting for it: data that lives there, steps of one shape, losses read later."""
+"""Training on a device without waiting for it: data on the device, steps of fixed shapes, and losses read later."""

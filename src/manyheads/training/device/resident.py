@@ -1,8 +1,8 @@
-"""The training data on a device, and flat batches of a fixed shape made there.
+"""Training data on a device, and flat batches of fixed shapes that are made there.
 
-A batch is asked for by its rows alone. Everything else (which tokens, at which place, of which sequence) is computed on
-the device with shapes that do not depend on the rows, so that nothing waits for the host and a step can be replayed as
-a graph. What a shape has too much is filled with sequences of the padding token that no loss ever reads.
+The host passes only the rows of a batch. Everything else (the tokens, their places and sequences) is computed on the
+device with shapes that do not depend on the rows. So nothing waits for the host, and a step can be replayed as a graph.
+The rest of a shape is filled with sequences of the padding token that no loss reads.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from manyheads.model.dropout import sequence_keys, token_keys
 from manyheads.model.flat import FlatTokens, Layout
 
 STEP, GROWTH = 64, 1.25
-"""Shapes are multiples of so many tokens, each about so many times the one before: a tenth is filling, on average."""
+"""Shapes are multiples of STEP tokens, and each is about GROWTH times the one before. On average a tenth is filling."""
 
 
 @dataclass(frozen=True)
 class ResidentSplit:
     """n examples of a task on a device, each of `sides` sequences of `columns` texts.
 
-    `starts`, `kept`: int64[n, sides, columns], where each text begins in the tokens and how many of them are kept;
-    `keys`: int64[n, sides], what the dropout masks of its sequences are drawn by; `targets`: float32[n].
-    `tokens`: int32[n] in host memory, what each example takes in a batch.
+    `starts`, `kept`: int64[n, sides, columns], where each text begins in the tokens and how many tokens are kept.
+    `keys`: int64[n, sides], the keys of the sequences' dropout masks. `targets`: float32[n]. `tokens`: int32[n] in host
+    memory, the number of tokens of each example in a batch.
     """
 
     form: Form
@@ -43,7 +43,7 @@ class ResidentSplit:
 
     @property
     def sides(self) -> int:
-        """Sequences an example."""
+        """Sequences per example."""
         return self.kept.shape[1]
 
 
@@ -61,11 +61,11 @@ class Resident:
         cls, store: TextStore, template: Template, splits: Mapping[str, Split], *, max_length: int, device: torch.device
     ) -> Resident:
         """Copy a store's tokens and some splits to a device."""
-        found = {name: _place(store, template, max_length, split, device) for name, split in splits.items()}
-        return cls(torch.from_numpy(np.array(store.token_ids)).to(device), found, max_length, device)
+        placed = {name: _place(store, template, max_length, split, device) for name, split in splits.items()}
+        return cls(torch.from_numpy(np.array(store.token_ids)).to(device), placed, max_length, device)
 
     def shape(self, task: str, rows: NDArray[np.int64], size: int) -> int:
-        """The smallest of the fixed shapes that holds these rows in a batch of up to `size` examples, in tokens."""
+        """Return the smallest fixed shape, in tokens, for these rows in a batch of up to `size` examples."""
         split = self.splits[task]
         needed = int(split.tokens[rows].sum()) + (size - len(rows)) * split.sides
         shape = STEP
@@ -74,13 +74,13 @@ class Resident:
         return shape
 
     def spare(self, shape: int) -> int:
-        """How many filling sequences a shape has: enough to take all its tokens."""
+        """Return the number of filling sequences of a shape. They have room for all its tokens."""
         return -(-shape // self.max_length)
 
     def tokens(self, task: str, rows: Tensor, count: Tensor, shape: int) -> FlatTokens:
-        """A batch of `shape` tokens: those of rows[:count] (int64[size] and int64[]), sides one after another.
+        """Make a batch of `shape` tokens from rows[:count] (int64[size] and int64[]), one side after another.
 
-        Its first size * sides sequences are the examples'; the others, and those past `count`, are filling.
+        Its first size * sides sequences belong to the examples. All others, and those after `count`, are filling.
         """
         split = self.splits[task]
         size, spare = len(rows), self.spare(shape)
@@ -115,7 +115,10 @@ class Resident:
         return FlatTokens(torch.where(real, token_ids, 0), position, torch.where(real, segments, 0), layout)
 
     def _write(self, split: ResidentSplit, kept: Tensor, starts: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
-        """The token and segment at a place within a sequence of texts that begin at `starts` and keep `kept` tokens."""
+        """Return the token and segment at each position of a sequence.
+
+        The sequence's texts begin at `starts` and keep `kept` tokens each.
+        """
         token_ids, segments = torch.zeros_like(position), torch.zeros_like(position)
         at = torch.zeros_like(position)
         for number, (special, special_segments) in enumerate(
@@ -129,8 +132,8 @@ class Resident:
             if number < kept.shape[1]:
                 within = position - at
                 here = (within >= 0) & (within < kept[:, number])
-                found = self.token_ids[torch.where(here, starts[:, number] + within, 0)].long()
-                token_ids = torch.where(here, found, token_ids)
+                text = self.token_ids[torch.where(here, starts[:, number] + within, 0)].long()
+                token_ids = torch.where(here, text, token_ids)
                 segments = torch.where(here, split.form.text_segments[number], segments)
                 at = at + kept[:, number]
         return token_ids, segments

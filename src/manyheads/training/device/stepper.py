@@ -1,8 +1,8 @@
-"""Updates on a device that the host only asks for: a task's step of one shape is captured once and replayed.
+"""Updates that the host requests and does not wait for: a task's step of one shape is captured once and replayed.
 
-After a replay nothing is read. A loss and the gradient's norm go to pinned memory and are looked at some steps later;
-an update whose loss or gradient is not finite was masked on the device by then (AdamW leaves weights and moments as
-they were), so the error comes late and nothing is spoilt. The optimiser, clipping included, is part of the graph.
+Nothing is read right after a replay. The loss and the gradient's norm are copied to pinned memory and read some steps
+later. An update whose loss or gradient is not finite is masked on the device: AdamW leaves weights and moments
+unchanged. So the error is reported late and does no harm. The optimiser and clipping are part of the graph.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ LATE = 8
 """Steps that the host may be ahead of the device."""
 
 WARM = 3
-"""Masked steps before a capture: kernels are chosen and memory is taken while they run."""
+"""Masked steps before a capture. torch chooses kernels and allocates memory while they run."""
 
 
 @dataclass(frozen=True)
 class Picks:
-    """The rows of one task that a step is to learn from; `tokens` is what they take."""
+    """The rows of one task for one step. `tokens`: the number of their tokens."""
 
     task: str
     rows: NDArray[np.int64]
@@ -47,26 +47,26 @@ class Picks:
 
 @dataclass
 class _Inputs:
-    """What the host tells a step, and what it hears of it, at fixed places on the device.
+    """A step's inputs and results, at fixed addresses on the device.
 
-    `rows`: int64[size]; `count`: int64[]; `key`: int32[], of dropout; `hold`: 1 to leave the weights as they are;
-    `heard`: float32[2], the loss and the gradient's norm.
+    `rows`: int64[size]. `count`: int64[]. `key`: int32[], the key of dropout. `hold`: 1 to leave the weights unchanged.
+    `results`: float32[2], the loss and the gradient's norm.
     """
 
     rows: Tensor
     count: Tensor
     key: Tensor
     hold: Tensor
-    heard: Tensor
+    results: Tensor
 
 
 @dataclass
-class _Asked:
-    """A step that the device was asked for."""
+class _Request:
+    """A step that was requested from the device."""
 
     step: int
     picks: Picks
-    heard: Tensor
+    results: Tensor
     done: torch.cuda.Event | None
 
     def known(self) -> bool:
@@ -79,7 +79,7 @@ class _Asked:
 
 @dataclass
 class _Ring:
-    """Pieces of host memory that take turns, pinned where the device is a GPU: each is free again after LATE steps."""
+    """Pieces of host memory that are used in turn, pinned on a GPU. Each is free again after LATE steps."""
 
     pieces: list[Tensor]
     turn: int = field(default=0)
@@ -94,10 +94,10 @@ class _Ring:
 
 
 class DeviceStepper(Stepper[Picks]):
-    """Makes updates of one model from rows of data that lie on its device, one task an update.
+    """Updates one model from data on its device, with one task per update.
 
-    On a CUDA device steps are graphs in one memory pool, one a task and shape; elsewhere the same steps run as they
-    are.
+    On a CUDA device steps are graphs in one memory pool, one per task and shape. On other devices the same steps run
+    without graphs.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class DeviceStepper(Stepper[Picks]):
             count=torch.zeros((), dtype=torch.int64, device=device),
             key=torch.zeros((), dtype=torch.int32, device=device),
             hold=zero.clone(),
-            heard=torch.zeros(2, device=device),
+            results=torch.zeros(2, device=device),
         )
         self._scale, self._masked = zero.clone(), zero.clone()
         optimizer.grad_scale, optimizer.found_inf = self._scale, self._masked  # type: ignore[attr-defined]
@@ -131,24 +131,24 @@ class DeviceStepper(Stepper[Picks]):
             group["capturable"] = self._cuda
         self._pool = torch.cuda.graph_pool_handle() if self._cuda else None
         self._programs: dict[tuple[str, int], Callable[[], None]] = {}
-        self._asking = _Ring.of(size, torch.int64, pinned=self._cuda)
-        self._hearing = _Ring.of(2, torch.float32, pinned=self._cuda)
-        self._asked: deque[_Asked] = deque()
+        self._rows_sent = _Ring.of(size, torch.int64, pinned=self._cuda)
+        self._results = _Ring.of(2, torch.float32, pinned=self._cuda)
+        self._requests: deque[_Request] = deque()
 
     def update(self, step: int, batches: Sequence[Picks]) -> StepResult:
-        """One update, waited for."""
-        *_, last = [*self.advance(step, batches), *self.settle()]
+        """Make one update and wait for it."""
+        *_, last = [*self.advance(step, batches), *self.wait()]
         return last
 
     def advance(self, step: int, batches: Sequence[Picks]) -> list[StepResult]:
-        """Ask for one update; what is known by now of those asked for before.
+        """Request one update. Return the results of earlier updates that are known by now, in order.
 
         Raises:
-            TrainingError: a loss or the gradient of an earlier update was not finite; that update was masked.
+            TrainingError: a loss or the gradient of an earlier update was not finite. That update was masked.
         """
         (picks,) = batches
         self._into_training()
-        inputs, rows = self._inputs, self._asking.next()
+        inputs, rows = self._inputs, self._rows_sent.next()
         rows.zero_()
         rows[: len(picks.rows)] = torch.from_numpy(picks.rows)
         inputs.rows.copy_(rows, non_blocking=True)
@@ -157,28 +157,28 @@ class DeviceStepper(Stepper[Picks]):
         torch.manual_seed(dropout_seed(self._seed, step))
         shape = self._resident.shape(picks.task, picks.rows, len(inputs.rows))
         self._program(picks.task, shape)()
-        heard = self._hearing.next()
-        heard.copy_(inputs.heard, non_blocking=True)
+        results = self._results.next()
+        results.copy_(inputs.results, non_blocking=True)
         done = torch.cuda.Event() if self._cuda else None  # type: ignore[no-untyped-call]
         if done is not None:
             done.record()
-        self._asked.append(_Asked(step, picks, heard, done))
+        self._requests.append(_Request(step, picks, results, done))
         return self._read(at_most=LATE)
 
-    def settle(self) -> list[StepResult]:
-        """Wait for all updates that were asked for."""
+    def wait(self) -> list[StepResult]:
+        """Wait for all requested updates and return their results, in order."""
         return self._read(at_most=0)
 
     def _read(self, *, at_most: int) -> list[StepResult]:
-        found = []
-        while self._asked and (len(self._asked) > at_most or self._asked[0].known()):
-            asked = self._asked.popleft()
-            asked.wait()
-            loss, norm = asked.heard.tolist()
-            check_finite(loss, asked.picks.task, asked.step, 0)
-            self._check_norm(norm, asked.step, [asked.picks.task])
-            found.append(StepResult({asked.picks.task: loss}, norm, asked.picks.examples, asked.picks.tokens))
-        return found
+        results = []
+        while self._requests and (len(self._requests) > at_most or self._requests[0].known()):
+            request = self._requests.popleft()
+            request.wait()
+            loss, norm = request.results.tolist()
+            check_finite(loss, request.picks.task, request.step, 0)
+            self._check_norm(norm, request.step, [request.picks.task])
+            results.append(StepResult({request.picks.task: loss}, norm, request.picks.examples, request.picks.tokens))
+        return results
 
     def _program(self, task: str, shape: int) -> Callable[[], None]:
         if (task, shape) not in self._programs:
@@ -200,7 +200,7 @@ class DeviceStepper(Stepper[Picks]):
         return graph.replay
 
     def _step(self, task: str, shape: int) -> None:
-        """One update, from what the inputs hold; nothing here reads from the device."""
+        """Make one update from the inputs. Nothing here reads from the device."""
         inputs = self._inputs
         for stream in self._streams:
             stream.begin(inputs.key)
@@ -221,7 +221,7 @@ class DeviceStepper(Stepper[Picks]):
         self._scale.copy_(((norm + 1e-6) / limit).clamp(min=1.0))
         self._masked.copy_(torch.maximum((~finite).float(), inputs.hold))
         self._optimizer.step()
-        inputs.heard.copy_(torch.stack([loss.detach(), norm]))
+        inputs.results.copy_(torch.stack([loss.detach(), norm]))
 
 
 def _refuse(picks: Picks) -> dict[str, Tensor]:

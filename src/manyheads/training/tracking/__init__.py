@@ -1,4 +1,4 @@
-"""The menu of trackers: listeners that hand a run's numbers to another program."""
+"""The menu of trackers: listeners that pass a run's numbers to another program."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 from manyheads.training.listener import Listener
+from manyheads.training.tracking.mlflow import MLflow
 from manyheads.training.tracking.tensorboard import TensorBoard
-from manyheads.training.tracking.tracker import Guarded, Scalars, Tracker
+from manyheads.training.tracking.tracker import End, Guarded, Scalars, Tracker
 from manyheads.training.tracking.trackio import Trackio
+from manyheads.training.tracking.wandb import WandB
 
-__all__ = ["TRACKERS", "Guarded", "Scalars", "Tracker", "make_tracker"]
+__all__ = ["TRACKERS", "End", "Guarded", "Scalars", "Tracker", "make_tracker"]
 
-TRACKERS: dict[str, Callable[[Path], Scalars]] = {"tensorboard": TensorBoard, "trackio": Trackio}
+TRACKERS: dict[str, Callable[[Path, Listener], Scalars]] = {
+    "tensorboard": TensorBoard,
+    "trackio": Trackio,
+    "wandb": WandB,
+    "mlflow": MLflow,
+}
+"""Every tracker by its name. It is made from the run folder and a listener for its notes."""
 
 
-def make_tracker(name: str, folder: Path, tell: Listener) -> Listener:
-    """A tracker of the run in `folder`, by its name; if it fails, `tell` hears a warning and training goes on.
+def make_tracker(name: str, folder: Path, notify: Listener) -> Listener:
+    """Make the tracker `name` for the run in `folder`.
+
+    `notify` receives the tracker's notes. If the tracker fails, `notify` receives one warning and training continues.
 
     Raises:
-        RunError: its package is not installed.
+        RunError: the tracker's package is not installed.
     """
-    return Guarded(name, Tracker(TRACKERS[name](folder)), tell)
+    return Guarded(name, Tracker(TRACKERS[name](folder, notify), folder / "events.jsonl"), notify)

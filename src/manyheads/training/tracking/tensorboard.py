@@ -6,40 +6,38 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manyheads.errors import RunError
+from manyheads.training.listener import Listener
+from manyheads.training.tracking.package import require
+from manyheads.training.tracking.tracker import End
 
 
 class TensorBoard:
-    """Look with `tensorboard --logdir RUNS`. A run that goes on hides what it runs again.
+    """Writes event files. View them with `tensorboard --logdir RUNS`.
 
     Raises:
         RunError: tensorboard is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        try:
-            import tensorboard  # noqa: F401 - torch's writer needs it
-        except ImportError as error:
-            hint = "pip install 'manyheads[track]'"
-            raise RunError("tracking needs the extra `track`", where="--track tensorboard", hint=hint) from error
+    def __init__(self, folder: Path, notify: Listener) -> None:
+        require("tensorboard", tracker="tensorboard")
         self._folder = folder / "tensorboard"
         self._writer: Any = None
 
     def begin(self, step: int) -> None:
-        """Open a new event file; what older ones hold past `step` is hidden by it."""
+        """Open a new event file. It hides the values after `step` in older files."""
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(self._folder), purge_step=step + 1)
 
     def write(self, values: Mapping[str, float], step: int) -> None:
-        """Write numbers."""
+        """Add the values of a step."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
     def flush(self) -> None:
-        """Write out."""
+        """Write all values to the disk."""
         self._writer.flush()
 
-    def close(self) -> None:
-        """Close the file."""
+    def close(self, end: End) -> None:
+        """Close the file. TensorBoard has no state of a run."""
         self._writer.close()

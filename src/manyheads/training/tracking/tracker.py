@@ -1,40 +1,62 @@
-"""From a run's events to named numbers by step."""
+"""From a run's events to named numbers per step."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
+from manyheads.run.events import read_events
 from manyheads.training.listener import Listener
+
+PROJECT = "manyheads"
+"""The project (wandb, trackio) or experiment (mlflow) of all runs."""
+
+End = Literal["finished", "interrupted", "failed"]
+"""How a run ended. An interrupted run was stopped by a signal and can be resumed."""
 
 
 class Scalars(Protocol):
-    """Where named numbers go."""
+    """A destination for named numbers."""
 
-    def begin(self, step: int) -> None:
-        """Numbers of steps after this one will come; any that are there already are of a part that is run again."""
+    def begin(self, step: int) -> int | None:
+        """Prepare for values after `step`. Step 0 begins a run. A later step resumes one.
+
+        Values after `step` that were written before are written again. Return the last step that is safely stored: the
+        values of later steps up to `step` are written again, too. None means that all values up to `step` are stored.
+        """
 
     def write(self, values: Mapping[str, float], step: int) -> None:
-        """Take the numbers of a step."""
+        """Add the values of a step. Steps do not decrease. One step may be written twice, with other names."""
 
     def flush(self) -> None:
-        """Let what was taken be seen."""
+        """Make all written values visible."""
 
-    def close(self) -> None:
-        """There will be no more."""
+    def close(self, end: End) -> None:
+        """End the run. Nothing is written after this."""
 
 
 class Tracker:
-    """A listener: losses and rates of every step, metrics of every evaluation, named `group/name`."""
+    """A listener that passes on the losses and rates of every step and the metrics of every evaluation.
 
-    def __init__(self, scalars: Scalars) -> None:
+    Names have the form `group/name`. `log`: the run's event log, from which a resumed run repeats the values that the
+    destination lacks.
+    """
+
+    def __init__(self, scalars: Scalars, log: Path | None = None) -> None:
         self._scalars = scalars
-        self._examples: tuple[int, float] | None = None
+        self._log = log
+        self._open = False
+        self._progress: tuple[int, float] | None = None
 
     def __call__(self, event: str, **fields: Any) -> None:
-        """Hand one event's numbers on."""
+        """Pass on the numbers of one event."""
         if event in ("start", "resume"):
-            self._scalars.begin(fields["at"])
+            stored = self._scalars.begin(fields["at"])
+            self._open = True
+            if stored is not None:
+                self._repeat(stored, fields["at"])
         elif event == "step":
             self._scalars.write(self._of_step(fields), fields["step"])
         elif event == "evaluation":
@@ -43,23 +65,41 @@ class Tracker:
         elif event == "checkpoint":
             self._scalars.flush()
         elif event == "finish":
-            self._scalars.close()
+            self._close("finished")
+        elif event in ("interrupted", "failed"):
+            self._close("interrupted" if event == "interrupted" else "failed")
+
+    def _repeat(self, stored: int, at: int) -> None:
+        """Write the values of the steps after `stored`, up to `at`, from the event log."""
+        for event in read_events(self._log) if self._log is not None and stored < at else ():
+            fields: dict[str, Any] = event
+            kind, step = fields.get("event"), fields.get("step", 0)
+            if kind not in ("step", "evaluation") or step > at:
+                continue
+            values = self._of_step(fields) if kind == "step" else _of_evaluation(fields)
+            if step > stored:
+                self._scalars.write(values, step)
+
+    def _close(self, end: End) -> None:
+        if self._open:
+            self._open = False
+            self._scalars.close(end)
 
     def _of_step(self, fields: Mapping[str, Any]) -> dict[str, float]:
         values = {f"loss/{task}": loss for task, loss in fields["losses"].items()}
         values |= {"optimiser/learning_rate": fields["learning_rate"], "optimiser/norm": fields["gradient_norm"]}
         now = (fields["examples"], fields["seconds"])
-        if self._examples is not None and now[1] > self._examples[1]:
-            values["speed/examples_per_second"] = (now[0] - self._examples[0]) / (now[1] - self._examples[1])
-        self._examples = now
+        if self._progress is not None and now[1] > self._progress[1]:
+            values["speed/examples_per_second"] = (now[0] - self._progress[0]) / (now[1] - self._progress[1])
+        self._progress = now
         return values
 
 
 class Guarded:
-    """A listener that cannot stop a run: its first failure is told as a warning, and it hears nothing after that."""
+    """A listener that cannot stop a run. Its first failure becomes a warning, and it ignores all later events."""
 
-    def __init__(self, name: str, listener: Listener, tell: Listener) -> None:
-        self._name, self._tell = name, tell
+    def __init__(self, name: str, listener: Listener, notify: Listener) -> None:
+        self._name, self._notify = name, notify
         self._listener: Listener | None = listener
 
     def __call__(self, event: str, **fields: object) -> None:
@@ -71,11 +111,20 @@ class Guarded:
         except Exception as error:
             self._listener = None
             reason = f"{type(error).__name__}: {error}"
-            self._tell("warning", text=f"{self._name} failed at the event {event} and is left out from here: {reason}")
+            text = f"{self._name} failed at the event {event} and receives no further events: {reason}"
+            self._notify("warning", text=text)
+
+
+def read_recipe(folder: Path) -> dict[str, Any]:
+    """Read the resolved recipe of a run folder. Empty if the folder has none."""
+    try:
+        return tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
 
 
 def _of_evaluation(fields: Mapping[str, Any]) -> dict[str, float]:
-    """Metrics that could be computed."""
+    """Return the metrics that are not null."""
     values = {
         f"dev_{metric}/{task}": value
         for task, metrics in fields["tasks"].items()

@@ -1,4 +1,4 @@
-"""trackio: a local data base of runs, seen with `trackio show`."""
+"""trackio: a local database of runs. View it with `trackio show`."""
 
 from __future__ import annotations
 
@@ -6,41 +6,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manyheads.errors import RunError
-
-PROJECT = "manyheads"
+from manyheads.training.listener import Listener
+from manyheads.training.tracking.package import require
+from manyheads.training.tracking.tracker import PROJECT, End
 
 
 class Trackio:
-    """The run's folder is its name there. trackio keeps everything on this machine unless its own settings say else.
+    """Logs to trackio under the name of the run folder. trackio stays local unless its own settings change that.
 
     Raises:
         RunError: trackio is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        try:
-            import trackio
-        except ImportError as error:
-            hint = "pip install 'manyheads[track]'"
-            raise RunError("tracking needs the extra `track`", where="--track trackio", hint=hint) from error
-        self._trackio: Any = trackio
+    def __init__(self, folder: Path, notify: Listener) -> None:
+        self._trackio: Any = require("trackio", tracker="trackio")
         self._name = folder.name
         self._run: Any = None
 
     def begin(self, step: int) -> None:
-        """Begin or go on with the run."""
+        """Create the run, or continue the run of this name."""
         self._run = self._trackio.init(
             project=PROJECT, name=self._name, resume="allow", embed=False, auto_log_gpu=False, auto_log_cpu=False
         )
 
     def write(self, values: Mapping[str, float], step: int) -> None:
-        """Log numbers."""
+        """Log the values of a step."""
         self._run.log(dict(values), step=step)
 
     def flush(self) -> None:
-        """trackio writes by itself."""
+        """Do nothing: trackio writes by itself."""
 
-    def close(self) -> None:
-        """End the run."""
+    def close(self, end: End) -> None:
+        """Finish the run. trackio has no state of a run."""
         self._run.finish()

@@ -1,4 +1,4 @@
-"""The menu of loss weightings: how the losses of the tasks in a step become one number."""
+"""The menu of loss weightings. Each combines the losses of the tasks of a step into one number."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from manyheads.training.weighting.fixed import Fixed
 
 
 class Weighting(Protocol):
-    """Combines the mean loss of each task in a batch into the one that is differentiated."""
+    """Combines the mean losses of the tasks of a batch into the loss that is differentiated."""
 
     def __call__(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """A scalar from the scalar loss of each task that the batch has examples of."""
+        """Return a scalar from the scalar losses of the tasks that have examples in the batch."""
 
 
 WEIGHTING = {"fixed": Fixed}

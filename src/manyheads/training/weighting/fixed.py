@@ -9,11 +9,11 @@ from torch import Tensor
 
 
 class Fixed:
-    """The sum of the losses, each times its task's constant weight."""
+    """The sum of the losses, each multiplied by its task's constant weight."""
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         self._weights = dict(weights)
 
     def __call__(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum of scalar losses."""
+        """Return the weighted sum of scalar losses."""
         return torch.stack([self._weights[task] * loss for task, loss in losses.items()]).sum()

@@ -1,4 +1,4 @@
-"""The forms in which answers are written: the input's own, with what was asked beside every row."""
+"""Output formats of `manyheads predict`: the columns of the input and the predictions."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from manyheads.data.reading.delimited import Delimited
 from manyheads.data.reading.json_lines import JsonLines
 from manyheads.data.reading.parquet import Parquet
 from manyheads.errors import DataError
-from manyheads.inference.answer import Answer
+from manyheads.inference.rows import RowPrediction
 from manyheads.tasks.records import course_header, course_lines
 from manyheads.tasks.task import Task
 
-FORMS = ("csv", "tsv", "jsonl", "parquet", "lines", "course")
+FORMATS = ("csv", "tsv", "jsonl", "parquet", "lines", "course")
 
 ROWS = 8192
-"""Rows of a Parquet file in memory at once."""
+"""Number of rows of a Parquet file in memory."""
 
 
-def form_of(source: Source) -> str:
-    """The form that a source has itself."""
+def format_of(source: Source) -> str:
+    """Return the format of a source."""
     if isinstance(source, Delimited):
         return "tsv" if source.delimiter == "\t" else "csv"
     if isinstance(source, JsonLines):
@@ -35,39 +35,39 @@ def form_of(source: Source) -> str:
 
 
 def added_columns(task: Task, columns: Sequence[str]) -> dict[str, str]:
-    """The names that answers get in a table beside columns of its own: what it is to name, underscores where taken.
+    """Return the name of each added column: `prediction`, `p_LABEL` for each label of a classification, and `error`.
 
-    `prediction`, for classes `p_LABEL` of each label, and `error`.
+    Underscores are appended to a name that the input already has.
     """
     labels = task.kind.labels or ()
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for wanted in ("prediction", *(f"p_{label}" for label in labels), "error"):
         name = wanted
-        while name in columns or name in found.values():
+        while name in columns or name in names.values():
             name += "_"
-        found[wanted] = name
-    return found
+        names[wanted] = name
+    return names
 
 
-def write_text(form: str, task: Task, source: Source, answers: Iterable[Answer], file: TextIO) -> None:
-    """Write answers in a form of text.
+def write_text(format_: str, task: Task, source: Source, predictions: Iterable[RowPrediction], file: TextIO) -> None:
+    """Write predictions in a text format.
 
     Raises:
-        DataError: the course's form, and the task's labels are names.
+        DataError: the format is "course" and the labels of the task are not numbers.
     """
-    file.writelines(_TEXT[form](task, source, answers))
+    file.writelines(_TEXT[format_](task, source, predictions))
 
 
-def write_parquet(task: Task, source: Source, answers: Iterable[Answer], path: Path, scratch: Path) -> None:
-    """Write answers as Parquet: the input's columns in their own types where it is Parquet, else as text."""
+def write_parquet(task: Task, source: Source, predictions: Iterable[RowPrediction], path: Path, scratch: Path) -> None:
+    """Write predictions as Parquet. The input's columns keep their types if it is Parquet, and are text otherwise."""
     import polars as pl
 
     names = added_columns(task, source.columns)
     types: dict[str, Any] = dict.fromkeys(source.columns, pl.String)
     if isinstance(source, Parquet):
         types = dict(source.schema)
-    types |= _answer_types(task, names)
-    rest = iter(answers)
+    types |= _prediction_types(task, names)
+    rest = iter(predictions)
     parts: list[Path] = []
     while chunk := list(islice(rest, ROWS)):
         rows = [{**_values(each, types), **_cells(task, each, names)} for each in chunk]
@@ -76,8 +76,8 @@ def write_parquet(task: Task, source: Source, answers: Iterable[Answer], path: P
     pl.scan_parquet(parts).sink_parquet(path)
 
 
-def _delimited(delimiter: str | None) -> Callable[[Task, Source, Iterable[Answer]], Iterator[str]]:
-    def lines(task: Task, source: Source, answers: Iterable[Answer]) -> Iterator[str]:
+def _delimited(delimiter: str | None) -> Callable[[Task, Source, Iterable[RowPrediction]], Iterator[str]]:
+    def lines(task: Task, source: Source, predictions: Iterable[RowPrediction]) -> Iterator[str]:
         own = source.delimiter if isinstance(source, Delimited) else ","
         chosen = delimiter or ("," if own == "\t" else own)
         names = added_columns(task, source.columns)
@@ -85,7 +85,7 @@ def _delimited(delimiter: str | None) -> Callable[[Task, Source, Iterable[Answer
         columns = [*source.columns, *names.values()]
         writer = csv.DictWriter(buffer, columns, delimiter=chosen, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
-        for each in answers:
+        for each in predictions:
             writer.writerow({**(each.values or {}), **_cells(task, each, names)})
             yield buffer.getvalue()
             buffer.seek(0)
@@ -95,29 +95,29 @@ def _delimited(delimiter: str | None) -> Callable[[Task, Source, Iterable[Answer
     return lines
 
 
-def _json(task: Task, source: Source, answers: Iterable[Answer]) -> Iterator[str]:
+def _json(task: Task, source: Source, predictions: Iterable[RowPrediction]) -> Iterator[str]:
     del task, source
-    for each in answers:
+    for each in predictions:
         own = dict(each.values or {})
         record = {"line": each.line, "error": each.error} if each.record is None else each.record
-        # What the row says of itself stays: only an "id" that it lacks is added.
-        found = {**own, **{name: value for name, value in record.items() if name != "id" or "id" not in own}}
-        yield json.dumps(found, ensure_ascii=False, default=str) + "\n"
+        # The row keeps its own "id".
+        line = {**own, **{name: value for name, value in record.items() if name != "id" or "id" not in own}}
+        yield json.dumps(line, ensure_ascii=False, default=str) + "\n"
 
 
-def _plain(task: Task, source: Source, answers: Iterable[Answer]) -> Iterator[str]:
+def _plain(task: Task, source: Source, predictions: Iterable[RowPrediction]) -> Iterator[str]:
     del task, source
-    for each in answers:
+    for each in predictions:
         yield ("" if each.record is None else str(each.record["prediction"])) + "\n"
 
 
-def _course(task: Task, source: Source, answers: Iterable[Answer]) -> Iterator[str]:
+def _course(task: Task, source: Source, predictions: Iterable[RowPrediction]) -> Iterator[str]:
     del source
     yield course_header(task)
-    yield from course_lines(task, (dict(each.record) for each in answers if each.record is not None))
+    yield from course_lines(task, (dict(each.record) for each in predictions if each.record is not None))
 
 
-_TEXT: dict[str, Callable[[Task, Source, Iterable[Answer]], Iterator[str]]] = {
+_TEXT: dict[str, Callable[[Task, Source, Iterable[RowPrediction]], Iterator[str]]] = {
     "csv": _delimited(None),
     "tsv": _delimited("\t"),
     "jsonl": _json,
@@ -126,18 +126,18 @@ _TEXT: dict[str, Callable[[Task, Source, Iterable[Answer]], Iterator[str]]] = {
 }
 
 
-def _cells(task: Task, each: Answer, names: Mapping[str, str]) -> dict[str, Any]:
-    """An answer's own columns."""
+def _cells(task: Task, each: RowPrediction, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the added columns of a row."""
     if each.record is None:
         return {names["error"]: each.error}
     cells = {names["prediction"]: each.record["prediction"]}
     if task.kind.labels is not None:
-        chances = each.record["probabilities"]
-        cells |= {names[f"p_{label}"]: chances[str(label)] for label in task.kind.labels}
+        probabilities = each.record["probabilities"]
+        cells |= {names[f"p_{label}"]: probabilities[str(label)] for label in task.kind.labels}
     return cells
 
 
-def _answer_types(task: Task, names: Mapping[str, str]) -> dict[str, Any]:
+def _prediction_types(task: Task, names: Mapping[str, str]) -> dict[str, Any]:
     import polars as pl
 
     labels = task.kind.labels
@@ -149,8 +149,8 @@ def _answer_types(task: Task, names: Mapping[str, str]) -> dict[str, Any]:
     return {**types, names["prediction"]: prediction, names["error"]: pl.String}
 
 
-def _values(each: Answer, types: Mapping[str, Any]) -> dict[str, Any]:
-    """A row's own columns; as text where that is their type and they are something else."""
+def _values(each: RowPrediction, types: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the input columns of a row, converted to text where the column's type is text."""
     import polars as pl
 
     return {
@@ -160,11 +160,13 @@ def _values(each: Answer, types: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def check_output(form: str, output: Path | None, *, terminal: bool) -> None:
-    """Refuse to write bytes to a terminal.
+def check_output(format_: str, output: Path | None, *, terminal: bool) -> None:
+    """Check that Parquet is not written to a terminal.
 
     Raises:
-        DataError: Parquet, and nowhere to write it.
+        DataError: it would be.
     """
-    if form == "parquet" and output is None and terminal:
-        raise DataError("Parquet is no text for a terminal", hint="name a file with --output, or --format jsonl")
+    if format_ == "parquet" and output is None and terminal:
+        raise DataError(
+            "Parquet cannot be written to a terminal", hint="name a file with --output, or use --format jsonl"
+        )

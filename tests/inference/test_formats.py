@@ -1,4 +1,4 @@
-"""Text in from anywhere: the input's own form comes back, in order, with every row answered or named."""
+"""Input and output formats of `predict`: rows keep their order and columns, and failed rows are named."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ ROOT = Path(__file__).parents[2]
 TEXTS = ["A fine film.", "The soup, cold; was\tdull.", 'She said "no" twice.', "Two\nlines."]
 
 
-def predict(run: manyheads.Run, *words: object, text: bytes = b"", task: str = "sentiment") -> Result:
-    found: Result = CliRunner().invoke(
-        app, ["predict", str(run.folder.path), "--task", task, *map(str, words)], input=text
+def predict(run: manyheads.Run, *options: object, text: bytes = b"", task: str = "sentiment") -> Result:
+    result: Result = CliRunner().invoke(
+        app, ["predict", str(run.folder.path), "--task", task, *map(str, options)], input=text
     )
-    return found
+    return result
 
 
 @pytest.fixture(scope="module")
 def expected(trained: manyheads.Run) -> list[int]:
-    return [int(answer.prediction) for answer in manyheads.load(trained).predict("sentiment", TEXTS)]
+    return [int(each.prediction) for each in manyheads.load(trained).predict("sentiment", TEXTS)]
 
 
 @pytest.mark.parametrize(("ending", "delimiter"), [("csv", ","), ("tsv", "\t"), ("csv", ";")])
-def test_a_table_comes_back_with_its_columns(
+def test_a_table_keeps_its_columns(
     trained: manyheads.Run, expected: list[int], tmp_path: Path, ending: str, delimiter: str
 ) -> None:
     file, output = tmp_path / f"in.{ending}", tmp_path / f"out.{ending}"
@@ -43,7 +43,8 @@ def test_a_table_comes_back_with_its_columns(
         writer.writerows([[number, text, "old"] for number, text in enumerate(TEXTS)])
     done = predict(trained, "--input", file, "--output", output)
     assert done.exit_code == 0, done.stderr
-    assert "named prediction_" in done.stderr
+    message = "the input has a column prediction, so the added column is named prediction_"
+    assert message in done.stderr.splitlines()
     with output.open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle, delimiter=delimiter))
     columns = ["key", "sentence", "prediction", "prediction_", "p_0", "p_1", "p_2", "p_3", "p_4", "error"]
@@ -52,12 +53,12 @@ def test_a_table_comes_back_with_its_columns(
     assert [int(row["prediction_"]) for row in rows] == expected
     assert [row["prediction"] for row in rows] == ["old"] * 4
     for row in rows:
-        chances = [float(row[f"p_{label}"]) for label in range(5)]
-        assert sum(chances) == pytest.approx(1.0, abs=1e-5)
-        assert chances.index(max(chances)) == int(row["prediction_"])
+        probabilities = [float(row[f"p_{label}"]) for label in range(5)]
+        assert sum(probabilities) == pytest.approx(1.0, abs=1e-5)
+        assert probabilities.index(max(probabilities)) == int(row["prediction_"])
 
 
-def test_a_row_that_cannot_be_answered_keeps_its_place(trained: manyheads.Run, tmp_path: Path) -> None:
+def test_a_row_without_a_prediction_keeps_its_place(trained: manyheads.Run, tmp_path: Path) -> None:
     file = tmp_path / "in.csv"
     file.write_bytes(b"id,sentence\n1,fine\n2, \n3,\xff\xfe\n4,a,b\n5,good\n")
     done = predict(trained, "--input", file)
@@ -68,7 +69,7 @@ def test_a_row_that_cannot_be_answered_keeps_its_place(trained: manyheads.Run, t
     assert [bool(row["prediction"]) for row in rows] == [True, False, False, False, True]
     for line in (3, 4, 5):
         assert f"in.csv:{line}: " in done.stderr
-    assert "3 rows of 5 could not be answered" in done.stderr
+    assert "rows without a prediction: 3 of 5" in done.stderr
 
 
 def test_json_lines_keep_their_keys(trained: manyheads.Run, expected: list[int]) -> None:
@@ -98,7 +99,7 @@ def test_parquet_keeps_its_types(trained: manyheads.Run, expected: list[int], tm
     assert pl.read_parquet(io.BytesIO(piped.stdout_bytes)).equals(found)
 
 
-def test_plain_lines_come_back_as_lines(trained: manyheads.Run, expected: list[int]) -> None:
+def test_plain_lines_give_lines(trained: manyheads.Run, expected: list[int]) -> None:
     done = predict(trained, text=f"{TEXTS[0]}\n\n{TEXTS[2]}\n".encode())
     assert done.exit_code == 3
     assert done.stdout == f"{expected[0]}\n\n{expected[2]}\n"
@@ -107,11 +108,11 @@ def test_plain_lines_come_back_as_lines(trained: manyheads.Run, expected: list[i
     assert 0 <= float(pairs.stdout) <= 5
 
 
-def test_the_format_may_be_said(trained: manyheads.Run, expected: list[int], tmp_path: Path) -> None:
+def test_the_formats_can_be_chosen(trained: manyheads.Run, expected: list[int], tmp_path: Path) -> None:
     file = tmp_path / "in.data"
     file.write_text("sentence\nA fine film.\n")
-    said = predict(trained, "--input", file, "--input-format", "csv", "--format", "jsonl")
-    assert json.loads(said.stdout)["prediction"] == expected[0]
+    chosen = predict(trained, "--input", file, "--input-format", "csv", "--format", "jsonl")
+    assert json.loads(chosen.stdout)["prediction"] == expected[0]
     lines = predict(trained, "--input", file, "--input-format", "lines", "--format", "tsv")
     assert len(lines.stdout.splitlines()) == 3
     parquet = predict(trained, "--input", file, "--input-format", "csv", "--format", "parquet")
@@ -133,16 +134,16 @@ finally:
 """
 
 
-def test_memory_does_not_grow_with_the_lines(trained: manyheads.Run, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_file(trained: manyheads.Run, tmp_path: Path) -> None:
     peaks = []
     for lines in (15_000, 60_000):
         file, output = tmp_path / f"{lines}.csv", tmp_path / "out.csv"
         with file.open("w") as handle:
             handle.write("sentence\n")
             handle.writelines(f"film number {number}\n" for number in range(lines))
-        words = ["predict", trained.folder.path, "--task", "sentiment", "--input", file, "--output", output]
+        command = ["predict", trained.folder.path, "--task", "sentiment", "--input", file, "--output", output]
         done = subprocess.run(
-            [sys.executable, "-c", WATCH, *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=True
+            [sys.executable, "-c", WATCH, *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=True
         )
         with output.open() as handle:
             assert sum(1 for _ in handle) == lines + 1

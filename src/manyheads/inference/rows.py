@@ -1,4 +1,4 @@
-"""Answering a file: rows in, one answer a row out, in order, a few thousand rows in memory at a time."""
+"""Predictions for the rows of a file, in order. A few thousand rows are in memory at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from manyheads.tasks.records import record_of
 from manyheads.tasks.task import Task
 
 PLAIN_ENDINGS = (".txt", "")
-"""Files that may be plain lines: those whose ending promises no columns."""
+"""Endings of files that may contain plain lines without a header."""
 
 READERS: dict[str, Callable[[Path], Source]] = {
     "csv": Delimited,
@@ -29,15 +29,16 @@ READERS: dict[str, Callable[[Path], Source]] = {
     "jsonl": JsonLines,
     "parquet": Parquet,
 }
-"""Input formats by name; "lines" is the fifth."""
+"""Readers by input format. `open_input` also accepts "lines"."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came of one row.
+class RowPrediction:
+    """The prediction for one input row.
 
-    `values`: the row's own columns, None where the row could not be read; `record`: `id`, `prediction`,
-    `probabilities` or `value`, None where the row could not be answered; then `error` says why.
+    `line`: line of the file, from 1. `values`: the columns of the row, or None if the row could not be read.
+    `record`: `id`, `prediction`, and `probabilities` or `value`, or None if the row has no prediction; `error` then
+    has the reason.
     """
 
     line: int
@@ -46,57 +47,62 @@ class Answer:
     error: str | None = None
 
 
-def open_input(path: Path, task: Task, form: str | None = None) -> Source:
-    """The rows of an input file for a task: by its columns, or plain lines where a text file has no such header.
+def open_input(path: Path, task: Task, format_: str | None = None) -> Source:
+    """Open an input file for a task.
 
-    `form`: "csv", "tsv", "jsonl", "parquet" or "lines", whatever the file's name says.
+    A text file (`.txt` or no ending) without the task's text columns in its first line is read as plain lines.
+
+    Args:
+        path: the input file.
+        task: the task whose text columns are read.
+        format_: "csv", "tsv", "jsonl", "parquet" or "lines". Default: found from the name and the first line.
 
     Raises:
-        DataError: there is no such file, it is empty, or lacks a text column of the task.
+        DataError: the file is missing or empty, or lacks a text column of the task.
     """
-    if form is not None and not path.is_file():
+    if format_ is not None and not path.is_file():
         raise DataError("there is no such file", where=str(path))
-    plain = form == "lines" or (
-        form is None and path.suffix.lower() in PLAIN_ENDINGS and path.is_file() and not _has_header(path, task)
+    plain = format_ == "lines" or (
+        format_ is None and path.suffix.lower() in PLAIN_ENDINGS and path.is_file() and not _has_header(path, task)
     )
     if plain:
         if path.stat().st_size == 0:
             raise DataError("the file is empty", where=str(path))
         return PlainLines(path, task.text)
-    source = open_source(str(path.absolute()), path.parent) if form is None else READERS[form](path)
+    source = open_source(str(path.absolute()), path.parent) if format_ is None else READERS[format_](path)
     for column in task.text:
         require_column(source, column, task.name)
     return source
 
 
-def answer(predictor: Predictor, task: Task, source: Source) -> Iterator[Answer]:
-    """The answer to every row of a source, in order."""
+def predict_rows(predictor: Predictor, task: Task, source: Source) -> Iterator[RowPrediction]:
+    """Predict a task for every row of a source, in order."""
     rows = source.rows()
     id_column = _id_column(task, source)
     seen = 0
     while chunk := list(islice(rows, CHUNK)):
-        yield from _answer_chunk(predictor, task, [_read(task, row) for row in chunk], id_column, seen)
+        yield from _predict_chunk(predictor, task, [_read(task, row) for row in chunk], id_column, seen)
         seen += len(chunk)
 
 
 Reading = tuple[Row | BadRow, tuple[str, ...] | str]
-"""A row, and its texts or why it has none."""
+"""A row with its texts, or with the reason why it has none."""
 
 
-def _answer_chunk(
+def _predict_chunk(
     predictor: Predictor, task: Task, chunk: list[Reading], id_column: str | None, seen: int
-) -> Iterator[Answer]:
-    texts = [found for _, found in chunk if not isinstance(found, str)]
+) -> Iterator[RowPrediction]:
+    texts = [texts for _, texts in chunk if not isinstance(texts, str)]
     decoded = predictor.decode(task, texts) if texts else None
     position = 0
-    for number, (row, found) in enumerate(chunk, start=seen + 1):
+    for number, (row, texts_or_reason) in enumerate(chunk, start=seen + 1):
         values = None if isinstance(row, BadRow) else row.values
-        if isinstance(found, str) or decoded is None:
-            yield Answer(row.line, values, None, str(found))
+        if isinstance(texts_or_reason, str) or decoded is None:
+            yield RowPrediction(row.line, values, None, str(texts_or_reason))
             continue
         cell = None if id_column is None or values is None else values.get(id_column)
         name = str(number) if cell is None or cell == "" else str(cell)
-        yield Answer(row.line, values, {"id": name, **record_of(task.kind, decoded, position)})
+        yield RowPrediction(row.line, values, {"id": name, **record_of(task.kind, decoded, position)})
         position += 1
 
 

@@ -1,0 +1,50 @@
+"""The files of a bundle and the keys of its manifest, as the reference documentation lists them.
+
+`tests/inference/test_contents.py` compares them with the bundle of a finished run.
+"""
+
+from __future__ import annotations
+
+from manyheads.run.contents import FileFacts
+
+BUNDLE_FILES: tuple[FileFacts, ...] = (
+    FileFacts(
+        "manyheads.json",
+        "always",
+        "The manifest: tasks, and the SHA-256 of every file that can be loaded.",
+        {
+            "format": "Version of the bundle's format (1). A bundle of another format is refused.",
+            "manyheads": "Version of manyheads that wrote the bundle.",
+            "encoder.name": "Encoder as the recipe named it.",
+            "encoder.revision": "Commit on the hub. Null for a folder and for the offline encoder.",
+            "encoder.sha256": "SHA-256 of the weights before fine-tuning.",
+            "pooling": "How vectors are read from the encoder: `pooler`, `first` or `mean`.",
+            "max_length": "Longest sequence in tokens. Longer texts are truncated.",
+            "tasks[].name": "Name of the task.",
+            "tasks[].kind.name": "`classification` or `regression`.",
+            "tasks[].kind.labels": "Labels in the order of the head's outputs (classification).",
+            "tasks[].kind.range": "Lowest and highest value (regression).",
+            "tasks[].text": "Text columns: one, or two for pairs.",
+            "tasks[].label": "Label column.",
+            "tasks[].id": "Id column. Null if there was none.",
+            "tasks[].pair": "Encoding of pairs: `cross` or `bi`. Null for one text.",
+            "tasks[].head": "Head of the task.",
+            "tasks[].dropout": "Dropout of the head in training. It is off in predictions.",
+            "tasks[].loss": "Loss of the training.",
+            "tasks[].metric": "Primary metric.",
+            "tasks[].loss_weight": "Weight of the task's loss in training.",
+            "tasks[].class_weights": "Weights of the classes in training. Null if there were none.",
+            "files.FILE": "SHA-256 of a file.",
+        },
+    ),
+    FileFacts("config.json", "always", "Configuration of the encoder in the format of transformers."),
+    FileFacts("model.safetensors", "always", "Weights of the encoder in the format of transformers."),
+    FileFacts("heads.safetensors", "always", "Weights of the heads."),
+    FileFacts("tokenizer.json", "always", "The tokenizer."),
+    FileFacts("README.md", "always", "The model card. It can be edited: it has no checksum."),
+    FileFacts("modules.json", "with a bi-encoded pair", "List of modules for sentence-transformers."),
+    FileFacts("sentence_bert_config.json", "with a bi-encoded pair", "Longest sequence for sentence-transformers."),
+    FileFacts("config_sentence_transformers.json", "with a bi-encoded pair", "Settings of sentence-transformers."),
+    FileFacts("NUMBER_MODULE/config.json", "with a bi-encoded pair", "Configuration of one module."),
+    FileFacts("NUMBER_MODULE/model.safetensors", "with a bi-encoded pair", "Weights of one module, if it has any."),
+)

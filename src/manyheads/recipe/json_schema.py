@@ -1,0 +1,170 @@
+"""The JSON Schema of a recipe, generated from its options. Editors use it to complete and check recipes.
+
+The draft is draft 7, the newest one that the editor extensions for TOML understand. Rules between keys are `if`/`then`
+pairs. Some rules cannot be written as JSON Schema, for example that the label column is not a text column; only
+manyheads checks those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
+
+from manyheads.evaluation.metrics import PRIMARY
+from manyheads.model.heads import HEADS
+from manyheads.recipe.check_options import NAME
+from manyheads.recipe.schema import Recipe
+from manyheads.tasks import KINDS
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+
+TASK_NAME = f"^{NAME.pattern}$"
+
+Schema = dict[str, Any]
+
+
+def recipe_schema() -> Schema:
+    """Return the JSON Schema of a recipe file."""
+    schema = schema_of(Recipe)
+    tasks = schema["properties"]["tasks"]
+    task = {
+        **tasks.pop("additionalProperties"),
+        "dependencies": {"class_weights": ["labels"]},
+        **unseen(allOf=task_rules()),
+    }
+    schema["properties"]["tasks"] = {
+        **tasks,
+        "additionalProperties": False,
+        "patternProperties": {TASK_NAME: task},
+        "not": {"additionalProperties": {"required": ["loss_weight"], "properties": {"loss_weight": {"const": 0}}}},
+    }
+    return {"$schema": DRAFT, "title": "manyheads recipe", **schema}
+
+
+def schema_of(options: type[BaseModel]) -> Schema:
+    """Return the JSON Schema of an options type as the loader accepts it, without references."""
+    schema = options.model_json_schema(schema_generator=_Generator)
+    definitions = schema.pop("$defs", {})
+    inlined: Schema = _inline(schema, definitions)
+    return inlined
+
+
+def task_rules() -> list[Schema]:
+    """Return the rules between the keys of a task: what fits its kind, its labels and its text columns."""
+    two, three, values = KINDS["classification"]([0, 1]), KINDS["classification"]([0, 1, 2]), KINDS["regression"](0, 1)
+    return [
+        _rule(
+            {"kind": {"const": "classification"}},
+            {"range": False, "metric": _one_of(two.metrics), "loss": {"enum": [*two.losses]}},
+        ),
+        _rule({"labels": {"type": "array", "minItems": 3}}, {"loss": {"enum": [*three.losses]}}),
+        _rule(
+            {"kind": {"const": "regression"}},
+            {
+                "labels": False,
+                "class_weights": False,
+                "metric": _one_of(values.metrics),
+                "loss": {"enum": [*values.losses]},
+            },
+        ),
+        _rule({"text": {"maxItems": 1}}, {"pair": False, "head": _heads("single")}),
+        _rule({"text": {"type": "array", "minItems": 2}}, {"head": _heads("cross", "bi")}),
+        _rule({"pair": {"const": "cross"}}, {"head": _heads("cross")}),
+        _rule({"pair": {"const": "bi"}}, {"head": _heads("bi")}),
+    ]
+
+
+def unseen(**keywords: object) -> Schema:
+    """Keywords that validators obey and that do not add to the keys and values that editors suggest."""
+    return {"if": True, "then": keywords}
+
+
+def partial(schema: Schema) -> Schema:
+    """Return the schema of a partial table: every key is optional, at any depth, and no key has a default."""
+    kept = {key: value for key, value in schema.items() if key not in ("required", "default", "dependencies")}
+    if "properties" not in schema and "patternProperties" not in schema:
+        return kept
+    for key in ("not", "minProperties"):
+        kept.pop(key, None)
+    for key in ("properties", "patternProperties"):
+        if key in kept:
+            kept[key] = {name: partial(each) for name, each in kept[key].items()}
+    return kept
+
+
+def keys_within(table: Schema, prefix: str = "") -> Iterator[tuple[str, Schema]]:
+    """Yield every key of a table and of the tables in it, with dots, and the schema of its value."""
+    for name, schema in table.get("properties", {}).items():
+        yield prefix + name, schema
+        yield from keys_within(schema, f"{prefix}{name}.")
+
+
+class _Generator(GenerateJsonSchema):
+    """Pydantic's generator without titles, null values and defaults of tables, which TOML files do not have."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> Schema:
+        """The value that may be absent. TOML has no null."""
+        return self.generate_inner(schema["schema"])
+
+    def literal_schema(self, schema: core_schema.LiteralSchema) -> Schema:
+        """A list of values, also if there is only one: editors suggest the values of `enum`."""
+        found = super().literal_schema(schema)
+        return {"enum": [found.pop("const")], **found} if "const" in found else found
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> Schema:
+        """The value with its default, except where that is an absent value or a table with defaults of its own."""
+        found = super().default_schema(schema)
+        if found.get("default") is None or isinstance(found["default"], dict):
+            found.pop("default", None)
+        return found
+
+
+def _inline(schema: Any, definitions: Mapping[str, Schema]) -> Any:
+    """Replace references by what they refer to. Keywords next to a reference win. Titles are dropped."""
+    if isinstance(schema, list):
+        return [_inline(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _inline(value, definitions) for key, value in schema.items() if not _is_title(key, value)}
+    reference = found.pop("$ref", None)
+    if reference is not None:
+        found = {**_inline(definitions[reference.rpartition("/")[2]], definitions), **found}
+    options = found.pop("anyOf", None)
+    return found if options is None else {**_union(options), **found}
+
+
+def _is_title(key: str, value: object) -> bool:
+    return key == "title" and isinstance(value, str)
+
+
+def _union(options: list[Schema]) -> Schema:
+    """One schema with several types instead of `anyOf`, because validators explain its errors better.
+
+    `anyOf` stays in addition where a member lists its values, which editors then suggest.
+    """
+    types = [option["type"] for option in options]
+    joined: Schema = {"type": types}
+    for option in options:
+        joined.update({key: value for key, value in option.items() if key not in ("type", "enum", "description")})
+    if any("enum" in option for option in options):
+        joined["anyOf"] = [{key: option[key] for key in ("type", "enum") if key in option} for option in options]
+    return joined
+
+
+def _rule(condition: Mapping[str, Any], consequence: Mapping[str, Any]) -> Schema:
+    """If the table has these keys with such values, then other keys are restricted."""
+    return {"if": {"required": [*condition], "properties": {**condition}}, "then": {"properties": {**consequence}}}
+
+
+def _one_of(metrics: Iterable[str]) -> Schema:
+    return {"enum": [metric for metric in metrics if metric in PRIMARY]}
+
+
+def _heads(*reads: str) -> Schema:
+    """A head, as a string or a table, that reads texts in one of these encodings."""
+    names = {"enum": [name for name, entry in HEADS.items() if entry.reads in reads]}
+    return {"if": {"type": "string"}, "then": names, "else": {"properties": {"kind": names}}}

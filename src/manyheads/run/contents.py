@@ -1,0 +1,231 @@
+"""The files of a run folder and the fields in them, as the reference documentation lists them.
+
+`tests/run/test_contents.py` compares them with the folder of a finished run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """A file or folder: its name, when it is written, what it contains, and the meaning of each field.
+
+    Words in capitals stand for any name: `TASK` for the name of a task. In the names of fields, dots separate the keys
+    of nested objects, and `[]` stands for the elements of a list.
+    """
+
+    name: str
+    written: str
+    meaning: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+PLACEHOLDER = re.compile(r"\b[A-Z]{2,}\b")
+
+
+def pattern(name: str) -> re.Pattern[str]:
+    """Return the expression that matches what a documented name stands for."""
+    pieces = PLACEHOLDER.split(name)
+    return re.compile("(.+)".join(map(re.escape, pieces)))
+
+
+EVALUATION = {
+    "epoch": "Epochs done: the step divided by the steps per epoch.",
+    "step": "Updates done.",
+    "tasks.TASK.METRIC": "Value of a metric on the dev examples. Null if it cannot be computed.",
+    "intervals.TASK.METRIC": "Lower and upper end of the 95% interval over dev examples. Null if there is none.",
+    "average": "Mean of the primary metrics of all tasks. Null if one of them is null.",
+    "course_score": 'Average of the reference course. Null unless the recipe has `score = "course"`.',
+}
+
+RUN_FILES: tuple[FileFacts, ...] = (
+    FileFacts(
+        "recipe.toml",
+        "at the start",
+        "The complete recipe with every default filled in. `manyheads train RUN/recipe.toml` repeats the run.",
+    ),
+    FileFacts(
+        "provenance.json",
+        "at the start",
+        "What the run was made with.",
+        {
+            "versions.PACKAGE": "Version of Python (`python`) and of each package that affects results.",
+            "hardware.processor": "Model name of the processor.",
+            "hardware.cores": "Number of logical cores.",
+            "hardware.memory_gib": "Main memory in GiB.",
+            "hardware.system": "Operating system.",
+            "hardware.device": "Device of the training: `cpu` or `cuda`.",
+            "threads": "CPU threads used.",
+            "seed": "Random seed.",
+            "precision": "Number format of the computations.",
+            "encoder.name": "Encoder as the recipe names it.",
+            "encoder.revision": "Commit on the hub. Null for a folder and for the offline encoder.",
+            "encoder.sha256": "SHA-256 of the encoder's weights.",
+            "data.FILE": "SHA-256 of a data file, or of the ids of the rows that were held out of it.",
+            "commit": "Commit of the source tree of manyheads, with `-dirty` if files differ. Null if there is none.",
+            "command": "The command and its arguments.",
+            "processes": "Number of training processes.",
+            "pretraining": "Summary of the additional pretraining, as in `pretraining.json`. Only if the recipe has "
+            "`[pretraining]`.",
+        },
+    ),
+    FileFacts(
+        "events.jsonl",
+        "during the run",
+        "The log of the run. Each line is one event: a JSON object with `event` (its name) and `time`.",
+    ),
+    FileFacts(
+        "results.csv",
+        "at each evaluation",
+        "One row per evaluation on the dev examples. A cell is empty if the metric cannot be computed.",
+        {
+            "epoch": EVALUATION["epoch"],
+            "step": EVALUATION["step"],
+            "TASK.METRIC": "Primary metric of a task.",
+            "average": "Mean of the primary metrics.",
+        },
+    ),
+    FileFacts(
+        "predictions/TASK.dev.last.jsonl",
+        "at each evaluation",
+        "Predictions for the dev examples at the last evaluation, one JSON object per line.",
+        {
+            "id": "Id of the example.",
+            "prediction": "Predicted label or value.",
+            "probabilities.LABEL": "Probability of each label (classification).",
+            "value": "Predicted value (regression).",
+            "target": "Label or value in the data. Absent if the file has no labels, null if the row has none.",
+        },
+    ),
+    FileFacts(
+        "predictions/TASK.dev.best.jsonl",
+        "at each evaluation with a better average",
+        "The same at the evaluation with the best dev average.",
+    ),
+    FileFacts(
+        "predictions/TASK.test.last.jsonl",
+        "at the end, if the task has a test file",
+        "Predictions for the test file with the last weights.",
+    ),
+    FileFacts(
+        "predictions/TASK.test.best.jsonl",
+        "at the end, if the task has a test file and an evaluation has an average",
+        "Predictions for the test file with the best weights.",
+    ),
+    FileFacts(
+        "checkpoints/",
+        "at each evaluation and every `checkpoint_every` steps",
+        "Checkpoints to resume from, and the best weights so far. Removed when the run is finished.",
+    ),
+    FileFacts(
+        "model/",
+        "at the end",
+        "The bundle to ship, with the best weights. See [the bundle](bundle.md). A study removes it from its finished "
+        "runs unless `keep_models = true`.",
+    ),
+    FileFacts(
+        "results.json",
+        "at the end; a run with this file is finished",
+        "Metrics and rates. `best` is the evaluation with the highest `average` (null if none has one), `last` the "
+        "last evaluation. Rates and `seconds` exclude start-up and evaluation.",
+        {
+            **{f"{which}.{key}": meaning for which in ("best", "last") for key, meaning in EVALUATION.items()},
+            "steps": "Updates done.",
+            "stopped_early": "Whether early stopping ended the run.",
+            "examples": "Training examples processed, counting repetitions.",
+            "tokens": "Training tokens processed, counting repetitions.",
+            "seconds": "Seconds of training.",
+            "examples_per_second": "Training examples per second.",
+            "tokens_per_second": "Training tokens per second.",
+        },
+    ),
+    FileFacts(
+        "report/",
+        "at the end by `manyheads train`, and by `manyheads report`",
+        "The report of the run as `report.html`, `report.md` and `report.json`, and its figures. `manyheads.train` in "
+        "Python does not write it.",
+    ),
+    FileFacts(".lock", "while the run is written", "Lock file: only one process writes a run folder."),
+)
+
+EVENTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "rejected_row": (
+        "A row of a data file was skipped.",
+        {"task": "Task.", "file": "Data file.", "line": "Line in the file.", "reason": "What is wrong with the row."},
+    ),
+    "machine": ("The device, threads and number format.", {"text": "The message."}),
+    "note": (
+        "Something worth knowing.",
+        {
+            "text": "The message.",
+            "before": "Processes before, if their number has changed.",
+            "now": "Processes now, if their number has changed.",
+        },
+    ),
+    "warning": ("Something that may need attention.", {"text": "The message."}),
+    "cut": (
+        "Examples are truncated to `max_length` tokens.",
+        {
+            "task": "Task.",
+            "split": "`train`, `dev` or `test`.",
+            "examples": "Number of examples.",
+            "text": "The message.",
+        },
+    ),
+    "pretraining": (
+        "The additional pretraining is done, or was found in the cache.",
+        {
+            "key": "Key of the pretrained encoder in the cache.",
+            "before": "Held-out loss and perplexity before.",
+            "after": "Held-out loss and perplexity after.",
+            "corpus": "Numbers of texts used and left out.",
+        },
+    ),
+    "start": (
+        "Training starts.",
+        {
+            "at": "Updates done (0).",
+            "total_steps": "Updates of the whole run.",
+            "metrics": "Primary metric of each task.",
+        },
+    ),
+    "resume": (
+        "Training resumes from a checkpoint.",
+        {
+            "at": "Updates done.",
+            "total_steps": "Updates of the whole run.",
+            "metrics": "Primary metric of each task.",
+        },
+    ),
+    "step": (
+        "An update was made.",
+        {
+            "step": "Updates done.",
+            "losses": "Mean loss of each task in the update, before its weight.",
+            "gradient_norm": "Norm of the gradient before clipping.",
+            "learning_rate": "Learning rate of the update.",
+            "examples": "Training examples processed so far.",
+            "tokens": "Training tokens processed so far.",
+            "seconds": "Seconds of training so far.",
+        },
+    ),
+    "evaluation": (
+        "The dev examples were evaluated.",
+        {
+            "epoch": EVALUATION["epoch"],
+            "step": EVALUATION["step"],
+            "tasks": "Metrics of each task.",
+            "intervals": "95% intervals of the metrics.",
+            "average": EVALUATION["average"],
+            "course_score": EVALUATION["course_score"],
+            "best": "Whether the average is the best so far.",
+            "evaluation_seconds": "Seconds of the evaluation.",
+        },
+    ),
+    "checkpoint": ("A checkpoint was written.", {"step": "Updates done."}),
+    "finish": ("The run is finished.", {"at": "Updates done.", "average": "Dev average of the weights in the bundle."}),
+}

@@ -1,0 +1,117 @@
+"""The files of a study's folder and the fields of table.json, as the reference documentation lists them.
+
+`tests/study/test_contents.py` compares them with the folder of a finished study.
+"""
+
+from __future__ import annotations
+
+from manyheads.run.contents import FileFacts
+
+INTERVAL = {
+    "mean": "Mean over seeds.",
+    "low": "Lower end of the 95% interval.",
+    "high": "Upper end of the 95% interval.",
+}
+DIFFERENCE = {
+    "mean": "Mean difference over seeds.",
+    "low": "Lower end of the 95% interval.",
+    "high": "Upper end of the 95% interval.",
+    "p": "P value of the hypothesis that there is no difference. Null with too few seeds.",
+    "p_holm": "The p value after the correction of Holm.",
+}
+FIGURES = {
+    "tasks.TASK": ("Primary metric of a task. Null if it is undefined or no run is finished.", INTERVAL),
+    "average": ("Mean of the primary metrics.", INTERVAL),
+    "course_score": ("Average of the reference course. Null unless the recipe asks for it.", INTERVAL),
+    "epochs": ("Epoch of the evaluation, for each finished run.", {}),
+}
+
+
+def _nested(prefix: str, meaning: str, fields: dict[str, str]) -> dict[str, str]:
+    """An object: its own name with its meaning, and its fields."""
+    return {prefix: meaning, **{f"{prefix}.{name}": text for name, text in fields.items()}}
+
+
+def _figures(prefix: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, (meaning, fields) in FIGURES.items():
+        found |= _nested(prefix + name, meaning, dict(fields))
+    return found
+
+
+TABLE: dict[str, str] = {
+    "title": "Title of the study.",
+    "caption": "Caption of the study.",
+    "setting": "What the runs share, as a sentence: encoder, seeds, dev examples.",
+    "metric": "Metric in which rows are compared.",
+    "baseline": "Row that the others are compared with.",
+    "seeds": "Seeds of the study.",
+    "factors": "Names of the factors.",
+    "tasks[].name": "Name of a task.",
+    "tasks[].metric": "Primary metric of the task.",
+    "tasks[].dev_examples": "Number of labelled dev examples.",
+    "rows[].name": "Name of the row.",
+    "rows[].same_as": "Row with the same recipe, whose runs this row shows. Else null.",
+    **_nested(
+        "rows[].twin_of",
+        "What a single-task twin is the twin of. Null for other rows.",
+        {"row": "Row of the twin.", "task": "The task that is trained alone."},
+    ),
+    "rows[].levels.FACTOR": "Level of a factor in the row.",
+    "rows[].provenance": "Remark of the row, from its key `provenance` in the study. Else null.",
+    "rows[].seeds": "Seeds of finished runs.",
+    "rows[].failed": "Seeds of failed runs.",
+    "rows[].missing": "Seeds of runs that are not finished.",
+    "rows[].chosen": "Which evaluation the figures of the row are from.",
+    **_figures("rows[]."),
+    **_nested("rows[].difference", "Difference from the baseline in `metric`. Null for the baseline.", DIFFERENCE),
+    **_nested("rows[].differences.TASK", "Difference from the baseline in the metric of a task.", DIFFERENCE),
+    "rows[].may_be_best": "Whether the row cannot be distinguished from the best row. Null if unknown, and for twins.",
+    **_figures("rows[].last."),
+    "twins[].row": "Row of the comparison.",
+    "twins[].task": "Task that is trained alone, or `average`.",
+    "twins[].twin": "Row with the runs of the task alone. Null for `average`.",
+    **_nested("twins[].together", "Metric of the task in the row.", INTERVAL),
+    **_nested("twins[].alone", "Metric of the task trained alone.", INTERVAL),
+    **_nested("twins[].gain", "Gain from training together.", DIFFERENCE),
+    "effects[].kind": "`main effect` or `interaction`.",
+    "effects[].name": "Name of the effect.",
+    "effects[].factors": "Factors of the effect.",
+    **_nested("effects[].value", "Size of the effect.", DIFFERENCE),
+    "aliases": "Notes on factors whose effects cannot be separated.",
+    "smallest_difference": "Smallest difference that the study could have found. Null if unknown.",
+    "notes": "Notes below the table.",
+    "failures[].row": "Row of a failed run.",
+    "failures[].seed": "Seed of a failed run.",
+    "failures[].kind": "Class of the error.",
+    "failures[].message": "The error in full.",
+    "curves[].row": "Row of a curve.",
+    "curves[].column": "Metric of the curve: `average` or a task.",
+    "curves[].epochs": "Epochs of the evaluations.",
+    "curves[].mean": "Mean over seeds at each evaluation.",
+    "curves[].low": "Lowest value over seeds.",
+    "curves[].high": "Highest value over seeds.",
+    "timings[].row": "Row of a timing.",
+    "timings[].mean": "Mean of the training seconds per run.",
+    "timings[].low": "Fewest training seconds of a run.",
+    "timings[].high": "Most training seconds of a run.",
+    "timings[].hardware": "Processors or devices that the runs used.",
+}
+
+STUDY_FILES: tuple[FileFacts, ...] = (
+    FileFacts("ROW/SEED/", "by its run", "An ordinary run folder. A twin has a folder as well: `ROW@TASK/SEED/`."),
+    FileFacts(
+        "ROW/SEED.error.json",
+        "when a run fails",
+        "The error of a failed run. `manyheads study --retry-failed` runs it again.",
+        {"error": "The error message or traceback.", "kind": "Class of the error."},
+    ),
+    FileFacts("table.json", "with the table", "All numbers of the table.", TABLE),
+    FileFacts("table.csv", "with the table", "The same numbers, one row per row of the study."),
+    FileFacts("table.md", "with the table", "The table in Markdown."),
+    FileFacts("table.tex", "with the table", "The table for LaTeX. It needs the package booktabs."),
+    FileFacts("table.html", "with the table", "The table and its figures as one page that needs no network."),
+    FileFacts("figures/FIGURE.svg", "with the table", "A figure of the table."),
+    FileFacts("figures/FIGURE.png", "with the table", "The same figure as pixels."),
+    FileFacts(".lock", "while the study runs", "Lock file: only one process may run the study."),
+)

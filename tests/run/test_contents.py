@@ -1,0 +1,76 @@
+"""A finished run has exactly the files and fields that the reference documents."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import manyheads
+from manyheads.run.contents import EVENTS, RUN_FILES, FileFacts, pattern
+from manyheads.run.events import read_events
+
+FIELDS = {facts.name: facts.fields for facts in RUN_FILES}
+
+CONDITIONAL_FIELDS = {"pretraining", "course_score"}
+CONDITIONAL_FILES = {"checkpoints/", "report/"}
+
+
+def keys(value: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted names of all values of a JSON value; `[]` for the elements of a list of objects."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from keys(each, f"{prefix}.{name}" if prefix else name)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for each in value:
+            yield from keys(each, f"{prefix}[]")
+    else:
+        yield prefix
+
+
+def check(found: Iterable[str], documented: Iterable[str], conditional: Iterable[str] = ()) -> None:
+    """Check that every name found is documented, and every documented one is found or conditional."""
+    found, names = set(found), list(documented)
+    unknown = {name for name in found if not any(pattern(each).fullmatch(name) for each in names)}
+    assert unknown == set()
+    missing = {each for each in names if not any(pattern(each).fullmatch(name) for name in found)}
+    assert missing <= set(conditional)
+
+
+def test_its_files_are_those_documented(trained: manyheads.Run) -> None:
+    folder = trained.folder.path
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    found = {"model/" if name.startswith("model/") else name for name in found}
+    check(found, FIELDS, CONDITIONAL_FILES)
+
+
+def test_the_fields_of_its_json_files_are_those_documented(trained: manyheads.Run) -> None:
+    folder = trained.folder
+    check(keys(folder.read_results()), FIELDS["results.json"])
+    check(keys(folder.read_provenance()), FIELDS["provenance.json"], CONDITIONAL_FIELDS)
+
+
+def test_the_columns_of_its_results_are_those_documented(trained: manyheads.Run) -> None:
+    with trained.folder.results_csv.open(newline="") as file:
+        check(next(csv.reader(file)), FIELDS["results.csv"])
+
+
+def test_the_fields_of_its_predictions_are_those_documented(trained: manyheads.Run) -> None:
+    found = set()
+    for path in trained.folder.predictions.iterdir():
+        found |= {key for line in path.read_text().splitlines() for key in keys(json.loads(line))}
+    check(found, FIELDS["predictions/TASK.dev.last.jsonl"])
+
+
+def test_its_events_are_documented(trained: manyheads.Run) -> None:
+    for event in read_events(trained.folder.events):
+        name = str(event.pop("event"))
+        event.pop("time")
+        assert set(event) <= set(EVENTS[name][1]), name
+
+
+def test_a_documented_name_matches_what_it_stands_for() -> None:
+    assert pattern("predictions/TASK.dev.best.jsonl").fullmatch("predictions/a.b.dev.best.jsonl")
+    assert not pattern("threads").fullmatch("threadsX")
+    assert FileFacts("a", "b", "c").fields == {}

@@ -1,0 +1,42 @@
+"""A finished study has exactly the files and fields that the reference documents."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.run.test_contents import check, keys
+
+from manyheads.study.contents import STUDY_FILES, TABLE
+from manyheads.study.write import write_table
+
+
+def test_the_files_of_its_folder_are_those_documented(synthetic: Any) -> None:
+    synthetic.run(skip={("even", 3)})
+    synthetic.fail("even", 3, "out of memory")
+    write_table(synthetic.plan(), synthetic.out)
+    found = {path.relative_to(synthetic.out).as_posix() for path in synthetic.out.rglob("*") if path.is_file()}
+    found = {f"{row}/{seed}/" if rest else name for name in found for row, seed, rest in [_parts(name)]}
+    check(found, [facts.name for facts in STUDY_FILES], {".lock"})
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """The row, the seed and the file of a name within a run folder; no file for other names."""
+    parts = name.split("/", 2)
+    return (parts[0], parts[1], parts[2]) if len(parts) == 3 else (name, "", "")
+
+
+def test_the_fields_of_its_table_are_those_documented(synthetic: Any) -> None:
+    synthetic.run(skip={("even", 3)})
+    synthetic.fail("even", 3, "out of memory")
+    write_table(synthetic.plan(), synthetic.out)
+    content = json.loads((synthetic.out / "table.json").read_text())
+    check(keys(content), TABLE, {name for name in TABLE if name.endswith("course_score") or ".course_score." in name})
+
+
+def test_the_fields_of_an_error_are_those_documented(synthetic: Any) -> None:
+    synthetic.run(skip={("even", 3)})
+    synthetic.fail("even", 3, "out of memory")
+    (facts,) = [each for each in STUDY_FILES if each.name.endswith("error.json")]
+    (file,) = synthetic.out.rglob("*.error.json")
+    check(json.loads(file.read_text()), facts.fields)
