@@ -124,15 +124,20 @@ def _schedule(rehearsal: Rehearsal) -> list[str]:
         f"  {each.task}: {plural(each.steps, 'step')}, each example seen {each.times:.4g} times on average"
         for each in rehearsal.schedule
     ]
-    minutes = rehearsal.training_seconds / 60
+    training, evaluation = _duration(rehearsal.training_seconds), _duration(rehearsal.evaluation_seconds)
     where = f"cpu with {plural(recipe.threads or 1, 'thread')}" if recipe.device == "cpu" else recipe.device
     lines += [
         f"trained parameters: {rehearsal.parameters:,}",
-        f"time: about {minutes:.1f} min of training and {rehearsal.evaluation_seconds / 60:.1f} min of evaluation",
+        f"time: about {training} of training and {evaluation} of evaluation",
         f"rate: {rehearsal.examples_per_second:.1f} examples/s on {where}",
         f"memory: {rehearsal.peak_gib:.1f} GiB at the peak of the timed steps",
     ]
     return lines
+
+
+def _duration(seconds: float) -> str:
+    """Return seconds below two minutes, and minutes above."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
 def _print(console: Console, lines: Sequence[str]) -> None:
