@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -34,6 +35,7 @@ def check(found: Iterable[str], documented: Iterable[str], conditional: Iterable
     found, names = set(found), list(documented)
     unknown = {name for name in found if not any(pattern(each).fullmatch(name) for each in names)}
     assert unknown == set()
+    found |= {name[: dot.start()] for name in found for dot in re.finditer(r"\.", name)}  # the objects around them
     missing = {each for each in names if not any(pattern(each).fullmatch(name) for name in found)}
     assert missing <= set(conditional)
 

@@ -45,6 +45,6 @@ BUNDLE_FILES: tuple[FileFacts, ...] = (
     FileFacts("modules.json", "with a bi-encoded pair", "List of modules for sentence-transformers."),
     FileFacts("sentence_bert_config.json", "with a bi-encoded pair", "Longest sequence for sentence-transformers."),
     FileFacts("config_sentence_transformers.json", "with a bi-encoded pair", "Settings of sentence-transformers."),
-    FileFacts("NUMBER_MODULE/config.json", "with a bi-encoded pair", "Configuration of one module."),
-    FileFacts("NUMBER_MODULE/model.safetensors", "with a bi-encoded pair", "Weights of one module, if it has any."),
+    FileFacts("MODULE/config.json", "with a bi-encoded pair", "Configuration of one module."),
+    FileFacts("MODULE/model.safetensors", "with a bi-encoded pair", "Weights of one module, if it has any."),
 )
