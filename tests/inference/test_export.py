@@ -67,7 +67,7 @@ def test_another_runtime_gives_the_same_predictions(
             assert theirs.prediction == pytest.approx(mine.prediction, abs=1e-4)
             if mine.probabilities is not None:
                 assert theirs.probabilities == pytest.approx(mine.probabilities, abs=1e-4)
-    with pytest.raises(BundleError, match="no gradients"):
+    with pytest.raises(BundleError, match="token weights need gradients"):
         other.explain(other.task("sentiment"), (TEXTS[0],))
 
 

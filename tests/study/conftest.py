@@ -72,7 +72,6 @@ batching.strategy = "even"
 
 BASE = """
 encoder = "minilm-offline"
-score = "course"
 threads = 1
 [tasks.sst]
 kind = "classification"

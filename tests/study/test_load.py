@@ -161,7 +161,7 @@ def test_an_error_in_the_base_names_the_line_of_the_base(tmp_path: Path, tiny_re
 
 
 def test_a_missing_study_or_base_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="no such study"):
+    with pytest.raises(RecipeError, match="the study file does not exist"):
         load_study(tmp_path / "none.toml")
     file = tmp_path / "study.toml"
     file.write_text('base = "none.toml"\nseeds = [1]\n[rows.a]\n')

@@ -240,21 +240,10 @@ def test_a_count_has_its_noun(count: int, text: str) -> None:
     assert counted(count, "run") == text
 
 
-def test_without_score_in_the_recipe_the_course_score_is_null(synthetic: Any) -> None:
-    base = synthetic.file.with_name("recipe.toml")
-    base.write_text(base.read_text().replace('score = "course"\n', ""))
-    table = tabulate(synthetic.run(), synthetic.out)
-    assert all(row.best.course_score is None and row.last.course_score is None for row in table.rows)
-    row = next(row for row in content_of(table)["rows"] if row["name"] == "even")
-    assert row["course_score"] is None
-    assert row["average"] is not None
-
-
 def test_runs_from_before_the_score_key_are_read(synthetic: Any) -> None:
-    plan = synthetic.run()
-    for seed in plan.seeds:
-        recipe = RunFolder(cell_folder(synthetic.out, "even", seed)).recipe
-        assert 'score = "course"\n' in recipe.read_text()
-        recipe.write_text(recipe.read_text().replace('score = "course"\n', ""))
+    synthetic.run()
+    synthetic.rewrite("title =", 'changes.score = "course"
+title =')
+    plan = synthetic.plan()
     assert row_of(tabulate(plan, synthetic.out), "even").best.course_score is not None
     assert {state_of(cell) for cell in cells_of(plan, synthetic.out)} == {"done"}

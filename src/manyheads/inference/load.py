@@ -49,13 +49,13 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
         torch.set_num_threads(threads)
     if runtime == "torch":
         return _in_torch(folder / "model" if (folder / "model").is_dir() else folder, int8)
+    if int8 and runtime == "torch-export":
+        raise BundleError("torch-export does not support int8", hint="use the runtime onnx or torch, or omit int8")
     exported = _exported(folder, runtime)
     if runtime == "onnx":
         from manyheads.inference.onnx_graphs import onnx_engine
 
         return Predictor(onnx_engine(exported, int8=int8, threads=threads))
-    if int8:
-        raise BundleError("torch-export does not support int8", hint="use the runtime onnx or torch, or omit int8")
     from manyheads.inference.torch_graphs import torch_export_engine
 
     return Predictor(torch_export_engine(exported))
