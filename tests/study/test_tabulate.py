@@ -242,8 +242,7 @@ def test_a_count_has_its_noun(count: int, text: str) -> None:
 
 def test_runs_from_before_the_score_key_are_read(synthetic: Any) -> None:
     synthetic.run()
-    synthetic.rewrite("title =", 'changes.score = "course"
-title =')
+    synthetic.rewrite("title =", 'changes.score = "course"\ntitle =')
     plan = synthetic.plan()
     assert row_of(tabulate(plan, synthetic.out), "even").best.course_score is not None
     assert {state_of(cell) for cell in cells_of(plan, synthetic.out)} == {"done"}
