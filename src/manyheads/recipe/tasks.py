@@ -7,7 +7,7 @@ from manyheads.data.reading import Source
 from manyheads.errors import RecipeError
 from manyheads.model.heads import default_loss
 from manyheads.recipe.check_options import head_of, pairing_of
-from manyheads.recipe.label_space import LabelSpace, label_cells, labels_among, range_among
+from manyheads.recipe.label_space import LabelSpace, label_cells, labels_of, range_among
 from manyheads.recipe.schema import TaskOptions
 from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind
@@ -27,8 +27,9 @@ def resolve_label_space(name: str, options: TaskOptions, train: Source) -> Label
         low, high = options.range
         return LabelSpace(value_range=(low, high))
     require_column(train, options.label, name)
-    cells = label_cells(train, options.label)
-    return labels_among(train.name, cells) if options.kind == "classification" else range_among(train.name, cells)
+    if options.kind == "classification":
+        return labels_of(train, options.label)
+    return range_among(train.name, label_cells(train, options.label))
 
 
 def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
