@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from manyheads.data.examples import require_column
-from manyheads.data.reading import Source
+from manyheads.data.reading import Source, TextFormat, open_source
 from manyheads.errors import RecipeError
 from manyheads.model.heads import default_loss
 from manyheads.recipe.check_options import head_of, pairing_of
@@ -13,6 +16,31 @@ from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.regression import Regression
 from manyheads.tasks.task import Pairing, Task
+
+
+def open_task_source(
+    options: TaskOptions,
+    spec: str | Sequence[str],
+    folder: Path,
+    *,
+    labelled: bool,
+    text: TextFormat | None = None,
+) -> Source:
+    """Open files for a task. Its columns help to find the delimiter, and its label column to find merged rows.
+
+    Args:
+        options: the table of the task.
+        spec: the files, as in the recipe. They are relative to `folder`.
+        folder: the folder of the data.
+        labelled: whether the files must have the label column.
+        text: how the files are written. Default: as the table of the task says.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    label = [options.label] if labelled else []
+    wanted = [*options.text, *label, *([] if options.id is None else [options.id])]
+    return open_source(spec, folder, text or options.text_format, wanted=wanted, label=options.label)
 
 
 def resolve_label_space(name: str, options: TaskOptions, train: Source) -> LabelSpace:

@@ -1,4 +1,4 @@
-"""Labels that look alike: they are different labels, and probably one was meant."""
+"""Labels that look alike and are different, and labels that are written in different ways and are the same."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
 from manyheads.tasks.cells import quoted
+from manyheads.tasks.kind import Kind
+
+SPELLINGS = 4
+"""Spellings of a class that are kept."""
 
 
 def alike(labels: Iterable[object]) -> list[tuple[object, ...]]:
@@ -44,3 +48,28 @@ def _visible(label: object) -> str:
         return quoted(label)
     plain = unicodedata.is_normalized("NFC", text) and text.isprintable()
     return quoted(label) if plain else quoted(label) + f" ({text!a})"
+
+
+class Spellings:
+    """How the labels of a file are written. Each class keeps its first few spellings."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._found: dict[float, list[str]] = {}
+
+    def add(self, target: float, cell: object) -> None:
+        """Add the cell of one row, and the class that it is."""
+        if self._kind.labels is None:
+            return
+        text = str(cell).strip()
+        found = self._found.setdefault(target, [])
+        if text not in found and len(found) < SPELLINGS:
+            found.append(text)
+
+    def warnings(self) -> list[str]:
+        """Return a warning for each class that the file writes in several ways."""
+        return [
+            f"the labels {' and '.join(map(repr, found))} are the same class {self._kind.present(target)!r}"
+            for target, found in sorted(self._found.items())
+            if len(found) > 1
+        ]

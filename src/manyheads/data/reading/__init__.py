@@ -18,7 +18,7 @@ from manyheads.data.reading.several import Several
 from manyheads.data.reading.text_format import USUAL, TextFormat
 from manyheads.errors import DataError
 
-__all__ = ["READERS", "BadRow", "Row", "Source", "TextFormat", "files_name", "open_file", "open_source"]
+__all__ = ["READERS", "BadRow", "Row", "Several", "Source", "TextFormat", "files_name", "from_here", "open_file", "open_source"]
 
 Reader = Callable[[Path, TextFormat, tuple[str, ...], str | None], Source]
 """Opens a file: its path, how it is written, the columns that it must have, and the column of the labels."""
@@ -105,6 +105,11 @@ def open_file(path: Path, text: TextFormat = USUAL, *, wanted: Sequence[str] = (
     if not os.access(path, os.R_OK):
         raise DataError("no permission to read the file", where=str(path), hint="change the file's permissions")
     return reader(path, text, tuple(wanted), label)
+
+
+def from_here(spec: str) -> str:
+    """Return a path that was typed, which is relative to the current folder, as an absolute one."""
+    return spec if spec.startswith(PREFIX) else str(Path(spec).expanduser().absolute())
 
 
 def files_name(spec: str | Sequence[str]) -> str:

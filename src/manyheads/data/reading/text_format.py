@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -80,7 +81,7 @@ def check_encoding(encoding: str) -> None:
         raise ValueError(f"{encoding!r} is not a text encoding that Python knows") from error
 
 
-def check_columns(columns: tuple[str, ...]) -> None:
+def check_columns(columns: Sequence[str]) -> None:
     """Check the names of columns.
 
     Raises:
