@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from manyheads.cli.schema import Noun, schema_text
+from manyheads.cli.text_format import DecimalOption, DelimiterOption, EncodingOption, QuotingOption, typed_format
 
 
 def init(
@@ -17,8 +18,9 @@ def init(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="Data files. The files of one task share a name, followed by train, dev or test: sst-train.tsv, "
-            "sst-dev.tsv.",
+            help="Data files, folders, patterns, or data sets of the hub such as hub:OWNER/NAME@train. The files of "
+            "one task share a name, followed by train, dev or test: sst-train.tsv, sst-dev.tsv. Each label column of "
+            "a file becomes a task.",
             show_default=False,
         ),
     ],
@@ -60,10 +62,15 @@ def init(
             show_default=False,
         ),
     ] = None,
+    delimiter: DelimiterOption = None,
+    quoting: QuotingOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
 ) -> None:
     """Write a commented recipe that runs, from data files."""
+    from manyheads.data.reading import TextFormat
     from manyheads.errors import RecipeError
-    from manyheads.recipe.suggest import suggest
+    from manyheads.recipe.suggest import printable, suggest
     from manyheads.run.atomic import write_text
 
     if output is not None and output.exists() and not force:
@@ -72,7 +79,15 @@ def init(
     schema = None if output is None else output.parent / Noun.RECIPE.file_name
     if schema is not None and not force:
         _check_ours(schema)
-    recipe = suggest(files, None if output is None else output.parent, encoder=encoder, text=text or (), label=label)
+    recipe = suggest(
+        files,
+        None if output is None else output.parent,
+        encoder=encoder,
+        text=text or (),
+        label=label,
+        written=TextFormat(**typed_format(delimiter, quoting, encoding, decimal)),
+        warn=lambda warning: typer.secho(f"warning: {printable(warning)}", fg=typer.colors.YELLOW, err=True),
+    )
     if output is None or schema is None:
         typer.echo(recipe, nl=False)
         return

@@ -19,7 +19,16 @@ from manyheads.data.table import BadRows, read_table, require_column, text_of
 from manyheads.errors import DataError
 from manyheads.tasks.task import Task
 
-__all__ = ["Examples", "bad_row_hints", "bad_rows_error", "examples_warnings", "read_examples", "require_column", "taken", "text_of"]
+__all__ = [
+    "Examples",
+    "bad_row_hints",
+    "bad_rows_error",
+    "examples_warnings",
+    "read_examples",
+    "require_column",
+    "taken",
+    "text_of",
+]
 
 SHOWN = 10
 """Bad rows that an error lists. The others are counted."""
@@ -93,7 +102,10 @@ def read_examples(
         raise DataError("the file has no usable rows", where=source.name, found=found, hint=hint)
     texts = tuple(Strings.of(arrays, f"text{place}") for place in range(len(task.text)))
     ids, targets, lines = Strings.of(arrays, "ids"), arrays["targets"], arrays["lines"]
-    warnings = (*source.warnings, *(source.name + text if text.startswith(":") else text for text in Strings.of(arrays, "warnings")))
+    warnings = (
+        *source.warnings,
+        *(source.name + text if text.startswith(":") else text for text in Strings.of(arrays, "warnings")),
+    )
     return Examples(task.name, source.name, ids, texts, targets, lines, table.fingerprint, table.key, warnings), bad
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manyheads.data.arrays import BLOCK
 from manyheads.data.cache import ArrayFile, Arrays, entry
@@ -120,7 +119,10 @@ class _Writer:
             self._columns.append((self._files.enter_context(ArrayFile(folder, name, dtype)), []))
         self._bad: list[tuple[StringsFile | ArrayFile, list[Any]]] = [
             (self._files.enter_context(ArrayFile(folder, "bad_lines", np.int64)), []),
-            *((self._files.enter_context(StringsFile(folder, f"bad_{name}")), []) for name in ("reasons", "hints", "files")),
+            *(
+                (self._files.enter_context(StringsFile(folder, f"bad_{name}")), [])
+                for name in ("reasons", "hints", "files")
+            ),
         ]
         self._warnings = self._files.enter_context(StringsFile(folder, "warnings"))
         self._suspicious: list[str] = []
@@ -210,5 +212,5 @@ def require_column(source: Source, column: str, task: str) -> None:
             f"the file has no column {column!r}",
             where=f"{source.name}, task {task}",
             allowed=", ".join(source.columns),
-                hint=did_you_mean(column, source.columns) or next(iter(source.warnings), None),
+            hint=did_you_mean(column, source.columns) or next(iter(source.warnings), None),
         )

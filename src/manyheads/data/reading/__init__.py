@@ -18,7 +18,18 @@ from manyheads.data.reading.several import Several
 from manyheads.data.reading.text_format import USUAL, TextFormat
 from manyheads.errors import DataError
 
-__all__ = ["READERS", "BadRow", "Row", "Several", "Source", "TextFormat", "files_name", "from_here", "open_file", "open_source"]
+__all__ = [
+    "READERS",
+    "BadRow",
+    "Row",
+    "Several",
+    "Source",
+    "TextFormat",
+    "files_name",
+    "from_here",
+    "open_file",
+    "open_source",
+]
 
 Reader = Callable[[Path, TextFormat, tuple[str, ...], str | None], Source]
 """Opens a file: its path, how it is written, the columns that it must have, and the column of the labels."""
