@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from manyheads.cli.schema import Noun, schema_text
+from manyheads.cli.terminal import say, show
 
 
 def init(
@@ -74,14 +75,14 @@ def init(
         _check_ours(schema)
     recipe = suggest(files, None if output is None else output.parent, encoder=encoder, text=text or (), label=label)
     if output is None or schema is None:
-        typer.echo(recipe, nl=False)
+        show(recipe)
         return
     write_text(output, f"#:schema ./{schema.name}\n{recipe}")
     replaced = schema.exists() and schema.read_text(encoding="utf-8") != schema_text(Noun.RECIPE)
     write_text(schema, schema_text(Noun.RECIPE))
     name = quote(str(output))
-    typer.echo(f"Wrote {output}.", err=True)
-    typer.echo(f"{'Updated' if replaced else 'Wrote'} {schema}, which editors use to check the recipe.", err=True)
+    say(f"Wrote {output}.", error=True)
+    say(f"{'Updated' if replaced else 'Wrote'} {schema}, which editors use to check the recipe.", error=True)
     typer.echo(
         f"Read the recipe, then check and train it:\n  manyheads check {name}\n  manyheads train {name}", err=True
     )

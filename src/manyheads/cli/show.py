@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from manyheads.cli.terminal import make_console
 from manyheads.tasks.numbers import fixed
 
 
@@ -22,7 +23,7 @@ def run_and_show(
     A run that a signal stops ends with exit status 128 + n and prints the command that resumes it.
     """
     # torchrun numbers its processes. Only process 0 prints.
-    console = Console(soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
+    console = make_console(soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
     with console.status("starting"):
         from manyheads.cli.progress import ProgressDisplay
         from manyheads.recipe.assemble import train
