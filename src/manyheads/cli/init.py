@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from manyheads.cli.schema import Noun, schema_text
+from manyheads.cli.terminal import say, show
 from manyheads.cli.text_format import DecimalOption, DelimiterOption, EncodingOption, QuotingOption, typed_format
 
 
@@ -70,7 +71,7 @@ def init(
     """Write a commented recipe that runs, from data files."""
     from manyheads.data.reading import TextFormat
     from manyheads.errors import RecipeError
-    from manyheads.recipe.suggest import printable, suggest
+    from manyheads.recipe.suggest import suggest
     from manyheads.run.atomic import write_text
 
     if output is not None and output.exists() and not force:
@@ -86,17 +87,17 @@ def init(
         text=text or (),
         label=label,
         written=TextFormat(**typed_format(delimiter, quoting, encoding, decimal)),
-        warn=lambda warning: typer.secho(f"warning: {printable(warning)}", fg=typer.colors.YELLOW, err=True),
+        warn=lambda warning: say(f"warning: {warning}", error=True, colour=typer.colors.YELLOW),
     )
     if output is None or schema is None:
-        typer.echo(recipe, nl=False)
+        show(recipe)
         return
     write_text(output, f"#:schema ./{schema.name}\n{recipe}")
     replaced = schema.exists() and schema.read_text(encoding="utf-8") != schema_text(Noun.RECIPE)
     write_text(schema, schema_text(Noun.RECIPE))
     name = quote(str(output))
-    typer.echo(f"Wrote {output}.", err=True)
-    typer.echo(f"{'Updated' if replaced else 'Wrote'} {schema}, which editors use to check the recipe.", err=True)
+    say(f"Wrote {output}.", error=True)
+    say(f"{'Updated' if replaced else 'Wrote'} {schema}, which editors use to check the recipe.", error=True)
     typer.echo(
         f"Read the recipe, then check and train it:\n  manyheads check {name}\n  manyheads train {name}", err=True
     )
