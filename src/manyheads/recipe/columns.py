@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from typing import Literal
 
-from manyheads.data.reading import Row, Source
+from manyheads.data.reading import BadRow, Row, Source
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.cells import as_number, is_missing
 from manyheads.tasks.regression import DECIMAL_COMMA
@@ -168,7 +168,10 @@ def guess_layout(
             raise DataError(f"the file has no column {name!r}", where=train.name, allowed=_listed(train), hint=hint)
     columns = read_columns(train)
     if not any(column.cells for column in columns.values()):
-        raise DataError("the file has no usable rows", where=train.name, found="only a header, or only invalid rows")
+        bad = next((row for row in train.rows() if isinstance(row, BadRow)), None)
+        found = "only a header" if bad is None else f"only bad rows; line {bad.line}: {bad.reason}"
+        hint = None if bad is None else bad.hint
+        raise DataError("the file has no usable rows", where=train.name, found=found, hint=hint)
     chosen = label or next(iter(_labels(train, columns, labelled, unlabelled, text)), None)
     if chosen is None:
         raise _not_found("label", train)
