@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from manyheads.cli.terminal import make_console
 from manyheads.cli.train import Changes, Recipe
 
 if TYPE_CHECKING:
@@ -26,13 +27,11 @@ def check(recipe: Recipe, set_: Changes = None) -> None:
 
     Nothing is trained and no file is written. The exit status is 1 if training would stop at a rejected row.
     """
-    from rich.console import Console
-
     from manyheads.cli.show import width_of
     from manyheads.recipe.load import load_recipe
     from manyheads.recipe.rehearse import rehearse
 
-    console = Console(soft_wrap=True)
+    console = make_console(soft_wrap=True)
     with console.status("reading the files and timing a few steps"):
         rehearsal = rehearse(load_recipe(recipe, set_ or []))
     table = _files_table(rehearsal.files)

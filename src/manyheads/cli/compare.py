@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from manyheads.cli.report import Form
+from manyheads.cli.terminal import say, show
 
 
 def compare(
@@ -35,7 +36,7 @@ def compare(
     form = format_.value if format_ is not None else (ending if ending in tuple(Form) else Form.md.value)
     text = comparison_text(compare_runs(runs), form)
     if output is None:
-        typer.echo(text, nl=False)
+        show(text)
     else:
         write_text(output, text)
-        typer.echo(str(output))
+        say(output)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from manyheads.cli.terminal import say
 from manyheads.cli.train import Changes, Resume
 
 RUN = Path("runs/demo")
@@ -47,6 +48,6 @@ def _write_files(folder: Path) -> None:
     from manyheads.demo.files import write_csv_files
 
     for path, rows in write_csv_files(folder).items():
-        typer.echo(f"{path}: {rows} rows")
+        say(f"{path}: {rows} rows")
     words = ["init", str(folder / "reviews.csv"), str(folder / "questions.csv"), "--output", str(folder / "first.toml")]
-    typer.echo(f"\nNext: write a first recipe for two of the files.\n  {shlex.join(['manyheads', *words])}")
+    say(f"\nNext: write a first recipe for two of the files.\n  {shlex.join(['manyheads', *words])}")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from manyheads.cli.terminal import make_console, say
+from manyheads.cli.text_format import DecimalOption, DelimiterOption, EncodingOption, QuotingOption, typed_format
+
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from manyheads.data.reading import BadRow
     from manyheads.recipe.measure import Measurement
+
+SHOWN = 10
+"""Skipped rows that are named on standard error. With --json, all of them are in the output."""
 
 NARROW = 80
 """Terminals with fewer columns get a table without borders."""
@@ -29,36 +37,69 @@ def evaluate(
     split: Annotated[SplitName, typer.Option("--split", help="Files of the recipe to use.")] = SplitName.dev,
     task: Annotated[str | None, typer.Option("--task", help="Measure only this task.", show_default=False)] = None,
     input_: Annotated[
-        Path | None,
-        typer.Option("--input", metavar="FILE", help="Labelled file to use instead. Needs --task.", show_default=False),
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="FILE",
+            help="Labelled file to use instead, or a folder, a pattern or a data set on the hub. Needs --task.",
+            show_default=False,
+        ),
     ] = None,
+    delimiter: DelimiterOption = None,
+    quoting: QuotingOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="Also measure the model in 8-bit integers: metrics and seconds.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Measure the model of a finished run on its dev or test files, or on another file."""
+    """Measure the model of a finished run on its dev or test files, or on another file.
+
+    By default, another file is read as the recipe says for the files of its task.
+    """
     if input_ is not None and task is None:
         raise typer.BadParameter("--input needs --task, the task that the file is for")
     import json
 
-    from rich.console import Console
-
     from manyheads.recipe.measure import measure_run
 
-    measurement = measure_run(run, split=split.value, task=task, file=input_, int8=int8)
+    text = typed_format(delimiter, quoting, encoding, decimal)
+    measurement = measure_run(run, split=split.value, task=task, file=input_, text=text, int8=int8)
+    _name_bad_rows(measurement)
     if as_json:
         content = {
             **measurement.scores,
             "examples": dict(measurement.examples),
             "seconds": measurement.seconds,
+            "bad_rows": {name: _listed(bad) for name, bad in measurement.bad_rows.items()},
         }
         if measurement.int8 is not None:
             content["int8"] = {**measurement.int8.scores, "seconds": measurement.int8.seconds}
         typer.echo(json.dumps(content, indent=2))
         return
-    console = Console()
+    console = make_console()
     console.print(table_of(measurement, str(input_ or f"{split.value} files"), console.width))
+
+
+def _name_bad_rows(measurement: Measurement) -> None:
+    """Name the rows that were skipped on standard error, and count them."""
+    for name, bad in measurement.bad_rows.items():
+        for row in bad[:SHOWN]:
+            say(row, error=True)
+        if len(bad):
+            rows = "1 row" if len(bad) == 1 else f"{len(bad):,} rows"
+            more = f" (the first {SHOWN} are named)" if len(bad) > SHOWN else ""
+            say(
+                f"{name}: {rows} without a usable text and label, not measured{more}",
+                error=True,
+                colour=typer.colors.YELLOW,
+            )
+
+
+def _listed(bad: Sequence[BadRow]) -> dict[str, object]:
+    rows = [{"file": row.source, "line": row.line, "reason": row.reason} for row in bad]
+    return {"count": len(rows), "rows": rows}
 
 
 def table_of(measurement: Measurement, title: str, width: int) -> Table:
@@ -71,6 +112,7 @@ def table_of(measurement: Measurement, title: str, width: int) -> Table:
     from rich.text import Text
 
     from manyheads.cli.show import interval, number
+    from manyheads.tasks.numbers import fixed
 
     int8 = measurement.int8
     table = Table(title=Text(title, overflow="fold"), title_justify="left")
@@ -85,7 +127,7 @@ def table_of(measurement: Measurement, title: str, width: int) -> Table:
     def values(value: float | None, other: float | None) -> list[str]:
         if int8 is None:
             return [number(value)]
-        gap = "" if value is None or other is None else f"{other - value:+.4f}"
+        gap = "" if value is None or other is None else f"{'' if other < value else '+'}{fixed(other - value, 4)}"
         return [number(value), number(other), gap]
 
     for name, metrics in measurement.scores["tasks"].items():

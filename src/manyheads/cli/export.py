@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from manyheads.cli.terminal import make_console, say
+
 
 class Target(StrEnum):
     """Target of the export."""
@@ -39,16 +41,14 @@ def export(
     """
     import shlex
 
-    from rich.console import Console
-
     from manyheads.cli.evaluate import table_of
     from manyheads.recipe.export import export_run
 
     done = export_run(run, to.value, out, int8=int8, check=check)
     if done.measured is not None:
-        console = Console()
+        console = make_console()
         console.print(table_of(done.measured, "dev files, in onnxruntime", console.width))
-    typer.echo(f"exported to {done.folder}")
+    say(f"exported to {done.folder}")
     if done.largest is None:
         typer.echo("not checked against the model")
     elif done.compared:
@@ -57,4 +57,4 @@ def export(
     else:
         typer.echo("no task has a pipeline in transformers, so there was nothing to check")
     if to is Target.hub:
-        typer.echo(f"publish it with: hf upload NAME/MODEL {shlex.quote(str(done.folder))}")
+        say(f"publish it with: hf upload NAME/MODEL {shlex.quote(str(done.folder))}")

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from manyheads.cli.schema import Noun, schema_text
+from manyheads.cli.terminal import say, show
+from manyheads.cli.text_format import DecimalOption, DelimiterOption, EncodingOption, QuotingOption, typed_format
 
 
 def init(
@@ -17,8 +19,9 @@ def init(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="Data files. The files of one task share a name, followed by train, dev or test: sst-train.tsv, "
-            "sst-dev.tsv.",
+            help="Data files, folders, patterns, or data sets of the hub such as hub:OWNER/NAME@train. The files of "
+            "one task share a name, followed by train, dev or test: sst-train.tsv, sst-dev.tsv. Each label column of "
+            "a file becomes a task.",
             show_default=False,
         ),
     ],
@@ -60,8 +63,13 @@ def init(
             show_default=False,
         ),
     ] = None,
+    delimiter: DelimiterOption = None,
+    quoting: QuotingOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
 ) -> None:
     """Write a commented recipe that runs, from data files."""
+    from manyheads.data.reading import TextFormat
     from manyheads.errors import RecipeError
     from manyheads.recipe.suggest import suggest
     from manyheads.run.atomic import write_text
@@ -72,16 +80,24 @@ def init(
     schema = None if output is None else output.parent / Noun.RECIPE.file_name
     if schema is not None and not force:
         _check_ours(schema)
-    recipe = suggest(files, None if output is None else output.parent, encoder=encoder, text=text or (), label=label)
+    recipe = suggest(
+        files,
+        None if output is None else output.parent,
+        encoder=encoder,
+        text=text or (),
+        label=label,
+        written=TextFormat(**typed_format(delimiter, quoting, encoding, decimal)),
+        warn=lambda warning: say(f"warning: {warning}", error=True, colour=typer.colors.YELLOW),
+    )
     if output is None or schema is None:
-        typer.echo(recipe, nl=False)
+        show(recipe)
         return
     write_text(output, f"#:schema ./{schema.name}\n{recipe}")
     replaced = schema.exists() and schema.read_text(encoding="utf-8") != schema_text(Noun.RECIPE)
     write_text(schema, schema_text(Noun.RECIPE))
     name = quote(str(output))
-    typer.echo(f"Wrote {output}.", err=True)
-    typer.echo(f"{'Updated' if replaced else 'Wrote'} {schema}, which editors use to check the recipe.", err=True)
+    say(f"Wrote {output}.", error=True)
+    say(f"{'Updated' if replaced else 'Wrote'} {schema}, which editors use to check the recipe.", error=True)
     typer.echo(
         f"Read the recipe, then check and train it:\n  manyheads check {name}\n  manyheads train {name}", err=True
     )

@@ -24,6 +24,7 @@ from manyheads.cli.schema import schema
 from manyheads.cli.serve import serve
 from manyheads.cli.study import study
 from manyheads.cli.table import table
+from manyheads.cli.terminal import say
 from manyheads.cli.train import train
 from manyheads.errors import ManyheadsError
 from manyheads.version import __version__
@@ -76,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
     except ManyheadsError as error:
         if debug:
             raise
-        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        say(f"error: {error}", error=True, colour=typer.colors.RED)
         raise SystemExit(1) from None
     except BrokenPipeError:
         # The reader of the output has closed it (`... | head`). This is not an error.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from manyheads.cli.terminal import make_console
 from manyheads.cli.train import Changes, Recipe
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ def pretrain(
     The [pretraining] table of the recipe sets the options. `manyheads train` pretrains by itself if the recipe has
     this table. Use this command to inspect the result, or to use the encoder in other recipes.
     """
-    from rich.console import Console
-
-    console = Console(soft_wrap=True)
+    console = make_console(soft_wrap=True)
     with console.status("starting"):
         from manyheads.cli.progress import ProgressDisplay
         from manyheads.recipe.load import load_recipe

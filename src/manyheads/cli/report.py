@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from manyheads.cli.predict import RunFolderArgument
+from manyheads.cli.terminal import say, show
 
 
 class Form(StrEnum):
@@ -33,6 +34,6 @@ def report(
     from manyheads.report.write import text_of, write_report
 
     if format_ is not None:
-        typer.echo(text_of(build_report(run), format_.value), nl=False)
+        show(text_of(build_report(run), format_.value))
         return
-    typer.echo(str(write_report(run, out)))
+    say(write_report(run, out))

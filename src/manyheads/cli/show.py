@@ -11,6 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from manyheads.cli.terminal import make_console
+from manyheads.tasks.numbers import fixed
+
 
 def run_and_show(
     recipe_file: Path, changes: list[str], out: Path, *, resume: bool, trackers: Sequence[str] = ()
@@ -20,7 +23,7 @@ def run_and_show(
     A run that a signal stops ends with exit status 128 + n and prints the command that resumes it.
     """
     # torchrun numbers its processes. Only process 0 prints.
-    console = Console(soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
+    console = make_console(soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
     with console.status("starting"):
         from manyheads.cli.progress import ProgressDisplay
         from manyheads.recipe.assemble import train
@@ -103,12 +106,12 @@ def width_of(table: Table) -> int:
 
 def number(value: float | None) -> str:
     """Return a metric with four decimals, or "undefined" for None."""
-    return "undefined" if value is None else f"{value:.4f}"
+    return "undefined" if value is None else fixed(value, 4)
 
 
 def interval(bounds: Sequence[float] | None) -> str:
     """Return an interval with three decimals, or an empty string for None."""
-    return "" if bounds is None else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
+    return "" if bounds is None else f"{fixed(bounds[0], 3)} to {fixed(bounds[1], 3)}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from manyheads.cli.terminal import make_console
 from manyheads.study.cells import read_error
 from manyheads.study.counted import counted
 from manyheads.study.plan import StudyPlan
@@ -35,7 +36,7 @@ def study_and_show(
     retry_failed: bool,
 ) -> None:
     """Run a study in the folder `out`, show its progress, and write its table."""
-    console = Console(soft_wrap=True)
+    console = make_console(soft_wrap=True)
     with console.status("starting"):
         from manyheads.study.load import load_study
         from manyheads.study.run import run_study, survey

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyheads.cli.study import Out, Study
+from manyheads.cli.terminal import make_console
 from manyheads.cli.train import Changes
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ NAME_WIDTH = 16
 
 def table(study: Study, out: Out = None, set_: Changes = None) -> None:
     """Write the table and the figures of a study from its finished runs."""
-    from rich.console import Console
-
-    console = Console(soft_wrap=True)
+    console = make_console(soft_wrap=True)
     with console.status("reading runs"):
         from manyheads.study.load import load_study
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.inference.sentence_modules import cosine_task
+from manyheads.tasks.escape import markdown, markdown_code
+from manyheads.tasks.numbers import fixed
 from manyheads.tasks.task import Task
 
 
@@ -42,12 +44,13 @@ def model_card(
         max_length: longest sequence in tokens.
         licence: the licence that the encoder's model card names, if any.
     """
+    name = markdown_code(str(encoder["name"]))
     lines = [
         *_front_matter(tasks, evaluation, encoder, data, licence),
         "",
         "# One encoder, " + (f"{len(tasks)} tasks" if len(tasks) > 1 else "one task"),
         "",
-        f"Fine-tuned with manyheads from `{encoder['name']}` (weights SHA-256 `{encoder['sha256']}`).",
+        f"Fine-tuned with manyheads from {name} (weights SHA-256 `{encoder['sha256']}`).",
         "",
         "```python",
         "import manyheads",
@@ -63,7 +66,7 @@ def model_card(
         "",
         "| task | prediction | reads | head |",
         "|---|---|---|---|",
-        *(f"| {task.name} | {_prediction(task)} | {' + '.join(task.text)} | {task.head} |" for task in tasks),
+        *(f"| {task.name} | {_prediction(task)} | {_columns(task)} | {task.head} |" for task in tasks),
         "",
         "## Data",
         "",
@@ -165,17 +168,21 @@ def _example(task: Task) -> str:
     return '"A text."' if len(task.text) == 1 else '["A text.", "Another."]'
 
 
+def _columns(task: Task) -> str:
+    return " + ".join(map(markdown, task.text))
+
+
 def _prediction(task: Task) -> str:
     labels, value_range = task.kind.labels, task.kind.value_range
     if labels is not None:
-        shown = ", ".join(f"`{label}`" for label in labels[:8])
+        shown = ", ".join(markdown_code(str(label)) for label in labels[:8])
         return f"one of {len(labels)}: {shown}{', ...' if len(labels) > 8 else ''}"
     low, high = value_range or (0.0, 1.0)
     return f"a value from {low:g} to {high:g}"
 
 
 def _data_row(task: Task, data: TaskFiles) -> str:
-    names = [f"`{Path(name).name}`" for name in (data.train, data.dev)]
+    names = [markdown_code(Path(name).name) for name in (data.train, data.dev)]
     return f"| {task.name} | {names[0]} | {data.train_examples:,} | {names[1]} | {data.dev_examples:,} |"
 
 
@@ -183,7 +190,7 @@ def _result_rows(task: Task, evaluation: Mapping[str, Any]) -> list[str]:
     rows = []
     for metric, value in evaluation["tasks"][task.name].items():
         bounds = evaluation["intervals"][task.name][metric]
-        shown = "undefined" if value is None else f"{value:.4f}"
-        interval = "" if bounds is None else f"{bounds[0]:.4f} to {bounds[1]:.4f}"
+        shown = "undefined" if value is None else fixed(value, 4)
+        interval = "" if bounds is None else f"{fixed(bounds[0], 4)} to {fixed(bounds[1], 4)}"
         rows.append(f"| {task.name} | {metric} | {shown} | {interval} |")
     return rows

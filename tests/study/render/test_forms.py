@@ -98,7 +98,7 @@ def test_markdown_rows_have_as_many_cells_as_the_header(table: Table) -> None:
     assert "again (same runs as even)" in text
     assert "one of four; " not in text.split("failed: seed 2")[0].splitlines()[-1]
     assert "boom & <bust>" in text
-    assert r"Small & \<synthetic>" in text
+    assert r"Small \& \<synthetic\>" in text
 
 
 def test_latex_is_balanced_and_escaped(table: Table) -> None:

@@ -7,6 +7,7 @@ from matplotlib.patches import Rectangle
 
 from manyheads.report.content import TaskReport
 from manyheads.study.figures.style import BLUE, INK, canvas, shortened
+from manyheads.tasks.escape import visible
 
 STRENGTH = 0.55
 """Opacity of a cell with a proportion of 1. It keeps the text readable in the light and the dark theme."""
@@ -25,7 +26,7 @@ def draw_confusion(task: TaskReport) -> Figure:
             shade = STRENGTH * part
             axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=BLUE, alpha=shade, linewidth=0))
             axes.text(column, row, f"{100 * part:.0f}%  ({count})", ha="center", va="center", color=INK, fontsize=8)
-    names = [shortened(label, 18) for label in matrix.labels]
+    names = [shortened(visible(label), 18) for label in matrix.labels]
     axes.set_xticks(range(size), names, rotation=30 if max(map(len, names)) > 8 else 0)
     axes.set_yticks(range(size), names)
     axes.set_xlim(-0.5, size - 0.5)

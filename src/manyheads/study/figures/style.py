@@ -40,6 +40,8 @@ SETTINGS: dict[Any, Any] = {
     "ytick.major.width": 0.7,
     "legend.frameon": False,
     "svg.fonttype": "none",
+    # A dollar sign in a name or label is a dollar sign.
+    "text.parse_math": False,
 }
 
 

@@ -1,4 +1,7 @@
-"""table.csv: one line per row (twins included) in flat columns. Unknown numbers are empty cells."""
+"""table.csv: one line per row (twins included) in flat columns. Unknown numbers are empty cells.
+
+A name that a spreadsheet would read as a formula begins with a quote.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import io
 from collections.abc import Iterator
 
 from manyheads.study.table import Difference, Figures, Interval, Table, TableRow
+from manyheads.tasks.escape import without_formula
 
 FIGURES = ("mean", "low", "high")
 TESTED = (*FIGURES, "p", "p_holm")
@@ -15,11 +19,15 @@ TESTED = (*FIGURES, "p", "p_holm")
 def to_csv(table: Table) -> str:
     """Return the content of table.csv."""
     text = io.StringIO()
-    lines = [dict(_flat(table, row)) for row in table.rows]
+    lines = [{without_formula(name): _cell(cell) for name, cell in _flat(table, row)} for row in table.rows]
     writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()
+
+
+def _cell(cell: object) -> object:
+    return without_formula(cell) if isinstance(cell, str) else cell
 
 
 def _flat(table: Table, row: TableRow) -> Iterator[tuple[str, object]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from manyheads.study.render.sections import Cell, Section, sections
 from manyheads.study.render.words import TICK
 from manyheads.study.table import Table
+from manyheads.tasks.escape import visible
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -23,6 +24,10 @@ ESCAPES = {
     ">": r"$>$",
     "|": r"$|$",
     '"': "''",
+    # After a line break, a bracket would begin a length and a star would forbid a page break.
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
 }
 
 
@@ -33,7 +38,7 @@ def to_latex(table: Table) -> str:
 
 def escape(text: str) -> str:
     """Escape the special characters of LaTeX in a text."""
-    return "".join(ESCAPES.get(character, character) for character in text).replace("\n", " ")
+    return "".join(ESCAPES.get(character, character) for character in visible(text)).replace("\n", " ")
 
 
 def _lines(table: Table) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from manyheads.study.render.sections import Cell, Section, sections
 from manyheads.study.table import Table
+from manyheads.tasks.escape import markdown, markdown_block, visible
 
 
 def to_markdown(table: Table) -> str:
@@ -14,52 +15,45 @@ def to_markdown(table: Table) -> str:
 
 
 def _lines(table: Table) -> Iterator[str]:
-    yield f"# {_plain(table.title)}"
+    yield f"# {markdown(table.title)}"
     yield ""
     for text in (table.caption, table.setting):
         if text:
-            yield _plain(text)
+            yield markdown_block(text)
             yield ""
     for section in sections(table):
         yield from _section(section)
     yield "## Notes"
     yield ""
     for note in table.notes:
-        yield f"- {_plain(note)}"
+        yield f"- {markdown_block(note)}"
     if table.failures:
         yield ""
         yield "## Failed runs"
         yield ""
         for failure in table.failures:
-            yield f"- {_plain(failure.row)}, seed {failure.seed}:"
+            yield f"- {markdown_block(failure.row)}, seed {failure.seed}:"
             yield ""
-            yield from (f"      {line}" for line in failure.message.strip().splitlines())
+            yield from (f"      {line}" for line in visible(failure.message).strip().splitlines())
 
 
 def _section(section: Section) -> Iterator[str]:
-    yield f"## {_plain(section.title)}"
+    yield f"## {markdown(section.title)}"
     yield ""
-    yield "| " + " | ".join(_plain(column.title) for column in section.columns) + " |"
+    yield "| " + " | ".join(markdown(column.title) for column in section.columns) + " |"
     yield "|" + "|".join("--:" if column.numeric else ":--" for column in section.columns) + "|"
     for row in section.rows:
         yield "| " + " | ".join(_cell(cell) for cell in row) + " |"
     yield ""
     if section.note:
-        yield _plain(section.note)
+        yield markdown_block(section.note)
         yield ""
 
 
 def _cell(cell: Cell) -> str:
-    text = _plain(cell.text)
+    text = markdown(cell.text)
     if cell.mark in ("best", "significant") and text:
         text = f"**{text}**"
     if not cell.detail:
         return text
-    return f"{text} ({_plain(cell.detail)})" if cell.mark == "name" else f"{text} {_plain(cell.detail)}"
-
-
-def _plain(text: str) -> str:
-    """Escape the markup characters in a text, such as the name of a row."""
-    for mark in "\\|*`<":
-        text = text.replace(mark, f"\\{mark}")
-    return text.replace("\n", " ")
+    return f"{text} ({markdown(cell.detail)})" if cell.mark == "name" else f"{text} {markdown(cell.detail)}"

@@ -1,0 +1,50 @@
+"""Text of users in terminals, Markdown and CSV: what it contains is shown and has no effect."""
+
+from __future__ import annotations
+
+import re
+
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters other than tab and line feed, marks that change the direction of text, and lone surrogates."""
+
+MARKUP = re.compile(r"[\\|<>*_`\[\]&~$#]")
+
+BLOCK_START = re.compile(r"([-+=]|\d+(?=[.)]))")
+"""What begins a list or a heading at the start of a line."""
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
+
+
+def visible(text: str) -> str:
+    """Return a text for a terminal. Control characters are written as JSON writes them: an escape is `\\u001b`."""
+    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def markdown(text: str) -> str:
+    """Return a text on one line of Markdown. Markup characters are escaped."""
+    line = visible(" ".join(text.split()))
+    return MARKUP.sub(r"\\\g<0>", line)
+
+
+def markdown_block(text: str) -> str:
+    """Return a text as a paragraph or an item of a list in Markdown, which does not begin another block."""
+    line = markdown(text)
+    start = BLOCK_START.match(line)
+    if start is None:
+        return line
+    return f"{line[: start.end()]}\\{line[start.end() :]}" if start[0].isdigit() else f"\\{line}"
+
+
+def markdown_code(text: str) -> str:
+    """Return a text as inline code of Markdown, also for a cell of a table."""
+    line = visible(" ".join(text.split())).replace("|", "\\|")
+    longest = max(map(len, re.findall("`+", line)), default=0)
+    fence = "`" * (longest + 1)
+    return f"{fence} {line} {fence}" if longest or not line else f"{fence}{line}{fence}"
+
+
+def without_formula(cell: str) -> str:
+    """Return a cell of CSV that no spreadsheet reads as a formula: a quote is put before it. Numbers do not change."""
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(cell) else cell
