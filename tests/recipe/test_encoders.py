@@ -1,4 +1,4 @@
-"""Training, `check` and export with encoders and tokenizers of many kinds: what fits runs, the rest is refused by name."""
+"""Training, `check` and export with many kinds of encoders and tokenizers: what does not fit is refused by name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "i
 
 
 @pytest.fixture
-def folder(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a recipe of a task of pairs, its files, and a copy of the tiny encoder. It is the current one."""
     rows = [f"a film {number}\tthe story {number % 5}\t{number % 2}" for number in range(24)]
     for name in ("pairs.tsv", "pairs.tsv.dev.tsv"):
@@ -69,7 +69,7 @@ def folder(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "recipe.toml").write_text(RECIPE.format(pair="cross"))
     shutil.copytree(tiny_encoder, tmp_path / "encoder")
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
+    return tmp_path
 
 
 def use(folder: Path, config: Any) -> None:

@@ -249,9 +249,8 @@ def _settings(folder: Path) -> dict[str, Any]:
         except ValueError as error:
             hint = "the file may be damaged: download or save the tokenizer again"
             raise EncoderError("the tokenizer cannot be read", where=str(path), found=str(error), hint=hint) from error
-        for key, value in content.items() if isinstance(content, dict) else ():
-            if file == "tokenizer_config.json" or key in USUAL:
-                settings[key] = value
+        own = content if isinstance(content, dict) else {}
+        settings.update({key: value for key, value in own.items() if file == "tokenizer_config.json" or key in USUAL})
     return settings
 
 

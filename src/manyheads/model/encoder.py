@@ -43,10 +43,10 @@ class Encoder(nn.Module):
     """A transformers model that reads flat tokens and returns pooled vectors[S, hidden].
 
     `stream`: the source of its dropout masks. `flat`: whether it runs without padding. `note`: a sentence for the log
-    if it runs padded. `unused`: the weights of the checkpoint that it does not use. `untested`: whether its architecture
-    is none that was tried. `takes_segments`: whether it
-    distinguishes token types. `pad_id`: the id that padded runs fill with. `offset`: the first position. `model`: the
-    transformers model itself, so that parameters keep the hub's names under "model.".
+    if it runs padded. `unused`: the weights of the checkpoint that it does not use. `untested`: whether its
+    architecture is outside `TRIED_TYPES`. `takes_segments`: whether it distinguishes token types. `pad_id`: the id that
+    padded runs fill with. `offset`: the first position. `model`: the transformers model itself, so that parameters keep
+    the hub's names under "model.".
     """
 
     def __init__(

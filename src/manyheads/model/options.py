@@ -40,9 +40,9 @@ class ModelOptions(Options):
     )
     untested: bool = Field(
         default=False,
-        description="Accept an encoder of an architecture that was never tried with manyheads. It must pass the probes: "
-        "a text alone has the same vectors as in a batch, and the last token of a text changes its vector. The results "
-        "and the model card name such an architecture.",
+        description="Accept an encoder of an architecture that was never tried with manyheads. It must still pass the "
+        "probes: a text alone has the same vectors as in a batch, and the last token of a text changes its vector. The "
+        "results and the model card name such an architecture.",
     )
     freeze_encoder: bool = Field(
         default=False, description="Keep the weights of the encoder fixed and train only the heads."
