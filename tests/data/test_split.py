@@ -38,7 +38,7 @@ def test_every_row_is_on_one_side_in_order_and_equal_texts_are_together(
     pairs: list[tuple[str, str]], share: float
 ) -> None:
     whole = examples_of(pairs)
-    train, dev = hold_out(whole, share)
+    train, dev = hold_out([whole], share)[0]
     assert sorted([*map(int, train.ids), *map(int, dev.ids)]) == list(range(len(pairs)))
     for side in (train, dev):
         rows = [int(name) for name in side.ids]
@@ -52,39 +52,39 @@ def test_every_row_is_on_one_side_in_order_and_equal_texts_are_together(
 @settings(deadline=None, max_examples=100)
 @given(PAIRS, SHARES)
 def test_the_share_is_met_to_within_one_group(pairs: list[tuple[str, str]], share: float) -> None:
-    _, dev = hold_out(examples_of(pairs), share)
+    _, dev = hold_out([examples_of(pairs)], share)[0]
     largest = max(pairs.count(pair) for pair in set(pairs))
     assert abs(len(dev) - share * len(pairs)) <= largest + 0.5
 
 
 def test_exactly_the_share_of_different_texts_is_held_out() -> None:
-    train, dev = hold_out(examples_of([(str(row), "x") for row in range(200)]), 0.1)
+    train, dev = hold_out([examples_of([(str(row), "x") for row in range(200)])], 0.1)[0]
     assert (len(train), len(dev)) == (180, 20)
 
 
 def test_the_rows_are_drawn_from_the_whole_file_and_are_always_the_same() -> None:
     whole = examples_of([(str(row), "x") for row in range(50)])
-    rows = [int(name) for name in hold_out(whole, 0.2)[1].ids]
-    assert rows == [int(name) for name in hold_out(whole, 0.2)[1].ids]
+    rows = [int(name) for name in hold_out([whole], 0.2)[0][1].ids]
+    assert rows == [int(name) for name in hold_out([whole], 0.2)[0][1].ids]
     assert min(rows) < 25 <= max(rows)
 
 
 def test_texts_that_differ_only_in_outer_blanks_are_equal() -> None:
     whole = examples_of([("a", "x"), (" a ", "x\n"), ("b", "x"), ("b", " x")])
-    train, dev = hold_out(whole, 0.5)
+    train, dev = hold_out([whole], 0.5)[0]
     assert {train.texts[0][0].strip(), dev.texts[0][0].strip()} == {"a", "b"}
     assert len(train) == len(dev) == 2
 
 
 def test_pairs_with_different_second_texts_are_different() -> None:
-    train, dev = hold_out(examples_of([("a", "x"), ("a", "y")]), 0.5)
+    train, dev = hold_out([examples_of([("a", "x"), ("a", "y")])], 0.5)[0]
     assert len(train) == len(dev) == 1
 
 
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_file_with_only_equal_texts_cannot_be_split(count: int) -> None:
     with pytest.raises(DataError, match="too few different texts") as caught:
-        hold_out(examples_of([("a", "x")] * count), 0.5)
+        hold_out([examples_of([("a", "x")] * count)], 0.5)
     assert caught.value.where == "file.csv"
 
 

@@ -15,6 +15,7 @@ from transformers import (
     AlbertConfig,
     AutoModel,
     BertConfig,
+    CamembertConfig,
     DebertaV2Config,
     DistilBertConfig,
     ElectraConfig,
@@ -58,6 +59,7 @@ CONFIGS: dict[str, Callable[..., Any]] = {
         **shape, local_attention=8, global_attn_every_n_layers=3, pad_token_id=0, initializer_cutoff_factor=2.0
     ),
     "mpnet": lambda **shape: MPNetConfig(**shape, pad_token_id=1),
+    "camembert": lambda **shape: CamembertConfig(**shape, type_vocab_size=1, pad_token_id=1),
     "deberta-v2": lambda **shape: DebertaV2Config(
         **shape, relative_attention=True, pos_att_type=["c2p", "p2c"], position_biased_input=False
     ),

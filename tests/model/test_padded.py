@@ -16,7 +16,7 @@ from manyheads.model.padded import padded_outputs
 from manyheads.model.padding import unpad
 
 LENGTHS = (5, 3, 40, 4, 17)
-PADDED_TYPES = ("mpnet", "deberta-v2", "albert")
+PADDED_TYPES = ("mpnet", "deberta-v2", "albert", "camembert")
 
 Tokens = Callable[..., FlatTokens]
 Reference = Callable[[Any, FlatTokens], tuple[Tensor, Tensor | None]]

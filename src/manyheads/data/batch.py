@@ -51,6 +51,16 @@ class Batch:
         return sum(len(part.examples) for part in self.parts)
 
     @property
+    def row_counts(self) -> dict[str, int]:
+        """The number of rows of each task."""
+        return {part.task: len(part.examples) for part in self.parts}
+
+    @property
+    def label_counts(self) -> dict[str, int]:
+        """The number of labels of each task."""
+        return {part.task: int(np.count_nonzero(~np.isnan(part.targets))) for part in self.parts}
+
+    @property
     def sequences(self) -> int:
         """S, the number of sequences."""
         return len(self.offsets) - 1

@@ -9,17 +9,29 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers.models import WordPiece
+from tokenizers.processors import Sequence as Processors
+from tokenizers.processors import TemplateProcessing
 
 from manyheads.errors import EncoderError
 
 FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt")
 """The files of a tokenizer on the hub. A bundle contains those that exist."""
+
+USUAL = {
+    "pad_token": ("[PAD]", "<pad>"),
+    "mask_token": ("[MASK]", "<mask>"),
+    "cls_token": ("[CLS]", "<s>"),
+    "sep_token": ("[SEP]", "</s>"),
+    "unk_token": ("[UNK]", "<unk>"),
+}
+"""The special tokens of a tokenizer that does not name its own."""
 
 CHUNK = 4096
 """Texts that are encoded at once. This limits the memory of the encodings."""
@@ -54,11 +66,15 @@ class Template:
 class Tokenizer:
     """A tokenizer of the tokenizers library, loaded from a folder in the layout of the hub."""
 
-    def __init__(self, folder: Path, fast: FastTokenizer) -> None:
+    def __init__(self, folder: Path, fast: FastTokenizer, *, complete: bool = False) -> None:
         fast.no_truncation()
         fast.no_padding()
         self._folder = folder
         self._fast = fast
+        self._settings = _settings(folder)
+        self.completed = complete and not _probe(fast.encode("a")).specials
+        if self.completed:
+            self._add_special_tokens()
         self.fingerprint = hashlib.sha256(fast.to_str().encode()).hexdigest()
         self.vocab_size: int = fast.get_vocab_size(with_added_tokens=True)
         self.template = Template(single=_probe(fast.encode("a")), pair=_probe(fast.encode("a", "a")))
@@ -67,18 +83,20 @@ class Tokenizer:
             hint = "use an encoder whose tokenizer puts each text of a pair into the sequence once"
             what = "the form of the tokenizer's sequences is not supported"
             raise EncoderError(what, where=str(folder), found=found, hint=hint)
-        names = _special_names(folder)
-        self.pad_id = self._id(names.get("pad_token"), ("[PAD]", "<pad>"))
-        self.mask_id = self._id(names.get("mask_token"), ("[MASK]", "<mask>"))
+        self.pad_id, self.mask_id = self._id("pad_token"), self._id("mask_token")
+        self.unknown_id = self._id("unk_token")
         added = fast.get_added_tokens_decoder()
         self.special_ids = frozenset(number for number, token in added.items() if token.special)
 
     @classmethod
-    def load(cls, folder: Path) -> Tokenizer:
+    def load(cls, folder: Path, *, complete: bool = False) -> Tokenizer:
         """Load the tokenizer in `folder`.
 
+        `complete`: if it adds no special tokens to a text, add those that its configuration names, as transformers
+        does. `save` then writes the completed tokenizer.
+
         Raises:
-            EncoderError: tokenizer.json is missing or cannot be read.
+            EncoderError: tokenizer.json is missing or cannot be read, or there are no special tokens to add.
         """
         path = folder / "tokenizer.json"
         if not path.is_file():
@@ -89,7 +107,7 @@ class Tokenizer:
         except Exception as error:  # the library raises Exception itself
             hint = "the file may be damaged: download or save the tokenizer again"
             raise EncoderError("the tokenizer cannot be read", where=str(path), found=str(error), hint=hint) from error
-        return cls(folder, fast)
+        return cls(folder, fast, complete=complete)
 
     def encode(self, texts: Sequence[str]) -> Iterator[NDArray[np.int32]]:
         """Yield the token ids of each text, without special tokens: int32 arrays, in order."""
@@ -130,18 +148,75 @@ class Tokenizer:
         """Return the text of token ids, without special tokens."""
         return str(self._fast.decode(list(token_ids)))
 
+    def spelled(self, form: Form) -> str:
+        """Return a form with its special tokens spelled out: "[CLS] text [SEP]"."""
+        parts = [[self._fast.id_to_token(number) for number in ids] for ids in form.special]
+        return " ".join([word for part in parts[:-1] for word in (*part, "text")] + parts[-1])
+
     def save(self, folder: Path) -> None:
-        """Copy the tokenizer's original files into a folder."""
+        """Copy the tokenizer's original files into a folder. A completed tokenizer is written with what was added."""
         for name in FILES:
             if (self._folder / name).is_file():
                 shutil.copyfile(self._folder / name, folder / name)
+        if self.completed:
+            self._fast.save(str(folder / "tokenizer.json"))
 
-    def _id(self, named: str | None, usual: tuple[str, ...]) -> int | None:
-        for name in (named, *usual):
-            number = None if name is None else self._fast.token_to_id(name)
-            if number is not None:
-                return int(number)
+    @property
+    def highest_id(self) -> int:
+        """The highest id of its vocabulary and of the special tokens that it adds."""
+        added = (
+            number for form in (self.template.single, self.template.pair) for ids in form.special for number in ids
+        )
+        return max([*self._fast.get_vocab(with_added_tokens=True).values(), *added])
+
+    @property
+    def contradiction(self) -> str | None:
+        """What the tokenizer's files say differently from one another, or None."""
+        wanted = self._settings.get("do_lower_case")
+        lowers = self._fast.normalizer is not None and self._fast.normalizer.normalize_str("A") == "a"
+        if isinstance(wanted, bool) and wanted != lowers:
+            does = "lowercases texts" if lowers else "does not lowercase texts"
+            return f"do_lower_case is {str(wanted).lower()} in tokenizer_config.json, and tokenizer.json {does}"
+        for token, number in _added_by(json.loads(self._fast.to_str()).get("post_processor")):
+            own = self._fast.token_to_id(token)
+            if own is not None and own != number:
+                return f"the post-processor adds {token} as id {number}, and the vocabulary has it as id {own}"
         return None
+
+    def _add_special_tokens(self) -> None:
+        """Add the first and the separating token around texts: as in BERT, or as in RoBERTa if they are <s> and </s>.
+
+        Raises:
+            EncoderError: the vocabulary does not have them.
+        """
+        (first, first_id), (end, end_id) = self._named("cls_token"), self._named("sep_token")
+        if first_id is None or end_id is None:
+            raise EncoderError(
+                "the tokenizer adds no special tokens to a text, and its vocabulary has none that could be added",
+                where=str(self._folder),
+                found="no post-processor in tokenizer.json",
+                allowed="cls_token and sep_token in tokenizer_config.json",
+                hint="save the tokenizer again with transformers' save_pretrained",
+            )
+        pair = f"{first} $A {end} {end} $B {end}" if first == "<s>" else f"{first} $A {end} $B:1 {end}:1"
+        form = TemplateProcessing(
+            single=f"{first} $A {end}", pair=pair, special_tokens=[(first, first_id), (end, end_id)]
+        )
+        before = self._fast.post_processor
+        self._fast.post_processor = form if before is None else Processors([before, form])
+
+    def _id(self, key: str) -> int | None:
+        return self._named(key)[1]
+
+    def _named(self, key: str) -> tuple[str, int | None]:
+        """Return a special token and its id: the one that the configuration names, or the usual one."""
+        named = self._settings.get(key)
+        named = named.get("content") if isinstance(named, dict) else named
+        for name in (named, *USUAL[key]):
+            number = self._fast.token_to_id(name) if isinstance(name, str) else None
+            if number is not None:
+                return str(name), int(number)
+        return str(named), None
 
 
 def _probe(encoding: Encoding) -> Form:
@@ -164,9 +239,9 @@ def _probe(encoding: Encoding) -> Form:
     return Form(tuple(map(tuple, special)), tuple(map(tuple, segments)), tuple(texts))
 
 
-def _special_names(folder: Path) -> dict[str, str]:
-    """Return the special tokens that the tokenizer's configuration names, as text or as an object with `content`."""
-    names: dict[str, str] = {}
+def _settings(folder: Path) -> dict[str, Any]:
+    """Return the content of the tokenizer's configuration. The special tokens of the older file are added."""
+    settings: dict[str, Any] = {}
     for file in ("tokenizer_config.json", "special_tokens_map.json"):
         path = folder / file
         try:
@@ -174,9 +249,20 @@ def _special_names(folder: Path) -> dict[str, str]:
         except ValueError as error:
             hint = "the file may be damaged: download or save the tokenizer again"
             raise EncoderError("the tokenizer cannot be read", where=str(path), found=str(error), hint=hint) from error
-        for key in ("pad_token", "mask_token"):
-            value = content.get(key)
-            value = value.get("content") if isinstance(value, dict) else value
-            if isinstance(value, str):
-                names[key] = value
-    return names
+        own = content if isinstance(content, dict) else {}
+        settings.update({key: value for key, value in own.items() if file == "tokenizer_config.json" or key in USUAL})
+    return settings
+
+
+def _added_by(processor: Any) -> Iterator[tuple[str, int]]:
+    """Yield the special tokens that a post-processor of tokenizer.json adds, with their ids."""
+    if not isinstance(processor, dict):
+        return
+    for part in processor.get("processors") or ():
+        yield from _added_by(part)
+    for key in ("cls", "sep"):
+        if isinstance(processor.get(key), list):
+            token, number = processor[key]
+            yield token, number
+    for special in (processor.get("special_tokens") or {}).values():
+        yield from zip(special["tokens"], special["ids"], strict=True)

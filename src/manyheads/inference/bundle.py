@@ -87,7 +87,7 @@ def load_bundle(folder: Path) -> Bundle:
     check_files(folder, manifest, HEADS)
     try:
         tasks = [task_from_json(task) for task in manifest["tasks"]]
-        encoder = load_encoder(folder, pooling=manifest["pooling"], dropout=None, attention_dropout=None)
+        encoder = load_encoder(folder, pooling=manifest["pooling"], untested=True, probed=False)
         model = MultitaskModel(encoder, tasks)
         model.heads.load_state_dict(load_file(folder / HEADS))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:

@@ -33,6 +33,7 @@ def model_card(
     *,
     max_length: int,
     licence: str | None,
+    untested: str | None = None,
 ) -> str:
     """Return the text of a README.md for the hub.
 
@@ -43,6 +44,7 @@ def model_card(
         data: files and numbers of examples by task.
         max_length: longest sequence in tokens.
         licence: the licence that the encoder's model card names, if any.
+        untested: the encoder's architecture, if it was never tried with manyheads.
     """
     name = markdown_code(str(encoder["name"]))
     lines = [
@@ -83,6 +85,7 @@ def model_card(
         "The intervals cover the sampling variance of the dev examples. They do not cover seed variance.",
         "",
         *_limits(max_length),
+        *_untested(untested),
         "",
         *_licence(licence),
         "",
@@ -141,6 +144,12 @@ def _limits(max_length: int) -> list[str]:
         "- The probabilities are not calibrated. The model always predicts, also for texts that no label fits.",
         "- The model supports the languages of its encoder. It can repeat biases of the encoder and the training data.",
     ]
+
+
+def _untested(architecture: str | None) -> list[str]:
+    if architecture is None:
+        return []
+    return [f"- The encoder's architecture, {architecture}, was never tried with manyheads (`model.untested = true`)."]
 
 
 def _licence(named: str | None) -> list[str]:

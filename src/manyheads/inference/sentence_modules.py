@@ -34,7 +34,10 @@ def write_sentence_modules(target: Path, model: MultitaskModel, max_length: int)
     write_json(target / "1_Pooling" / "config.json", {"word_embedding_dimension": encoder.hidden_size, **flags})
     if encoder.pooling == "pooler":
         modules.append(_module(2, "2_Dense", "Dense"))
-        _write_dense(target / "2_Dense", encoder.model.pooler.dense, "torch.nn.modules.activation.Tanh")
+        # ALBERT's pooler is a linear map without a module around it. Its activation is tanh, too.
+        pooler = encoder.model.pooler
+        dense = pooler if isinstance(pooler, nn.Linear) else pooler.dense
+        _write_dense(target / "2_Dense", dense, "torch.nn.modules.activation.Tanh")
     mapped = cosine_task(pairs)
     if mapped is not None:
         place = f"{len(modules)}_Dense"

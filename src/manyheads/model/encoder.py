@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from manyheads.errors import EncoderError
 from manyheads.model import pooling as pool
+from manyheads.model.architecture import FLAT_TYPES, TRIED_TYPES, check_architecture
 from manyheads.model.dropout import DropoutStream, install
 from manyheads.model.first_token import first_tokens
 from manyheads.model.flat import FlatTokens
@@ -24,16 +26,13 @@ from manyheads.model.flat_attention import NAME as FLAT
 from manyheads.model.padded import padded_outputs
 from manyheads.model.padding import unpad
 from manyheads.model.pooling import Pooling
-
-FLAT_TYPES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert", "modernbert")
-"""Architectures whose flat outputs and gradients were compared with the padded ones. All others run padded: they may
-accept the attention interface and still be wrong in flat form (relative positions, biases made from the shape)."""
+from manyheads.model.probe import probe
 
 FIRST_TOKEN_TYPES = ("bert", "roberta", "xlm-roberta", "electra")
 """Architectures whose last layer can run for first tokens only."""
 
-OFFSET_TYPES = ("roberta", "xlm-roberta", "mpnet")
-"""Architectures whose positions start after the padding id."""
+HEADS_OF_OTHERS = ("cls.", "lm_head.", "classifier.", "qa_outputs.", "predictions.", "generator_", "vocab_", "pooler.")
+"""Beginnings of the names of heads that a checkpoint may have for other tasks."""
 
 DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
@@ -44,11 +43,20 @@ class Encoder(nn.Module):
     """A transformers model that reads flat tokens and returns pooled vectors[S, hidden].
 
     `stream`: the source of its dropout masks. `flat`: whether it runs without padding. `note`: a sentence for the log
-    if it runs padded. `takes_segments`: whether it reads token types. `model`: the transformers model itself, so that
-    parameters keep the hub's names under "model.".
+    if it runs padded. `unused`: the weights of the checkpoint that it does not use. `untested`: whether its
+    architecture is outside `TRIED_TYPES`. `takes_segments`: whether it distinguishes token types. `pad_id`: the id that
+    padded runs fill with. `offset`: the first position. `model`: the transformers model itself, so that parameters keep
+    the hub's names under "model.".
     """
 
-    def __init__(self, model: Any, *, pooling: Pooling, first_token_only: bool = True) -> None:
+    def __init__(
+        self,
+        model: Any,
+        *,
+        pooling: Pooling,
+        first_token_only: bool = True,
+        unused: Sequence[str] = (),
+    ) -> None:
         super().__init__()
         config = model.config
         self.model = model
@@ -57,17 +65,20 @@ class Encoder(nn.Module):
         self.pooling: Pooling = pooling
         self.flat = config.model_type in FLAT_TYPES
         self.hidden_size = int(config.hidden_size)
-        self._pad_id = int(config.pad_token_id or 0)
-        self._offset = self._pad_id + 1 if config.model_type in OFFSET_TYPES else 0
+        self.unused = tuple(unused)
+        self.untested = config.model_type not in TRIED_TYPES
+        self.pad_id = int(config.pad_token_id or 0)
+        self.offset = _first_position(model)
         self._first_token_only = (
             first_token_only and pooling != "mean" and config.model_type in FIRST_TOKEN_TYPES and self.flat
         )
-        self.takes_segments = "token_type_ids" in inspect.signature(model.forward).parameters
+        reads_types = "token_type_ids" in inspect.signature(model.forward).parameters
+        self.takes_segments = reads_types and int(getattr(config, "type_vocab_size", 2)) > 1
 
     @property
     def max_length(self) -> int:
         """The length of the longest sequence that the encoder has positions for, with special tokens."""
-        return int(self.model.config.max_position_embeddings) - self._offset
+        return int(self.model.config.max_position_embeddings) - self.offset
 
     @property
     def attention_dropout(self) -> float:
@@ -92,7 +103,7 @@ class Encoder(nn.Module):
         """Return one vector per sequence: float[S, hidden]."""
         if self._first_token_only:
             with self.stream.over(tokens.layout.keys, site=0):
-                return self._pooled(first_tokens(self.model, tokens, tokens.position_ids + self._offset, self.stream))
+                return self._pooled(first_tokens(self.model, self._typed(tokens), self._positions(tokens), self.stream))
         if self.pooling == "pooler" and not self.flat:
             # Poolers differ between architectures (ALBERT: a linear map and tanh without a module of its own).
             pooled: Tensor = self._padded(tokens).pooler_output
@@ -106,7 +117,7 @@ class Encoder(nn.Module):
         """Return the last hidden state of every token: float[T, hidden]."""
         if not self.flat:
             return unpad(self._padded(tokens).last_hidden_state, tokens.layout)
-        inputs = {"input_ids": tokens.token_ids[None], "position_ids": (tokens.position_ids + self._offset)[None]}
+        inputs = {"input_ids": tokens.token_ids[None], "position_ids": self._positions(tokens)[None]}
         if self.takes_segments:
             inputs["token_type_ids"] = tokens.segment_ids[None]
         with self.stream.over(tokens.layout.keys, site=0):
@@ -114,13 +125,34 @@ class Encoder(nn.Module):
         states: Tensor = outputs.last_hidden_state[0]
         return states
 
+    def padded_tokens(self, tokens: FlatTokens) -> Tensor:
+        """Return the last hidden state of every token from a padded run with transformers' own attention."""
+        with quiet():
+            self.model.set_attn_implementation("sdpa")
+            try:
+                states = self._padded(tokens).last_hidden_state
+            finally:
+                self.model.set_attn_implementation(FLAT)
+        return unpad(states, tokens.layout)
+
     def save(self, folder: Path) -> None:
         """Write config.json and model.safetensors in the hub's format. transformers loads them without conversion."""
         with quiet():
             self.model.save_pretrained(folder)
 
     def _padded(self, tokens: FlatTokens) -> Any:
-        return padded_outputs(self.model, tokens, pad_id=self._pad_id, takes_segments=self.takes_segments)
+        return padded_outputs(
+            self.model, tokens, pad_id=self.pad_id, takes_segments=self.takes_segments, offset=self.offset
+        )
+
+    def _positions(self, tokens: FlatTokens) -> Tensor:
+        return tokens.position_ids + self.offset
+
+    def _typed(self, tokens: FlatTokens) -> FlatTokens:
+        """Return the tokens with segment 0 everywhere if the encoder has one token type only."""
+        if self.takes_segments:
+            return tokens
+        return replace(tokens, segment_ids=torch.zeros_like(tokens.segment_ids))
 
     def _pooled(self, first: Tensor) -> Tensor:
         if self.pooling != "pooler":
@@ -136,32 +168,63 @@ def load_encoder(
     dropout: float | None = None,
     attention_dropout: float | None = None,
     first_token_only: bool = True,
+    untested: bool = False,
+    probed: bool = True,
 ) -> Encoder:
     """Load an encoder from a folder in the hub's layout, in float32, from safetensors only.
 
     `pooling`: "auto" uses the checkpoint's own pooler if it has one, else the first token. `dropout` and
-    `attention_dropout` replace the values of the configuration. Default: the configuration's own.
+    `attention_dropout` replace the values of the configuration. Default: the configuration's own. `untested`: accept
+    an architecture that was never tried. `probed`: run the probes.
 
     Raises:
-        EncoderError: the folder cannot be loaded, weights are missing, the checkpoint has no pooler and `pooling` is
-            "pooler", or the architecture does not have the given dropout.
+        EncoderError: the folder cannot be loaded, the architecture cannot be used or fails a probe, weights are missing
+            or not finite, the checkpoint has no pooler and `pooling` is "pooler", or the architecture does not have the
+            given dropout.
     """
+    config = check_folder(folder, untested=untested)
     try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         _set(config, DROPOUTS, dropout, "dropout")
         _set(config, ATTENTION_DROPOUTS, attention_dropout, "attention_dropout")
-        model, missing = _load_model(folder, config)
+        model, missing, unused = _load_model(folder, config)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise EncoderError("the encoder cannot be loaded", where=str(folder), found=str(error)) from error
     has_pooler = _keep_own_pooler(model, missing)
     lost = sorted(name for name in missing if not name.startswith("pooler."))
     if lost:
-        raise EncoderError("the checkpoint lacks weights", where=str(folder), found=", ".join(lost[:5]))
+        found = f"{len(lost)} missing: {_listed(lost)}"
+        raise EncoderError("the checkpoint lacks weights of its architecture", where=str(folder), found=found)
+    _check_finite(model, folder)
     if pooling == "pooler" and not has_pooler:
         hint = 'set model.pooling to "first" or "mean"'
         raise EncoderError("the checkpoint has no pooler", where=str(folder), hint=hint)
     chosen: Pooling = pooling if pooling != "auto" else ("pooler" if has_pooler else "first")
-    return Encoder(model, pooling=chosen, first_token_only=first_token_only)
+    try:
+        encoder = Encoder(model, pooling=chosen, first_token_only=first_token_only, unused=unused)
+        if encoder.max_length < 1:
+            raise ValueError(f"max_position_embeddings is {config.max_position_embeddings}")
+        if probed:
+            probe(encoder, str(folder))
+    except (AttributeError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        hint = "use an encoder of the BERT family, with max_position_embeddings and hidden_size in its configuration"
+        what = f"{config.model_type} cannot be run as an encoder"
+        raise EncoderError(what, where=str(folder), found=str(error), hint=hint) from error
+    return encoder
+
+
+def check_folder(folder: Path, *, untested: bool = False) -> Any:
+    """Return the configuration in a folder in the hub's layout, after checking its architecture.
+
+    Raises:
+        EncoderError: the configuration cannot be read, or the architecture cannot be used.
+    """
+    try:
+        with quiet():
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EncoderError("the encoder cannot be loaded", where=str(folder), found=str(error)) from error
+    check_architecture(config, where=str(folder), untested=untested)
+    return config
 
 
 @contextmanager
@@ -184,7 +247,8 @@ def _show_bars(shown: bool) -> None:
     switch()
 
 
-def _load_model(folder: Path, config: Any) -> tuple[Any, set[str]]:
+def _load_model(folder: Path, config: Any) -> tuple[Any, set[str], list[str]]:
+    """Return the model, the names of its weights that the checkpoint lacks, and those of the checkpoint not used."""
     attention = {"attn_implementation": FLAT} if config.model_type in FLAT_TYPES else {}
     with quiet():
         model, info = AutoModel.from_pretrained(
@@ -196,7 +260,32 @@ def _load_model(folder: Path, config: Any) -> tuple[Any, set[str]]:
             output_loading_info=True,
             **attention,
         )
-    return model, set(info["missing_keys"])
+    return model, set(info["missing_keys"]), sorted(info["unexpected_keys"])
+
+
+def _first_position(model: Any) -> int:
+    """Return the position of a sequence's first token. RoBERTa's positions start after the padding index."""
+    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return 0 if padding is None else int(padding) + 1
+
+
+def _check_finite(model: Any, folder: Path) -> None:
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            kind = "NaN" if bool(tensor.isnan().any()) else "an infinite number"
+            hint = "the checkpoint is damaged, or its training diverged: use another one"
+            raise EncoderError(
+                "the checkpoint has weights that are not finite",
+                where=str(folder),
+                found=f"{kind} in {name}",
+                hint=hint,
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names, and the number of the others."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _keep_own_pooler(model: Any, missing: set[str]) -> bool:

@@ -38,6 +38,12 @@ class ModelOptions(Options):
         description="Dropout probability of the attention weights. Default: the value in the configuration of the "
         "checkpoint.",
     )
+    untested: bool = Field(
+        default=False,
+        description="Accept an encoder of an architecture that was never tried with manyheads. It must still pass the "
+        "probes: a text alone has the same vectors as in a batch, and the last token of a text changes its vector. The "
+        "results and the model card name such an architecture.",
+    )
     freeze_encoder: bool = Field(
         default=False, description="Keep the weights of the encoder fixed and train only the heads."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -11,12 +12,9 @@ from torch.nn.functional import cross_entropy
 from manyheads.errors import TrainingError
 from manyheads.model.flat import FlatTokens
 from manyheads.pretraining.head import MaskedModel
-from manyheads.pretraining.mask import MaskedBatch
+from manyheads.pretraining.mask import NAME, MaskedBatch
 from manyheads.pretraining.texts import MaskedTexts
 from manyheads.training.step import autocast
-
-NAME = "masked"
-"""The name of the loss, in place of a task's name."""
 
 
 class MaskedLoss:
@@ -25,9 +23,9 @@ class MaskedLoss:
     def __init__(self, model: MaskedModel, *, device: torch.device, precision: str) -> None:
         self._model, self._device, self._precision = model, device, precision
 
-    def __call__(self, batch: MaskedBatch) -> dict[str, Tensor]:
-        """Return the mean cross-entropy over the masked tokens of a batch."""
-        return {NAME: self._losses(batch).mean()}
+    def __call__(self, batch: MaskedBatch, labels: Mapping[str, int]) -> dict[str, Tensor]:
+        """Return the sum of the cross-entropies of the masked tokens, divided by their number in the update."""
+        return {NAME: self._losses(batch).sum() / labels[NAME]}
 
     def held_out(self, texts: MaskedTexts) -> dict[str, float]:
         """Return `loss`, the mean over all masked tokens of the texts with fixed masks, and `perplexity`, exp(loss).

@@ -12,6 +12,9 @@ from manyheads.pretraining.words import NO_WORD
 
 Ints = NDArray[np.int64]
 
+NAME = "masked"
+"""The name of the loss, in place of a task's name."""
+
 
 @dataclass(frozen=True)
 class MaskedBatch:
@@ -30,6 +33,16 @@ class MaskedBatch:
     def examples(self) -> int:
         """The number of texts."""
         return self.batch.sequences
+
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """The number of texts, under the name of the loss."""
+        return {NAME: self.examples}
+
+    @property
+    def label_counts(self) -> dict[str, int]:
+        """The number of masked tokens, under the name of the loss."""
+        return {NAME: len(self.targets)}
 
 
 @dataclass(frozen=True)

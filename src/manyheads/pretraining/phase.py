@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from manyheads.pretraining.head import MaskedModel
-from manyheads.pretraining.loss import NAME, MaskedLoss
-from manyheads.pretraining.mask import MaskedBatch
+from manyheads.pretraining.loss import MaskedLoss
+from manyheads.pretraining.mask import NAME, MaskedBatch
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.pretraining.texts import MaskedTexts
 from manyheads.run.events import EventLog, cut_after

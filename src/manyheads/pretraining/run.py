@@ -14,6 +14,7 @@ import torch
 from manyheads.data.texts import tokenise
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import DataError, EncoderError
+from manyheads.model.agreement import check_agreement
 from manyheads.model.encoder import load_encoder
 from manyheads.model.weights import EncoderSource
 from manyheads.pretraining.cache import Entry, Pretrained, make_key, sha256
@@ -77,7 +78,9 @@ class Pretraining:
     def _make(self, entry: Entry, stop: StopFlag, notify: Listener) -> Pretrained:
         started = time.perf_counter()
         torch.manual_seed(self.options.seed)
-        encoder = load_encoder(self.source.folder, first_token_only=False)
+        # The recipe that asks for pretraining has checked the architecture.
+        encoder = load_encoder(self.source.folder, first_token_only=False, untested=True)
+        check_agreement(encoder, self.tokenizer, self.source.name, pairs=False)
         head, own = load_head(self.source.folder, encoder)
         train, held_out = self._texts(min(self.options.max_length, encoder.max_length))
         if not own:

@@ -16,13 +16,20 @@ from manyheads.data.batch import Batch
 from manyheads.data.batching import BATCHING
 from manyheads.data.dataset import count_cut
 from manyheads.data.reading import files_name
-from manyheads.data.tokenizer import Tokenizer
 from manyheads.evaluation.evaluate import Scores, evaluate, summarise
 from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import TaskFiles, encoder_licence, model_card
 from manyheads.model.forward import forward_split
 from manyheads.model.weights import EncoderSource, resolve
-from manyheads.recipe.build import build_model, make_optimizer, make_plan, resolve_recipe, use_threads
+from manyheads.recipe.build import (
+    build_model,
+    compare_with_tokenizer,
+    make_optimizer,
+    make_plan,
+    open_encoder,
+    resolve_recipe,
+    use_threads,
+)
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks, rejected_rows, tokenise_tasks
 from manyheads.recipe.pretrain import pretrained
@@ -102,8 +109,7 @@ class _Assembly:
         threads = use_threads(self.recipe, self.processes)
         data = read_tasks(self.recipe, self._keep)
         self.recipe = resolve_recipe(self.recipe, [each.task for each in data], threads)
-        self.source = resolve(self.recipe.encoder, Path.cwd())
-        self.tokenizer = Tokenizer.load(self.source.folder)
+        self.source, self.tokenizer = open_encoder(self.recipe)
         self.prepared = tokenise_tasks(data, self.tokenizer)
         self.processes.from_main(lambda: self._begin(latest))
         self.encoder = self.source
@@ -170,6 +176,7 @@ class _Assembly:
     def _train(self, latest: Path | None) -> Run:
         model = build_model(self.recipe, self.encoder, self.prepared.tasks)
         self.model = model
+        self.notes = compare_with_tokenizer(self.recipe, model, self.tokenizer, self.prepared.store)
         self.max_length = min(self.recipe.model.max_length, model.encoder.max_length)
         optimizer = make_optimizer(self.recipe, model)
         progress = Progress() if latest is None else self.checkpoints.restore(latest, model, optimizer)
@@ -198,6 +205,7 @@ class _Assembly:
         events = [("machine", {"text": self._machine()}), *self.pending]
         if self.model.encoder.note:
             events.append(("warning", {"text": self.model.encoder.note}))
+        events += [("note", {"text": text}) for text in self.notes]
         for name, splits in (("train", self.prepared.train), ("dev", self.prepared.dev), ("test", self.prepared.test)):
             for task, split in splits.items():
                 cut = count_cut(self.prepared.store, self.tokenizer.template, self.max_length, split)
@@ -297,7 +305,7 @@ class _Assembly:
             encoder=_describe(self.source),
             card=self._card(shipped),
         )
-        results = write_results(self.folder, progress)
+        results = write_results(self.folder, progress, untested=self._untested)
         self.notify("finish", at=progress.step, average=shipped["average"])
         self.checkpoints.drop()
         return results
@@ -312,7 +320,15 @@ class _Assembly:
             data[name] = TaskFiles(train, counts[0], held_out, counts[1])
         licence = encoder_licence(self.source.folder)
         tasks, source = self.prepared.tasks, _describe(self.source)
-        return model_card(tasks, shipped, source, data, max_length=self.max_length, licence=licence)
+        return model_card(
+            tasks, shipped, source, data, max_length=self.max_length, licence=licence, untested=self._untested
+        )
+
+    @property
+    def _untested(self) -> str | None:
+        """The encoder's architecture, if it was never tried."""
+        encoder = self.model.encoder
+        return str(encoder.model.config.model_type) if encoder.untested else None
 
     def _predict_test(self, names: Sequence[str]) -> None:
         """Predict the test files with the current weights, and write the predictions under each of these names."""

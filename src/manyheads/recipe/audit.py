@@ -18,6 +18,9 @@ from manyheads.data.tokenizer import Template
 from manyheads.recipe.prepare import Prepared, TaskData
 from manyheads.tasks.task import Task
 
+UNLIMITED = 2**31
+"""A length to which no example is truncated."""
+
 BINS = 5
 """Number of bins for the distribution of the values of a regression task."""
 
@@ -27,7 +30,7 @@ class FileAudit:
     """The audit of one split of one task.
 
     `labels`: share of each label, or of each fifth of the range.
-    `tokens`: mean, 99th percentile and maximum number of tokens per example, after truncation.
+    `tokens`: mean, 99th percentile and maximum number of tokens per example, before truncation.
     `cut`: number of truncated examples.
     `duplicates`: number of rows whose texts already occurred in the file.
     """
@@ -90,7 +93,7 @@ def _audit(
     examples: Examples,
     tokenised: Split,
 ) -> FileAudit:
-    sizes = lengths(prepared.store, template, max_length, tokenised)
+    sizes = lengths(prepared.store, template, UNLIMITED, tokenised)
     return FileAudit(
         task=data.task.name,
         split=split,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
 from manyheads.data.batch import Batch
 from manyheads.data.batching import Batching
+from manyheads.data.texts import TextStore
+from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import RunError
+from manyheads.model.agreement import agreement_notes, check_agreement, special_texts
 from manyheads.model.embedding import keep_rows
-from manyheads.model.encoder import load_encoder
+from manyheads.model.encoder import check_folder, load_encoder
 from manyheads.model.multitask import MultitaskModel
-from manyheads.model.weights import EncoderSource
+from manyheads.model.weights import EncoderSource, resolve
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import resolved_options
 from manyheads.tasks.task import Task
@@ -60,6 +64,35 @@ def resolve_recipe(recipe: Recipe, tasks: Sequence[Task], threads: int) -> Recip
     return recipe.model_copy(update=update)
 
 
+def open_encoder(recipe: Recipe) -> tuple[EncoderSource, Tokenizer]:
+    """Find the encoder of a recipe, check its architecture, and load its tokenizer.
+
+    Raises:
+        EncoderError: The encoder is not found, its architecture cannot be used, or its tokenizer cannot be read.
+    """
+    source = resolve(recipe.encoder, Path.cwd())
+    check_folder(source.folder, untested=recipe.model.untested)
+    return source, Tokenizer.load(source.folder, complete=True)
+
+
+def compare_with_tokenizer(recipe: Recipe, model: MultitaskModel, tokenizer: Tokenizer, store: TextStore) -> list[str]:
+    """Compare the tokenizer with the encoder of a model. Return notes for the user.
+
+    Raises:
+        EncoderError: They do not belong together.
+    """
+    pairs = any(task.pair == "cross" for task in model.tasks.values())
+    check_agreement(model.encoder, tokenizer, recipe.encoder, pairs=pairs)
+    set_by_user = "max_length" in recipe.model.model_fields_set
+    wanted = recipe.model.max_length if set_by_user else None
+    notes = agreement_notes(model.encoder, tokenizer, wanted_length=wanted)
+    count = special_texts(tokenizer, store)
+    if count:
+        texts = "1 text contains" if count == 1 else f"{count:,} texts contain"
+        notes.append(f"{texts} special tokens such as [SEP] or <pad>, which the encoder reads as special tokens")
+    return notes
+
+
 def build_model(recipe: Recipe, source: EncoderSource, tasks: Sequence[Task]) -> MultitaskModel:
     """Build the model on the recipe's device: the encoder with its weights, and new heads.
 
@@ -71,6 +104,7 @@ def build_model(recipe: Recipe, source: EncoderSource, tasks: Sequence[Task]) ->
         pooling=recipe.model.pooling,
         dropout=recipe.model.dropout,
         attention_dropout=recipe.model.attention_dropout,
+        untested=recipe.model.untested,
     )
     model = MultitaskModel(encoder, tasks).to(torch.device(recipe.device))
     if recipe.model.freeze_encoder:

@@ -14,7 +14,7 @@ import torch
 from manyheads.data.cache import cache_folder
 from manyheads.data.examples import Examples, read_examples
 from manyheads.data.reading import BadRow, files_name, from_here
-from manyheads.data.split import draw, hold_out
+from manyheads.data.split import draw
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.errors import DataError, did_you_mean
 from manyheads.evaluation.evaluate import evaluate
@@ -22,6 +22,7 @@ from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.model.int8 import to_int8
 from manyheads.recipe.held_out import check_held_out
 from manyheads.recipe.load import load_recipe
+from manyheads.recipe.prepare import held_out_examples
 from manyheads.recipe.tasks import open_task_source
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.task import Task
@@ -135,14 +136,7 @@ def labelled_rows(
     if spec is None:
         return None
     if isinstance(spec, float):
-        whole, bad = read_examples(
-            task,
-            open_task_source(options, options.train, folder, labelled=True),
-            on_bad_rows=options.on_bad_rows,
-            labelled=True,
-            cache=cache_folder(),
-        )
-        dev = draw(hold_out(whole, spec)[1], options.dev_rows)
+        dev, bad = held_out_examples(recipe, task.name)
         check_held_out(run, task.name, files_name(options.train), dev)
         return dev, bad
     written = options.text_format if file is None else replace(options.text_format, **(text or {}))

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from manyheads.data.cache import cache_folder
 from manyheads.data.dataset import Split
 from manyheads.data.examples import Examples, examples_warnings, read_examples
 from manyheads.data.reading import BadRow, files_name
-from manyheads.data.split import draw, hold_out
+from manyheads.data.split import draw, hold_out, strata_of
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
+from manyheads.errors import DataError, RecipeError
 from manyheads.recipe import held_out
 from manyheads.recipe.label_space import alike_warnings
 from manyheads.recipe.schema import Recipe, TaskOptions
@@ -22,6 +25,9 @@ from manyheads.recipe.tasks import build_task, open_task_source, resolve_label_s
 from manyheads.tasks.task import Task
 
 Notify = Callable[..., None]
+
+NAMED = 10
+"""Labels that a message lists. The others are counted."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,11 @@ def read_tasks(recipe: Recipe, notify: Notify) -> tuple[TaskData, ...]:
 
     Raises:
         DataError: A file is missing or empty, or has invalid rows and the task does not set `on_bad_rows = "skip"`.
+        RecipeError: Tasks hold out different shares of one file.
     """
-    data = tuple(_read_task(name, options, recipe, notify) for name, options in recipe.tasks.items())
+    readers = [_Reader.of(name, options, recipe, notify) for name, options in recipe.tasks.items()]
+    _divide(readers, notify)
+    data = tuple(each.finish() for each in readers)
     for each in data:
         count = sum(map(len, each.rejected.values()))
         if count:
@@ -102,37 +111,154 @@ def tokenise_tasks(data: Sequence[TaskData], tokenizer: Tokenizer) -> Prepared:
     return Prepared(tuple(data), store, **tokenised)
 
 
-def _read_task(name: str, options: TaskOptions, recipe: Recipe, notify: Notify) -> TaskData:
+def held_out_examples(recipe: Recipe, name: str) -> tuple[Examples, Sequence[BadRow]]:
+    """Return the dev rows of a task that holds out a share of its training file, and the bad rows of that file."""
     folder = Path(recipe.data_dir)
-    train_source = open_task_source(options, options.train, folder, labelled=True)
-    space = resolve_label_space(name, options, train_source)
-    for text in space.notes:
-        notify("note", text=f"{name}: {text}")
-    task = build_task(name, options, space)
-    for text in alike_warnings(task.kind.labels):
-        notify("warning", text=f"{name}: {text}")
-    fingerprints: dict[str, str] = {}
-    rejected: dict[str, Sequence[BadRow]] = {}
+    files = {
+        each: open_task_source(options, options.train, folder, labelled=True).fingerprint()
+        for each, options in recipe.tasks.items()
+    }
+    readers = {
+        each: _Reader.of(each, options, recipe, _ignore)
+        for each, options in recipe.tasks.items()
+        if files[each] == files[name]
+    }
+    _divide(list(readers.values()), _ignore)
+    reader = readers[name]
+    if reader.dev is None:
+        raise AssertionError(f"{name} holds out no rows")
+    bad = [row for rows in reader.rejected.values() for row in rows]
+    return draw(reader.dev, recipe.tasks[name].dev_rows), bad
 
-    def read(spec: str | Sequence[str], *, labelled: bool) -> Examples:
-        source = open_task_source(options, spec, folder, labelled=labelled)
-        examples, bad = read_examples(
-            task, source, on_bad_rows=options.on_bad_rows, labelled=labelled, cache=cache_folder()
-        )
-        fingerprints[files_name(spec)] = examples.fingerprint
-        if bad:
-            rejected[source.name] = bad
-        for text in examples.warnings:
+
+@dataclass
+class _Reader:
+    """A task whose training file was read. `dev`: its held-out rows, once they are drawn."""
+
+    task: Task
+    options: TaskOptions
+    folder: Path
+    train: Examples
+    dev: Examples | None
+    rejected: dict[str, Sequence[BadRow]]
+    fingerprints: dict[str, str]
+    notify: Notify
+
+    @classmethod
+    def of(cls, name: str, options: TaskOptions, recipe: Recipe, notify: Notify) -> _Reader:
+        """Find the labels of a task and read its training file."""
+        folder = Path(recipe.data_dir)
+        source = open_task_source(options, options.train, folder, labelled=True)
+        space = resolve_label_space(name, options, source)
+        for text in space.notes:
+            notify("note", text=f"{name}: {text}")
+        task = build_task(name, options, space)
+        for text in alike_warnings(task.kind.labels):
             notify("warning", text=f"{name}: {text}")
-        return examples
+        rejected: dict[str, Sequence[BadRow]] = {}
+        fingerprints: dict[str, str] = {}
+        train = _read(task, options, folder, options.train, rejected, fingerprints, notify)
+        return cls(task, options, folder, train, None, rejected, fingerprints, notify)
 
-    train = read(options.train, labelled=True)
-    if not isinstance(options.dev, float):
-        dev = read(options.dev, labelled=True)
-    else:
-        train, dev = hold_out(train, options.dev)
-    train, dev = draw(train, options.train_rows), draw(dev, options.dev_rows)
-    if isinstance(options.dev, float):
-        fingerprints[held_out.mark(name, files_name(options.train))] = held_out.fingerprint(dev)
-    test = None if options.test is None else read(options.test, labelled=False)
-    return TaskData(task, train, dev, test, rejected, fingerprints)
+    def read(self, spec: str | Sequence[str], *, labelled: bool) -> Examples:
+        """Read another file of the task."""
+        own = (self.task, self.options, self.folder)
+        return _read(*own, spec, self.rejected, self.fingerprints, self.notify, labelled=labelled)
+
+    def finish(self) -> TaskData:
+        """Read the other files, and draw the samples that the recipe asks for."""
+        task, options = self.task, self.options
+        dev = self.dev if isinstance(options.dev, float) else self.read(options.dev, labelled=True)
+        if dev is None:
+            raise AssertionError(f"the rows of {task.name} were not divided")
+        train, dev = draw(self.train, options.train_rows), draw(dev, options.dev_rows)
+        if isinstance(options.dev, float):
+            self.fingerprints[held_out.mark(task.name, files_name(options.train))] = held_out.fingerprint(dev)
+        if self.dev is not None or options.train_rows is not None or options.dev_rows is not None:
+            for text in _lacking(task, train, dev):
+                self.notify("warning", text=f"{task.name}: {text}")
+        test = None if options.test is None else self.read(options.test, labelled=False)
+        return TaskData(task, train, dev, test, self.rejected, self.fingerprints)
+
+
+def _read(
+    task: Task,
+    options: TaskOptions,
+    folder: Path,
+    spec: str | Sequence[str],
+    rejected: dict[str, Sequence[BadRow]],
+    fingerprints: dict[str, str],
+    notify: Notify,
+    *,
+    labelled: bool = True,
+) -> Examples:
+    source = open_task_source(options, spec, folder, labelled=labelled)
+    examples, bad = read_examples(
+        task, source, on_bad_rows=options.on_bad_rows, labelled=labelled, cache=cache_folder()
+    )
+    fingerprints[files_name(spec)] = examples.fingerprint
+    if bad:
+        rejected[source.name] = bad
+    for text in examples.warnings:
+        notify("warning", text=f"{task.name}: {text}")
+    return examples
+
+
+def _divide(readers: Sequence[_Reader], notify: Notify) -> None:
+    """Hold out rows of every training file of which a task asks for a share.
+
+    All tasks that read a file, by its content, have the same dev rows. A task with a dev file of its own does not train
+    on rows that another task holds out.
+
+    Raises:
+        RecipeError: Two tasks ask for different shares of one file.
+        DataError: A side has no row of a task.
+    """
+    for fingerprint in dict.fromkeys(each.train.fingerprint for each in readers):
+        own = [each for each in readers if each.train.fingerprint == fingerprint]
+        shares = {each.options.dev: each for each in own if isinstance(each.options.dev, float)}
+        if not shares:
+            continue
+        if len(shares) > 1:
+            raise RecipeError(
+                "tasks hold out different shares of one file, so that a row would be in dev for one and in train for "
+                "the other",
+                where=" and ".join(f"tasks.{each.task.name}.dev" for each in shares.values()),
+                found=", ".join(f"{share:g}" for share in shares),
+                hint=f"set the same share for all tasks that read {files_name(own[0].options.train)}",
+            )
+        (share,) = shares
+        sides = hold_out([each.train for each in own], float(share), [strata_of(each.train, each.task) for each in own])
+        for each, (train, dev) in zip(own, sides, strict=True):
+            if not len(train) or (not len(dev) and isinstance(each.options.dev, float)):
+                raise DataError(
+                    f"all rows of the task are {'held out' if len(dev) else 'in training'}",
+                    where=f"{train.source}, task {each.task.name}",
+                    found=f"{len(each.train)} usable rows",
+                    hint="set `dev` of the task to a file, or another share",
+                )
+            each.train = train
+            if isinstance(each.options.dev, float):
+                each.dev = dev
+            elif len(dev):
+                rows = "1 row" if len(dev) == 1 else f"{len(dev)} rows"
+                text = f"{rows} of {files_name(each.options.train)} left out of training, because another task holds out these rows"
+                notify("note", text=f"{each.task.name}: {text}")
+
+
+def _lacking(task: Task, train: Examples, dev: Examples) -> Iterator[str]:
+    """Yield a sentence for each side that lacks classes which the other side has."""
+    if task.kind.labels is None:
+        return
+    classes = [set(np.unique(each.targets[~np.isnan(each.targets)]).astype(int).tolist()) for each in (train, dev)]
+    for name, own, other in (("training", *classes), ("dev", *reversed(classes))):
+        absent = sorted(other - own)
+        if absent:
+            shown = ", ".join(repr(task.kind.labels[number]) for number in absent[:NAMED])
+            more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
+            noun = "label" if len(absent) == 1 else "labels"
+            yield f"no {name} row has the {noun} {shown}{more}"
+
+
+def _ignore(event: str, **fields: object) -> None:
+    """Ignore an event."""

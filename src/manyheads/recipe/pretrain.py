@@ -12,12 +12,12 @@ from manyheads.data.reading import BadRow
 from manyheads.data.reading.plain import EMPTY_LINE, PlainLines
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import DataError, RecipeError, RunError
-from manyheads.model.weights import EncoderSource, resolve
+from manyheads.model.weights import EncoderSource
 from manyheads.pretraining.cache import Pretrained
 from manyheads.pretraining.corpus import Corpus, build_corpus
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.pretraining.run import Pretraining, texts_of
-from manyheads.recipe.build import resolve_recipe, use_threads
+from manyheads.recipe.build import open_encoder, resolve_recipe, use_threads
 from manyheads.recipe.prepare import TaskData, read_tasks
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import replace_folder
@@ -45,10 +45,10 @@ def pretrain(recipe: Recipe, out: Path | None = None, *, listeners: Sequence[Lis
     threads = use_threads(recipe)
     data = read_tasks(recipe, _only_messages(notify))
     resolved = resolve_recipe(recipe, [each.task for each in data], threads)
-    source = resolve(recipe.encoder, Path.cwd())
+    source, tokenizer = open_encoder(recipe)
     stop = StopFlag()
     with stop.listening():
-        encoder = pretrained(resolved, source, Tokenizer.load(source.folder), data, stop=stop, notify=notify)
+        encoder = pretrained(resolved, source, tokenizer, data, stop=stop, notify=notify)
     if out is None:
         return encoder
     replace_folder(out, lambda target: _copy(encoder.folder, target))

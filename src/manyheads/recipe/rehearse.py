@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,16 @@ from manyheads.data.batching import BATCHING, Batching
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.model.forward import forward_split
 from manyheads.model.multitask import MultitaskModel
-from manyheads.model.weights import resolve
 from manyheads.recipe.audit import FileAudit, Overlap, audit_files, audit_overlaps
-from manyheads.recipe.build import build_model, make_optimizer, make_plan, resolve_recipe, use_threads
+from manyheads.recipe.build import (
+    build_model,
+    compare_with_tokenizer,
+    make_optimizer,
+    make_plan,
+    open_encoder,
+    resolve_recipe,
+    use_threads,
+)
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.steps import make_steps
@@ -86,12 +92,12 @@ def rehearse(recipe: Recipe) -> Rehearsal:
     lenient = {name: options.model_copy(update={"on_bad_rows": "skip"}) for name, options in recipe.tasks.items()}
     data = read_tasks(recipe.model_copy(update={"tasks": lenient}), note)
     resolved = resolve_recipe(recipe, [each.task for each in data], threads)
-    source = resolve(recipe.encoder, Path.cwd())
-    tokenizer = Tokenizer.load(source.folder)
+    source, tokenizer = open_encoder(recipe)
     prepared = tokenise_tasks(data, tokenizer)
     model = build_model(resolved, source, prepared.tasks)
     if model.encoder.note:
         warnings.append(model.encoder.note)
+    warnings += compare_with_tokenizer(recipe, model, tokenizer, prepared.store)
     max_length = min(recipe.model.max_length, model.encoder.max_length)
     sizes = {name: len(split) for name, split in prepared.train.items()}
     batching = BATCHING[recipe.batching.strategy](sizes, recipe.batching.batch_size, recipe.seed)

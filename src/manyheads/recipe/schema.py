@@ -68,7 +68,8 @@ class TaskOptions(Options):
     )
     dev: str | FILES | Annotated[float, Field(gt=0, lt=1)] = Field(
         description="Dev file, like `train`. Or a fraction between 0 and 1: that share of the training rows is held "
-        "out. All runs hold out the same rows, and rows with equal texts stay together. Must not be the training file."
+        "out. All runs and all tasks that read the file hold out the same rows, with about the same share of each "
+        "label. Rows with equal texts stay together. Must not be the training file."
     )
     test: str | FILES | None = Field(
         default=None,

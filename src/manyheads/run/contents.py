@@ -136,6 +136,7 @@ RUN_FILES: tuple[FileFacts, ...] = (
             **{f"{which}.{key}": meaning for which in ("best", "last") for key, meaning in EVALUATION.items()},
             "steps": "Updates done.",
             "stopped_early": "Whether early stopping ended the run.",
+            "untested": "The encoder's architecture if it was never tried (`model.untested`), otherwise null.",
             "examples": "Training examples processed, counting repetitions.",
             "tokens": "Training tokens processed, counting repetitions.",
             "seconds": "Seconds of training.",

@@ -66,7 +66,7 @@ class TrainingOptions(Options):
         default=1,
         ge=1,
         description="Number of batches whose gradients are accumulated for one step. The last step of an epoch may "
-        "have fewer.",
+        "have fewer. Every row of a step counts the same, also in a short batch.",
     )
     early_stopping: int | None = Field(
         default=None,

@@ -40,10 +40,11 @@ def write_results_csv(folder: RunFolder, tasks: Mapping[str, Task], progress: Pr
     write_text(folder.results_csv, text.getvalue())
 
 
-def write_results(folder: RunFolder, progress: Progress) -> dict[str, Any]:
+def write_results(folder: RunFolder, progress: Progress, *, untested: str | None = None) -> dict[str, Any]:
     """Write results.json, the last file of a run, and return its content.
 
-    `best` is null if no evaluation has an average. Rates count training time only.
+    `best` is null if no evaluation has an average. Rates count training time only. `untested`: the encoder's
+    architecture, if it was never tried.
     """
     best = None if progress.best is None else progress.evaluations[progress.best]
     results = {
@@ -51,6 +52,7 @@ def write_results(folder: RunFolder, progress: Progress) -> dict[str, Any]:
         "last": progress.evaluations[-1] if progress.evaluations else None,
         "steps": progress.step,
         "stopped_early": progress.stopped_early,
+        "untested": untested,
         "examples": progress.examples,
         "tokens": progress.tokens,
         "seconds": round(progress.seconds, 3),

@@ -23,7 +23,7 @@ from manyheads.model.forward import forward_split
 from manyheads.model.multitask import MultitaskModel
 from manyheads.training.checkpoint import Checkpoints, Progress
 from manyheads.training.distributed import Processes
-from manyheads.training.step import Stepper, StepResult, check_finite
+from manyheads.training.step import Stepper, StepResult, UpdateCounts, check_finite
 from manyheads.training.stop import StopFlag
 from manyheads.training.task_losses import TaskLosses
 from manyheads.training.weighting import Weighting
@@ -49,9 +49,9 @@ class SharedStop(StopFlag):
 class SharedStepper(Stepper[Batch]):
     """Updates with each batch divided among processes.
 
-    Each task's loss is the sum over its examples on all processes, divided by their number. DistributedDataParallel
-    computes the mean over processes, so each share is multiplied by the number of processes. A process without an
-    example computes one of another process with weight zero, so that it takes part in the reduction.
+    Each task's loss is the sum over its examples in all batches and processes, divided by their number.
+    DistributedDataParallel computes the mean over processes, so each share is multiplied by the number of processes. A
+    process without an example computes one of another process with weight zero, so that it takes part in the reduction.
     """
 
     def __init__(
@@ -82,40 +82,41 @@ class SharedStepper(Stepper[Batch]):
         """
         processes = self._processes
         self._begin(step, processes.rank)
+        counts = UpdateCounts.of(batches)
         seen: list[float] = []
         for number, batch in enumerate(batches):
             with self._parallel.no_sync() if number < len(batches) - 1 else nullcontext():
-                seen += self._backward(batch, processes.size / len(batches))
+                seen += self._backward(batch, counts)
         signals = [0.0] * processes.size
         signals[processes.rank] = float(self._stop.signal_number or 0)
         totals = processes.total([*seen, *signals])
         if isinstance(self._stop, SharedStop):
             self._stop.agree(int(max(totals[len(seen) :])))
-        sums: dict[str, list[float]] = {}
+        sums: dict[str, float] = {}
         names = [(number, part.task) for number, batch in enumerate(batches) for part in batch.parts]
         for (number, task), loss in zip(names, totals, strict=False):
-            sums.setdefault(task, []).append(check_finite(loss, task, step, number))
+            sums[task] = sums.get(task, 0.0) + check_finite(loss, task, step, number)
         norm = self._clip(step, sums)
         self._optimizer.step()
         return StepResult(
-            losses={task: sum(values) / len(values) for task, values in sums.items()},
+            losses=sums,
             gradient_norm=norm,
             examples=sum(batch.examples for batch in batches),
             tokens=sum(batch.tokens for batch in batches),
         )
 
-    def _backward(self, batch: Batch, factor: float) -> list[float]:
-        """Return this process's share of each task's mean loss, in the order of the batch's parts."""
-        counts = {part.task: len(part.examples) for part in batch.parts}
+    def _backward(self, batch: Batch, counts: UpdateCounts) -> list[float]:
+        """Return this process's share of each task's loss, in the order of the batch's parts."""
         own = share(batch, self._processes.rank, self._processes.size)
         if not own.parts:
             rows = [np.arange(1 if place == 0 else 0) for place in range(len(batch.parts))]
-            losses = self._parallel(take(batch, rows), counts)
+            losses = self._parallel(take(batch, rows), counts.labels)
             (self._weighting(losses) * 0.0).backward()  # type: ignore[no-untyped-call]
-            return [0.0] * len(counts)
-        losses = self._parallel(own, counts)
-        (self._weighting(losses) * factor).backward()  # type: ignore[no-untyped-call]
-        return [losses[task].item() if task in losses else 0.0 for task in counts]
+            return [0.0] * len(batch.parts)
+        losses = self._parallel(own, counts.labels)
+        loss = self._weighting(counts.scaled(losses)) * self._processes.size
+        loss.backward()  # type: ignore[no-untyped-call]
+        return [losses[part.task].item() if part.task in losses else 0.0 for part in batch.parts]
 
 
 class _LossModule(nn.Module):
@@ -126,8 +127,8 @@ class _LossModule(nn.Module):
         self.model = model
         self._losses = losses
 
-    def forward(self, batch: Batch, counts: Mapping[str, int]) -> dict[str, Tensor]:
-        return self._losses(batch, counts)
+    def forward(self, batch: Batch, labels: Mapping[str, int]) -> dict[str, Tensor]:
+        return self._losses(batch, labels)
 
 
 class SharedCheckpoints(Checkpoints):

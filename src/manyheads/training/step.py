@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class StepResult:
 
 
 class Counted(Protocol):
-    """The part of a batch that the loop reads: its numbers of examples and real tokens."""
+    """The part of a batch that the loop reads: its numbers of examples, real tokens and labels."""
 
     @property
     def examples(self) -> int:
@@ -40,21 +41,55 @@ class Counted(Protocol):
     def tokens(self) -> int:
         """The number of real tokens."""
 
+    @property
+    def row_counts(self) -> Mapping[str, int]:
+        """The number of rows of each task."""
+
+    @property
+    def label_counts(self) -> Mapping[str, int]:
+        """The number of labels of each task, over which its loss is a mean."""
+
 
 B = TypeVar("B", bound=Counted)
+
+
+@dataclass(frozen=True)
+class UpdateCounts:
+    """The labels of each task in all batches of an update, and the share of each task in its rows.
+
+    The loss of an update is the sum over its tasks of weight * share * mean over the task's labels. All counts are
+    those of the whole update, so the loss does not depend on how it is divided into batches and processes.
+    """
+
+    labels: Mapping[str, int]
+    shares: Mapping[str, float]
+
+    @classmethod
+    def of(cls, batches: Sequence[Counted]) -> UpdateCounts:
+        """Count the rows and labels of an update."""
+        rows: Counter[str] = Counter()
+        labels: Counter[str] = Counter()
+        for batch in batches:
+            rows.update(batch.row_counts)
+            labels.update(batch.label_counts)
+        return cls(dict(labels), {task: count / rows.total() for task, count in rows.items()})
+
+    def scaled(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the losses, each multiplied by the share of its task."""
+        return {task: loss * self.shares[task] for task, loss in losses.items()}
 
 
 class Stepper(Generic[B]):
     """Updates one model with one optimiser.
 
-    `losses(batch)`: returns the mean loss of each task of a batch, by name. `rows`: the model's embeddings whose
-    gradient is updated row by row.
+    `losses(batch, labels)`: returns the sum of the losses of each task of a batch, divided by the number of the task's
+    `labels` in the update. `rows`: the model's embeddings whose gradient is updated row by row.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        losses: Callable[[B], Mapping[str, Tensor]],
+        losses: Callable[[B, Mapping[str, int]], Mapping[str, Tensor]],
         optimizer: AdamW,
         weighting: Weighting,
         *,
@@ -75,7 +110,7 @@ class Stepper(Generic[B]):
         self._streams = {module.stream for module in self._modules if isinstance(module, KeyedDropout)}
 
     def update(self, step: int, batches: Sequence[B]) -> StepResult:
-        """Make one update from one batch, or from the mean gradient of several batches.
+        """Make one update from one or several batches. `UpdateCounts` defines its loss.
 
         Dropout is a function of (seed, step), so a resumed run draws the same masks.
 
@@ -83,16 +118,17 @@ class Stepper(Generic[B]):
             TrainingError: a loss or the gradient is not finite. The weights are the same as before the step.
         """
         self._begin(step)
-        sums: dict[str, list[float]] = {}
+        counts = UpdateCounts.of(batches)
+        sums: dict[str, float] = {}
         for number, batch in enumerate(batches):
-            losses = self._losses(batch)
+            losses = self._losses(batch, counts.labels)
             for task, loss in losses.items():
-                sums.setdefault(task, []).append(check_finite(loss.item(), task, step, number))
-            (self._weighting(losses) / len(batches)).backward()  # type: ignore[no-untyped-call]
+                sums[task] = sums.get(task, 0.0) + check_finite(loss.item(), task, step, number)
+            self._weighting(counts.scaled(losses)).backward()  # type: ignore[no-untyped-call]
         norm = self._clip(step, sums)
         self._optimizer.step()
         return StepResult(
-            losses={task: sum(values) / len(values) for task, values in sums.items()},
+            losses=sums,
             gradient_norm=norm,
             examples=sum(batch.examples for batch in batches),
             tokens=sum(batch.tokens for batch in batches),

@@ -28,6 +28,7 @@ class PaddedModel(nn.Module):
                 folder, use_safetensors=True, trust_remote_code=False, attn_implementation="eager", dtype=torch.float32
             )
         self.segments = bundle.model.encoder.takes_segments
+        self.offset = bundle.model.encoder.offset
         self.pooling = bundle.model.encoder.pooling
         self.heads = nn.ModuleList([bundle.model.head(name) for name in single])
         self.names = [VECTOR, *map(task_output, single)]
@@ -35,7 +36,10 @@ class PaddedModel(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Any:
         """Map int64[S, L] inputs to a vector[S, hidden] and the outputs[S, outputs] of each head."""
         segments = {"token_type_ids": token_type_ids} if self.segments else {}
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **segments)
+        # Positions after a padding index follow from the mask: a token of the text may have the padding's id.
+        ends = attention_mask.cumsum(1) * attention_mask
+        positions = {"position_ids": ends + (self.offset - 1)} if self.offset else {}
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **segments, **positions)
         if self.pooling == "pooler":
             vector = states.pooler_output
         elif self.pooling == "first":

@@ -44,6 +44,16 @@ class Picks:
         """The number of examples."""
         return len(self.rows)
 
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """The number of rows of the task."""
+        return {self.task: self.examples}
+
+    @property
+    def label_counts(self) -> dict[str, int]:
+        """The number of labels of the task."""
+        return {self.task: self.examples}
+
 
 @dataclass
 class _Inputs:
