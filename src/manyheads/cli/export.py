@@ -56,5 +56,9 @@ def export(
         typer.echo(f"largest difference from the model: {done.largest:.1e} ({done.examples:,} dev examples of {tasks})")
     else:
         typer.echo("no task has a pipeline in transformers, so there was nothing to check")
+    if to is Target.torch_export:
+        from manyheads.inference.export.torch_export import WARNING
+
+        typer.secho(f"warning: {WARNING}", fg=typer.colors.YELLOW, err=True)
     if to is Target.hub:
         typer.echo(f"publish it with: hf upload NAME/MODEL {shlex.quote(str(done.folder))}")

@@ -35,6 +35,8 @@ BUNDLE_FILES: tuple[FileFacts, ...] = (
             "tasks[].loss_weight": "Weight of the task's loss in training.",
             "tasks[].class_weights": "Weights of the classes in training. Null if there were none.",
             "files.FILE": "SHA-256 of a file.",
+            "sha256": "SHA-256 of the manifest without this key, as JSON with sorted keys, without blanks, in ASCII. "
+            "Bundles of version 0.4.0 lack it; they are read with a note.",
         },
     ),
     FileFacts("config.json", "always", "Configuration of the encoder in the format of transformers."),

@@ -11,12 +11,14 @@ from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel
+from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.utils import logging as transformers_logging
 
 from manyheads.errors import EncoderError
 from manyheads.model import pooling as pool
+from manyheads.model.config import read_config
 from manyheads.model.dropout import DropoutStream, install
 from manyheads.model.first_token import first_tokens
 from manyheads.model.flat import FlatTokens
@@ -24,6 +26,7 @@ from manyheads.model.flat_attention import NAME as FLAT
 from manyheads.model.padded import padded_outputs
 from manyheads.model.padding import unpad
 from manyheads.model.pooling import Pooling
+from manyheads.model.weights import weight_files
 
 FLAT_TYPES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert", "modernbert")
 """Architectures whose flat outputs and gradients were compared with the padded ones. All others run padded: they may
@@ -38,6 +41,12 @@ OFFSET_TYPES = ("roberta", "xlm-roberta", "mpnet")
 DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
 """The names of the two dropout probabilities in the configurations of all architectures."""
+
+UNUSABLE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError),
+    *(AssertionError, ImportError, ZeroDivisionError),
+)
+"""What transformers and torch raise for a configuration that does not fit its weights or itself."""
 
 
 class Encoder(nn.Module):
@@ -147,11 +156,11 @@ def load_encoder(
             "pooler", or the architecture does not have the given dropout.
     """
     try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        config = read_config(folder)
         _set(config, DROPOUTS, dropout, "dropout")
         _set(config, ATTENTION_DROPOUTS, attention_dropout, "attention_dropout")
-        model, missing = _load_model(folder, config)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        model, missing = load_model(folder, config, FLAT if config.model_type in FLAT_TYPES else None)
+    except UNUSABLE as error:
         raise EncoderError("the encoder cannot be loaded", where=str(folder), found=str(error)) from error
     has_pooler = _keep_own_pooler(model, missing)
     lost = sorted(name for name in missing if not name.startswith("pooler."))
@@ -184,17 +193,30 @@ def _show_bars(shown: bool) -> None:
     switch()
 
 
-def _load_model(folder: Path, config: Any) -> tuple[Any, set[str]]:
-    attention = {"attn_implementation": FLAT} if config.model_type in FLAT_TYPES else {}
+def load_model(folder: Path, config: Any, attention: str | None = None) -> tuple[Any, set[str]]:
+    """Return the model in `folder` in float32, and the names of the weights that its files lack.
+
+    transformers gets the weights themselves and no folder, so it reads no other file: no adapter, index or code.
+    `attention`: the implementation. Default: that of transformers.
+
+    Raises:
+        EncoderError: the weights are missing, or transformers has no such encoder.
+        UNUSABLE: the weights do not fit.
+    """
+    weights: dict[str, Tensor] = {}
+    for file in weight_files(folder):
+        weights.update(load_file(file))
+    options = {} if attention is None else {"attn_implementation": attention}
+    architecture = MODEL_MAPPING.get(type(config), None)
+    if architecture is None or isinstance(architecture, tuple):
+        raise EncoderError(
+            "the encoder cannot be loaded: its architecture does not read texts",
+            where=str(folder),
+            found=config.model_type,
+        )
     with quiet():
-        model, info = AutoModel.from_pretrained(
-            folder,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **attention,
+        model, info = architecture.from_pretrained(
+            None, config=config, state_dict=weights, dtype=torch.float32, output_loading_info=True, **options
         )
     return model, set(info["missing_keys"])
 

@@ -22,7 +22,6 @@ from manyheads.inference.export.torch_export import write_torch_export
 from manyheads.inference.manifest import MANIFEST, read_manifest
 from manyheads.inference.onnx_graphs import onnx_engine
 from manyheads.inference.torch_engine import TorchEngine
-from manyheads.inference.torch_graphs import torch_export_engine
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.measure import Measurement, labelled_examples
 from manyheads.run.atomic import replace_folder
@@ -134,8 +133,7 @@ def _write(target: str, bundle: Bundle, model: Path, to: Path, int8: bool) -> tu
         write_onnx(bundle, model, to, int8=int8)
         return onnx_engine(to), everything
     if target == "torch-export":
-        write_torch_export(bundle, model, to)
-        return torch_export_engine(to), everything
+        return write_torch_export(bundle, model, to), everything
     compared = write_hub(bundle, model, to)
     return hub_engine(to, bundle.model.tasks), compared
 
