@@ -21,6 +21,9 @@ from manyheads.errors import EncoderError
 FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt")
 """The files of a tokenizer on the hub. A bundle contains those that exist."""
 
+SPECIAL = ("pad_token", "mask_token", "cls_token", "sep_token", "unk_token", "bos_token", "eos_token")
+"""The keys with which the files of a tokenizer name its special tokens."""
+
 CHUNK = 4096
 """Texts that are encoded at once. This limits the memory of the encodings."""
 
@@ -67,7 +70,7 @@ class Tokenizer:
             hint = "use an encoder whose tokenizer puts each text of a pair into the sequence once"
             what = "the form of the tokenizer's sequences is not supported"
             raise EncoderError(what, where=str(folder), found=found, hint=hint)
-        names = _special_names(folder)
+        self._names = names = _special_names(folder)
         self.pad_id = self._id(names.get("pad_token"), ("[PAD]", "<pad>"))
         self.mask_id = self._id(names.get("mask_token"), ("[MASK]", "<mask>"))
         added = fast.get_added_tokens_decoder()
@@ -110,6 +113,23 @@ class Tokenizer:
         for start in range(0, len(texts), CHUNK):
             for encoding in self._fast.encode_batch(list(texts[start : start + CHUNK]), add_special_tokens=False):
                 yield np.array([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
+
+    @property
+    def special_names(self) -> dict[str, str]:
+        """The special tokens by their role ("pad_token"): those that the files name, and those in use."""
+        pieces, special = self.pieces, self.template.single.special
+        used = {
+            "cls_token": special[0][0] if special[0] else None,
+            "sep_token": special[-1][-1] if special[-1] else None,
+            "pad_token": self.pad_id,
+            "mask_token": self.mask_id,
+        }
+        found = {role: pieces[number] for role, number in used.items() if number is not None}
+        unknown = getattr(self._fast.model, "unk_token", None)
+        if isinstance(unknown, str):
+            found["unk_token"] = unknown
+        named = {role: name for role, name in self._names.items() if self._fast.token_to_id(name) is not None}
+        return {**found, **named}
 
     @property
     def pieces(self) -> list[str]:
@@ -171,10 +191,12 @@ def _special_names(folder: Path) -> dict[str, str]:
         path = folder / file
         try:
             content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             hint = "the file may be damaged: download or save the tokenizer again"
             raise EncoderError("the tokenizer cannot be read", where=str(path), found=str(error), hint=hint) from error
-        for key in ("pad_token", "mask_token"):
+        if not isinstance(content, dict):
+            raise EncoderError("the tokenizer cannot be read", where=str(path), found="JSON that is not an object")
+        for key in SPECIAL:
             value = content.get(key)
             value = value.get("content") if isinstance(value, dict) else value
             if isinstance(value, str):

@@ -14,6 +14,7 @@ from manyheads.errors import BundleError, EncoderError
 from manyheads.inference.manifest import check_files, note_unchecked, read_manifest, write_manifest
 from manyheads.inference.sentence_modules import write_sentence_modules
 from manyheads.inference.task_json import task_to_json, tasks_from_json
+from manyheads.inference.tokenizer_settings import write_tokenizer_settings
 from manyheads.model.encoder import UNUSABLE, load_encoder
 from manyheads.model.heads import HEADS as HEADS_MENU
 from manyheads.model.multitask import MultitaskModel
@@ -70,6 +71,7 @@ def save_bundle(
     def fill(target: Path) -> None:
         model.encoder.save(target)
         tokenizer.save(target)
+        write_tokenizer_settings(target, tokenizer, max_length=max_length, segments=model.encoder.takes_segments)
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.heads.state_dict().items()}
         save_file(weights, target / HEADS)
         write_sentence_modules(target, model, max_length)

@@ -43,6 +43,11 @@ BUNDLE_FILES: tuple[FileFacts, ...] = (
     FileFacts("model.safetensors", "always", "Weights of the encoder in the format of transformers."),
     FileFacts("heads.safetensors", "always", "Weights of the heads."),
     FileFacts("tokenizer.json", "always", "The tokenizer."),
+    FileFacts(
+        "tokenizer_config.json",
+        "always",
+        "Settings of the tokenizer for transformers: its longest sequence, its inputs.",
+    ),
     FileFacts("README.md", "always", "The model card. It can be edited: it has no checksum."),
     FileFacts("modules.json", "with a bi-encoded pair", "List of modules for sentence-transformers."),
     FileFacts("sentence_bert_config.json", "with a bi-encoded pair", "Longest sequence for sentence-transformers."),
