@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def build(folder: Path) -> Path:
-    """The wheel of this checkout, built in a copy: setuptools would leave its files in the checkout for the next wheel."""
+    """The wheel of this checkout. It is built in a copy, because setuptools leaves files for the next build."""
     source = folder / "source"
     shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):

@@ -56,5 +56,16 @@ def export(
         typer.echo(f"largest difference from the model: {done.largest:.1e} ({done.examples:,} dev examples of {tasks})")
     else:
         typer.echo("no task has a pipeline in transformers, so there was nothing to check")
+    # The model card names these tasks, too.
+    for name, reason in done.left_out.items() if done.largest is not None else ():
+        typer.echo(f"task {name} has no pipeline in transformers: {reason}")
+    if done.cut:
+        typer.echo(f"not compared: {done.cut:,} pairs, which transformers truncates at another token")
+    if done.sentences is not None:
+        typer.echo(f"largest difference of a vector of sentence-transformers: {done.sentences:.1e}")
+    if to is Target.torch_export:
+        from manyheads.inference.export.torch_export import WARNING
+
+        typer.secho(f"warning: {WARNING}", fg=typer.colors.YELLOW, err=True)
     if to is Target.hub:
         say(f"publish it with: hf upload NAME/MODEL {shlex.quote(str(done.folder))}")

@@ -42,14 +42,13 @@ class RuntimeName(StrEnum):
 
     torch = "torch"
     onnx = "onnx"
-    torch_export = "torch-export"
 
 
 RuntimeOption = Annotated[
     RuntimeName,
     typer.Option(
         "--runtime",
-        help="Runtime of the model. onnx and torch-export need `manyheads export`; onnx runs without torch.",
+        help="Runtime of the model. onnx needs `manyheads export` and runs without torch.",
     ),
 ]
 

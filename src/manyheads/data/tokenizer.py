@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -32,6 +32,9 @@ USUAL = {
     "unk_token": ("[UNK]", "<unk>"),
 }
 """The special tokens of a tokenizer that does not name its own."""
+
+SPECIAL = (*USUAL, "bos_token", "eos_token")
+"""The keys with which the files of a tokenizer name its special tokens."""
 
 CHUNK = 4096
 """Texts that are encoded at once. This limits the memory of the encodings."""
@@ -72,6 +75,7 @@ class Tokenizer:
         self._folder = folder
         self._fast = fast
         self._settings = _settings(folder)
+        self._names = _special_names(self._settings)
         self.completed = complete and not _probe(fast.encode("a")).specials
         if self.completed:
             self._add_special_tokens()
@@ -128,6 +132,23 @@ class Tokenizer:
         for start in range(0, len(texts), CHUNK):
             for encoding in self._fast.encode_batch(list(texts[start : start + CHUNK]), add_special_tokens=False):
                 yield np.array([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
+
+    @property
+    def special_names(self) -> dict[str, str]:
+        """The special tokens by their role ("pad_token"): those that the files name, and those in use."""
+        pieces, special = self.pieces, self.template.single.special
+        used = {
+            "cls_token": special[0][0] if special[0] else None,
+            "sep_token": special[-1][-1] if special[-1] else None,
+            "pad_token": self.pad_id,
+            "mask_token": self.mask_id,
+        }
+        found = {role: pieces[number] for role, number in used.items() if number is not None}
+        unknown = getattr(self._fast.model, "unk_token", None)
+        if isinstance(unknown, str):
+            found["unk_token"] = unknown
+        named = {role: name for role, name in self._names.items() if self._fast.token_to_id(name) is not None}
+        return {**found, **named}
 
     @property
     def pieces(self) -> list[str]:
@@ -210,12 +231,11 @@ class Tokenizer:
 
     def _named(self, key: str) -> tuple[str, int | None]:
         """Return a special token and its id: the one that the configuration names, or the usual one."""
-        named = self._settings.get(key)
-        named = named.get("content") if isinstance(named, dict) else named
-        for name in (named, *USUAL[key]):
-            number = self._fast.token_to_id(name) if isinstance(name, str) else None
+        named = self._names.get(key)
+        for name in (*(() if named is None else (named,)), *USUAL[key]):
+            number = self._fast.token_to_id(name)
             if number is not None:
-                return str(name), int(number)
+                return name, int(number)
         return str(named), None
 
 
@@ -246,12 +266,21 @@ def _settings(folder: Path) -> dict[str, Any]:
         path = folder / file
         try:
             content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             hint = "the file may be damaged: download or save the tokenizer again"
             raise EncoderError("the tokenizer cannot be read", where=str(path), found=str(error), hint=hint) from error
-        own = content if isinstance(content, dict) else {}
-        settings.update({key: value for key, value in own.items() if file == "tokenizer_config.json" or key in USUAL})
+        if not isinstance(content, dict):
+            raise EncoderError("the tokenizer cannot be read", where=str(path), found="JSON that is not an object")
+        wanted = content if file == "tokenizer_config.json" else [key for key in SPECIAL if key in content]
+        settings.update({key: content[key] for key in wanted})
     return settings
+
+
+def _special_names(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the special tokens that the configuration names, by their keys."""
+    values = {key: settings[key] for key in SPECIAL if key in settings}
+    names = {key: value.get("content") if isinstance(value, dict) else value for key, value in values.items()}
+    return {key: name for key, name in names.items() if isinstance(name, str)}
 
 
 def _added_by(processor: Any) -> Iterator[tuple[str, int]]:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.errors import BundleError
-from manyheads.inference.manifest import check_files, read_manifest, write_manifest
+from manyheads.errors import BundleError, EncoderError
+from manyheads.inference.manifest import check_files, note_unchecked, read_manifest, write_manifest
 from manyheads.inference.sentence_modules import write_sentence_modules
-from manyheads.inference.task_json import task_from_json, task_to_json
-from manyheads.model.encoder import load_encoder
+from manyheads.inference.task_json import task_to_json, tasks_from_json
+from manyheads.inference.tokenizer_settings import write_tokenizer_settings
+from manyheads.model.encoder import UNUSABLE, load_encoder
+from manyheads.model.heads import HEADS as HEADS_MENU
 from manyheads.model.multitask import MultitaskModel
+from manyheads.model.pooling import Pooling
 from manyheads.run.atomic import replace_folder, write_text
+from manyheads.tasks.task import Task
 
 HEADS = "heads.safetensors"
+
+NEEDED = ("config.json", "model.safetensors", "tokenizer.json", HEADS)
+"""The files that every bundle has."""
+
+SHORTEST = 4
+"""The smallest `max_length`, as in a recipe."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,7 @@ def save_bundle(
     def fill(target: Path) -> None:
         model.encoder.save(target)
         tokenizer.save(target)
+        write_tokenizer_settings(target, tokenizer, max_length=max_length, segments=model.encoder.takes_segments)
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.heads.state_dict().items()}
         save_file(weights, target / HEADS)
         write_sentence_modules(target, model, max_length)
@@ -78,18 +88,52 @@ def save_bundle(
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """Load a bundle after checking the hash of every file.
+    """Load a bundle after checking the hash of every file. Nothing but the listed files is read.
 
     Raises:
-        BundleError: the folder is not a bundle or has another format, or a file is missing, changed or unknown.
+        BundleError: the folder is not a bundle or has another format, or a file is missing, changed, unknown or a
+            link, or a value of the manifest or the configuration cannot be used.
     """
     manifest = read_manifest(folder)
-    check_files(folder, manifest, HEADS)
+    check_files(folder, manifest, *NEEDED)
+    note_unchecked(folder, manifest)
     try:
-        tasks = [task_from_json(task) for task in manifest["tasks"]]
-        encoder = load_encoder(folder, pooling=manifest["pooling"], untested=True, probed=False)
+        tasks = tasks_from_json(manifest["tasks"])
+        pooling = _one_of("pooling", manifest["pooling"], get_args(Pooling))
+        encoder = load_encoder(folder, pooling=pooling, untested=True, probed=False)
+        max_length = _max_length(manifest["max_length"], encoder.max_length)
+        for task in tasks:
+            _check_head(task)
         model = MultitaskModel(encoder, tasks)
         model.heads.load_state_dict(load_file(folder / HEADS))
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise BundleError("the bundle cannot be read", where=str(folder), found=str(error)) from error
-    return Bundle(model.eval(), Tokenizer.load(folder), int(manifest["max_length"]), manifest)
+        tokenizer = Tokenizer.load(folder)
+    except EncoderError as error:
+        raise BundleError(
+            "the bundle cannot be loaded", where=str(folder), found=str(error), hint=error.hint
+        ) from error
+    except UNUSABLE as error:
+        raise BundleError("the bundle cannot be read", where=str(folder), found=_reason(error)) from error
+    return Bundle(model.eval(), tokenizer, max_length, manifest)
+
+
+def _one_of(key: str, value: object, allowed: Sequence[Any]) -> Any:
+    if value not in allowed:
+        raise ValueError(f"{key} is {value!r}, allowed are {', '.join(map(str, allowed))}")
+    return value
+
+
+def _max_length(value: object, longest: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not SHORTEST <= value <= longest:
+        raise ValueError(f"max_length is {value!r}, allowed is a whole number from {SHORTEST} to {longest}")
+    return value
+
+
+def _check_head(task: Task) -> None:
+    reads = task.pair or "single"
+    fitting = [name for name, entry in HEADS_MENU.items() if entry.reads == reads]
+    _one_of(f"the head of task {task.name}", task.head, fitting)
+
+
+def _reason(error: Exception) -> str:
+    """Return the reason on one line. A missing key is named."""
+    return f"the key {error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())

@@ -17,12 +17,15 @@ from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import BundleError
 from manyheads.inference.engine import Floats, TokenWeight
-from manyheads.inference.manifest import MANIFEST, check_files, read_manifest
-from manyheads.inference.task_json import task_from_json
+from manyheads.inference.manifest import MANIFEST, check_files, note_unchecked, read_manifest
+from manyheads.inference.task_json import tasks_from_json
 from manyheads.tasks.task import Task
 
 TOKEN_BUDGET = 2048
 """Maximum number of real tokens per batch."""
+
+LONGEST = 1 << 20
+"""The largest `max_length` of an export."""
 
 VECTOR = "vector"
 """Name of the encoder graph's output with one vector per sequence."""
@@ -49,11 +52,15 @@ class GraphEngine:
     def __init__(self, folder: Path, graphs: Graphs) -> None:
         manifest = read_manifest(folder)
         try:
-            self._tasks = {task.name: task for task in map(task_from_json, manifest["tasks"])}
+            self._tasks = {task.name: task for task in tasks_from_json(manifest["tasks"])}
             self._max_length, self._pad_id = int(manifest["max_length"]), int(manifest["pad_id"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BundleError("the export cannot be read", where=str(folder), found=str(error)) from error
         self._tokenizer = Tokenizer.load(folder)
+        specials = max(self._tokenizer.template.single.specials, self._tokenizer.template.pair.specials)
+        if not specials < self._max_length <= LONGEST or not 0 <= self._pad_id < self._tokenizer.vocab_size:
+            found = f"max_length {self._max_length}, pad_id {self._pad_id}"
+            raise BundleError("a number of the manifest is out of range", where=str(folder / MANIFEST), found=found)
         self._graphs = graphs
 
     @property
@@ -130,7 +137,8 @@ def check_export(folder: Path, target: str, *needed: str) -> None:
             found=manifest.get("export", "a bundle"),
             hint=export_command(folder, target),
         )
-    check_files(folder, manifest, *needed)
+    check_files(folder, manifest, *needed, "tokenizer.json")
+    note_unchecked(folder, manifest)
 
 
 def export_command(folder: Path, target: str, *options: str) -> str:

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Prediction", "Predictions", "Predictor", "load"]
 
-Runtime = Literal["torch", "onnx", "torch-export"]
+Runtime = Literal["torch", "onnx"]
 
-RUNTIMES: tuple[Runtime, ...] = ("torch", "onnx", "torch-export")
+RUNTIMES: tuple[Runtime, ...] = ("torch", "onnx")
+"""The runtimes. None of them executes code that a folder contains."""
 
 
 class HasFolder(Protocol):
@@ -36,32 +37,32 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
         run: a run, its folder, its bundle (the folder `model` in it), or the folder of an export.
         int8: compute in 8-bit integers. This is faster on a CPU and changes the predictions slightly;
             `manyheads evaluate RUN --int8` measures how much.
-        runtime: "torch", or "onnx" or "torch-export" for a model exported by `manyheads export`. "onnx" does not need
-            torch.
+        runtime: "torch", or "onnx" for a model exported by `manyheads export --to onnx`. "onnx" does not need torch.
         threads: number of threads. 0 leaves the choice to the runtime. In torch the number is set for the process.
+
+    Code in the folder is never executed.
 
     Raises:
         ManyheadsError: the folder is not a finished run, a bundle or an export, or one of its files was changed.
     """
     folder = Path(run) if isinstance(run, str | Path) else run.folder.path
     if runtime not in RUNTIMES:
-        raise BundleError("unknown runtime", found=runtime, allowed=", ".join(RUNTIMES))
+        hint = "archives of torch.export may execute code when they are loaded, so manyheads only writes them"
+        raise BundleError(
+            "unknown runtime",
+            found=runtime,
+            allowed=", ".join(RUNTIMES),
+            hint=hint if runtime == "torch-export" else None,
+        )
     if threads and runtime != "onnx":
         import torch
 
         torch.set_num_threads(threads)
     if runtime == "torch":
-        return _in_torch(folder / "model" if (folder / "model").is_dir() else folder, int8)
-    if int8 and runtime == "torch-export":
-        raise BundleError("torch-export does not support int8", hint="use the runtime onnx or torch, or omit int8")
-    exported = _exported(folder, runtime)
-    if runtime == "onnx":
-        from manyheads.inference.onnx_graphs import onnx_engine
+        return _in_torch(_inside(folder, "model") if (folder / "model").is_dir() else folder, int8)
+    from manyheads.inference.onnx_graphs import onnx_engine
 
-        return Predictor(onnx_engine(exported, int8=int8, threads=threads))
-    from manyheads.inference.torch_graphs import torch_export_engine
-
-    return Predictor(torch_export_engine(exported))
+    return Predictor(onnx_engine(_exported(folder, runtime), int8=int8, threads=threads))
 
 
 def _in_torch(folder: Path, int8: bool) -> Predictor:
@@ -83,4 +84,16 @@ def _exported(folder: Path, runtime: str) -> Path:
     if not (folder / runtime / MANIFEST).is_file():
         hint = export_command(folder, runtime)
         raise BundleError(f"the folder has no export to {runtime}", where=str(folder), hint=hint)
-    return folder / runtime
+    return _inside(folder, runtime)
+
+
+def _inside(run: Path, name: str) -> Path:
+    """Return a folder of a run folder.
+
+    Raises:
+        BundleError: it is a link.
+    """
+    if (run / name).is_symlink():
+        hint = f"name the target of the link itself: {(run / name).resolve()}"
+        raise BundleError("a run folder contains no links", where=str(run / name), hint=hint)
+    return run / name

@@ -4,56 +4,99 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from manyheads.errors import BundleError
 from manyheads.run.atomic import write_json
+from manyheads.run.links import strangers_below
 from manyheads.version import __version__
 
 MANIFEST = "manyheads.json"
 FORMAT = 1
+
+CHECKSUM = "sha256"
+"""The key with the checksum of the manifest itself: the SHA-256 of its content without this key."""
+
+HEXADECIMAL = re.compile("[0-9a-f]{64}")
+
+INDEX_ENDING = ".index.json"
+"""The ending of files that name other files with weights. A bundle has each of its weights in one file."""
 
 DOCUMENTS = (".md", ".png", ".svg", ".html")
 """Endings of documents. They may be edited and added because nothing is loaded from them."""
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write the manifest of a folder: `content` and the SHA-256 of every file. Call it after all other files."""
+    """Write the manifest of a folder: `content`, the SHA-256 of every file, and its own checksum.
+
+    Call it after all other files were written.
+    """
     hashes = {name: sha256(folder / name) for name in sorted(_loadable(folder))}
-    write_json(folder / MANIFEST, {"format": FORMAT, "manyheads": __version__, **content, "files": hashes})
+    manifest = {"format": FORMAT, "manyheads": __version__, **content, "files": hashes}
+    write_json(folder / MANIFEST, {**manifest, CHECKSUM: checksum(manifest)})
+
+
+def checksum(manifest: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the content of a manifest without its own checksum, in hexadecimal.
+
+    The content is hashed as JSON with sorted keys, in ASCII and without blanks, so other programs can compute it.
+    """
+    content = {key: value for key, value in manifest.items() if key != CHECKSUM}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest of a folder. The files are not checked.
+    """Read the manifest of a folder and check it. The other files are not checked.
 
     Raises:
-        BundleError: the manifest is missing, is not JSON, or has another format.
+        BundleError: the manifest is missing, is a link, is not JSON, has another format, names a file outside the
+            folder, or was changed.
     """
     path = folder / MANIFEST
-    if not path.is_file():
+    if path.is_symlink() or not path.is_file():
         hint = "name a finished run, the folder `model` in it, or an export"
         raise BundleError(f"the folder is not a bundle: it has no {MANIFEST}", where=str(folder), hint=hint)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError("the bundle's manifest is not JSON", where=str(path), found=str(error)) from error
     version = manifest.get("format") if isinstance(manifest, dict) else None
-    if version != FORMAT:
+    if version != FORMAT or isinstance(version, bool | float):
         hint = "load the bundle with the version of manyheads that wrote it"
         raise BundleError(
             "unsupported format of the bundle", where=str(path), found=version, allowed=str(FORMAT), hint=hint
         )
+    files = manifest.get("files")
+    for name in files if isinstance(files, dict) else ():
+        if not _is_inside(name):
+            raise BundleError("the manifest names a file outside the folder", where=str(path), found=name)
+    _check_manifest(path, manifest)
     return dict(manifest)
+
+
+def note_unchecked(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Log a note if a manifest has no checksum of itself, as in bundles of manyheads 0.4.0."""
+    if CHECKSUM not in manifest:
+        logging.getLogger("manyheads").warning(
+            "note: %s has no checksum of itself (%r), so changes in it cannot be noticed",
+            folder / MANIFEST,
+            CHECKSUM,
+        )
 
 
 def check_files(folder: Path, manifest: Mapping[str, Any], *needed: str) -> None:
     """Check a folder against its manifest: every listed file is unchanged, and no other loadable file exists.
 
     Raises:
-        BundleError: a file is missing, changed, truncated or not listed, or the manifest lacks a `needed` file.
+        BundleError: a file is missing, changed, truncated or not listed, the folder contains a link or a file that
+            names other files, or the manifest lacks a `needed` file.
     """
+    refuse_links(folder)
     files = manifest.get("files")
     if not isinstance(files, dict) or not set(needed) <= set(files):
         allowed = f"at least {', '.join(needed)}"
@@ -61,8 +104,9 @@ def check_files(folder: Path, manifest: Mapping[str, Any], *needed: str) -> None
     again = "copy the whole folder again"
     for name, expected in files.items():
         path = folder / name
-        if not _is_inside(name):
-            raise BundleError("the manifest names a file outside the folder", where=str(folder / MANIFEST), found=name)
+        if name.endswith(INDEX_ENDING):
+            hint = "export the run again; a bundle has its weights in model.safetensors"
+            raise BundleError("a bundle cannot have an index of other weights", where=str(path), hint=hint)
         if not path.is_file():
             raise BundleError("a file of the bundle is missing", where=str(path), hint=again)
         if sha256(path) != expected:
@@ -76,22 +120,67 @@ def check_files(folder: Path, manifest: Mapping[str, Any], *needed: str) -> None
         )
 
 
+def refuse_links(folder: Path) -> None:
+    """Refuse a folder that contains a link, a device or a pipe.
+
+    Raises:
+        BundleError: it contains one. Its target may be any file of this machine.
+    """
+    for path in strangers_below(folder):
+        found = "a link" if path.is_symlink() else "neither a file nor a folder"
+        hint = "replace the link with the file itself; `cp -rL FOLDER COPY` replaces links by files"
+        raise BundleError("a bundle and an export contain no links", where=str(path), found=found, hint=hint)
+
+
+def copy_listed(folder: Path, manifest: Mapping[str, Any], to: Path) -> None:
+    """Copy the listed files and the documents of a folder that `check_files` has checked."""
+    documents = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if _is_document(path, folder))
+    for name in (*manifest["files"], *documents):
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / name, to / name)
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Compare a manifest with its own checksum, if it has one.
+
+    Raises:
+        BundleError: they differ, or the name of the checksum is damaged.
+    """
+    hint = "copy the whole folder again, because an edited bundle is not the model that was evaluated"
+    if CHECKSUM in manifest:
+        if manifest[CHECKSUM] != checksum(manifest):
+            raise BundleError("the manifest was changed", where=f"{path}: {CHECKSUM}", hint=hint)
+        return
+    for key, value in manifest.items():
+        if isinstance(value, str) and HEXADECIMAL.fullmatch(value):
+            what = "the manifest was changed: an unknown key has a checksum"
+            raise BundleError(what, where=str(path), found=key, allowed=CHECKSUM, hint=hint)
+
+
 def _loadable(folder: Path) -> Iterator[str]:
     """Yield the relative paths of all files that a library could load, without documents and hidden files."""
     for path in folder.rglob("*"):
         name = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in name.parts)
-        is_document = path.suffix in DOCUMENTS or path.name.startswith(("LICENSE", "NOTICE"))
-        if path.is_file() and not hidden and not is_document and name != Path(MANIFEST):
+        if path.is_file() and not _is_hidden(name) and not _is_document(path, folder) and name != Path(MANIFEST):
             yield name.as_posix()
+
+
+def _is_document(path: Path, folder: Path) -> bool:
+    """Return whether a file is a document: it may be edited and added."""
+    named = path.suffix in DOCUMENTS or path.name.startswith(("LICENSE", "NOTICE"))
+    return named and path.is_file() and not _is_hidden(path.relative_to(folder))
+
+
+def _is_hidden(name: Path) -> bool:
+    return any(part.startswith(".") for part in name.parts)
 
 
 def _is_inside(name: str) -> bool:
     path = PurePosixPath(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\\" not in name
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not set(name) & {"\\", "\0"}

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Annotated, Any, Literal, Self
 
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    model_validator,
+)
+
+from manyheads.run.names import TASK_NAME, TASK_NAMES
 from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.regression import Regression
@@ -33,26 +47,86 @@ def task_to_json(task: Task) -> dict[str, Any]:
     }
 
 
-def task_from_json(content: dict[str, Any]) -> Task:
+class KindContent(BaseModel):
+    """The kind of a task in a manifest."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+    name: Literal["classification", "regression"]
+    labels: list[StrictStr | StrictBool | StrictInt | StrictFloat] | None = None
+    range: tuple[float, float] | None = None
+
+
+class TaskContent(BaseModel):
+    """A task in a manifest. A later version may add keys, so unknown keys are ignored."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+    name: str = Field(pattern=f"^(?:{TASK_NAME.pattern})$", description=TASK_NAMES)
+    kind: KindContent
+    text: list[str] = Field(min_length=1, max_length=2)
+    label: str
+    id: str | None
+    pair: Literal["cross", "bi"] | None
+    head: str
+    dropout: float = Field(ge=0, lt=1)
+    loss: str
+    metric: str
+    loss_weight: float = Field(ge=0)
+    class_weights: list[Annotated[float, Field(ge=0)]] | None
+
+    @model_validator(mode="after")
+    def _pair_fits(self) -> Self:
+        if (len(self.text) == 2) != (self.pair is not None):
+            raise ValueError("a task has `pair` if it has two text columns, and only then")
+        return self
+
+
+def tasks_from_json(content: object) -> list[Task]:
+    """Return the tasks of a manifest.
+
+    Raises:
+        ValueError: the content is not a list of tasks, or two tasks have the same name.
+    """
+    tasks = [_task(each) for each in _TASKS.validate_json(json.dumps(content))]
+    if len({task.name for task in tasks}) < len(tasks):
+        raise ValueError("two tasks have the same name")
+    return tasks
+
+
+def task_from_json(content: object) -> Task:
     """Return the task that `task_to_json` wrote.
 
     Raises:
-        KeyError, TypeError, ValueError: the content is invalid.
+        ValueError: the content is not a task.
     """
-    weights = content["class_weights"]
-    fields = {name: value for name, value in content.items() if name not in ("kind", "text", "class_weights")}
+    return _task(TaskContent.model_validate_json(json.dumps(content)))
+
+
+_TASKS = TypeAdapter(Annotated[list[TaskContent], Field(min_length=1)])
+
+
+def _task(content: TaskContent) -> Task:
+    weights = content.class_weights
     return Task(
-        **fields,
-        kind=_kind(content["kind"]),
-        text=tuple(content["text"]),
+        name=content.name,
+        kind=_kind(content.kind),
+        text=tuple(content.text),
+        label=content.label,
+        id=content.id,
+        pair=content.pair,
+        head=content.head,
+        dropout=content.dropout,
+        loss=content.loss,
+        metric=content.metric,
+        loss_weight=content.loss_weight,
         class_weights=None if weights is None else tuple(weights),
     )
 
 
-def _kind(content: dict[str, Any]) -> Kind:
-    if content["name"] == "classification":
-        return Classification(tuple(content["labels"]))
-    if content["name"] == "regression":
-        low, high = content["range"]
-        return Regression(low, high)
-    raise ValueError(f"unknown kind of task: {content['name']!r}")
+def _kind(content: KindContent) -> Kind:
+    if content.name == "classification":
+        if content.labels is None:
+            raise ValueError("a classification has labels")
+        return Classification(tuple(content.labels))
+    if content.range is None:
+        raise ValueError("a regression has a range")
+    return Regression(*content.range)

@@ -12,13 +12,15 @@ from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel
+from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.utils import logging as transformers_logging
 
 from manyheads.errors import EncoderError
 from manyheads.model import pooling as pool
 from manyheads.model.architecture import FLAT_TYPES, TRIED_TYPES, check_architecture
+from manyheads.model.config import read_config
 from manyheads.model.dropout import DropoutStream, install
 from manyheads.model.first_token import first_tokens
 from manyheads.model.flat import FlatTokens
@@ -27,6 +29,7 @@ from manyheads.model.padded import padded_outputs
 from manyheads.model.padding import unpad
 from manyheads.model.pooling import Pooling
 from manyheads.model.probe import probe
+from manyheads.model.weights import weight_files
 
 FIRST_TOKEN_TYPES = ("bert", "roberta", "xlm-roberta", "electra")
 """Architectures whose last layer can run for first tokens only."""
@@ -37,6 +40,12 @@ HEADS_OF_OTHERS = ("cls.", "lm_head.", "classifier.", "qa_outputs.", "prediction
 DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
 """The names of the two dropout probabilities in the configurations of all architectures."""
+
+UNUSABLE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError),
+    *(AssertionError, ImportError, ZeroDivisionError),
+)
+"""What transformers and torch raise for a configuration that does not fit its weights or itself."""
 
 
 class Encoder(nn.Module):
@@ -186,8 +195,8 @@ def load_encoder(
     try:
         _set(config, DROPOUTS, dropout, "dropout")
         _set(config, ATTENTION_DROPOUTS, attention_dropout, "attention_dropout")
-        model, missing, unused = _load_model(folder, config)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        model, missing, unused = load_model(folder, config, FLAT if config.model_type in FLAT_TYPES else None)
+    except UNUSABLE as error:
         raise EncoderError("the encoder cannot be loaded", where=str(folder), found=str(error)) from error
     has_pooler = _keep_own_pooler(model, missing)
     lost = sorted(name for name in missing if not name.startswith("pooler."))
@@ -218,11 +227,7 @@ def check_folder(folder: Path, *, untested: bool = False) -> Any:
     Raises:
         EncoderError: the configuration cannot be read, or the architecture cannot be used.
     """
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EncoderError("the encoder cannot be loaded", where=str(folder), found=str(error)) from error
+    config = read_config(folder)
     check_architecture(config, where=str(folder), untested=untested)
     return config
 
@@ -247,18 +252,30 @@ def _show_bars(shown: bool) -> None:
     switch()
 
 
-def _load_model(folder: Path, config: Any) -> tuple[Any, set[str], list[str]]:
-    """Return the model, the names of its weights that the checkpoint lacks, and those of the checkpoint not used."""
-    attention = {"attn_implementation": FLAT} if config.model_type in FLAT_TYPES else {}
+def load_model(folder: Path, config: Any, attention: str | None = None) -> tuple[Any, set[str], list[str]]:
+    """Return the model in `folder` in float32, the names of weights that its files lack, and of those that it ignores.
+
+    transformers gets the weights themselves and no folder, so it reads no other file: no adapter, index or code.
+    `attention`: the implementation. Default: that of transformers.
+
+    Raises:
+        EncoderError: the weights are missing, or transformers has no such encoder.
+        UNUSABLE: the weights do not fit.
+    """
+    weights: dict[str, Tensor] = {}
+    for file in weight_files(folder):
+        weights.update(load_file(file))
+    options = {} if attention is None else {"attn_implementation": attention}
+    architecture = MODEL_MAPPING.get(type(config), None)
+    if architecture is None or isinstance(architecture, tuple):
+        raise EncoderError(
+            "the encoder cannot be loaded: its architecture does not read texts",
+            where=str(folder),
+            found=config.model_type,
+        )
     with quiet():
-        model, info = AutoModel.from_pretrained(
-            folder,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **attention,
+        model, info = architecture.from_pretrained(
+            None, config=config, state_dict=weights, dtype=torch.float32, output_loading_info=True, **options
         )
     return model, set(info["missing_keys"]), sorted(info["unexpected_keys"])
 

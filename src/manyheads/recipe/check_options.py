@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from manyheads.data.batching import BATCHING
@@ -11,11 +10,10 @@ from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
 from manyheads.recipe.faults import Fault
 from manyheads.recipe.schema import Recipe, TaskOptions
+from manyheads.run.names import TASK_NAME, TASK_NAMES
 from manyheads.tasks import KINDS
 from manyheads.training.schedule import SHAPES
 from manyheads.training.weighting import WEIGHTING
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def check_recipe(recipe: Recipe) -> list[Fault]:
@@ -52,12 +50,12 @@ def pairing_of(options: TaskOptions) -> str | None:
 
 def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
     key = ("tasks", name)
-    if not NAME.fullmatch(name):
+    if not TASK_NAME.fullmatch(name):
         yield Fault(
             key,
             "the name of the task cannot be used in file names",
             name,
-            "letters, digits, _ and -, first a letter or digit",
+            TASK_NAMES,
         )
     if len(set(options.text)) < len(options.text):
         yield Fault((*key, "text"), "the two text columns are the same", options.text, "two different columns")

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from manyheads.data.dataset import Split
+from manyheads.data.examples import Examples
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.errors import BundleError, RunError
 from manyheads.evaluation.evaluate import measure, summarise
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.inference.engine import Engine
-from manyheads.inference.export.hub import hub_engine, write_hub
+from manyheads.inference.export.hub import write_hub
+from manyheads.inference.export.hub_check import TaskSample, check_pipeline, check_sentences
 from manyheads.inference.export.onnx import write_onnx
 from manyheads.inference.export.torch_export import write_torch_export
 from manyheads.inference.manifest import MANIFEST, read_manifest
 from manyheads.inference.onnx_graphs import onnx_engine
 from manyheads.inference.torch_engine import TorchEngine
-from manyheads.inference.torch_graphs import torch_export_engine
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.measure import Measurement, labelled_examples
 from manyheads.run.atomic import replace_folder
@@ -44,6 +45,10 @@ class Export:
         examples: number of dev examples of the check.
         largest: largest difference between an output of the export and of the model. None without a check.
         measured: metrics of the float32 and the int8 graphs. None without an int8 graph.
+        left_out: the tasks that have no pipeline in an export to the hub, with the reason.
+        cut: number of dev examples whose pair transformers truncates at another token. They were not compared.
+        sentences: largest difference between a vector of sentence-transformers and of the model. None if it was not
+            compared: no task is bi-encoded, or the package is not installed.
     """
 
     folder: Path
@@ -51,6 +56,9 @@ class Export:
     examples: int
     largest: float | None
     measured: Measurement | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    cut: int = 0
+    sentences: float | None = None
 
 
 def export_run(folder: Path, target: str, out: Path | None = None, *, int8: bool = False, check: bool = True) -> Export:
@@ -85,20 +93,22 @@ def export_run(folder: Path, target: str, out: Path | None = None, *, int8: bool
     exports: list[Export] = []
 
     def fill(temporary: Path) -> None:
-        engine, compared = _write(target, bundle, run.model, temporary, int8)
+        if target == "hub":
+            exports.append(_fill_hub(bundle, run.model, temporary, to, data))
+            return
+        engine = _write(target, bundle, run.model, temporary, int8)
         if data is None:
             exports.append(Export(to, (), 0, None))
             return
-        store, splits = data
-        kept = [split for split in splits if split.task.name in compared]
-        largest = largest_difference(TorchEngine(bundle), engine, store, kept)
+        store, splits = data.store, data.splits
+        largest = largest_difference(TorchEngine(bundle), engine, store, splits)
         measured = None
         if int8:
             course = load_recipe(run.recipe).score == "course"
-            quantised = _measured(onnx_engine(temporary, int8=True), store, kept, course_score=course)
-            measured = replace(_measured(engine, store, kept, course_score=course), int8=quantised)
-        names = tuple(split.task.name for split in kept)
-        exports.append(Export(to, names, sum(map(len, kept)), largest, measured))
+            quantised = _measured(onnx_engine(temporary, int8=True), store, splits, course_score=course)
+            measured = replace(_measured(engine, store, splits, course_score=course), int8=quantised)
+        names = tuple(split.task.name for split in splits)
+        exports.append(Export(to, names, sum(map(len, splits)), largest, measured))
 
     replace_folder(to, fill)
     return exports[0]
@@ -127,24 +137,51 @@ def largest_difference(model: Engine, other: Engine, store: TextStore, splits: S
     return largest
 
 
-def _write(target: str, bundle: Bundle, model: Path, to: Path, int8: bool) -> tuple[Engine, Sequence[str]]:
-    """Write an export. Return its engine and the tasks that the engine supports."""
-    everything = tuple(bundle.model.tasks)
+def _write(target: str, bundle: Bundle, model: Path, to: Path, int8: bool) -> Engine:
+    """Write an export of graphs. Return its engine."""
     if target == "onnx":
         write_onnx(bundle, model, to, int8=int8)
-        return onnx_engine(to), everything
-    if target == "torch-export":
-        write_torch_export(bundle, model, to)
-        return torch_export_engine(to), everything
-    compared = write_hub(bundle, model, to)
-    return hub_engine(to, bundle.model.tasks), compared
+        return onnx_engine(to)
+    return write_torch_export(bundle, model, to)
 
 
-def _dev_data(run: RunFolder, bundle: Bundle) -> tuple[TextStore, Sequence[Split]]:
+def _fill_hub(bundle: Bundle, model: Path, temporary: Path, to: Path, data: _DevData | None) -> Export:
+    """Write an export for the hub and compare it with the model as its users load it."""
+    pipelines = write_hub(bundle, model, temporary)
+    if data is None:
+        return Export(to, (), 0, None, left_out=pipelines.left_out)
+    engine = TorchEngine(bundle)
+    samples = [
+        TaskSample(split, examples.texts, engine.outputs(data.store, split))
+        for split, examples in zip(data.splits, data.examples, strict=True)
+    ]
+    kept = [sample for sample in samples if sample.split.task.name in pipelines.names]
+    found = [check_pipeline(temporary, bundle, data.store, sample) for sample in kept]
+    return Export(
+        to,
+        tuple(sample.split.task.name for sample in kept),
+        sum(len(sample.split) for sample in kept),
+        max((each.largest for each in found), default=0.0),
+        left_out=pipelines.left_out,
+        cut=sum(each.cut for each in found),
+        sentences=check_sentences(temporary, bundle, data.store, samples),
+    )
+
+
+@dataclass(frozen=True)
+class _DevData:
+    """The dev examples of every task that has some, and the same as splits over a store of their tokens."""
+
+    examples: Sequence[Examples]
+    store: TextStore
+    splits: Sequence[Split]
+
+
+def _dev_data(run: RunFolder, bundle: Bundle) -> _DevData:
     tasks = bundle.model.tasks
     by_task = {name: labelled_examples(run, task, "dev") for name, task in tasks.items()}
     examples = [each for each in by_task.values() if each is not None]
-    return tokenise_examples(examples, tasks, bundle.tokenizer, None)
+    return _DevData(examples, *tokenise_examples(examples, tasks, bundle.tokenizer, None))
 
 
 def _measured(engine: Engine, store: TextStore, splits: Sequence[Split], *, course_score: bool) -> Measurement:

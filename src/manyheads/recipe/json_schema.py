@@ -16,8 +16,8 @@ from pydantic_core import core_schema
 
 from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
-from manyheads.recipe.check_options import NAME
 from manyheads.recipe.schema import Recipe
+from manyheads.run.names import TASK_NAME as NAME
 from manyheads.tasks import KINDS
 
 DRAFT = "http://json-schema.org/draft-07/schema#"

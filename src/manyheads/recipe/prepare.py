@@ -242,8 +242,8 @@ def _divide(readers: Sequence[_Reader], notify: Notify) -> None:
                 each.dev = dev
             elif len(dev):
                 rows = "1 row" if len(dev) == 1 else f"{len(dev)} rows"
-                text = f"{rows} of {files_name(each.options.train)} left out of training, because another task holds out these rows"
-                notify("note", text=f"{each.task.name}: {text}")
+                text = f"{rows} of {files_name(each.options.train)} left out of training"
+                notify("note", text=f"{each.task.name}: {text}, because another task holds out these rows")
 
 
 def _lacking(task: Task, train: Examples, dev: Examples) -> Iterator[str]:

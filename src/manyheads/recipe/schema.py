@@ -247,8 +247,8 @@ class Recipe(Options):
     )
     tasks: dict[str, TaskOptions] = Field(
         min_length=1,
-        description="The tasks, one table [tasks.NAME] each. Names have letters, digits, - and _, and begin with a "
-        "letter or a digit.",
+        description="The tasks, one table [tasks.NAME] each. Names have letters, digits, - and _, begin with a "
+        "letter or a digit, and have at most 128 characters.",
     )
     model: ModelOptions = Field(default=ModelOptions(), description="How the encoder is used and regularised.")
     batching: BatchingOptions = Field(

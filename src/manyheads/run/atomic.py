@@ -43,6 +43,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Its name can be guessed. A link that was put there would be followed.
+        temporary.unlink(missing_ok=True)
         try:
             yield temporary
             sync(temporary)

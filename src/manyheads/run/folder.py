@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.errors import RunError
+from manyheads.run.links import strangers
 from manyheads.run.lock import only_writer
+from manyheads.run.names import TASK_NAME, TASK_NAMES
+
+EXPORTS = ("onnx", "hub", "torch-export")
+"""The folders that `manyheads export` writes by default."""
 
 
 class RunFolder:
@@ -34,7 +39,15 @@ class RunFolder:
         return self.results.exists()
 
     def prediction_file(self, task: str, split: str, which: str) -> Path:
-        """Return the path `predictions/<task>.<dev|test>.<best|last>.jsonl`."""
+        """Return the path `predictions/<task>.<dev|test>.<best|last>.jsonl`.
+
+        Raises:
+            RunError: The name of the task cannot be part of a file name.
+        """
+        if not TASK_NAME.fullmatch(task):
+            raise RunError(
+                "the name of a task cannot be used in file names", where=str(self.path), found=task, allowed=TASK_NAMES
+            )
         return self.predictions / f"{task}.{split}.{which}.jsonl"
 
     def read_results(self) -> dict[str, object]:
@@ -65,7 +78,7 @@ class RunFolder:
         """Check that this is a run folder and contains these files or folders.
 
         Raises:
-            RunError: It does not exist, is not a run folder, or the run is not finished.
+            RunError: It does not exist, is not a run folder, has a link, or the run is not finished.
         """
         if not self.path.is_dir():
             hint = "check the path; `manyheads train` prints the run folder that it writes"
@@ -73,6 +86,7 @@ class RunFolder:
         if not self.recipe.exists():
             hint = "give a folder that `manyheads train` wrote"
             raise RunError("this folder is not a run folder: it has no recipe.toml", where=str(self.path), hint=hint)
+        self.refuse_links()
         for name in names:
             if not (self.path / name).exists():
                 command = ["manyheads", "train", str(self.recipe), "--out", str(self.path), "--resume"]
@@ -86,8 +100,8 @@ class RunFolder:
         The operating system releases the lock when the process ends, for whatever reason.
 
         Raises:
-            RunError: The folder is not empty and `resume` is False, the folder contains other files than a run, or
-                another process is writing it.
+            RunError: The folder is not empty and `resume` is False, the folder contains other files than a run, a part
+                of the run is a link, or another process is writing it.
         """
         if self._occupied():
             if not resume:
@@ -96,9 +110,25 @@ class RunFolder:
             if not any(part.exists() for part in self._parts()):
                 hint = "choose a run folder or a new folder with --out"
                 raise RunError("the folder is not empty and has no run to resume", where=str(self.path), hint=hint)
+        self.refuse_links()
         with only_writer(self.path / ".lock", "another process is writing this run folder", self.path):
             self._sweep()
             yield
+
+    def refuse_links(self) -> None:
+        """Refuse a run folder of which a part is a link, a device or a pipe, or contains one.
+
+        The run folder itself may be a link, and so may files in it that are not parts of a run.
+
+        Raises:
+            RunError: A part is one. A file outside the folder would be read or written.
+        """
+        lock, report = self.path / ".lock", self.path / "report"
+        for part in (*self._parts(), lock, report, *(self.path / name for name in EXPORTS)):
+            for path in strangers(part):
+                found = "a link" if path.is_symlink() else "neither a file nor a folder"
+                hint = "replace it with the file itself; `cp -rL FOLDER COPY` replaces links by files"
+                raise RunError("a run folder contains no links", where=str(path), found=found, hint=hint)
 
     def clear(self) -> None:
         """Remove the files of an earlier, unfinished run. Files that do not belong to a run are kept."""

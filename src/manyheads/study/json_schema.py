@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import manyheads
-from manyheads.recipe.check_options import NAME
 from manyheads.recipe.json_schema import (
     DRAFT,
     TASK_NAME,
@@ -23,6 +22,7 @@ from manyheads.recipe.json_schema import (
     schema_of,
     unseen,
 )
+from manyheads.run.names import TASK_NAME as NAME
 from manyheads.study.load import REMARK, ROW_NAME
 from manyheads.study.schema import StudyOptions
 

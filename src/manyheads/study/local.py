@@ -19,6 +19,9 @@ from manyheads.training.stop import StopFlag
 TAIL = 40
 """Lines of standard error that are kept, for processes that die without an event."""
 
+WORKER = (sys.executable, "-P", "-m", "manyheads.study.worker")
+"""The command of a worker. -P: Python does not import from the current folder, which may have files of others."""
+
 
 def run_local(cells: Sequence[Cell], *, jobs: int, notify: Notify, keep_models: bool, devices: int = 0) -> bool:
     """Run every cell once. Return True if every run ended, finished or failed, and False if a signal stopped the study.
@@ -77,7 +80,7 @@ class _Local:
         if self._devices:
             environment["CUDA_VISIBLE_DEVICES"] = str(slot % self._devices)
         child = subprocess.Popen(
-            [sys.executable, "-m", "manyheads.study.worker"],
+            WORKER,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

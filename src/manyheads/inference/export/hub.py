@@ -3,125 +3,137 @@
 from __future__ import annotations
 
 import copy
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
+from transformers import AlbertForSequenceClassification, BertForSequenceClassification
 
-from manyheads.errors import BundleError
 from manyheads.inference.bundle import Bundle
-from manyheads.inference.engine import Floats
-from manyheads.inference.graph_engine import GraphEngine, task_output
-from manyheads.inference.manifest import MANIFEST, read_manifest, write_manifest
+from manyheads.inference.manifest import MANIFEST, copy_listed, write_manifest
+from manyheads.inference.tokenizer_settings import write_tokenizer_settings
 from manyheads.model.encoder import quiet
+from manyheads.model.heads.linear import Linear
 from manyheads.run.atomic import write_text
 from manyheads.tasks.task import Task
 
 TARGET = "hub"
 PIPELINES = "pipelines"
 
+CLASSES: Mapping[str, Any] = {"bert": BertForSequenceClassification, "albert": AlbertForSequenceClassification}
+"""The classes of transformers that compute exactly pooler, dropout and one linear map, by architecture."""
 
-def write_hub(bundle: Bundle, folder: Path, to: Path) -> list[str]:
-    """Copy the bundle in `folder` to `to` and add `pipelines/TASK`. Return the tasks that have a pipeline.
 
-    A task has a pipeline if the encoder is a BERT with its pooler and the task reads one sequence. The model is then
-    exactly transformers' BertForSequenceClassification. Other tasks have no equivalent there and need manyheads.
+@dataclass(frozen=True)
+class Pipelines:
+    """The tasks of an export that pipelines of transformers predict, and why the others are left out."""
+
+    names: tuple[str, ...]
+    left_out: Mapping[str, str]
+
+
+def write_hub(bundle: Bundle, folder: Path, to: Path) -> Pipelines:
+    """Copy the bundle in `folder` to `to` and add `pipelines/TASK` for every task that transformers can predict.
+
+    Such a task reads one sequence with a linear head on the pooler of a BERT or ALBERT. The model is then exactly the
+    stock class of transformers. Other tasks have no equivalent there and need manyheads.
     """
-    shutil.copytree(folder, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
-    names = [name for name, task in bundle.model.tasks.items() if _has_pipeline(bundle, task)]
-    for name in names:
+    copy_listed(folder, bundle.manifest, to)
+    reasons = {name: _reason(bundle, task) for name, task in bundle.model.tasks.items()}
+    pipelines = Pipelines(
+        tuple(name for name, reason in reasons.items() if reason is None),
+        {name: reason for name, reason in reasons.items() if reason is not None},
+    )
+    _write_tokenizer(bundle, to)
+    for name in pipelines.names:
         place = to / PIPELINES / name
         place.mkdir(parents=True)
         with quiet():
             _classifier(bundle, bundle.model.tasks[name]).save_pretrained(place)
-        bundle.tokenizer.save(place)
-    if names:
-        _add_usage(to / "README.md", names)
-    manifest = read_manifest(to)
-    content = {key: value for key, value in manifest.items() if key not in ("format", "manyheads", "files")}
-    (to / MANIFEST).unlink()
-    write_manifest(to, {**content, "export": TARGET, "pad_id": bundle.tokenizer.pad_id or 0, "pipelines": names})
-    return names
+        _write_tokenizer(bundle, place)
+    _add_usage(to / "README.md", bundle.model.tasks, pipelines)
+    own = ("format", "manyheads", "files", "sha256")
+    content = {key: value for key, value in bundle.manifest.items() if key not in own}
+    (to / MANIFEST).unlink(missing_ok=True)
+    added = {"pipelines": list(pipelines.names), "left_out": dict(pipelines.left_out)}
+    write_manifest(to, {**content, "export": TARGET, "pad_id": bundle.tokenizer.pad_id or 0, **added})
+    return pipelines
 
 
-def _add_usage(card: Path, names: Sequence[str]) -> None:
-    """Add a section to the model card that shows how to use the pipelines."""
-    lines = ["", "## In transformers", "", "```python", "from transformers import pipeline", ""]
-    lines += [f'pipeline("text-classification", model="FOLDER/{PIPELINES}/{name}", top_k=None)' for name in names]
-    lines += [
-        "```",
-        "",
-        "A regression pipeline returns a value from 0 to 1, the position in the range of the task. Pass a pair as",
-        "`text` and `text_pair`.",
-        "",
-    ]
-    write_text(card, (card.read_text(encoding="utf-8") if card.is_file() else "") + "\n".join(lines))
+def _write_tokenizer(bundle: Bundle, place: Path) -> None:
+    bundle.tokenizer.save(place)
+    segments = bundle.model.encoder.takes_segments
+    write_tokenizer_settings(place, bundle.tokenizer, max_length=bundle.max_length, segments=segments)
 
 
-class HubModels:
-    """The pipeline models of an export, loaded with transformers."""
-
-    segments = True
-
-    def __init__(self, folder: Path, tasks: Mapping[str, Task]) -> None:
-        self._folder = folder
-        self._tasks = {task_output(name): task for name, task in tasks.items()}
-        self._models: dict[str, Any] = {}
-
-    def encode(self, feeds: Mapping[str, NDArray[np.int64]], output: str) -> Floats:
-        """Return the outputs of a task's head for int64[S, L] inputs: float32[S, outputs]."""
-        task = self._tasks[output]
-        if output not in self._models:
-            with quiet():
-                self._models[output] = AutoModelForSequenceClassification.from_pretrained(
-                    self._folder / PIPELINES / task.name, use_safetensors=True, trust_remote_code=False
-                ).eval()
-        with torch.inference_mode():
-            logits = self._models[output](**{name: torch.from_numpy(value) for name, value in feeds.items()}).logits
-        if task.kind.value_range is not None:
-            logits = torch.sigmoid(logits)
-        elif task.outputs == 1:
-            logits = logits[:, 1:] - logits[:, :1]
-        return np.asarray(logits.numpy())
-
-    def pair(self, task: str, first: Floats, second: Floats) -> Floats:
-        """Raise an error: a bi-encoded pair has no pipeline.
-
-        Raises:
-            BundleError: always.
-        """
-        del first, second
-        raise BundleError("a bi-encoded pair has no pipeline in transformers", found=task)
-
-
-def hub_engine(folder: Path, tasks: Mapping[str, Task]) -> GraphEngine:
-    """Return the pipeline models as an engine, to compare them with the bundle."""
-    return GraphEngine(folder, HubModels(folder, tasks))
-
-
-def _has_pipeline(bundle: Bundle, task: Task) -> bool:
+def _reason(bundle: Bundle, task: Task) -> str | None:
+    """Return why no stock class of transformers computes a task, or None if one does."""
     encoder = bundle.model.encoder
-    return encoder.model.config.model_type == "bert" and encoder.pooling == "pooler" and task.sequences == 1
+    if task.sequences == 2:
+        return "it encodes each text of a pair in its own sequence"
+    if not isinstance(bundle.model.head(task.name), Linear):
+        return f"no stock class of transformers has the head {task.head}"
+    if encoder.model.config.model_type not in CLASSES or encoder.pooling != "pooler":
+        kind = encoder.model.config.model_type
+        return f"no stock class of transformers has a linear head on the pooling {encoder.pooling} of {kind}"
+    return None
 
 
-def _classifier(bundle: Bundle, task: Task) -> BertForSequenceClassification:
-    """Return the model of a task in transformers. For two classes with one logit, the first logit is 0."""
+def _classifier(bundle: Bundle, task: Task) -> Any:
+    """Return the model of a task in transformers.
+
+    For two classes with one logit, the first logit is 0. A regression has one label and no `problem_type`: a pipeline
+    then applies the sigmoid, which gives the share of the range. With the type "regression" it would give the logit.
+    """
     head: Any = bundle.model.head(task.name)
     config = copy.deepcopy(bundle.model.encoder.model.config)
     names = [str(label) for label in task.kind.labels or (task.name,)]
     config.id2label, config.label2id = dict(enumerate(names)), {name: place for place, name in enumerate(names)}
-    config.problem_type = "regression" if task.kind.labels is None else "single_label_classification"
-    config.classifier_dropout = task.dropout
+    config.problem_type = None if task.kind.labels is None else "single_label_classification"
+    config.classifier_dropout = config.classifier_dropout_prob = task.dropout
     config._attn_implementation = "eager"
-    model = BertForSequenceClassification(config)
+    model = CLASSES[config.model_type](config)
     with torch.no_grad():
-        model.bert.load_state_dict(bundle.model.encoder.model.state_dict())
+        model.base_model.load_state_dict(bundle.model.encoder.model.state_dict())
         for part, weights in ((model.classifier.weight, head.map.weight), (model.classifier.bias, head.map.bias)):
             part.zero_()
             part[-len(weights) :] = weights
     return model
+
+
+def _add_usage(card: Path, tasks: Mapping[str, Task], pipelines: Pipelines) -> None:
+    """Add a section to the model card that shows how to use the pipelines, and names the tasks without one."""
+    lines = ["", "## In transformers", ""]
+    if pipelines.names:
+        lines += ["```python", "from transformers import pipeline", ""]
+        for name in pipelines.names:
+            pair = len(tasks[name].text) == 2
+            text = '{"text": "A text.", "text_pair": "Another."}' if pair else '"A text."'
+            options = "" if tasks[name].kind.labels is None else ", top_k=None"
+            lines += [f'model = pipeline("text-classification", model="FOLDER/{PIPELINES}/{name}"{options})']
+            lines += [f"model({text}, truncation=True)", ""]
+        lines[-1] = "```"
+        lines += [""]
+    for name in pipelines.names:
+        value_range = tasks[name].kind.value_range
+        if value_range is not None:
+            low, high = value_range
+            lines += [
+                f"The score of {name} is the share u of its range. Its value is low + (high - low) * u:",
+                "",
+                "```python",
+                f"value = {low!r} + ({high!r} - {low!r}) * score",
+                "```",
+                "",
+            ]
+    if any(len(tasks[name].text) == 2 for name in pipelines.names):
+        lines += [
+            "If both texts of a pair are truncated, transformers may keep one token more of the second text and one",
+            "fewer of the first than manyheads.",
+            "",
+        ]
+    for name, reason in pipelines.left_out.items():
+        lines += [f"Task {name} has no pipeline: {reason}. Use `manyheads.load`.", ""]
+    write_text(card, (card.read_text(encoding="utf-8") if card.is_file() else "") + "\n".join(lines))

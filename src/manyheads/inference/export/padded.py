@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel
 
 from manyheads.inference.bundle import Bundle
 from manyheads.inference.graph_engine import VECTOR, task_output
-from manyheads.model.encoder import quiet
+from manyheads.model.config import read_config
+from manyheads.model.encoder import load_model
 
 
 class PaddedModel(nn.Module):
@@ -23,10 +23,7 @@ class PaddedModel(nn.Module):
     def __init__(self, bundle: Bundle, folder: Path) -> None:
         super().__init__()
         single = [name for name, task in bundle.model.tasks.items() if task.sequences == 1]
-        with quiet():
-            self.encoder: Any = AutoModel.from_pretrained(
-                folder, use_safetensors=True, trust_remote_code=False, attn_implementation="eager", dtype=torch.float32
-            )
+        self.encoder: Any = load_model(folder, read_config(folder), "eager")[0]
         self.segments = bundle.model.encoder.takes_segments
         self.offset = bundle.model.encoder.offset
         self.pooling = bundle.model.encoder.pooling

@@ -1,0 +1,206 @@
+"""Check an export for the hub with what its users run: AutoTokenizer, pipelines, and sentence-transformers."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from manyheads.data.by_length import batches_by_length
+from manyheads.data.dataset import Split, assemble, assemble_texts, lengths, text_lengths
+from manyheads.data.texts import TextStore
+from manyheads.errors import BundleError
+from manyheads.inference.bundle import Bundle
+from manyheads.inference.engine import Floats
+from manyheads.inference.export.hub import PIPELINES
+from manyheads.inference.sentence_modules import cosine_task
+from manyheads.model.encoder import quiet
+from manyheads.model.flat import FlatTokens
+
+BATCH = 32
+"""Examples per batch of a pipeline."""
+
+TOKEN_BUDGET = 2048
+"""Tokens per batch of the model's own vectors."""
+
+SENTENCES = 1000
+"""Maximum number of distinct texts whose vectors are compared."""
+
+LARGEST = 1e-4
+"""Maximum allowed difference of probabilities and vectors."""
+
+LARGEST_SHARE = 1e-5
+"""Maximum allowed difference of a share of a range."""
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TaskSample:
+    """Dev examples of a task: their texts, one sequence for each text column, and the outputs of the model's head."""
+
+    split: Split
+    texts: Sequence[Sequence[str]]
+    outputs: Floats
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What was compared.
+
+    `largest`: largest difference of a probability, a share of a range, or a vector. `cut`: number of examples whose
+    pair transformers truncates at another token, which were not compared.
+    """
+
+    largest: float
+    cut: int
+
+
+def check_pipeline(folder: Path, bundle: Bundle, store: TextStore, sample: TaskSample) -> Compared:
+    """Compare the pipeline of a task in `folder` with the model.
+
+    Raises:
+        BundleError: the tokens, a probability or a share of the range differ.
+    """
+    task = sample.split.task
+    place = folder / PIPELINES / task.name
+    with _plainly():
+        from transformers import AutoTokenizer, pipeline
+
+        read = AutoTokenizer.from_pretrained(place)
+        same = _same_tokens(read, bundle, store, sample)
+        rows = np.flatnonzero(same)
+        template, length = bundle.tokenizer.template, bundle.max_length
+        rows = rows[np.argsort(lengths(store, template, length, sample.split.take(rows)), kind="stable")]
+        model = pipeline("text-classification", model=str(place), device="cpu")
+        requests = [dict(zip(("text", "text_pair"), texts, strict=False)) for texts in _rows(sample, rows)]
+        # Without a padding token, a pipeline takes one text at a time.
+        size = 1 if read.pad_token is None else BATCH
+        results = model(requests, truncation=True, top_k=None, batch_size=size) if requests else []
+    found = np.array([[scores[label] for label in _labels(sample)] for scores in map(_by_label, results)])
+    expected = _expected(sample)[rows]
+    largest = float(np.abs(found.reshape(expected.shape) - expected).max(initial=0.0))
+    allowed = LARGEST if task.kind.value_range is None else LARGEST_SHARE
+    _require(largest, allowed, "the pipeline of the task gives other predictions than the model", task.name)
+    return Compared(largest, int((~same).sum()))
+
+
+def check_sentences(folder: Path, bundle: Bundle, store: TextStore, samples: Sequence[TaskSample]) -> float | None:
+    """Compare the vectors of sentence-transformers with those that the bi-encoded heads read.
+
+    Returns the largest difference, or None without such a task or without the package.
+
+    Raises:
+        BundleError: a vector differs.
+    """
+    pairs = [sample for sample in samples if sample.split.task.sequences == 2]
+    if not pairs or not (folder / "modules.json").is_file():
+        return None
+    if importlib.util.find_spec("sentence_transformers") is None:
+        return None
+    texts: dict[int, str] = {}
+    for sample in pairs:
+        for column, index in zip(sample.texts, sample.split.text_index.T, strict=True):
+            texts.update(zip(index.tolist(), column, strict=True))
+    chosen = np.array(sorted(texts)[:SENTENCES], dtype=np.int64)
+    expected = _vectors(bundle, store, chosen)
+    with _plainly():
+        from sentence_transformers import SentenceTransformer
+
+        model = SentenceTransformer(str(folder), device="cpu")
+        found = model.encode([texts[each] for each in chosen.tolist()], show_progress_bar=False)
+    largest = float(np.abs(np.asarray(found, dtype=np.float32) - expected).max(initial=0.0))
+    names = ", ".join(sample.split.task.name for sample in pairs)
+    _require(largest, LARGEST, "sentence-transformers gives other vectors than the model", names)
+    return largest
+
+
+def _vectors(bundle: Bundle, store: TextStore, texts: Ints) -> Floats:
+    """Return the vectors that a bundle's modules for sentence-transformers describe: float32[n, width]."""
+    encoder, template, length = bundle.model.encoder, bundle.tokenizer.template, bundle.max_length
+    mapped = cosine_task([task for task in bundle.model.tasks.values() if task.sequences == 2])
+    head: Any = None if mapped is None else bundle.model.head(mapped)
+    parts: dict[int, Any] = {}
+    with torch.inference_mode():
+        for picks in batches_by_length(text_lengths(store, template, length, texts), TOKEN_BUDGET):
+            batch = assemble_texts(store, template, length, texts[picks])
+            vectors = encoder(FlatTokens.from_batch(batch, torch.device("cpu")))
+            vectors = vectors if head is None else head.shared(vectors)
+            parts.update(zip(picks.tolist(), vectors.numpy(), strict=True))
+    return np.stack([parts[place] for place in range(len(texts))])
+
+
+def _same_tokens(read: Any, bundle: Bundle, store: TextStore, sample: TaskSample) -> NDArray[np.bool_]:
+    """Return for each example whether transformers gives the model the same tokens and token types.
+
+    They differ only where both texts of a pair are truncated: the library gives the odd token to another text.
+
+    Raises:
+        BundleError: they differ elsewhere.
+    """
+    count, template, length = len(sample.split), bundle.tokenizer.template, bundle.max_length
+    same = np.ones(count, dtype=np.bool_)
+    for start in range(0, count, BATCH):
+        rows = np.arange(start, min(start + BATCH, count))
+        encoded = read(*(list(column) for column in zip(*_rows(sample, rows), strict=True)), truncation=True)
+        batch = assemble(store, template, length, [(sample.split, rows)])
+        for place, row in enumerate(rows.tolist()):
+            at = slice(batch.offsets[place], batch.offsets[place + 1])
+            expected = {"input_ids": batch.token_ids[at], "token_type_ids": batch.segment_ids[at]}
+            found = {name: encoded[name][place] for name in expected if name in encoded}
+            if all(np.array_equal(values, expected[name]) for name, values in found.items()):
+                continue
+            if not _both_truncated(store, sample.split, row, len(encoded["input_ids"][place]), length):
+                raise BundleError(
+                    "transformers gives the model other tokens than manyheads",
+                    where=f"{sample.split.task.name}, dev example {sample.split.ids[row]}",
+                    hint="nothing was written. Please report this with the architecture of the encoder",
+                )
+            same[row] = False
+    return same
+
+
+def _both_truncated(store: TextStore, split: Split, row: int, found: int, length: int) -> bool:
+    """Return whether both texts of a pair are longer than half of what fits, and the sequence has the full length."""
+    texts = split.text_index[row]
+    return len(texts) == 2 and found == length and all(len(store[text]) > (length - 5) // 2 for text in texts.tolist())
+
+
+def _rows(sample: TaskSample, rows: Ints) -> list[tuple[str, ...]]:
+    return [tuple(str(column[row]) for column in sample.texts) for row in rows.tolist()]
+
+
+def _labels(sample: TaskSample) -> list[str]:
+    return [str(label) for label in sample.split.task.kind.labels or (sample.split.task.name,)]
+
+
+def _by_label(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    return {each["label"]: each["score"] for each in scores}
+
+
+def _expected(sample: TaskSample) -> NDArray[np.float64]:
+    """Return what a pipeline shows: float64[n, labels], the probabilities, or the share of the range."""
+    probabilities = sample.split.task.kind.decode(sample.outputs).probabilities
+    return np.asarray(sample.outputs, dtype=np.float64) if probabilities is None else probabilities
+
+
+def _require(largest: float, allowed: float, what: str, where: str) -> None:
+    if not largest <= allowed:
+        hint = "nothing was written. Please report this with the architecture of the encoder"
+        raise BundleError(what, where=where, found=f"{largest:.2e}", allowed=f"up to {allowed:g}", hint=hint)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Hide the progress bars and warnings of the libraries."""
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,198 @@
+"""An export for the hub gives the predictions of the model to those who open it with transformers."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import AutoTokenizer, pipeline
+from typer.testing import CliRunner
+
+import manyheads
+from manyheads.cli.main import app
+from manyheads.errors import BundleError
+from manyheads.inference.bundle import Bundle, load_bundle
+from manyheads.inference.export.hub_check import TaskSample, check_pipeline, check_sentences
+from manyheads.inference.torch_engine import TorchEngine
+from manyheads.model.encoder import quiet
+from manyheads.recipe.export import Export, _dev_data, export_run
+from manyheads.run.folder import RunFolder
+
+RECIPE = """
+encoder = "{encoder}"
+threads = 1
+data_dir = "{corpus}"
+model = {{ max_length = 40 }}
+
+[tasks.sentiment]
+kind = "classification"
+train = "sentiment-train.tsv"
+dev = "sentiment-dev.tsv"
+text = "sentence"
+label = "sentiment"
+
+[tasks.paraphrase]
+kind = "classification"
+train = "paraphrase-train.tsv"
+dev = "paraphrase-dev.tsv"
+text = ["sentence1", "sentence2"]
+label = "is_paraphrase"
+
+[tasks.similarity]
+kind = "regression"
+train = "similarity-train.tsv"
+dev = "similarity-dev.tsv"
+text = ["sentence1", "sentence2"]
+pair = "cross"
+label = "similarity"
+range = [-1, 5]
+
+[tasks.alone]
+kind = "regression"
+train = "similarity-train.tsv"
+dev = "similarity-dev.tsv"
+text = ["sentence1", "sentence2"]
+pair = "bi"
+head = "b1"
+label = "similarity"
+range = [0, 5]
+
+[training]
+epochs = 1
+max_steps = 8
+learning_rate = 1e-3
+"""
+
+WORDS = "the film is a fine and long one that nobody should miss"
+PAIRS = [
+    ("a fine film", "a dull film"),
+    (WORDS, "not bad"),
+    ("not bad", " ".join([WORDS] * 6)),
+    (" ".join([WORDS] * 6), "not bad"),
+]
+"""The last two are truncated: 72 words of one letter pieces do not fit into 40 tokens."""
+
+
+@pytest.fixture(scope="module")
+def cross(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    corpus = Path(manyheads.demo.__file__).parent / "corpus"
+    folder = tmp_path_factory.mktemp("hub")
+    (folder / "recipe.toml").write_text(RECIPE.format(encoder=tiny_encoder, corpus=corpus))
+    return manyheads.train(folder / "recipe.toml", folder / "run").folder
+
+
+@pytest.fixture(scope="module")
+def export(cross: RunFolder) -> Export:
+    return export_run(cross.path, "hub")
+
+
+def test_the_pipeline_of_a_regression_gives_the_share_of_its_range(cross: RunFolder, export: Export) -> None:
+    with quiet():
+        model = pipeline("text-classification", model=str(export.folder / "pipelines" / "similarity"))
+        found = model([{"text": one, "text_pair": two} for one, two in PAIRS], truncation=True)
+    expected = manyheads.load(cross.path).predict("similarity", PAIRS)
+    assert [each["label"] for each in found] == ["similarity"] * len(PAIRS)
+    for theirs, mine in zip(found, expected, strict=True):
+        assert 0 < theirs["score"] < 1
+        assert -1 + (5 - -1) * theirs["score"] == pytest.approx(mine.prediction, abs=1e-4)
+    config = json.loads((export.folder / "pipelines" / "similarity" / "config.json").read_text())
+    assert config.get("problem_type") is None
+
+
+def test_the_model_card_gives_the_line_from_the_share_to_the_value(export: Export) -> None:
+    card = (export.folder / "README.md").read_text()
+    assert "low + (high - low) * u" in card
+    (line,) = re.findall(r"^value = (.*)$", card, flags=re.MULTILINE)
+    assert eval(line, {"score": 0.25}) == pytest.approx(0.5)
+
+
+def test_the_pipeline_of_a_classification_gives_the_probabilities(cross: RunFolder, export: Export) -> None:
+    model = manyheads.load(cross.path)
+    for task, texts in (("sentiment", [one for pair in PAIRS for one in pair]), ("paraphrase", PAIRS)):
+        with quiet():
+            classify = pipeline("text-classification", model=str(export.folder / "pipelines" / task), top_k=None)
+            requests = [{"text": x} if isinstance(x, str) else {"text": x[0], "text_pair": x[1]} for x in texts]
+            found = classify(requests, truncation=True)
+        for theirs, mine in zip(found, model.predict(task, texts), strict=True):
+            assert mine.probabilities is not None
+            scores = {each["label"]: each["score"] for each in theirs}
+            assert scores == pytest.approx({str(k): v for k, v in mine.probabilities.items()}, abs=1e-5)
+
+
+@pytest.mark.parametrize("place", [".", "pipelines/similarity"])
+def test_the_tokenizer_truncates_to_the_length_of_the_training(cross: RunFolder, export: Export, place: str) -> None:
+    for folder in (export.folder / place, cross.model):
+        read = AutoTokenizer.from_pretrained(folder)
+        assert read.model_max_length == 40
+        assert read.model_input_names == ["input_ids", "token_type_ids", "attention_mask"]
+        encoded = read(WORDS * 9, "not bad", truncation=True)
+        assert len(encoded["input_ids"]) == 40
+        assert 1 in encoded["token_type_ids"]
+        assert read.pad_token == "[PAD]"
+
+
+def test_a_task_without_a_stock_class_is_named_and_left_out(cross: RunFolder, export: Export, tmp_path: Path) -> None:
+    assert list(export.compared) == ["sentiment", "paraphrase", "similarity"]
+    assert set(export.left_out) == {"alone"}
+    assert not (export.folder / "pipelines" / "alone").exists()
+    assert "Task alone has no pipeline" in (export.folder / "README.md").read_text()
+    assert json.loads((export.folder / "manyheads.json").read_text())["left_out"].keys() == {"alone"}
+    shown = CliRunner().invoke(app, ["export", str(cross.path), "--to", "hub", "--out", str(tmp_path / "out")])
+    assert "task alone has no pipeline in transformers: " in shown.output
+
+
+def samples(cross: RunFolder) -> tuple[Bundle, object, dict[str, TaskSample]]:
+    bundle = load_bundle(cross.model)
+    data = _dev_data(cross, bundle)
+    engine = TorchEngine(bundle)
+    found = {
+        split.task.name: TaskSample(split, examples.texts, engine.outputs(data.store, split))
+        for split, examples in zip(data.splits, data.examples, strict=True)
+    }
+    return bundle, data.store, found
+
+
+@pytest.mark.parametrize(
+    ("file", "keys", "message"),
+    [
+        ("config.json", {"problem_type": "regression"}, "other predictions"),
+        ("config.json", {"layer_norm_eps": 0.1}, "other predictions"),
+        ("tokenizer_config.json", {"model_max_length": 20}, "other tokens"),
+        ("tokenizer_config.json", {"model_input_names": ["input_ids", "attention_mask"]}, "other predictions"),
+    ],
+)
+def test_what_users_would_get_is_compared_with_the_model(
+    cross: RunFolder, export: Export, tmp_path: Path, file: str, keys: dict[str, object], message: str
+) -> None:
+    bundle, store, found = samples(cross)
+    copy = Path(shutil.copytree(export.folder, tmp_path / "copy"))
+    assert check_pipeline(copy, bundle, store, found["similarity"]).largest <= 1e-5  # type: ignore[arg-type]
+    path = copy / "pipelines" / "similarity" / file
+    path.write_text(json.dumps({**json.loads(path.read_text()), **keys}))
+    with pytest.raises(BundleError, match=message):
+        check_pipeline(copy, bundle, store, found["similarity"])  # type: ignore[arg-type]
+
+
+def test_the_vectors_of_sentence_transformers_are_compared(cross: RunFolder, export: Export, tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers", reason="the extra bench is not installed")
+    assert export.sentences is not None
+    assert export.sentences <= 1e-4
+    bundle, store, found = samples(cross)
+    copy = Path(shutil.copytree(export.folder, tmp_path / "copy"))
+    path = copy / "1_Pooling" / "config.json"
+    config = json.loads(path.read_text())
+    config |= {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True, "pooling_mode": "mean"}
+    path.write_text(json.dumps(config))
+    with pytest.raises(BundleError, match="other vectors"):
+        check_sentences(copy, bundle, store, list(found.values()))  # type: ignore[arg-type]
+
+
+def test_the_folder_is_a_bundle(cross: RunFolder, export: Export) -> None:
+    mine, theirs = manyheads.load(cross.path), manyheads.load(export.folder)
+    for task in ("similarity", "alone"):
+        values = [[each.prediction for each in model.predict(task, PAIRS)] for model in (mine, theirs)]
+        assert np.array_equal(*values)
