@@ -1,8 +1,8 @@
 """Train one shared text encoder on many tasks at once, and measure what each training choice is worth.
 
 The public names are the functions `train(recipe) -> Run`, `pretrain(recipe) -> Pretrained`,
-`run_study(file) -> Table` and `load(run) -> Predictor`, the types that they return, and the error `ManyheadsError`.
-They are imported when they are first used, so `import manyheads` is fast.
+`run_study(file) -> Table` and `load(run) -> Predictor`, the types that they and the predictor return, and the error
+`ManyheadsError`. They are imported when they are first used, so `import manyheads` is fast.
 """
 
 from __future__ import annotations
@@ -13,12 +13,36 @@ from manyheads.errors import ManyheadsError
 from manyheads.version import __version__
 
 if TYPE_CHECKING:
-    from manyheads.api import Predictor, Pretrained, Run, Table, load, pretrain, run_study, train
+    from manyheads.api import (
+        Prediction,
+        Predictions,
+        Predictor,
+        Pretrained,
+        Run,
+        Table,
+        load,
+        pretrain,
+        run_study,
+        train,
+    )
 
-_LAZY = ("Predictor", "Pretrained", "Run", "Table", "load", "pretrain", "run_study", "train")
+_LAZY = (
+    "Prediction",
+    "Predictions",
+    "Predictor",
+    "Pretrained",
+    "Run",
+    "Table",
+    "load",
+    "pretrain",
+    "run_study",
+    "train",
+)
 
 __all__ = [
     "ManyheadsError",
+    "Prediction",
+    "Predictions",
     "Predictor",
     "Pretrained",
     "Run",
@@ -32,8 +56,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("load", "Predictor"):
-        # manyheads.api imports torch. These two names work without it.
+    if name in ("load", "Prediction", "Predictions", "Predictor"):
+        # manyheads.api imports torch. These names work without it.
         import manyheads.inference.load
 
         return getattr(manyheads.inference.load, name)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from manyheads.inference.load import load
+from manyheads.inference.predictions import Prediction, Predictions
 from manyheads.inference.predictor import Predictor
 from manyheads.pretraining.cache import Pretrained
 from manyheads.recipe.assemble import Run
@@ -21,7 +22,18 @@ from manyheads.study.table import Table
 from manyheads.study.write import write_table
 from manyheads.training.listener import Listener
 
-__all__ = ["Predictor", "Pretrained", "Run", "Table", "load", "pretrain", "run_study", "train"]
+__all__ = [
+    "Prediction",
+    "Predictions",
+    "Predictor",
+    "Pretrained",
+    "Run",
+    "Table",
+    "load",
+    "pretrain",
+    "run_study",
+    "train",
+]
 
 
 def train(

@@ -71,6 +71,7 @@ def table_of(measurement: Measurement, title: str, width: int) -> Table:
     from rich.text import Text
 
     from manyheads.cli.show import interval, number
+    from manyheads.tasks.numbers import fixed
 
     int8 = measurement.int8
     table = Table(title=Text(title, overflow="fold"), title_justify="left")
@@ -85,7 +86,7 @@ def table_of(measurement: Measurement, title: str, width: int) -> Table:
     def values(value: float | None, other: float | None) -> list[str]:
         if int8 is None:
             return [number(value)]
-        gap = "" if value is None or other is None else f"{other - value:+.4f}"
+        gap = "" if value is None or other is None else f"{'' if other < value else '+'}{fixed(other - value, 4)}"
         return [number(value), number(other), gap]
 
     for name, metrics in measurement.scores["tasks"].items():

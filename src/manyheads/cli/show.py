@@ -11,6 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from manyheads.tasks.numbers import fixed
+
 
 def run_and_show(
     recipe_file: Path, changes: list[str], out: Path, *, resume: bool, trackers: Sequence[str] = ()
@@ -103,12 +105,12 @@ def width_of(table: Table) -> int:
 
 def number(value: float | None) -> str:
     """Return a metric with four decimals, or "undefined" for None."""
-    return "undefined" if value is None else f"{value:.4f}"
+    return "undefined" if value is None else fixed(value, 4)
 
 
 def interval(bounds: Sequence[float] | None) -> str:
     """Return an interval with three decimals, or an empty string for None."""
-    return "" if bounds is None else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
+    return "" if bounds is None else f"{fixed(bounds[0], 3)} to {fixed(bounds[1], 3)}"
 
 
 def plural(count: int, noun: str) -> str:

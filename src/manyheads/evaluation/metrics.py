@@ -83,4 +83,4 @@ def _constant(values: NDArray[np.float64]) -> bool:
     """Return whether a correlation is undefined: fewer than two values, or differences within rounding errors."""
     if len(values) < 2:
         return True
-    return bool(np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())))
+    return bool(np.ptp(values) <= 1e-12 * float(np.abs(values).max()))

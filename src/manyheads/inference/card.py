@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.inference.sentence_modules import cosine_task
+from manyheads.tasks.numbers import fixed
 from manyheads.tasks.task import Task
 
 
@@ -183,7 +184,7 @@ def _result_rows(task: Task, evaluation: Mapping[str, Any]) -> list[str]:
     rows = []
     for metric, value in evaluation["tasks"][task.name].items():
         bounds = evaluation["intervals"][task.name][metric]
-        shown = "undefined" if value is None else f"{value:.4f}"
-        interval = "" if bounds is None else f"{bounds[0]:.4f} to {bounds[1]:.4f}"
+        shown = "undefined" if value is None else fixed(value, 4)
+        interval = "" if bounds is None else f"{fixed(bounds[0], 4)} to {fixed(bounds[1], 4)}"
         rows.append(f"| {task.name} | {metric} | {shown} | {interval} |")
     return rows

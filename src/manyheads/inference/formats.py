@@ -16,7 +16,7 @@ from manyheads.data.reading.json_lines import JsonLines
 from manyheads.data.reading.parquet import Parquet
 from manyheads.errors import DataError
 from manyheads.inference.rows import RowPrediction
-from manyheads.tasks.records import course_header, course_lines
+from manyheads.tasks.course import course_header, course_lines
 from manyheads.tasks.task import Task
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "lines", "course")

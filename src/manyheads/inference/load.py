@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from manyheads.errors import BundleError
 from manyheads.inference.graph_engine import export_command
 from manyheads.inference.manifest import MANIFEST, read_manifest
+from manyheads.inference.predictions import Prediction, Predictions
 from manyheads.inference.predictor import Predictor
 
 if TYPE_CHECKING:
     from manyheads.run.folder import RunFolder
+
+__all__ = ["Prediction", "Predictions", "Predictor", "load"]
 
 Runtime = Literal["torch", "onnx", "torch-export"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,22 +13,13 @@ from manyheads.data.dataset import Split
 from manyheads.data.texts import tokenise
 from manyheads.errors import DataError, did_you_mean
 from manyheads.inference.engine import Engine, TokenWeight
-from manyheads.tasks.kind import Predictions
-from manyheads.tasks.records import record_of
+from manyheads.inference.items import read_items
+from manyheads.inference.predictions import Prediction, Predictions, joined, prediction_of
+from manyheads.tasks.kind import Predictions as Decoded
 from manyheads.tasks.task import Task
 
 CHUNK = 4096
 """Number of texts that are tokenised and sorted by length together. It bounds the memory of a stream."""
-
-Text = str | Sequence[str]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A prediction for one text or pair: the label or value, and for classes the probability of each label."""
-
-    prediction: str | int | float
-    probabilities: Mapping[str, float] | None = None
 
 
 class Predictor:
@@ -60,32 +51,53 @@ class Predictor:
             )
         return self.tasks[name]
 
-    def predict(self, task: str, texts: Iterable[Text]) -> list[Prediction]:
-        """Predict a task for texts: strings, or pairs of strings for a task that reads two texts.
+    @overload
+    def predict(self, task: str, texts: str | tuple[str, str]) -> Prediction: ...
+    @overload
+    def predict(self, task: str, texts: Any) -> Predictions: ...
+    def predict(self, task: str, texts: Any) -> Prediction | Predictions:
+        """Predict a task for one text, or for each item of a list or table.
+
+        Args:
+            task: the task.
+            texts: one string, or one tuple of two strings if the task reads pairs. Or a list, a Series or an array of
+                such items, or of dicts with the task's text columns. Or a table with the task's text columns: a
+                DataFrame of pandas or polars, or a `datasets.Dataset`.
+
+        Returns:
+            One `Prediction` for one string or tuple, otherwise `Predictions` with one `Prediction` per item.
 
         Raises:
-            DataError: the task is unknown, or an item is not a text (or pair) that the task reads. Nothing is
-                returned then.
+            DataError: the task is unknown, or an item is not a text (or pair) that the task reads. The error names the
+                position of the item, from 0. Nothing is returned then.
         """
-        return list(self.stream(task, texts))
+        wanted = self.task(task)
+        items = read_items(wanted, texts)
+        rows: list[tuple[str, ...]] = []
+        parts = []
+        while chunk := list(islice(items.rows, CHUNK)):
+            rows += chunk
+            parts.append(self.decode(wanted, chunk))
+        decoded = joined(wanted, parts)
+        if items.single:
+            return prediction_of(wanted, decoded, 0)
+        return Predictions(wanted, decoded, rows, items.table)
 
-    def stream(self, task: str, texts: Iterable[Text]) -> Iterator[Prediction]:
+    def stream(self, task: str, texts: Any) -> Iterator[Prediction]:
         """Yield the predictions of `predict` one at a time, with at most 4,096 texts in memory."""
         wanted = self.task(task)
-        remaining, number = iter(texts), 0
-        while chunk := list(islice(remaining, CHUNK)):
-            rows = [_row(wanted, text, number + position) for position, text in enumerate(chunk)]
-            number += len(chunk)
-            decoded = self.decode(wanted, rows)
-            for row in range(len(rows)):
-                yield _prediction(wanted, decoded, row)
+        rows = read_items(wanted, texts).rows
+        while chunk := list(islice(rows, CHUNK)):
+            decoded = self.decode(wanted, chunk)
+            for row in range(len(chunk)):
+                yield prediction_of(wanted, decoded, row)
 
-    def decode(self, task: Task, rows: Sequence[tuple[str, ...]]) -> Predictions:
+    def decode(self, task: Task, rows: Sequence[tuple[str, ...]]) -> Decoded:
         """Return decoded predictions for rows of one or two texts."""
         store, index = tokenise([text for row in rows for text in row], self._engine.tokenizer, None)
         return task.kind.decode(self._engine.outputs(store, _split(task, index)))
 
-    def decode_several(self, requests: Mapping[str, Sequence[tuple[str, ...]]]) -> dict[str, Predictions]:
+    def decode_several(self, requests: Mapping[str, Sequence[tuple[str, ...]]]) -> dict[str, Decoded]:
         """Return decoded predictions of several tasks, each for its own rows, from one pass of the encoder.
 
         A sequence that several rows or tasks read is encoded once.
@@ -116,18 +128,3 @@ def _split(task: Task, index: NDArray[np.int64]) -> Split:
     rows = index.astype(np.int32).reshape(-1, len(task.text))
     nothing = np.full(len(rows), np.nan, dtype=np.float32)
     return Split(task, [""] * len(rows), rows, nothing, np.zeros(len(rows), dtype=np.int64))
-
-
-def _row(task: Task, text: Text, number: int) -> tuple[str, ...]:
-    row = (text,) if isinstance(text, str) else tuple(text)
-    if len(row) != len(task.text) or not all(isinstance(each, str) for each in row):
-        wanted = "a string" if len(task.text) == 1 else f"a pair of strings ({', '.join(task.text)})"
-        raise DataError(f"task {task.name} reads {wanted}", where=f"item {number}", found=repr(text))
-    if not all(each.strip() for each in row):
-        raise DataError("empty text", where=f"item {number}", found=repr(text), allowed="a text with a word in it")
-    return row
-
-
-def _prediction(task: Task, predictions: Predictions, row: int) -> Prediction:
-    record = record_of(task.kind, predictions, row)
-    return Prediction(record["prediction"], record.get("probabilities"))  # type: ignore[arg-type]

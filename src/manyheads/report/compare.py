@@ -19,6 +19,7 @@ from manyheads.report.keys import stored_as
 from manyheads.report.predictions import TaskPredictions, read_predictions
 from manyheads.report.texts import find_texts
 from manyheads.run.folder import RunFolder
+from manyheads.tasks.records import same_targets
 from manyheads.tasks.task import Task
 
 SHOWN = 10
@@ -144,7 +145,7 @@ def _members(name: str, run: Path) -> list[_Member]:
 
 def _comparable(one: _Member, other: _Member) -> bool:
     a, b = one.predictions, other.predictions
-    return a.ids == b.ids and a.labels == b.labels and np.array_equal(a.targets, b.targets)
+    return a.ids == b.ids and a.labels == b.labels and same_targets(a.targets, b.targets)
 
 
 def _compare(members: Sequence[_Member]) -> TaskComparison:

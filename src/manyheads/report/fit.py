@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from manyheads.tasks.numbers import fixed
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -20,7 +22,7 @@ class Fit:
     def equation(self) -> str:
         """The equation of the line, such as `prediction = 0.42 + 0.86 x true value`."""
         sign = "-" if self.slope < 0 else "+"
-        return f"prediction = {self.intercept:.2f} {sign} {abs(self.slope):.2f} x true value"
+        return f"prediction = {fixed(self.intercept, 2)} {sign} {fixed(abs(self.slope), 2)} x true value"
 
 
 def fit(predictions: NDArray[np.float64], targets: NDArray[np.float64]) -> Fit | None:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.errors import RunError
-
-Label = str | int | float | bool
-Floats = NDArray[np.float64]
+from manyheads.tasks.records import Floats, Label, read_records
 
 HINT = "the folder was changed after the run: train again from its recipe.toml into another folder"
 
@@ -71,32 +66,6 @@ def read_predictions(file: Path, labels: Sequence[Label] | None) -> TaskPredicti
     Raises:
         RunError: the file is missing or damaged, or contains a label that the task does not have.
     """
-    if not file.exists():
-        raise RunError("the predictions of a run are missing", where=str(file), hint=HINT)
-    try:
-        records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        return _from_records([record for record in records if record.get("target") is not None], labels)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError("a prediction file is damaged", where=str(file), found=str(error), hint=HINT) from None
-
-
-def _from_records(records: Sequence[Mapping[str, Any]], labels: Sequence[Label] | None) -> TaskPredictions:
-    ids = tuple(str(record["id"]) for record in records)
-    if labels is None:
-        return TaskPredictions(ids, None, _column(records, "prediction"), _column(records, "target"), None)
-    codes = {label: float(code) for code, label in enumerate(labels)}
-    probabilities = [[float(record["probabilities"][str(label)]) for label in labels] for record in records]
-    return TaskPredictions(
-        ids,
-        tuple(labels),
-        np.array([codes[record["prediction"]] for record in records], dtype=np.float64),
-        np.array([codes[record["target"]] for record in records], dtype=np.float64),
-        np.array(probabilities, dtype=np.float64).reshape(len(records), len(labels)),
-    )
-
-
-def _column(records: Sequence[Mapping[str, Any]], name: str) -> Floats:
-    numbers = np.array([float(record[name]) for record in records], dtype=np.float64)
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"a {name} is not a finite number")
-    return numbers
+    found = read_records(file, labels, probabilities=True, hint=HINT)
+    kept = None if labels is None else tuple(labels)
+    return TaskPredictions(tuple(found.ids), kept, found.predictions, found.targets, found.probabilities)

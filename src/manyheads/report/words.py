@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from manyheads.evaluation.interval import Measured
+from manyheads.tasks.numbers import fixed
 
 NAMES = {
     "accuracy": "accuracy",
@@ -24,14 +25,14 @@ def name_of(metric: str) -> str:
 
 def number(value: float | None, digits: int = 3) -> str:
     """Format a metric. None gives "undefined"."""
-    return "undefined" if value is None else f"{value:.{digits}f}"
+    return "undefined" if value is None else fixed(value, digits)
 
 
 def interval(measure: Measured) -> str:
     """Format the 95% confidence interval. An unknown interval gives an empty text."""
     if measure.low is None or measure.high is None:
         return ""
-    return f"[{measure.low:.3f}, {measure.high:.3f}]"
+    return f"[{fixed(measure.low, 3)}, {fixed(measure.high, 3)}]"
 
 
 def with_interval(measure: Measured) -> str:

@@ -14,7 +14,7 @@ from manyheads.evaluation.influence import sample
 from manyheads.study.collect import Collected, RowRuns
 
 AGREEMENT = 1e-4
-"""Tolerance between a metric of the prediction files and results.json. Predictions are stored with seven decimals."""
+"""Tolerance between a metric of the prediction files and results.json. Predictions of 0.4.0 have seven decimals."""
 
 TaskSamples = Mapping[str, Sample | None]
 

@@ -1,20 +1,32 @@
-"""Predictions as records: JSON lines, and the two-column format of the reference course."""
+"""The codec of predictions: records of one example each, written and read as JSON lines.
+
+Numbers are the shortest decimals that give the same float32 again, so their precision does not depend on their size.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.errors import DataError
+from manyheads.errors import RunError
 from manyheads.tasks.kind import Kind, Predictions
-from manyheads.tasks.task import Task
+from manyheads.tasks.numbers import resolved, shortest
 
-DIGITS = 7
-"""Decimal places of probabilities and values in records: the precision of float32."""
+if TYPE_CHECKING:
+    import polars as pl
+
+Label = str | int | float | bool
+Floats = NDArray[np.float64]
+
+OLD_STEP = 1e-6
+"""Step of the targets in records of version 0.4.0, which had six decimal places."""
 
 
 def records(
@@ -29,7 +41,7 @@ def records(
         record: dict[str, object] = {"id": example, **record_of(kind, predictions, row)}
         if targets is not None:
             target = float(targets[row])
-            record["target"] = None if math.isnan(target) else kind.present(_as_written(target))
+            record["target"] = None if math.isnan(target) else kind.present(_number(kind, target))
         yield record
 
 
@@ -37,8 +49,9 @@ def record_of(kind: Kind, predictions: Predictions, row: int) -> dict[str, objec
     """Return the prediction of one row: `prediction`, and `probabilities` for classes or `value` for values."""
     value = float(predictions.values[row])
     if predictions.probabilities is None or kind.labels is None:
-        return {"prediction": round(value, DIGITS), "value": round(value, DIGITS)}
-    probabilities = [round(float(probability), DIGITS) for probability in predictions.probabilities[row]]
+        number = _number(kind, value)
+        return {"prediction": number, "value": number}
+    probabilities = map(shortest, predictions.probabilities[row])
     return {
         "prediction": kind.present(value),
         "probabilities": dict(zip(map(str, kind.labels), probabilities, strict=True)),
@@ -51,37 +64,119 @@ def json_lines(items: Iterable[dict[str, object]]) -> Iterator[str]:
         yield json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def course_header(task: Task) -> str:
-    """Return the header line of the course's format. The course misspells "Predicted_Similiary" itself."""
-    labels = task.kind.labels
-    if labels is None:
-        return "id \t Predicted_Similiary \n"
-    return "id \t Predicted_Is_Paraphrase \n" if len(labels) == 2 else "id \t Predicted_Sentiment \n"
+def _number(kind: Kind, value: float) -> float:
+    """Return a value or target of a kind as it is written. A range that float32 does not resolve stays in float64."""
+    return shortest(value) if kind.value_range is None or resolved(*kind.value_range) else value
 
 
-def course_lines(task: Task, items: Iterable[dict[str, object]]) -> Iterator[str]:
-    """Yield each record as the course's `{id} , {prediction} ` with the id in lower case.
+@dataclass(frozen=True)
+class Recorded:
+    """The records of a file that have a target: n examples.
 
-    The format has numbers only: 0.0 or 1.0 for two classes, an integer for more classes.
+    `ids`: n strings. `predictions`, `targets`: float64[n], class indices or values. `probabilities`: float64[n,
+    classes], or None if the task predicts values or they were not asked for.
+    """
+
+    ids: pl.Series
+    predictions: Floats
+    targets: Floats
+    probabilities: Floats | None
+
+
+def read_records(file: Path, labels: Sequence[Label] | None, *, probabilities: bool, hint: str) -> Recorded:
+    """Read the records of a file that have a target.
+
+    Args:
+        file: The file.
+        labels: The labels of the task, or None if it predicts values.
+        probabilities: Whether to read the probabilities of a classification.
+        hint: What a user can do about a missing or damaged file.
 
     Raises:
-        DataError: The task's labels are names. The course's format supports only numbers.
+        RunError: The file is missing or damaged, has a label that the task does not have, or has a number that is not
+            finite.
     """
-    labels = task.kind.labels
-    for record in items:
-        prediction = record["prediction"]
-        if labels is not None and not isinstance(prediction, int | float):
-            raise DataError(
-                "the course's format supports only numeric labels",
-                where=f"task {task.name}",
-                found=prediction,
-                hint="write another format, for example with --format jsonl",
-            )
-        if labels is not None and isinstance(prediction, int | float):
-            prediction = float(prediction) if len(labels) == 2 else int(prediction)
-        yield f"{str(record['id']).lower()} , {prediction} \n"
+    if not file.exists():
+        raise RunError("the predictions of a run are missing", where=str(file), hint=hint)
+    wanted = probabilities and labels is not None
+    return _by_columns(file, labels, wanted) or _by_lines(file, labels, wanted, hint)
 
 
-def _as_written(target: float) -> float:
-    """Return a float32 target as the decimal that it was read from (2.4, not 2.4000000953674316)."""
-    return round(target, DIGITS - 1)
+def same_targets(one: Floats, other: Floats) -> bool:
+    """Return whether two files have the same targets, of which one may have been written by version 0.4.0."""
+    if len(one) != len(other):
+        return False
+    if np.array_equal(one, other):
+        return True
+    near = bool(np.all(np.abs(one - other) <= 0.6 * OLD_STEP))
+    return near and any(np.array_equal(np.round(each, 6), each) for each in (one, other))
+
+
+def _by_columns(file: Path, labels: Sequence[Label] | None, probabilities: bool) -> Recorded | None:
+    """Read the records by columns, in a third of the time. None if the file is damaged or has mixed labels."""
+    import polars as pl
+
+    kinds = {type(label) for label in labels} if labels is not None else {float}
+    if len(kinds) > 1:
+        return None
+    cell = {str: pl.String(), int: pl.Int64(), bool: pl.Boolean(), float: pl.Float64()}[kinds.pop()]
+    schema: dict[str, Any] = {"id": pl.String(), "prediction": cell, "target": cell}
+    if probabilities and labels is not None:
+        schema["probabilities"] = pl.Struct({str(label): pl.Float64() for label in labels})
+    try:
+        frame = pl.read_ndjson(file, schema=schema)
+        frame = frame.filter(pl.col("target").is_not_null())
+        if labels is not None:
+            codes = [float(code) for code in range(len(labels))]
+            cells = pl.col("prediction", "target")
+            frame = frame.with_columns(cells.replace_strict(list(labels), codes, return_dtype=pl.Float64))
+        numbers = frame.select("prediction", "target").to_numpy()
+        shares = frame["probabilities"].struct.unnest().to_numpy() if "probabilities" in schema else None
+    except (pl.exceptions.PolarsError, OverflowError):
+        return None
+    if frame["id"].has_nulls() or not all(np.isfinite(each).all() for each in (numbers, shares) if each is not None):
+        return None
+    predictions, targets = np.ascontiguousarray(numbers.T)
+    return Recorded(frame["id"], predictions, targets, None if shares is None else np.ascontiguousarray(shares))
+
+
+def _by_lines(file: Path, labels: Sequence[Label] | None, probabilities: bool, hint: str) -> Recorded:
+    """Read the records one by one, and name what is wrong with the file."""
+    import polars as pl
+
+    # A string may contain other characters that end a line for `str.splitlines`.
+    lines = [line for line in file.read_bytes().split(b"\n") if line.strip()]
+    try:
+        found: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        kept = [record for record in found if record.get("target") is not None]
+        ids = pl.Series([str(record["id"]) for record in kept], dtype=pl.String)
+        cells = {name: [record[name] for record in kept] for name in ("prediction", "target")}
+        shares = _shares(kept, labels or ()) if probabilities else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RunError("a prediction file is damaged", where=str(file), found=str(error), hint=hint) from None
+    codes = None if labels is None else {label: float(code) for code, label in enumerate(labels)}
+    return Recorded(
+        ids,
+        _numbers(file, codes, cells["prediction"], hint),
+        _numbers(file, codes, cells["target"], hint),
+        shares,
+    )
+
+
+def _shares(kept: Sequence[Mapping[str, Any]], labels: Sequence[Label]) -> Floats:
+    cells = [[float(record["probabilities"][str(label)]) for label in labels] for record in kept]
+    shares = np.array(cells, dtype=np.float64).reshape(len(kept), len(labels))
+    if not np.isfinite(shares).all():
+        raise ValueError("a probability is not a finite number")
+    return shares
+
+
+def _numbers(file: Path, codes: Mapping[Label, float] | None, cells: Sequence[Any], hint: str) -> Floats:
+    try:
+        numbers = [float(cell) for cell in cells] if codes is None else [codes[cell] for cell in cells]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        what = "a prediction is not a label of the task"
+        raise RunError(what, where=str(file), found=str(error), hint=hint) from None
+    if not all(map(math.isfinite, numbers)):
+        raise RunError("a prediction is not a finite number", where=str(file), hint=hint)
+    return np.array(numbers, dtype=np.float64)

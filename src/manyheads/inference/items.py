@@ -1,0 +1,185 @@
+"""What `Predictor.predict` accepts: one text or pair, a list, a Series, an array, or a table with the text columns."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, ValuesView
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manyheads.errors import DataError, did_you_mean
+from manyheads.tasks.cells import LONGEST_QUOTE, is_missing, quoted
+from manyheads.tasks.task import Task
+
+Texts = tuple[str, ...]
+
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+ALLOWED = (
+    "a string, a tuple of two strings for a pair, a list, a Series, an array, a DataFrame of pandas or polars, or a "
+    "datasets.Dataset"
+)
+
+
+@dataclass(frozen=True)
+class Items:
+    """The texts of n items.
+
+    `rows`: the one or two texts of each item, checked when they are read. `single`: whether the input is one item and
+    not a list of items. `table`: the input if it is a table, a Series or a list of dicts, otherwise None.
+    """
+
+    rows: Iterator[Texts]
+    single: bool = False
+    table: Any = None
+
+
+def read_items(task: Task, texts: Any) -> Items:
+    """Return the items of an input of a task.
+
+    A list always has items. A string, and a tuple of two strings for a task of pairs, is one item. The task's own text
+    columns are read from a table.
+
+    Raises:
+        DataError: The input has another type, or a table lacks a text column. A wrong item is an error with its
+            position when it is read.
+    """
+    if isinstance(texts, str) or (isinstance(texts, tuple) and len(texts) == len(task.text) == 2):
+        return Items(_checked(task, [texts], lambda _: "the input"), single=True)
+    columns = _columns(task, texts)
+    if columns is not None:
+        return Items(_checked(task, zip(*columns, strict=True), _place(texts)), table=texts)
+    if isinstance(texts, np.ndarray) and texts.ndim in (1, 2):
+        return Items(_checked(task, texts.tolist(), _numbered))
+    if _is_series(texts):
+        return Items(_checked(task, texts, _place(texts)), table=texts)
+    listed = isinstance(texts, Sequence) and not isinstance(texts, tuple | bytes | bytearray)
+    if not listed and not isinstance(texts, Iterator | ValuesView) and not _of("datasets", "IterableDataset", texts):
+        raise _unsupported(task, texts)
+    records = listed and bool(texts) and all(isinstance(item, Mapping) for item in texts)
+    return Items(_checked(task, texts, _numbered), table=list(texts) if records else None)
+
+
+def _columns(task: Task, table: Any) -> list[Iterable[Any]] | None:
+    """Return the text columns of a table, or None if the input is not a table."""
+    if _of("pandas", "DataFrame", table):
+        names = list(table.columns)
+        repeated = [name for name in task.text if names.count(name) > 1]
+        if repeated:
+            raise DataError(
+                f"the table has the column {repeated[0]!r} more than once", hint="rename one of the columns"
+            )
+        return [table[name].tolist() for name in _required(task, names)]
+    if _of("polars", "DataFrame", table):
+        return [table.get_column(name).to_list() for name in _required(task, table.columns)]
+    if _of("datasets", "Dataset", table):
+        plain = table.with_format(None)
+        return [_cells(plain, name) for name in _required(task, table.column_names)]
+    return None
+
+
+def _cells(table: Any, column: str) -> Iterator[Any]:
+    """Yield the cells of a column of a datasets.Dataset."""
+    for batch in table.select_columns([column]).iter(1000):
+        yield from batch[column]
+
+
+def _required(task: Task, columns: Sequence[Any]) -> Texts:
+    """Check that a table or a mapping has the text columns of a task, and return them."""
+    for column in task.text:
+        if column not in columns:
+            names = [str(name) for name in columns]
+            hint = did_you_mean(column, names) or "rename the column, or pass the column itself"
+            allowed = f"a table with {' and '.join(map(repr, task.text))}"
+            what = f"the table has no column {column!r}"
+            raise DataError(what, where=f"task {task.name}", found=", ".join(names), allowed=allowed, hint=hint)
+    return task.text
+
+
+def _checked(task: Task, items: Iterable[Any], place: Callable[[int], str]) -> Iterator[Texts]:
+    """Yield the texts of each item.
+
+    Raises:
+        DataError: An item is not a text, or not a pair of texts, as the task reads it.
+    """
+    for number, item in enumerate(items):
+        cells = _cells_of(task, item)
+        if len(cells) != len(task.text) or not all(map(_usable, cells)):
+            raise _unusable(task, item, cells, place(number))
+        yield tuple(cells)
+
+
+def _cells_of(task: Task, item: Any) -> list[Any]:
+    """Return the texts of an item, unchecked. There are none if a mapping lacks a column."""
+    if isinstance(item, Mapping):
+        return [item[column] for column in task.text if column in item]
+    return [item] if isinstance(item, str) or not isinstance(item, Sequence | np.ndarray) else list(item)
+
+
+def _usable(cell: Any) -> bool:
+    return isinstance(cell, str) and bool(cell.strip()) and (cell.isascii() or not LONE_SURROGATE.search(cell))
+
+
+def _unusable(task: Task, item: Any, cells: Sequence[Any], where: str) -> DataError:
+    wanted = "a string" if len(task.text) == 1 else f"a pair of strings ({', '.join(task.text)})"
+    if isinstance(item, Mapping) and len(cells) < len(task.text):
+        what = f"the item has no {' or '.join(repr(column) for column in task.text if column not in item)}"
+        wanted = f"a dict with {' and '.join(map(repr, task.text))}"
+    elif len(cells) != len(task.text):
+        what = f"task {task.name} reads {wanted}"
+    elif any(map(is_missing, (cell for cell in cells if not isinstance(cell, str)))):
+        what = "the text is missing"
+    elif not all(isinstance(cell, str) for cell in cells):
+        what = f"task {task.name} reads {wanted}"
+    elif not all(cell.strip() for cell in cells):
+        what, wanted = "empty text", "a text with a word in it"
+    else:
+        what = "the text has half of a surrogate pair"
+    return DataError(what, where=where, found=_named(item), allowed=wanted)
+
+
+def _named(item: Any) -> str:
+    """Return an item as an error names it, with its type if it is not a text."""
+    if isinstance(item, str):
+        return item if len(item) <= LONGEST_QUOTE else f"{item[:LONGEST_QUOTE]}..."
+    return f"{quoted(item)} ({type(item).__name__})"
+
+
+def _unsupported(task: Task, texts: Any) -> DataError:
+    if isinstance(texts, tuple):
+        hint = "a tuple is one pair of strings: pass a list of texts"
+    elif isinstance(texts, Mapping):
+        hint = "pass a list of dicts, one per item, or a DataFrame"
+    else:
+        hint = "pass a list of texts"
+    what = f"task {task.name} cannot read texts from a {type(texts).__name__}"
+    return DataError(what, where="the input", found=_named(texts), allowed=ALLOWED, hint=hint)
+
+
+def _place(table: Any) -> Callable[[int], str]:
+    """Return the function that names an item: its position, and its label in an index of pandas."""
+    if not (_of("pandas", "DataFrame", table) or _of("pandas", "Series", table)):
+        return _numbered
+
+    def place(number: int) -> str:
+        label = table.index[number]
+        return _numbered(number) if label == number else f"{_numbered(number)}, index {label!r}"
+
+    return place
+
+
+def _numbered(number: int) -> str:
+    return f"item {number}"
+
+
+def _is_series(texts: Any) -> bool:
+    return _of("pandas", "Series", texts) or _of("pandas", "Index", texts) or _of("polars", "Series", texts)
+
+
+def _of(package: str, name: str, value: Any) -> bool:
+    """Return whether a value has a type of a package. A package that is not imported has no values."""
+    kind = getattr(sys.modules.get(package), name, None)
+    return isinstance(kind, type) and isinstance(value, kind)

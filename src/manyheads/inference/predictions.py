@@ -1,0 +1,147 @@
+"""The predictions that `Predictor.predict` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyheads.tasks.kind import Predictions as Decoded
+from manyheads.tasks.numbers import shortest
+from manyheads.tasks.records import record_of
+from manyheads.tasks.task import Task
+
+SHOWN = 10
+"""Number of predictions that `repr` shows."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A prediction for one text or pair: the label or value, and for classes the probability of each label."""
+
+    prediction: str | int | float
+    probabilities: Mapping[str, float] | None = None
+
+
+class Predictions(Sequence[Prediction]):
+    """The predictions for the items of an input, in their order.
+
+    Args:
+        task: The task.
+        decoded: The decoded predictions for n items.
+        texts: The one or two texts of each item.
+        table: The input if it was a table, a Series or a list of dicts, otherwise None.
+    """
+
+    def __init__(self, task: Task, decoded: Decoded, texts: Sequence[tuple[str, ...]], table: Any = None) -> None:
+        self._task, self._decoded, self._texts, self._table = task, decoded, texts, table
+
+    def __len__(self) -> int:
+        return len(self._decoded.values)
+
+    @overload
+    def __getitem__(self, place: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Prediction]: ...
+    def __getitem__(self, place: int | slice) -> Prediction | list[Prediction]:
+        rows = range(len(self))[place]
+        return prediction_of(self._task, self._decoded, rows) if isinstance(rows, int) else [self[row] for row in rows]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and not isinstance(other, str) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self[:SHOWN]))
+        return f"[{shown}, ... ({len(self)} predictions)]" if len(self) > SHOWN else f"[{shown}]"
+
+    @property
+    def labels(self) -> list[Any]:
+        """The predicted label of each item, or the predicted value if the task predicts values."""
+        return [each.prediction for each in self]
+
+    @property
+    def probabilities(self) -> NDArray[np.float64] | None:
+        """The probabilities: float64[n, labels], in the order of the labels. None if the task predicts values."""
+        exact = self._decoded.probabilities
+        if exact is None:
+            return None
+        return np.array([shortest(each) for each in exact.flat], dtype=np.float64).reshape(exact.shape)
+
+    @property
+    def frame(self) -> Any:
+        """The columns of the input with the columns `prediction`, and `p_LABEL` for each label of a classification.
+
+        It is a DataFrame of pandas with the index of the input if the input was one or was a Series of pandas, and a
+        DataFrame of polars otherwise. For a list, its columns are the task's text columns. An underscore is appended to
+        the name of an added column that the input already has.
+        """
+        frame = self._input()
+        added = self._added(list(map(str, frame.columns)))
+        if hasattr(frame, "iloc"):
+            return frame.assign(**added)
+        import polars as pl
+
+        return frame.with_columns(**{name: pl.Series(values, strict=False) for name, values in added.items()})
+
+    def _input(self) -> Any:
+        """Return the input as a DataFrame."""
+        import polars as pl
+
+        table, columns = self._table, self._task.text
+        if table is None:
+            cells = zip(*self._texts, strict=True) if self._texts else [()] * len(columns)
+            return pl.DataFrame([pl.Series(name, each, pl.String) for name, each in zip(columns, cells, strict=True)])
+        if isinstance(table, list):
+            names = dict.fromkeys(key for item in table for key in item)
+            cells = {name: [item.get(name) for item in table] for name in names}
+            return pl.DataFrame([pl.Series(str(name), each, strict=False) for name, each in cells.items()])
+        if hasattr(table, "to_polars"):
+            return table.with_format(None).to_polars()
+        if not hasattr(table, "to_frame"):
+            return table
+        return table.to_frame(name=columns[0] if table.name is None or table.name == "" else table.name)
+
+    def _added(self, taken: Sequence[str]) -> dict[str, list[Any]]:
+        names = added_columns(self._task, taken)
+        probabilities = self.probabilities
+        added = {names["prediction"]: self.labels}
+        if probabilities is not None and self._task.kind.labels is not None:
+            for label, column in zip(self._task.kind.labels, probabilities.T, strict=True):
+                added[names[f"p_{label}"]] = column.tolist()
+        return added
+
+
+def added_columns(task: Task, columns: Sequence[str], *others: str) -> dict[str, str]:
+    """Return the name of each added column: `prediction`, `p_LABEL` for each label of a classification, and `others`.
+
+    Underscores are appended to a name that the input already has.
+    """
+    labels = task.kind.labels or ()
+    names: dict[str, str] = {}
+    for wanted in ("prediction", *(f"p_{label}" for label in labels), *others):
+        name = wanted
+        while name in columns or name in names.values():
+            name += "_"
+        names[wanted] = name
+    return names
+
+
+def prediction_of(task: Task, decoded: Decoded, row: int) -> Prediction:
+    """Return the prediction of one row."""
+    record = record_of(task.kind, decoded, row)
+    return Prediction(record["prediction"], record.get("probabilities"))  # type: ignore[arg-type]
+
+
+def joined(task: Task, parts: Sequence[Decoded]) -> Decoded:
+    """Return decoded predictions one after another. Without parts, there are no predictions."""
+    labels = task.kind.labels
+    values = np.concatenate([each.values for each in parts]) if parts else np.zeros(0)
+    if labels is None:
+        return Decoded(values, None)
+    shares = [each.probabilities for each in parts if each.probabilities is not None]
+    return Decoded(values, np.concatenate(shares) if shares else np.zeros((0, len(labels))))

@@ -1,0 +1,39 @@
+"""Predictions in the two-column format of the reference course."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from manyheads.errors import DataError
+from manyheads.tasks.task import Task
+
+
+def course_header(task: Task) -> str:
+    """Return the header line of the course's format. The course misspells "Predicted_Similiary" itself."""
+    labels = task.kind.labels
+    if labels is None:
+        return "id \t Predicted_Similiary \n"
+    return "id \t Predicted_Is_Paraphrase \n" if len(labels) == 2 else "id \t Predicted_Sentiment \n"
+
+
+def course_lines(task: Task, items: Iterable[dict[str, object]]) -> Iterator[str]:
+    """Yield each record as the course's `{id} , {prediction} ` with the id in lower case.
+
+    The format has numbers only: 0.0 or 1.0 for two classes, an integer for more classes.
+
+    Raises:
+        DataError: The task's labels are names. The course's format supports only numbers.
+    """
+    labels = task.kind.labels
+    for record in items:
+        prediction = record["prediction"]
+        if labels is not None and not isinstance(prediction, int | float):
+            raise DataError(
+                "the course's format supports only numeric labels",
+                where=f"task {task.name}",
+                found=prediction,
+                hint="write another format, for example with --format jsonl",
+            )
+        if labels is not None and isinstance(prediction, int | float):
+            prediction = float(prediction) if len(labels) == 2 else int(prediction)
+        yield f"{str(record['id']).lower()} , {prediction} \n"
