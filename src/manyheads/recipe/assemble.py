@@ -33,7 +33,7 @@ from manyheads.recipe.build import (
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks, rejected_rows, tokenise_tasks
 from manyheads.recipe.pretrain import pretrained
-from manyheads.recipe.same import check_same
+from manyheads.recipe.same import check_finished, check_same, pretraining_fingerprint, recipe_checksum
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.steps import make_steps
 from manyheads.recipe.write import recipe_to_toml
@@ -79,10 +79,12 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequenc
             stop, checkpoints = SharedStop(), SharedCheckpoints(folder.checkpoints, processes, keep=keep)
         # Only the main process takes the lock. It keeps the lock until its stack is closed.
         processes.from_main(lambda: stack.enter_context(folder.writing(resume=resume)))
-        results = processes.from_main(lambda: folder.read_results() if folder.finished else None)
-        if results is not None:
+        finished = processes.from_main(lambda: _finished(folder, recipe) if folder.finished else None)
+        if finished is not None:
+            results, notes = finished
             checkpoints.drop()
-            Listeners(listeners)("note", text=f"the run in {out} is already finished. Nothing was trained.")
+            for text in (*notes, f"the run in {out} is already finished. Nothing was trained."):
+                Listeners(listeners)("note", text=text)
             return Run(folder, results)
         latest = checkpoints.latest()
         if latest is None:
@@ -148,7 +150,14 @@ class _Assembly:
         if latest is not None:
             before = self.folder.read_provenance().get("processes", 1)
             other = before != self.processes.size
-            check_same(self.folder, text, self.prepared.fingerprints, ignored=("threads",) if other else ())
+            notes = check_same(
+                self.folder,
+                text,
+                self._fingerprints(),
+                encoder=self.source.sha256,
+                ignored=("threads",) if other else (),
+            )
+            self.pending += [("note", {"text": note}) for note in notes]
             if other:
                 self.process_counts = {"before": before, "now": self.processes.size}
             self._keep_score()
@@ -160,18 +169,29 @@ class _Assembly:
             device=self.recipe.device,
             precision=self.recipe.precision,
             encoder=_describe(self.source),
-            data=self.prepared.fingerprints,
+            data=self._fingerprints(),
             command=["manyheads", *sys.argv[1:]],
         )
-        write_json(self.folder.provenance, {**provenance, "processes": self.processes.size})
+        content = {**provenance, "processes": self.processes.size, "recipe": recipe_checksum(text)}
+        write_json(self.folder.provenance, content)
         write_text(self.folder.recipe, text)
+
+    def _fingerprints(self) -> dict[str, str]:
+        """Return the SHA-256 of every data file, of the held-out rows, and of the files of texts for pretraining."""
+        options, folder = self.recipe.pretraining, Path(self.recipe.data_dir)
+        files = () if options is None else options.files
+        return {**self.prepared.fingerprints, **{name: pretraining_fingerprint(folder, name) for name in files}}
 
     def _keep_score(self) -> None:
         """Write a `score` that was added or removed since the run began into the run's own recipe."""
         own = load_recipe(self.folder.recipe)
         if own.score != self.recipe.score:
-            changed = own.model_copy(update={"score": self.recipe.score})
-            write_text(self.folder.recipe, recipe_to_toml(changed))
+            text = recipe_to_toml(own.model_copy(update={"score": self.recipe.score}))
+            # First the provenance without the checksum: a kill between two of the writes leaves a run that resumes.
+            provenance = {key: value for key, value in self.folder.read_provenance().items() if key != "recipe"}
+            write_json(self.folder.provenance, provenance)
+            write_text(self.folder.recipe, text)
+            write_json(self.folder.provenance, {**provenance, "recipe": recipe_checksum(text)})
 
     def _train(self, latest: Path | None) -> Run:
         model = build_model(self.recipe, self.encoder, self.prepared.tasks)
@@ -336,6 +356,11 @@ class _Assembly:
             predictions = self._evaluate("test").predictions
             for which in names if self.processes.main else ():
                 write_predictions(self.folder, self.prepared.test, predictions, split="test", which=which)
+
+
+def _finished(folder: RunFolder, recipe: Recipe) -> tuple[dict[str, Any], list[str]]:
+    """Return the results of a finished run of this recipe, and notes about what could not be compared."""
+    return folder.read_results(complete=True), check_finished(folder, recipe)
 
 
 def _describe(source: EncoderSource) -> dict[str, object]:

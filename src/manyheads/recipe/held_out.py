@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from manyheads.data.examples import Examples
 from manyheads.errors import DataError
@@ -12,6 +13,12 @@ from manyheads.run.folder import RunFolder
 def mark(task: str, file: str) -> str:
     """Return the key of provenance.json for the fingerprint of the rows that a task held out of a file."""
     return f"{task}: rows of {file} held out"
+
+
+def task_of(key: str) -> str | None:
+    """Return the task of a key that `mark` made, or None for another key. Names of tasks have no colon."""
+    task, _, rest = key.partition(": rows of ")
+    return task if rest.endswith(" held out") else None
 
 
 def fingerprint(dev: Examples) -> str:
@@ -29,11 +36,11 @@ def check_held_out(run: RunFolder, task: str, file: str, dev: Examples) -> None:
         DataError: The file has changed, or the run held out other rows. The model may have been trained on the rows
             of `dev`.
     """
-    provenance = run.read_provenance()
-    before = provenance.get("data", {})
+    before = run.fingerprints()
     if before.get(file) == dev.fingerprint and before.get(mark(task, file)) == fingerprint(dev):
         return
-    version = provenance.get("versions", {}).get("manyheads", "unknown")
+    versions = run.read_provenance().get("versions")
+    version = versions.get("manyheads", "unknown") if isinstance(versions, Mapping) else "unknown"
     raise DataError(
         "the held-out rows are not those of the run, so the model may have been trained on them",
         where=f"{dev.source}, task {task}",

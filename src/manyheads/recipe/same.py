@@ -1,58 +1,246 @@
-"""Check that a resumed run has the recipe and the data that it started with."""
+"""Check that a resumed run has the recipe, the data and the encoder that it started with."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 import tomllib
-from collections.abc import Container
+from collections.abc import Container, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from manyheads.errors import RunError
+from manyheads.data.reading import open_source
+from manyheads.errors import DataError, EncoderError, ManyheadsError, RecipeError, RunError
+from manyheads.model.weights import resolve
+from manyheads.recipe.load import load_recipe, recipe_from
+from manyheads.recipe.schema import Recipe
 from manyheads.run.folder import RunFolder
 
 REPORT_ONLY = frozenset({"score"})
 """Keys of a recipe that decide what is reported about a run and not what it computes. They may differ."""
 
+RESOLVED = frozenset({"threads", "device", "precision", "labels", "range", "pair", "kind", "loss", "metric"})
+"""Last parts of the keys that a run fills in if the recipe does not set them."""
 
-def check_same(folder: RunFolder, recipe: str, fingerprints: dict[str, str], *, ignored: Container[str] = ()) -> None:
-    """Check that the recipe and the data of a resumed run are those that it started with.
+MOVABLE = frozenset({"data_dir", *REPORT_ONLY})
+"""Keys that may be edited in the run folder: data files can be moved, and a score can be asked for later."""
+
+OTHER_FOLDER = "start a new run in another folder with --out"
+
+
+def check_same(
+    folder: RunFolder,
+    recipe: str,
+    fingerprints: Mapping[str, str],
+    *,
+    encoder: str | None = None,
+    ignored: Container[str] = (),
+) -> list[str]:
+    """Check that the recipe, the data and the encoder of a resumed run are those that it started with.
 
     Args:
         folder: The run folder.
         recipe: The resolved recipe as TOML.
         fingerprints: The fingerprints of the data files and of the held-out rows.
+        encoder: The SHA-256 of the encoder's weights. Default: not compared.
         ignored: Keys of the recipe whose values may differ.
 
+    Returns:
+        Notes about what could not be compared.
+
     Raises:
-        RunError: A value of the recipe, a data file, or the choice of the held-out rows has changed.
+        RunError: A value of the recipe, a data file, the choice of the held-out rows or the encoder has changed, or
+            the run folder's own recipe or provenance is damaged.
     """
-    before = _flat(tomllib.loads(folder.recipe.read_text(encoding="utf-8")))
-    now = _flat(tomllib.loads(recipe))
-    keys = {key for key in before.keys() | now.keys() if key not in ignored} - REPORT_ONLY
-    changed = sorted(key for key in keys if before.get(key) != now.get(key))
+    now = recipe_from(tomllib.loads(recipe), folder.path, ".".join)
+    before = _own_recipe(folder)
+    _refuse_changes(folder, _changes(before, now, ignored=ignored, resolved=True))
+    data = folder.fingerprints()
+    unknown = {name for name in _pretraining_files(now) if name not in data}
+    compared = {name: value for name, value in fingerprints.items() if name not in unknown}
+    _refuse_other_data(folder, data, compared, complete=True)
+    _refuse_other_encoder(folder, encoder)
+    return [_not_recorded(name) for name in sorted(unknown & fingerprints.keys())]
+
+
+def check_finished(folder: RunFolder, recipe: Recipe) -> list[str]:
+    """Check that a finished run was made with this recipe, with the data files that it names and with its encoder.
+
+    Held-out rows follow from the file and the recipe.
+
+    Args:
+        folder: The folder of a finished run.
+        recipe: The recipe, which need not be resolved.
+
+    Returns:
+        Notes about files that are missing by now or are not in the provenance.
+
+    Raises:
+        RunError: The recipe, a data file or the encoder is another one, or the run folder is damaged.
+    """
+    before = _own_recipe(folder)
+    moved = _same_missing_folder(before.encoder, recipe.encoder)
+    _refuse_changes(
+        folder, _changes(before, recipe, ignored={"encoder"} if moved else (), resolved=False), finished=True
+    )
+    data, notes = folder.fingerprints(), []
+    now, missing = current_fingerprints(recipe)
+    _refuse_other_data(folder, data, {name: value for name, value in now.items() if name in data})
+    notes += [_not_recorded(name) for name in sorted(now.keys() - data.keys())]
+    notes += [f"{name} was not compared with the finished run: {reason}" for name, reason in missing.items()]
+    try:
+        _refuse_other_encoder(folder, resolve(before.encoder, Path.cwd()).sha256)
+    except EncoderError as error:
+        notes.append(f"the encoder was not compared with the finished run: {error.what}")
+    return notes
+
+
+def current_fingerprints(recipe: Recipe) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the SHA-256 of every data file that a recipe names, and why others cannot be read. Both are by name."""
+    fingerprints: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    folder = Path(recipe.data_dir)
+    for options in recipe.tasks.values():
+        for spec in (options.train, options.dev, options.test):
+            if spec is None or isinstance(spec, float) or spec in fingerprints:
+                continue
+            try:
+                fingerprints[spec] = open_source(spec, folder).fingerprint()
+            except (ManyheadsError, OSError) as error:
+                missing[spec] = _reason(error)
+    for name in _pretraining_files(recipe):
+        try:
+            fingerprints[name] = pretraining_fingerprint(folder, name)
+        except (ManyheadsError, OSError) as error:
+            missing[name] = _reason(error)
+    return fingerprints, missing
+
+
+def pretraining_fingerprint(folder: Path, name: str) -> str:
+    """Return the SHA-256 of a file of texts for pretraining.
+
+    Raises:
+        DataError: The file does not exist.
+    """
+    path = folder / Path(name).expanduser()
+    if not path.is_file():
+        hint = "check the path: it is relative to data_dir"
+        raise DataError("the file does not exist", where=f"{path}, in pretraining.files", hint=hint)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def recipe_checksum(text: str) -> str:
+    """Return the SHA-256 of the values of a recipe in TOML, without the keys that may be edited in a run folder."""
+    values = {key: value for key, value in _flat(tomllib.loads(text)).items() if key not in MOVABLE}
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def check_own_recipe(folder: RunFolder) -> None:
+    """Check that the recipe in a run folder is the one that the run was made with. Runs of 0.4.0 do not record it.
+
+    Raises:
+        RunError: It was changed, or it is not readable.
+    """
+    recorded = folder.read_provenance().get("recipe")
+    try:
+        found = recipe_checksum(folder.recipe.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged_recipe(str(folder.recipe), str(error)) from error
+    if recorded is not None and recorded != found:
+        raise _damaged_recipe(str(folder.recipe), "other values than those that the run was made with")
+
+
+def _own_recipe(folder: RunFolder) -> Recipe:
+    check_own_recipe(folder)
+    try:
+        return load_recipe(folder.recipe)
+    except RecipeError as error:
+        raise _damaged_recipe(error.where or str(folder.recipe), error.found or error.what) from error
+
+
+def _damaged_recipe(where: str, found: object) -> RunError:
+    hint = f"restore the file from a copy, or {OTHER_FOLDER}"
+    return RunError("the recipe in the run folder was changed or is damaged", where=where, found=found, hint=hint)
+
+
+def _changes(before: Recipe, now: Recipe, *, ignored: Container[str], resolved: bool) -> Iterator[str]:
+    """Yield the keys whose values differ. If `now` is not resolved, values that the run filled in match every value."""
+    old, new = _flat(before.model_dump()), _flat(now.model_dump())
+    for key in sorted(old.keys() | new.keys()):
+        if key in ignored or key in REPORT_ONLY or old.get(key) == new.get(key):
+            continue
+        if not resolved and new.get(key) in (None, "auto") and key.rpartition(".")[2] in RESOLVED:
+            continue
+        yield f"{key}: {old.get(key)!r} before, {new.get(key)!r} now"
+
+
+def _refuse_changes(folder: RunFolder, changes: Iterator[str], *, finished: bool = False) -> None:
+    changed = list(changes)
     if changed:
-        values = ", ".join(f"{key}: {before.get(key)!r} before, {now.get(key)!r} now" for key in changed[:5])
         words = ["manyheads", "train", str(folder.recipe), "--out", str(folder.path), "--resume"]
-        hint = "start a new run in another folder with --out, or resume with the recipe of the run"
+        hint = f"{OTHER_FOLDER}, or resume with the recipe of the run: {shlex.join(words)}"
         raise RunError(
-            "the recipe has changed since the run started",
+            "the finished run in this folder has another recipe"
+            if finished
+            else "the recipe has changed since the run started",
             where=str(folder.path),
-            found=values,
-            hint=f"{hint}: {shlex.join(words)}",
+            found=", ".join(changed[:5]),
+            hint=OTHER_FOLDER if finished else hint,
         )
-    data = folder.read_provenance()["data"]
-    different = sorted(name for name in data.keys() | fingerprints.keys() if data.get(name) != fingerprints.get(name))
+
+
+def _refuse_other_data(
+    folder: RunFolder, before: Mapping[str, str], now: Mapping[str, str], *, complete: bool = False
+) -> None:
+    """Refuse other fingerprints. `complete`: whether `now` has all of them, so that none may be missing."""
+    names = now.keys() | before.keys() if complete else now.keys()
+    different = sorted(name for name in names if before.get(name) != now.get(name))
     if different:
+        name = different[0]
         raise RunError(
             "the data has changed since the run started",
-            where=different[0],
-            hint="start a new run in another folder with --out",
+            where=name,
+            found=f"fingerprint {now.get(name)} now, {before.get(name)} in {folder.provenance}",
+            hint=f"restore the file, or {OTHER_FOLDER}",
         )
 
 
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _refuse_other_encoder(folder: RunFolder, now: str | None) -> None:
+    encoder = folder.read_provenance().get("encoder")
+    before = encoder.get("sha256") if isinstance(encoder, Mapping) else None
+    if now is not None and before is not None and before != now:
+        raise RunError(
+            "the weights of the encoder have changed since the run started",
+            where=str(folder.path),
+            found=f"fingerprint {now} now, {before} in {folder.provenance}",
+            hint=f"restore the encoder, or {OTHER_FOLDER}",
+        )
+
+
+def _same_missing_folder(before: str, now: str) -> bool:
+    """Return whether `now` may be the folder `before`, which is gone. Only an existing folder has an absolute path."""
+    gone = Path(before).is_absolute() and not Path(before).exists()
+    parts = Path(now).parts
+    return gone and Path(before).parts[-len(parts) :] == parts
+
+
+def _pretraining_files(recipe: Recipe) -> Sequence[str]:
+    return () if recipe.pretraining is None else recipe.pretraining.files
+
+
+def _not_recorded(name: str) -> str:
+    return f"{name} was not compared, because the run has no fingerprint of it"
+
+
+def _reason(error: Exception) -> str:
+    return error.what if isinstance(error, ManyheadsError) else str(error)
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return the values of nested tables by their dotted keys."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, dict):
             flat.update(_flat(value, f"{prefix}{key}."))

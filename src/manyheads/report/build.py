@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def build_report(run: Path) -> Report:
     if not isinstance(last, Mapping):
         raise RunError("the run has no evaluation, so there is nothing to report", where=str(run))
     which = "last" if best is None else "best"
-    curves = _curves(folder, recipe)
+    curves = _curves(folder, results, recipe)
     tasks = [
         _task(folder, recipe, name, which, curves.get(name, ()), log, provenance.get("data", {}))
         for name in recipe.tasks
@@ -146,13 +146,13 @@ def _average(tasks: list[TaskReport], value: float | None) -> Measured:
     return Measured("average", value, estimate.low, estimate.high, count)
 
 
-def _curves(folder: RunFolder, recipe: Recipe) -> dict[str, tuple[tuple[float, float | None], ...]]:
-    """Read the primary metric of every evaluation from results.csv, by task."""
-    with folder.results_csv.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    curves = {}
-    for name in recipe.tasks:
-        column = next((key for key in (rows[0] if rows else ()) if key.startswith(f"{name}.")), None)
-        if column is not None:
-            curves[name] = tuple((float(row["epoch"]), float(row[column]) if row[column] else None) for row in rows)
-    return curves
+def _curves(
+    folder: RunFolder, results: Mapping[str, Any], recipe: Recipe
+) -> dict[str, tuple[tuple[float, float | None], ...]]:
+    """Return the primary metric of every evaluation, by task, from results.csv."""
+    metrics = {name: task_of(recipe, name).metric for name in recipe.tasks}
+    rows = folder.read_curve(results, metrics)
+    return {
+        name: tuple((float(row["epoch"] or 0), row[f"{name}.{metric}"]) for row in rows)
+        for name, metric in metrics.items()
+    }

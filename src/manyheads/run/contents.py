@@ -65,7 +65,9 @@ RUN_FILES: tuple[FileFacts, ...] = (
             "encoder.name": "Encoder as the recipe names it.",
             "encoder.revision": "Commit on the hub. Null for a folder and for the offline encoder.",
             "encoder.sha256": "SHA-256 of the encoder's weights.",
-            "data.FILE": "SHA-256 of a data file, or of the ids of the rows that were held out of it.",
+            "data.FILE": "SHA-256 of a data file or a file for pretraining, or of the ids of the rows that were "
+            "held out of a data file.",
+            "recipe": "SHA-256 of the values of the recipe, without `data_dir` and `score`.",
             "commit": "Commit of the source tree of manyheads, with `-dirty` if files differ. Null if there is none.",
             "command": "The command and its arguments.",
             "processes": "Number of training processes.",
@@ -142,6 +144,7 @@ RUN_FILES: tuple[FileFacts, ...] = (
             "seconds": "Seconds of training.",
             "examples_per_second": "Training examples per second.",
             "tokens_per_second": "Training tokens per second.",
+            "checksums.FILE": "xxh3_128 of `results.csv`, which is verified when the curve is read.",
         },
     ),
     FileFacts(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from manyheads.errors import RunError
+from manyheads.run.checksum import is_unchanged
 from manyheads.run.links import strangers
 from manyheads.run.lock import only_writer
 from manyheads.run.names import TASK_NAME, TASK_NAMES
+from manyheads.run.results import fault_in
 
 EXPORTS = ("onnx", "hub", "torch-export")
 """The folders that `manyheads export` writes by default."""
@@ -50,15 +54,53 @@ class RunFolder:
             )
         return self.predictions / f"{task}.{split}.{which}.jsonl"
 
-    def read_results(self) -> dict[str, object]:
-        """Return the content of results.json.
+    def read_results(self, *, complete: bool = False) -> dict[str, Any]:
+        """Return the content of results.json. Its parts have the types that its readers expect.
+
+        `complete`: whether the keys that every finished run has must be there.
 
         Raises:
-            RunError: The folder is not a finished run.
+            RunError: The folder is not a finished run, or the file is damaged.
         """
         self.require("results.json")
-        content: dict[str, object] = json.loads(self.results.read_text(encoding="utf-8"))
-        return content
+        hint = "restore the file, or train the run again in a new folder"
+        try:
+            content = json.loads(self.results.read_bytes())
+            if fault := fault_in(content, complete=complete):
+                raise ValueError(fault)
+        except (OSError, ValueError, RecursionError) as error:
+            where = str(self.results)
+            raise RunError("the run's results cannot be read", where=where, found=str(error), hint=hint) from error
+        return dict(content)
+
+    def read_curve(self, results: Mapping[str, Any], metrics: Mapping[str, str]) -> list[dict[str, float | None]]:
+        """Return the rows of results.csv: `epoch`, `step`, `TASK.METRIC` and `average`. None if undefined.
+
+        `results`: the content of results.json, which has the checksum of the file unless version 0.4.0 wrote it.
+        `metrics`: the primary metric of each task.
+
+        Raises:
+            RunError: The file is missing, changed or damaged.
+        """
+        needed = {"epoch", "step", "average", *(f"{task}.{metric}" for task, metric in metrics.items())}
+        try:
+            sums = results.get("checksums")
+            if isinstance(sums, Mapping) and not is_unchanged(self.results_csv, sums.get(self.results_csv.name)):
+                raise ValueError("the file is missing, or does not have the checksum in results.json")
+            with self.results_csv.open(encoding="utf-8", newline="") as file:
+                reader = csv.DictReader(file, strict=True)
+                rows = [{name: float(cell) if cell else None for name, cell in row.items()} for row in reader]
+            if lost := sorted(needed - set(reader.fieldnames or ())):
+                raise ValueError(f"no column {lost[0]}")
+            if any(row["epoch"] is None for row in rows):
+                raise ValueError("a row without an epoch")
+            if any(value is not None and not math.isfinite(value) for row in rows for value in row.values()):
+                raise ValueError("a number that is not finite")
+        except (OSError, ValueError, TypeError, csv.Error) as error:
+            where = str(self.results_csv)
+            hint = "restore the file, or train the run again in a new folder"
+            raise RunError("the run's curve cannot be read", where=where, found=str(error), hint=hint) from error
+        return rows
 
     def read_provenance(self) -> dict[str, Any]:
         """Return the content of provenance.json.
@@ -67,12 +109,38 @@ class RunFolder:
             RunError: The file is missing or damaged.
         """
         try:
-            content: dict[str, Any] = json.loads(self.provenance.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            where = str(self.provenance)
-            hint = "restore the file, or train the run again in a new folder"
-            raise RunError("the run's provenance cannot be read", where=where, found=str(error), hint=hint) from error
+            content: dict[str, Any] = json.loads(self.provenance.read_bytes())
+            if not isinstance(content, dict):
+                raise ValueError(f"a {type(content).__name__} and not an object")
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._damaged_provenance(str(error)) from error
         return content
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return the fingerprints of the data in provenance.json. Empty if the run did not record them.
+
+        Raises:
+            RunError: The file is missing or damaged.
+        """
+        data = self.read_provenance().get("data", {})
+        if not isinstance(data, dict) or not all(isinstance(each, str) for each in data.values()):
+            raise self._damaged_provenance("`data` is not a table of fingerprints")
+        return data
+
+    def hardware(self) -> dict[str, str]:
+        """Return what provenance.json says about the machine: `device`, `processor` and more.
+
+        Raises:
+            RunError: The file is missing or damaged.
+        """
+        hardware = self.read_provenance().get("hardware")
+        if not isinstance(hardware, dict) or not {"device", "processor"} <= hardware.keys():
+            raise self._damaged_provenance("`hardware` does not name the device and the processor")
+        return {name: str(value) for name, value in hardware.items()}
+
+    def _damaged_provenance(self, found: str) -> RunError:
+        hint = "restore the file, or train the run again in a new folder"
+        return RunError("the run's provenance cannot be read", where=str(self.provenance), found=found, hint=hint)
 
     def require(self, *names: str) -> None:
         """Check that this is a run folder and contains these files or folders.
@@ -92,6 +160,20 @@ class RunFolder:
                 command = ["manyheads", "train", str(self.recipe), "--out", str(self.path), "--resume"]
                 hint = f"finish the run first: {shlex.join(command)}"
                 raise RunError(f"the run is not finished: it has no {name}", where=str(self.path), hint=hint)
+
+    def reported(self, entry: Mapping[str, Any], task: str, metric: str) -> float | None:
+        """Return a metric of one evaluation in results.json. None if it is undefined.
+
+        Raises:
+            RunError: The evaluation does not have it.
+        """
+        metrics = entry["tasks"].get(task, {})
+        if metric not in metrics:
+            hint = "restore the file, or train the run again in a new folder"
+            found = f"{task}: no {metric}"
+            raise RunError("the run's results cannot be read", where=str(self.results), found=found, hint=hint)
+        value: float | None = metrics[metric]
+        return value
 
     @contextmanager
     def writing(self, *, resume: bool) -> Iterator[None]:

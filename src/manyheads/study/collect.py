@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from manyheads.run.folder import RunFolder
 from manyheads.study.cells import cell_folder, differences, error_file, read_error
 from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.predictions import DevExamples, read_dev, read_values
+from manyheads.study.same_data import check_same_data
 
 WHICH = ("best", "last")
 
@@ -67,20 +67,24 @@ class RowRuns:
 
 @dataclass
 class Collected:
-    """All runs of a study. `rows`: by name; rows with the same recipe share their runs. `dev`: by task."""
+    """All runs of a study.
+
+    `rows`: by name; rows with the same recipe share their runs. `dev`: by task. `notes`: what could not be compared.
+    """
 
     rows: dict[str, RowRuns] = field(default_factory=dict)
     dev: dict[str, DevExamples] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def collect(plan: StudyPlan, out: Path) -> Collected:
     """Read the finished runs of a study. The result also lists the runs that failed or are missing.
 
     Raises:
-        RunError: no run is finished, the files of a run are damaged, or runs have different metrics or different dev
-            examples.
+        RunError: no run is finished, the files of a run are damaged, or runs have different metrics, different dev
+            examples, or other data or weights under the same name.
     """
-    collected = Collected()
+    collected = Collected(notes=check_same_data(plan, out))
     for row in plan.rows:
         shared = collected.rows[row.same_as] if row.same_as else None
         collected.rows[row.name] = _read_row(plan, out, row, collected.dev) if shared is None else shared
@@ -102,7 +106,7 @@ def _read_row(plan: StudyPlan, out: Path, row: Row, dev: dict[str, DevExamples])
     done = {seed: folder for seed, folder in folders.items() if folder.finished}
     failures = [_failure(out, row.name, seed) for seed in plan.seeds if seed not in done]
     failed = tuple(failure for failure in failures if failure is not None)
-    results: list[dict[str, Any]] = [folder.read_results() for folder in done.values()]
+    results = [folder.read_results(complete=True) for folder in done.values()]
     recipe = row.recipe
     if done:
         recipe = [_own_recipe(plan, row, seed, folder) for seed, folder in done.items()][-1]
@@ -114,9 +118,9 @@ def _read_row(plan: StudyPlan, out: Path, row: Row, dev: dict[str, DevExamples])
         failures=failed,
         recipe=recipe,
         values={which: _values(recipe, done, results, which, dev) for which in WHICH},
-        reported={which: _reported(recipe, results, which) for which in WHICH},
+        reported={which: _reported(recipe, list(done.values()), results, which) for which in WHICH},
         epochs={which: tuple(_at(result[which], "epoch") for result in results) for which in WHICH},
-        curves=tuple(_curve(folder) for folder in done.values()),
+        curves=tuple(_curve(recipe, folder, result) for folder, result in zip(done.values(), results, strict=True)),
         seconds=tuple(float(result["seconds"]) for result in results),
         examples=tuple(int(result["examples"]) for result in results),
         hardware=tuple(_hardware(folder) for folder in done.values()),
@@ -183,35 +187,36 @@ def _values(
     }
 
 
-def _reported(recipe: Recipe, results: Sequence[Mapping[str, Any]], which: str) -> dict[str, NDArray[np.float64]]:
+def _reported(
+    recipe: Recipe, folders: Sequence[RunFolder], results: Sequence[Mapping[str, Any]], which: str
+) -> dict[str, NDArray[np.float64]]:
     return {
         task: np.array(
             [
-                _number(None if result[which] is None else result[which]["tasks"][task][options.metric])
-                for result in results
+                _number(None if result[which] is None else folder.reported(result[which], task, options.metric or ""))
+                for folder, result in zip(folders, results, strict=True)
             ]
         )
         for task, options in recipe.tasks.items()
     }
 
 
-def _curve(folder: RunFolder) -> Curve:
-    with folder.results_csv.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
+def _curve(recipe: Recipe, folder: RunFolder, results: Mapping[str, Any]) -> Curve:
+    lines = folder.read_curve(results, {task: options.metric or "" for task, options in recipe.tasks.items()})
     columns = [name for name in (lines[0] if lines else {}) if name not in ("epoch", "step")]
     # The column "sst.accuracy" belongs to task sst. Task names have no dots.
     scores = {name.partition(".")[0]: np.array([_number(line[name]) for line in lines]) for name in columns}
-    return Curve(np.array([float(line["epoch"]) for line in lines]), scores)
+    return Curve(np.array([line["epoch"] for line in lines]), scores)
 
 
 def _hardware(folder: RunFolder) -> str:
-    hardware = folder.read_provenance()["hardware"]
-    return str(hardware["processor"]) if hardware["device"] == "cpu" else str(hardware["device"])
+    hardware = folder.hardware()
+    return hardware["processor"] if hardware["device"] == "cpu" else hardware["device"]
 
 
 def _at(entry: Mapping[str, Any] | None, key: str) -> float | None:
     return None if entry is None else float(entry[key])
 
 
-def _number(score: float | str | None) -> float:
-    return float("nan") if score is None or score == "" else float(score)
+def _number(score: float | None) -> float:
+    return float("nan") if score is None else float(score)

@@ -82,6 +82,7 @@ def _notes(
     if len({count for count in (len(row.seeds) for row in rows) if count}) > 1:
         yield "The rows have different numbers of finished seeds. See the column of seeds."
     yield from _undefined(collected, rows)
+    yield from collected.notes
 
 
 def _comparisons(plan: StudyPlan, rows: Sequence[TableRow]) -> str:

@@ -1,0 +1,50 @@
+"""Checksums of files that a later stage trusts. They find damage; they do not protect against an attacker.
+
+xxh3_128 reads a file at memory speed, several times as fast as SHA-256 and CRC-32. Source: Collet, xxHash 0.8.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import xxhash
+
+PIECE = 1 << 20
+
+_verified: dict[tuple[str, int, int, int], str] = {}
+"""The checksums that this process computed, by path, inode, size and time of the last change."""
+
+
+def checksum(path: Path) -> str:
+    """Return the xxh3_128 of a file in hexadecimal, as it is now.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    digest = xxhash.xxh3_128()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+        state = os.fstat(file.fileno())
+    _verified[str(path.absolute()), state.st_ino, state.st_size, state.st_mtime_ns] = digest.hexdigest()
+    return digest.hexdigest()
+
+
+def checksum_once(path: Path) -> str:
+    """Return the checksum of a file. A file that is unchanged since this process last read it is not read again.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    state = path.stat()
+    known = _verified.get((str(path.absolute()), state.st_ino, state.st_size, state.st_mtime_ns))
+    return checksum(path) if known is None else known
+
+
+def is_unchanged(path: Path, expected: object) -> bool:
+    """Return whether a file can be read and has this checksum. It is verified once per process."""
+    try:
+        return checksum_once(path) == expected
+    except OSError:
+        return False
