@@ -94,7 +94,7 @@ def test_a_header_that_looks_like_data_gives_a_warning(tmp_path: Path, content: 
 @pytest.mark.parametrize(
     "content",
     [
-        "text,label\nA row,A\nAnother row,B\n",
+        "text,label\nSome words,A\nMore words,B\n",
         "\t0\t\tid\tsentence\n1\t0.0\t5\tx1\tEffective but too tepid\n2\t1.0\t6\tx2\tGo to the movies\n",
         "id,text,label\n1,some words,A\nid,text,label\n2,more words,B\n",
         "How was your stay with us?,Score\nIt was a very good one,3\nNever again in this life,1\n",
