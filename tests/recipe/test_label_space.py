@@ -3,13 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyheads.data.reading import open_source
 from manyheads.errors import DataError
-from manyheads.recipe.label_space import label_cells, labels_among, range_among
-from manyheads.tasks.classification import Classification, canonical
+from manyheads.recipe.label_space import alike_warnings, label_cells, labels_among, labels_of, range_among
+from manyheads.tasks.cells import ClassName
+from manyheads.tasks.classification import Classification
 
 
 def test_numbers_are_sorted_by_value_and_texts_follow_in_alphabetical_order() -> None:
@@ -17,17 +18,69 @@ def test_numbers_are_sorted_by_value_and_texts_follow_in_alphabetical_order() ->
     assert labels_among("f", [True, False, True]).labels == (False, True)
 
 
-def test_spellings_of_one_label_are_one_label() -> None:
-    assert labels_among("f", ["True", "true", "False", "1", "0.0"]).labels == ("False", "True")
-    assert labels_among("f", ["1", 1, 1.0, "0"]).labels == (0, 1)
+def test_equal_numbers_are_one_label_and_any_other_spelling_is_a_label_of_its_own() -> None:
+    assert labels_among("f", ["1", 1, 1.0, "0", "0.0"]).labels == (0, 1)
+    assert labels_among("f", ["007", "010", "100", "1E2", "7"]).labels == (7, 100, "007", "010", "1E2")
+    assert labels_among("f", ["1.1", "1.10", "+1", "-0", "1_0"]).labels == (1.1, "+1", "-0", "1.10", "1_0")
+    ids = ["1234567890123456789", "1234567890123456788", "12345678901234567890"]
+    assert [str(label) for label in labels_among("f", ids).labels or ()] == [ids[1], ids[0], ids[2]]
 
 
-@settings(deadline=None, max_examples=80)
-@given(st.lists(st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text("abT1. ", min_size=1), min_size=2))
-def test_a_classification_with_the_labels_reads_every_cell(cells: list[object]) -> None:
+def test_text_of_a_typed_column_stays_text() -> None:
+    assert labels_among("f", ["1.1", "1.10", "2.0"], typed=True).labels == ("1.1", "1.10", "2.0")
+    assert labels_among("f", ["0123", "123"], typed=True).labels == ("0123", "123")
+    assert labels_among("f", ["true", "false"], typed=True).labels == ("false", "true")
+    assert labels_among("f", ["1", 1, "b"], typed=True).labels == (1, "b")
+
+
+@pytest.mark.parametrize("cells", [["True", "false", "TRUE"], ["true", "false"], [True, False], ["False", "True"]])
+def test_a_column_of_booleans_has_the_same_labels_in_any_spelling(cells: list[object]) -> None:
+    labels = labels_among("f", cells).labels
+    assert labels == (False, True)
+    assert [type(label) for label in labels] == [bool, bool]
+
+
+def test_named_classes_keep_the_order_of_the_data_set() -> None:
+    cells = [ClassName("good", 1), ClassName("bad", 0), ClassName("good", 1)]
+    labels = labels_among("f", cells, typed=True).labels or ()
+    assert labels == ("bad", "good")
+    assert {type(label) for label in labels} == {str}
+    assert Classification([0, 1]).parse(ClassName("good", 1)) == 1.0
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [("Pos", "pos"), ("caf\u00e9", "cafe\u0301"), ("a\u200bb", "ab"), ("a  b", "a b"), (7, "007"), (100, "1E2")],
+)
+def test_labels_that_look_alike_are_named(pair: tuple[str | int, str]) -> None:
+    (warning,) = alike_warnings([*pair, "other", 8])
+    for label in pair:
+        assert repr(label) in warning
+    assert alike_warnings(["a", "b", "ab", 1, 2, 1.5, 1234567890123456789, 1234567890123456788]) == []
+
+
+def test_a_cell_with_several_labels_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "x", "label": ["A", "B"]}\n{"text": "y", "label": ["A"]}\n')
+    with pytest.raises(DataError, match="several labels in a cell") as caught:
+        labels_of(open_source("a.jsonl", tmp_path), "label")
+    assert caught.value.where == f"{tmp_path / 'a.jsonl'}:1"
+    assert labels_among("f", [["A", "B"], "A", "B"], typed=True).labels == ("A", "B")
+
+
+CELLS = (
+    st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text("abT1. ", min_size=1) | st.sampled_from(["true"])
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(CELLS, min_size=2), st.booleans())
+def test_a_classification_with_the_labels_reads_every_cell(cells: list[object], typed: bool) -> None:
     cells = [cell for cell in cells if str(cell).strip()]
-    assume(len({canonical(cell) for cell in cells}) > 1)
-    kind = Classification(labels_among("f", cells).labels or ())
+    try:
+        labels = labels_among("f", cells, typed=typed).labels or ()
+    except DataError:
+        return
+    kind = Classification(labels)
     assert {kind.parse(cell) for cell in cells} == set(map(float, range(len(kind.labels))))
 
 

@@ -15,7 +15,7 @@ from manyheads.tasks.kind import LabelError
 FINITE = st.floats(-(2.0**100), 2.0**100, width=32)
 
 
-@pytest.mark.parametrize("cell", ["0.0", 0, 0.0, "0", " 0 ", False, "false", "-0"])
+@pytest.mark.parametrize("cell", ["0.0", 0, 0.0, "0", " 0 ", False, "false", "-0.0"])
 def test_numeric_labels_compare_as_numbers(cell: object) -> None:
     assert Classification([1, 0]).parse(cell) == 1.0
 
@@ -35,6 +35,31 @@ def test_text_labels_compare_exactly_after_stripping() -> None:
 def test_names_that_python_reads_as_numbers_are_different_labels() -> None:
     kind = Classification(["1_2", "12", "nan"])
     assert [kind.parse(cell) for cell in ("12.0", "1_2", "nan")] == [1.0, 0.0, 2.0]
+
+
+@pytest.mark.parametrize("cell", ["007", "7.00", "+7", "7e0", "1E2", "-0", "1_00", "\u0667"])
+def test_a_number_in_another_spelling_is_not_the_label(cell: str) -> None:
+    with pytest.raises(LabelError, match="is not one of"):
+        Classification([0, 7, 100]).parse(cell)
+
+
+def test_labels_that_differ_only_in_the_spelling_of_a_number_are_different_texts() -> None:
+    kind = Classification(["1.1", "1.10", "2.0"])
+    assert [kind.parse(cell) for cell in ("1.10", "1.1", "2.0", 2, "2")] == [1.0, 0.0, 2.0, 2.0, 2.0]
+    assert Classification(["1", "1.0"]).parse("1.0") == 1.0
+    assert Classification(["0123", "123", "1234567890123456789"]).parse(1234567890123456789) == 2.0
+
+
+def test_labels_of_older_runs_that_are_texts_of_booleans_are_read_in_any_case() -> None:
+    kind = Classification(["False", "True"])
+    assert [kind.parse(cell) for cell in ("true", "True", False, "FALSE")] == [1.0, 1.0, 0.0, 0.0]
+    assert Classification(["false", "true", "0", "1"]).parse("true") == 1.0
+
+
+@pytest.mark.parametrize("cell", [["A", "B"], ["A"], {"A": 1}])
+def test_a_cell_with_several_labels_is_refused(cell: object) -> None:
+    with pytest.raises(LabelError, match="several labels in a cell"):
+        Classification(["A", "B"]).parse(cell)
 
 
 def test_an_unknown_label_is_reported_with_the_allowed_labels() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from manyheads.cli.terminal import make_console, say
+from manyheads.cli.text_format import DecimalOption, DelimiterOption, EncodingOption, QuotingOption, typed_format
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,22 +37,35 @@ def evaluate(
     split: Annotated[SplitName, typer.Option("--split", help="Files of the recipe to use.")] = SplitName.dev,
     task: Annotated[str | None, typer.Option("--task", help="Measure only this task.", show_default=False)] = None,
     input_: Annotated[
-        Path | None,
-        typer.Option("--input", metavar="FILE", help="Labelled file to use instead. Needs --task.", show_default=False),
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="FILE",
+            help="Labelled file to use instead, or a folder, a pattern or a data set on the hub. Needs --task.",
+            show_default=False,
+        ),
     ] = None,
+    delimiter: DelimiterOption = None,
+    quoting: QuotingOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="Also measure the model in 8-bit integers: metrics and seconds.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Measure the model of a finished run on its dev or test files, or on another file."""
+    """Measure the model of a finished run on its dev or test files, or on another file.
+
+    By default, another file is read as the recipe says for the files of its task.
+    """
     if input_ is not None and task is None:
         raise typer.BadParameter("--input needs --task, the task that the file is for")
     import json
 
     from manyheads.recipe.measure import measure_run
 
-    measurement = measure_run(run, split=split.value, task=task, file=input_, int8=int8)
+    text = typed_format(delimiter, quoting, encoding, decimal)
+    measurement = measure_run(run, split=split.value, task=task, file=input_, text=text, int8=int8)
     _name_bad_rows(measurement)
     if as_json:
         content = {

@@ -19,10 +19,22 @@ from manyheads.data.table import BadRows, read_table, require_column, text_of
 from manyheads.errors import DataError
 from manyheads.tasks.task import Task
 
-__all__ = ["Examples", "bad_rows_error", "examples_warnings", "read_examples", "require_column", "taken", "text_of"]
+__all__ = [
+    "Examples",
+    "bad_row_hints",
+    "bad_rows_error",
+    "examples_warnings",
+    "read_examples",
+    "require_column",
+    "taken",
+    "text_of",
+]
 
 SHOWN = 10
 """Bad rows that an error lists. The others are counted."""
+
+INSPECTED = 100
+"""Bad rows whose hints an error has."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,8 @@ class Examples:
 
     `ids`: n ids. `texts`: n texts for each text column. `targets`: float64[n], NaN if an example has no label.
     `lines`: int64[n], the line on which each example begins. `fingerprint`: SHA-256 of the file. `key`: a hash of
-    everything that decides which examples these are, or "" if it is unknown.
+    everything that decides which examples these are, or "" if it is unknown. `warnings`: what was suspicious in the
+    file; a part of the examples has none.
     """
 
     task: str
@@ -42,6 +55,7 @@ class Examples:
     lines: NDArray[np.int64]
     fingerprint: str = ""
     key: str = ""
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -78,17 +92,21 @@ def read_examples(
     """
     table = read_table(task, source, labelled=labelled, cache=cache)
     arrays = table.arrays
-    bad = BadRows(source.name, arrays["bad_lines"], Strings.of(arrays, "bad_reasons"))
+    bad = BadRows(source.name, arrays)
     if bad and on_bad_rows == "error":
         raise bad_rows_error(bad)
     if not len(arrays["targets"]):
         reasons = "; ".join(f"line {row.line}: {row.reason}" for row in bad[:3])
         found = reasons or "a header without rows"
-        hint = "check that the recipe names the right file, text column and label column"
+        hint = "; or ".join([*bad_row_hints(bad), "check the file, the text column and the label column in the recipe"])
         raise DataError("the file has no usable rows", where=source.name, found=found, hint=hint)
     texts = tuple(Strings.of(arrays, f"text{place}") for place in range(len(task.text)))
     ids, targets, lines = Strings.of(arrays, "ids"), arrays["targets"], arrays["lines"]
-    return Examples(task.name, source.name, ids, texts, targets, lines, table.fingerprint, table.key), bad
+    warnings = (
+        *source.warnings,
+        *(source.name + text if text.startswith(":") else text for text in Strings.of(arrays, "warnings")),
+    )
+    return Examples(task.name, source.name, ids, texts, targets, lines, table.fingerprint, table.key, warnings), bad
 
 
 def bad_rows_error(bad: Sequence[BadRow]) -> DataError:
@@ -97,10 +115,13 @@ def bad_rows_error(bad: Sequence[BadRow]) -> DataError:
     if len(bad) > SHOWN:
         lines.append(f"    ... and {len(bad) - SHOWN} more")
     count = "1 row" if len(bad) == 1 else f"{len(bad)} rows"
-    return DataError(
-        f"{count} cannot be used:\n" + "\n".join(lines),
-        hint='correct the file, or skip bad rows with on_bad_rows = "skip" in the task\'s table of the recipe',
-    )
+    hints = [*bad_row_hints(bad), 'correct the file, or skip bad rows with on_bad_rows = "skip" in the task\'s table']
+    return DataError(f"{count} cannot be used:\n" + "\n".join(lines), hint="; or ".join(hints))
+
+
+def bad_row_hints(bad: Sequence[BadRow]) -> list[str]:
+    """Return what to do about the first bad rows, without repetitions."""
+    return list(dict.fromkeys(row.hint for row in bad[:INSPECTED] if row.hint is not None))
 
 
 def examples_warnings(examples: Examples, task: Task) -> list[str]:

@@ -11,24 +11,30 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manyheads.data.arrays import BLOCK
 from manyheads.data.cache import ArrayFile, Arrays, entry
-from manyheads.data.reading import BadRow, Row, Source
+from manyheads.data.reading import BadRow, Row, Several, Source
 from manyheads.data.strings import Strings, StringsFile
 from manyheads.errors import DataError, did_you_mean
+from manyheads.tasks.alike import Spellings
 from manyheads.tasks.cells import is_missing
 from manyheads.tasks.kind import LabelError
 from manyheads.tasks.task import Task
 
-VERSION = "2"
+VERSION = "3"
 """Part of every cache key. It changes when the rules for usable rows, their reasons or the columns change."""
+
+SHOWN = 5
+"""Warnings about single rows that are kept. The others are counted."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """The arrays of an entry (`targets`, `lines`, `ids`, `text0`, ...), the file's SHA-256, and the entry's key."""
+    """The arrays of an entry (`targets`, `lines`, `ids`, `text0`, ...), the file's SHA-256, and the entry's key.
+
+    `warnings`: texts that begin with a file or, where the source is one file, with nothing: ":7: ..." is its line 7.
+    """
 
     arrays: Arrays
     fingerprint: str
@@ -38,8 +44,10 @@ class Table:
 class BadRows(Sequence[BadRow]):
     """The rows of a table that cannot be used, in the order of the file."""
 
-    def __init__(self, source: str, lines: NDArray[np.int64], reasons: Strings) -> None:
-        self._source, self._lines, self._reasons = source, lines, reasons
+    def __init__(self, source: str, arrays: Arrays) -> None:
+        self._source, self._lines = source, arrays["bad_lines"]
+        self._reasons, self._hints = Strings.of(arrays, "bad_reasons"), Strings.of(arrays, "bad_hints")
+        self._files = Strings.of(arrays, "bad_files")
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -51,7 +59,8 @@ class BadRows(Sequence[BadRow]):
     def __getitem__(self, place: int | slice) -> BadRow | list[BadRow]:
         if isinstance(place, slice):
             return [self[each] for each in range(len(self))[place]]
-        return BadRow(self._source, int(self._lines[place]), self._reasons[place])
+        file, hint = self._files[place] or self._source, self._hints[place] or None
+        return BadRow(file, int(self._lines[place]), self._reasons[place], hint)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -88,7 +97,9 @@ def read_table(task: Task, source: Source, *, labelled: bool, cache: Path | None
 def _key(task: Task, source: Source, fingerprint: str, labelled: bool) -> str:
     """Return the SHA-256 of everything that decides which rows are usable and what they mean."""
     kind = task.kind
-    reading = [type(source).__name__, fingerprint, source.columns]
+    reading = [type(source).__name__, fingerprint, source.columns, dict(source.form)]
+    if isinstance(source, Several):
+        reading.append([each.name for each in source.sources])
     meaning = [task.text, task.label, task.id, kind.name, kind.labels, kind.value_range, labelled]
     return hashlib.sha256(json.dumps([VERSION, reading, meaning]).encode()).hexdigest()
 
@@ -108,8 +119,15 @@ class _Writer:
             self._columns.append((self._files.enter_context(ArrayFile(folder, name, dtype)), []))
         self._bad: list[tuple[StringsFile | ArrayFile, list[Any]]] = [
             (self._files.enter_context(ArrayFile(folder, "bad_lines", np.int64)), []),
-            (self._files.enter_context(StringsFile(folder, "bad_reasons")), []),
+            *(
+                (self._files.enter_context(StringsFile(folder, f"bad_{name}")), [])
+                for name in ("reasons", "hints", "files")
+            ),
         ]
+        self._warnings = self._files.enter_context(StringsFile(folder, "warnings"))
+        self._suspicious: list[str] = []
+        self._suspicions = 0
+        self._spellings = Spellings(task.kind)
         self._seen = 0
 
     def __enter__(self) -> _Writer:
@@ -119,18 +137,26 @@ class _Writer:
         with self._files:
             if kind is None:
                 self._flush()
+                more = self._suspicions - len(self._suspicious)
+                counted = [f": ... and {more} more records that may be two rows"] if more else []
+                same = [f": {text}" for text in self._spellings.warnings()]
+                self._warnings.append([*self._suspicious, *counted, *same])
 
     def add(self, row: Row | BadRow) -> None:
         """Add one row."""
         self._seen += 1
         if isinstance(row, BadRow):
-            self._put(self._bad, (row.line, row.reason))
+            self._put(self._bad, (row.line, row.reason, row.hint or "", self._file(row.source)))
         else:
             try:
                 texts = [text_of(row, column) for column in self._task.text]
                 self._put(self._columns, (self._name(row), *texts, self._target(row), row.line))
             except LabelError as error:
-                self._put(self._bad, (row.line, str(error)))
+                self._put(self._bad, (row.line, str(error), error.hint or "", self._file(row.file)))
+            if row.warning is not None:
+                self._suspicions += 1
+                if len(self._suspicious) < SHOWN:
+                    self._suspicious.append(f"{self._file(row.file)}:{row.line}: {row.warning}")
         if self._seen % BLOCK == 0:
             self._flush()
 
@@ -148,7 +174,13 @@ class _Writer:
         cell = row.values.get(self._task.label)
         if not self._labelled and is_missing(cell):
             return float("nan")
-        return self._task.kind.parse(cell)
+        target = self._task.kind.parse(cell)
+        self._spellings.add(target, cell)
+        return target
+
+    def _file(self, name: str | None) -> str:
+        """Return the file of a bad row if the source has several, otherwise ""."""
+        return "" if name is None or name == self._source.name else name
 
     def _name(self, row: Row) -> str:
         cell = None if self._id is None else row.values.get(self._id)
@@ -180,5 +212,5 @@ def require_column(source: Source, column: str, task: str) -> None:
             f"the file has no column {column!r}",
             where=f"{source.name}, task {task}",
             allowed=", ".join(source.columns),
-            hint=did_you_mean(column, source.columns),
+            hint=did_you_mean(column, source.columns) or next(iter(source.warnings), None),
         )

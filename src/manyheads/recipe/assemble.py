@@ -15,6 +15,7 @@ import torch
 from manyheads.data.batch import Batch
 from manyheads.data.batching import BATCHING
 from manyheads.data.dataset import count_cut
+from manyheads.data.reading import files_name
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.evaluation.evaluate import Scores, evaluate, summarise
 from manyheads.inference.bundle import save_bundle
@@ -305,9 +306,10 @@ class _Assembly:
         """Return the model card for the model of one evaluation."""
         data = {}
         for name, options in self.recipe.tasks.items():
-            held_out = f"{options.dev:g} of {options.train}" if isinstance(options.dev, float) else str(options.dev)
+            train = files_name(options.train)
+            held_out = f"{options.dev:g} of {train}" if isinstance(options.dev, float) else files_name(options.dev)
             counts = len(self.prepared.train[name]), len(self.prepared.dev[name])
-            data[name] = TaskFiles(str(options.train), counts[0], held_out, counts[1])
+            data[name] = TaskFiles(train, counts[0], held_out, counts[1])
         licence = encoder_licence(self.source.folder)
         tasks, source = self.prepared.tasks, _describe(self.source)
         return model_card(tasks, shipped, source, data, max_length=self.max_length, licence=licence)

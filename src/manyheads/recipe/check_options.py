@@ -64,13 +64,17 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
     if options.label in options.text:
         yield Fault((*key, "label"), "the label column is also a text column", options.label)
     for split, file in (("dev", options.dev), ("test", options.test)):
-        if file == options.train:
+        if isinstance(file, str | list) and set(_listed(file)) & set(_listed(options.train)):
             hint = "name another file"
             if split == "dev":
                 hint += ", or hold out a share of the training rows: dev = 0.1"
             yield Fault((*key, split), f"the {split} file is the training file", file, hint=hint)
     yield from _kind(key, options)
     yield from _head(key, options)
+
+
+def _listed(files: str | list[str]) -> list[str]:
+    return [files] if isinstance(files, str) else files
 
 
 def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:

@@ -8,11 +8,19 @@ from dataclasses import dataclass
 
 from manyheads.data.reading import Row, Source
 from manyheads.errors import DataError
-from manyheads.tasks.cells import as_number, is_missing
-from manyheads.tasks.classification import Label, canonical
+from manyheads.tasks.alike import alike, alike_warning
+from manyheads.tasks.cells import ClassName, as_number, is_missing, quoted, spelled_boolean, spelled_number
+from manyheads.tasks.classification import SEVERAL_HINT, Label
+from manyheads.tasks.regression import DECIMAL_COMMA, DECIMAL_HINT
 
 MOST_LABELS = 1000
 """A label column with more distinct labels is an error: it is probably a column of ids or texts."""
+
+EXACT = 2**53
+"""Floating-point numbers below are exact as integers."""
+
+
+LARGEST = 2**63
 
 
 @dataclass(frozen=True)
@@ -30,21 +38,41 @@ def label_cells(source: Source, column: str) -> Iterator[object]:
     return (cell for cell in cells if not is_missing(cell))
 
 
-def labels_among(name: str, cells: Iterable[object]) -> LabelSpace:
+def labels_of(source: Source, column: str) -> LabelSpace:
+    """Return the distinct labels of a column.
+
+    Raises:
+        DataError: there are fewer than two labels or more than `MOST_LABELS`, or the cells have several labels each.
+    """
+    try:
+        return labels_among(source.name, label_cells(source, column), typed=source.typed)
+    except DataError:
+        _refuse_several(source, column)
+        raise
+
+
+def labels_among(name: str, cells: Iterable[object], *, typed: bool = False) -> LabelSpace:
     """Return the distinct labels: first numbers in ascending order, then texts in alphabetical order.
 
-    `name` is the name of the file in messages.
+    Named classes keep the order of the data set. A column in which every text is "true" or "false" has booleans.
+
+    Args:
+        name: the name of the file in messages.
+        cells: cells of the label column. A cell with several labels is ignored; reading refuses its row.
+        typed: whether text is text. Otherwise it may spell a number.
 
     Raises:
         DataError: there are fewer than two labels, or more than `MOST_LABELS`.
     """
-    # Several spellings of one label ("True" and "true") count as one label. The first spelling is used.
-    spellings: dict[float | str, Label] = {}
+    found: dict[tuple[bool, object], Label] = {}
     for cell in cells:
-        spellings.setdefault(canonical(cell), _plain(cell))
-        if len(spellings) > MOST_LABELS:
+        if isinstance(cell, list | tuple | dict):
+            continue
+        label = _label(cell, typed=typed)
+        found.setdefault((isinstance(label, str), label), label)
+        if len(found) > MOST_LABELS:
             break  # The column may have millions of distinct texts.
-    distinct = sorted(spellings.values(), key=_order)
+    distinct = sorted(_merged(list(found.values()), typed=typed), key=_order)
     if len(distinct) < 2:
         hint = "list the labels in the recipe, labels = [...], if the file is correct"
         raise DataError("the label column has fewer than two labels", where=name, found=distinct, hint=hint)
@@ -56,8 +84,9 @@ def labels_among(name: str, cells: Iterable[object]) -> LabelSpace:
             allowed=f"at most {MOST_LABELS}",
             hint='choose another label column, or set kind = "regression"',
         )
-    shown = ", ".join(map(str, distinct[:10])) + (", ..." if len(distinct) > 10 else "")
-    return LabelSpace(labels=tuple(distinct), notes=(f"{len(distinct)} labels found in {name}: {shown}",))
+    labels = tuple(str(label) if isinstance(label, str) else label for label in distinct)
+    shown = ", ".join(map(str, labels[:10])) + (", ..." if len(labels) > 10 else "")
+    return LabelSpace(labels=labels, notes=(f"{len(labels)} labels found in {name}: {shown}",))
 
 
 def range_among(name: str, cells: Iterable[object]) -> LabelSpace:
@@ -67,28 +96,66 @@ def range_among(name: str, cells: Iterable[object]) -> LabelSpace:
         DataError: the cells do not have two different numbers.
     """
     low, high = math.inf, -math.inf
-    for number in _numbers(cells):
-        low, high = min(low, number), max(high, number)
+    hint = "set range = [low, high]"
+    for cell in cells:
+        number = as_number(cell)
+        if number is not None:
+            low, high = min(low, number), max(high, number)
+        elif isinstance(cell, str) and DECIMAL_COMMA.fullmatch(cell):
+            hint = DECIMAL_HINT
     if low >= high:
         found = [low] if low == high else "no number"
         what = "the label column does not have two different numbers"
-        raise DataError(what, where=name, found=found, hint="set range = [low, high]")
+        raise DataError(what, where=name, found=found, hint=hint)
     return LabelSpace(value_range=(low, high), notes=(f"range {low:g} to {high:g}, found in {name}",))
 
 
-def _numbers(cells: Iterable[object]) -> Iterator[float]:
-    return (number for number in map(as_number, cells) if number is not None)
+def alike_warnings(labels: Iterable[Label] | None) -> list[str]:
+    """Return a warning for each group of labels that look alike."""
+    return [alike_warning(group) for group in alike(labels or ())]
 
 
-def _plain(cell: object) -> Label:
-    """Convert a cell to a label: a boolean, an integer or a float where it is one, otherwise the stripped text."""
-    if isinstance(cell, bool):
+def _refuse_several(source: Source, column: str) -> None:
+    for row in source.rows():
+        cell = row.values.get(column) if isinstance(row, Row) else None
+        if isinstance(cell, list | tuple | dict) and isinstance(row, Row):
+            where = f"{row.file or source.name}:{row.line}"
+            raise DataError("several labels in a cell", where=where, found=quoted(cell), hint=SEVERAL_HINT)
+
+
+def _label(cell: object, *, typed: bool) -> Label:
+    """Return the label in a cell. Equal numbers give equal labels; an integer is written without a point.
+
+    An integer of more than 64 bits is text: no other format could keep it as a number.
+    """
+    if isinstance(cell, bool | ClassName):
         return cell
-    number = as_number(cell)
-    if number is None:
+    number: int | float | None
+    if isinstance(cell, int | float):
+        number = cell if isinstance(cell, int) or math.isfinite(cell) else None
+    else:
+        number = None if typed and isinstance(cell, str) else spelled_number(str(cell).strip())
+    if isinstance(number, float) and number.is_integer() and abs(number) < EXACT:
+        number = int(number)
+    if number is None or (isinstance(number, int) and not -LARGEST <= number < LARGEST):
         return str(cell).strip()
-    return int(number) if number.is_integer() else number
+    return number
 
 
-def _order(label: Label) -> tuple[bool, float, str]:
-    return (True, 0.0, label) if isinstance(label, str) else (False, float(label), "")
+def _merged(labels: list[Label], *, typed: bool) -> list[Label]:
+    """Return the labels with booleans where all of them spell one, and without texts that spell another label."""
+    if not typed and all(isinstance(label, str) and spelled_boolean(label) is not None for label in labels):
+        return sorted({spelled_boolean(str(label)) is True for label in labels})
+    others = {label for label in labels if not isinstance(label, str)}
+    names = {str(label) for label in others}
+    return [
+        label
+        for label in labels
+        if not isinstance(label, str) or (label not in names and spelled_number(label) not in others)
+    ]
+
+
+def _order(label: Label) -> tuple[int, float, str]:
+    if isinstance(label, ClassName):
+        return (1, label.number, "")
+    return (2, 0.0, label) if isinstance(label, str) else (0, label, "")

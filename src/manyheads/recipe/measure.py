@@ -13,7 +13,7 @@ import torch
 
 from manyheads.data.cache import cache_folder
 from manyheads.data.examples import Examples, read_examples
-from manyheads.data.reading import BadRow, open_source
+from manyheads.data.reading import BadRow, files_name, from_here
 from manyheads.data.split import draw, hold_out
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.errors import DataError, did_you_mean
@@ -22,6 +22,7 @@ from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.model.int8 import to_int8
 from manyheads.recipe.held_out import check_held_out
 from manyheads.recipe.load import load_recipe
+from manyheads.recipe.tasks import open_task_source
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.task import Task
 
@@ -46,7 +47,13 @@ class Measurement:
 
 
 def measure_run(
-    folder: Path, *, split: str = "dev", task: str | None = None, file: Path | None = None, int8: bool = False
+    folder: Path,
+    *,
+    split: str = "dev",
+    task: str | None = None,
+    file: str | Path | None = None,
+    text: Mapping[str, Any] | None = None,
+    int8: bool = False,
 ) -> Measurement:
     """Evaluate the model of a run on a split of its recipe, or one of its tasks on a labelled file.
 
@@ -54,7 +61,8 @@ def measure_run(
         folder: the run folder.
         split: "dev" or "test".
         task: evaluate only this task.
-        file: a labelled file of `task` to use instead of the split.
+        file: a labelled file of `task` to use instead of the split, or a folder, a pattern or a data set on the hub.
+        text: how `file` is written: values of `TextFormat` in place of those of the recipe.
         int8: also evaluate the quantised model.
 
     Raises:
@@ -71,7 +79,7 @@ def measure_run(
         allowed = ", ".join(bundle.model.tasks)
         hint = did_you_mean(str(task), bundle.model.tasks)
         raise DataError("the model has no such task", found=task, allowed=allowed, hint=hint)
-    by_task = {name: labelled_rows(run, each, split, file) for name, each in tasks.items()}
+    by_task = {name: labelled_rows(run, each, split, file, text) for name, each in tasks.items()}
     examples = {name: each[0] for name, each in by_task.items() if each is not None}
     bad = {name: each[1] for name, each in by_task.items() if each is not None}
     if not examples:
@@ -105,9 +113,15 @@ def _measure(
 
 
 def labelled_rows(
-    run: RunFolder, task: Task, split: str, file: Path | None = None
+    run: RunFolder,
+    task: Task,
+    split: str,
+    file: str | Path | None = None,
+    text: Mapping[str, Any] | None = None,
 ) -> tuple[Examples, Sequence[BadRow]] | None:
     """Return the labelled examples of a task and the skipped rows, from a split of a run or from another file.
+
+    `text`: how another file is written: values of `TextFormat` in place of those of the recipe.
 
     Returns None if the recipe has no file for the split. The skipped rows of held-out examples are those of the whole
     training file.
@@ -119,21 +133,22 @@ def labelled_rows(
     recipe = load_recipe(run.recipe)
     options = recipe.tasks[task.name]
     folder = Path(recipe.data_dir)
-    spec = str(file.absolute()) if file is not None else getattr(options, split)
+    spec = from_here(str(file)) if file is not None else getattr(options, split)
     if spec is None:
         return None
     if isinstance(spec, float):
         whole, bad = read_examples(
             task,
-            open_source(options.train, folder),
+            open_task_source(options, options.train, folder, labelled=True),
             on_bad_rows=options.on_bad_rows,
             labelled=True,
             cache=cache_folder(),
         )
         dev = draw(hold_out(whole, spec)[1], options.dev_rows)
-        check_held_out(run, task.name, options.train, dev)
+        check_held_out(run, task.name, files_name(options.train), dev)
         return dev, bad
-    source = open_source(spec, folder)
+    written = options.text_format if file is None else replace(options.text_format, **(text or {}))
+    source = open_task_source(options, spec, folder, labelled=True, text=written)
     if task.label not in source.columns:
         command = ["manyheads", "predict", str(run.path), "--task", task.name, "--input", source.name]
         raise DataError(
@@ -145,7 +160,7 @@ def labelled_rows(
     return (draw(examples, options.dev_rows) if file is None and split == "dev" else examples), bad
 
 
-def labelled_examples(run: RunFolder, task: Task, split: str, file: Path | None = None) -> Examples | None:
+def labelled_examples(run: RunFolder, task: Task, split: str, file: str | Path | None = None) -> Examples | None:
     """Return the examples of `labelled_rows`."""
     found = labelled_rows(run, task, split, file)
     return None if found is None else found[0]

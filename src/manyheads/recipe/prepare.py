@@ -10,14 +10,15 @@ from typing import Any
 from manyheads.data.cache import cache_folder
 from manyheads.data.dataset import Split
 from manyheads.data.examples import Examples, examples_warnings, read_examples
-from manyheads.data.reading import BadRow, open_source
+from manyheads.data.reading import BadRow, files_name
 from manyheads.data.split import draw, hold_out
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.recipe import held_out
+from manyheads.recipe.label_space import alike_warnings
 from manyheads.recipe.schema import Recipe, TaskOptions
-from manyheads.recipe.tasks import build_task, resolve_label_space
+from manyheads.recipe.tasks import build_task, open_task_source, resolve_label_space
 from manyheads.tasks.task import Task
 
 Notify = Callable[..., None]
@@ -103,31 +104,35 @@ def tokenise_tasks(data: Sequence[TaskData], tokenizer: Tokenizer) -> Prepared:
 
 def _read_task(name: str, options: TaskOptions, recipe: Recipe, notify: Notify) -> TaskData:
     folder = Path(recipe.data_dir)
-    train_source = open_source(options.train, folder)
+    train_source = open_task_source(options, options.train, folder, labelled=True)
     space = resolve_label_space(name, options, train_source)
     for text in space.notes:
         notify("note", text=f"{name}: {text}")
     task = build_task(name, options, space)
+    for text in alike_warnings(task.kind.labels):
+        notify("warning", text=f"{name}: {text}")
     fingerprints: dict[str, str] = {}
     rejected: dict[str, Sequence[BadRow]] = {}
 
-    def read(spec: str, *, labelled: bool) -> Examples:
-        source = open_source(spec, folder)
+    def read(spec: str | Sequence[str], *, labelled: bool) -> Examples:
+        source = open_task_source(options, spec, folder, labelled=labelled)
         examples, bad = read_examples(
             task, source, on_bad_rows=options.on_bad_rows, labelled=labelled, cache=cache_folder()
         )
-        fingerprints[spec] = examples.fingerprint
+        fingerprints[files_name(spec)] = examples.fingerprint
         if bad:
             rejected[source.name] = bad
+        for text in examples.warnings:
+            notify("warning", text=f"{name}: {text}")
         return examples
 
     train = read(options.train, labelled=True)
-    if isinstance(options.dev, str):
+    if not isinstance(options.dev, float):
         dev = read(options.dev, labelled=True)
     else:
         train, dev = hold_out(train, options.dev)
     train, dev = draw(train, options.train_rows), draw(dev, options.dev_rows)
-    if not isinstance(options.dev, str):
-        fingerprints[held_out.mark(name, options.train)] = held_out.fingerprint(dev)
+    if isinstance(options.dev, float):
+        fingerprints[held_out.mark(name, files_name(options.train))] = held_out.fingerprint(dev)
     test = None if options.test is None else read(options.test, labelled=False)
     return TaskData(task, train, dev, test, rejected, fingerprints)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from manyheads.data.batching.options import BatchingOptions
+from manyheads.data.reading.text_format import (
+    TextFormat,
+    check_columns,
+    check_delimiter,
+    check_encoding,
+)
 from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
 from manyheads.model.heads.options import HeadOptions
@@ -27,6 +34,21 @@ def _head_table(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
+def _checked(check: Callable[[Any], None]) -> AfterValidator:
+    """Check a value that is not None. A ValueError is reported as a fault of the key."""
+
+    def validate(value: Any) -> Any:
+        if value is not None:
+            check(value)
+        return value
+
+    return AfterValidator(validate)
+
+
+FILES = Annotated[list[str], Field(min_length=1)]
+"""Several files, read in order."""
+
+
 def _none_without_epochs(value: PretrainingOptions | None) -> PretrainingOptions | None:
     """Treat 0 epochs of pretraining as no pretraining, so that both recipes are equal."""
     return None if value is not None and value.epochs == 0 else value
@@ -38,15 +60,17 @@ class TaskOptions(Options):
     kind: Literal["classification", "regression"] = Field(
         description='What the task predicts. "classification": one of `labels`. "regression": a number in `range`.'
     )
-    train: str = Field(
-        description="Training file, relative to `data_dir` or absolute: .csv, .tsv, .tab, .txt, .jsonl, .ndjson or "
-        '.parquet. Or a data set of the Hugging Face hub: "hub:OWNER/NAME@SPLIT" or "hub:OWNER/NAME/CONFIG@SPLIT".'
+    train: str | FILES = Field(
+        description="Training file, relative to `data_dir` or absolute: .csv, .tsv, .tab, .txt, .jsonl, .ndjson, .json "
+        "or .parquet, and all but .parquet also compressed as .gz or .zst. Or a folder of such files, a pattern such as "
+        '"part-*.parquet", or a data set of the Hugging Face hub: "hub:OWNER/NAME@SPLIT" or '
+        '"hub:OWNER/NAME/CONFIG@SPLIT". Or a list of these, which are read in order.'
     )
-    dev: str | Annotated[float, Field(gt=0, lt=1)] = Field(
+    dev: str | FILES | Annotated[float, Field(gt=0, lt=1)] = Field(
         description="Dev file, like `train`. Or a fraction between 0 and 1: that share of the training rows is held "
         "out. All runs hold out the same rows, and rows with equal texts stay together. Must not be the training file."
     )
-    test: str | None = Field(
+    test: str | FILES | None = Field(
         default=None,
         description="Test file, like `train`. Its labels may be absent. The run writes predictions for it. Must not "
         "be the training file.",
@@ -68,7 +92,8 @@ class TaskOptions(Options):
     labels: list[str | int | float | bool] | None = Field(
         default=None,
         description="Classes, in the order of the model's outputs. Only for classification, at least two. Numbers "
-        "are compared as numbers (0.0 is 0). Default: the distinct labels of the training file, sorted.",
+        "are compared as numbers (0.0 is 0), in the usual spelling only: 007 and 1E2 are text. Default: the distinct "
+        "labels of the training file, sorted.",
         json_schema_extra={
             "minItems": 2,
             "uniqueItems": True,
@@ -139,6 +164,47 @@ class TaskOptions(Options):
         description='What to do with rows that cannot be used, for example without a label. "error": stop before '
         'training. "skip": skip them and list them in events.jsonl.',
     )
+    delimiter: Annotated[str | None, _checked(check_delimiter)] = Field(
+        default=None,
+        description="Character between the fields of the task's delimited files. Default: found from the header, the "
+        "columns that the task names, and the first rows.",
+    )
+    quoting: Literal["minimal", "none"] = Field(
+        default="minimal",
+        description='Quotes in the task\'s delimited files. "minimal": a field may be in double quotes. "none": a quote '
+        "is a character like any other.",
+    )
+    encoding: Annotated[str | None, _checked(check_encoding)] = Field(
+        default=None,
+        description='Encoding of the task\'s text files, as Python names it, such as "cp1252". Default: UTF-8, or what '
+        "a byte-order mark at the start of the file says.",
+    )
+    decimal: Literal[".", ","] = Field(
+        default=".",
+        description="Decimal mark of the numbers in the label column of the task's delimited files.",
+    )
+    header: bool | None = Field(
+        default=None,
+        description="Whether the first line of the task's delimited files has the names of the columns. Default: true, "
+        "or false if `columns` are given. Without `columns`, the columns of a file without a header are 1, 2, ...",
+    )
+    columns: Annotated[list[str] | None, _checked(check_columns)] = Field(
+        default=None,
+        description="Names of the columns of the task's delimited files, in order. A name may be empty. Only for files "
+        "without a header, or with `header = true` to replace its names.",
+    )
+
+    @property
+    def text_format(self) -> TextFormat:
+        """How the text files of the task are written."""
+        return TextFormat(
+            delimiter=self.delimiter,
+            quoting=self.quoting,
+            encoding=self.encoding,
+            decimal=self.decimal,
+            header=self.header,
+            columns=None if self.columns is None else tuple(self.columns),
+        )
 
 
 class Recipe(Options):

@@ -16,8 +16,8 @@ from manyheads.recipe.columns import MOSTLY, Layout, guess_layout
 from manyheads.recipe.file_groups import FileGroup
 from manyheads.recipe.label_space import label_cells, labels_among, range_among
 from manyheads.tasks.cells import as_number
-from manyheads.tasks.classification import Classification, canonical
-from manyheads.tasks.kind import Kind
+from manyheads.tasks.classification import Classification
+from manyheads.tasks.kind import Kind, LabelError
 from manyheads.tasks.regression import Regression
 from manyheads.tasks.task import Task
 
@@ -65,27 +65,33 @@ def survey(group: FileGroup, *, text: Sequence[str] = (), label: str | None = No
     layout = guess_layout(sources["train"], labelled, unlabelled, text=text, label=label)
     with_label = [source for source in sources.values() if layout.label in source.columns]
     cells = [cell for source in with_label for cell in label_cells(source, layout.label)]
-    kind = guess_kind(sources["train"].name, cells)
+    typed = all(source.typed for source in with_label)
+    kind = guess_kind(sources["train"].name, cells, typed=typed)
     counts, bad = _audit(group.name, layout, kind, sources)
     return Survey(group, layout, kind, _shares(kind, list(label_cells(sources["train"], layout.label))), counts, bad)
 
 
-def guess_kind(name: str, cells: Sequence[object]) -> Kind:
+def guess_kind(name: str, cells: Sequence[object], *, typed: bool = False) -> Kind:
     """Return a classification or a regression for the cells of a label column.
 
     Numbers with fractions, and many different whole numbers, give a regression. Everything else gives a
-    classification. The range of a regression is rounded outwards to whole numbers. `name` is the name of the file in
-    messages.
+    classification. The range of a regression is rounded outwards to whole numbers.
+
+    Args:
+        name: the name of the file in messages.
+        cells: the cells that are not missing.
+        typed: whether text is text. Otherwise it may spell a number.
 
     Raises:
         DataError: there are fewer than two labels, or too many for a classification.
     """
-    numbers = [number for number in map(as_number, cells) if number is not None]
+    numbers = [(number, cell) for cell in cells if (number := as_number(cell)) is not None]
     if not numbers or len(numbers) < MOSTLY * len(cells):
-        return _classification(name, cells)
-    if all(number.is_integer() for number in numbers) and _are_classes(numbers):
-        return _classification(name, numbers)
-    low, high = range_among(name, numbers).value_range or (0.0, 1.0)
+        return _classification(name, cells, typed)
+    values = [number for number, _ in numbers]
+    if all(number.is_integer() for number in values) and _are_classes(values):
+        return _classification(name, [cell for _, cell in numbers], typed)
+    low, high = range_among(name, values).value_range or (0.0, 1.0)
     return Regression(math.floor(low), math.ceil(high))
 
 
@@ -97,8 +103,8 @@ def _are_classes(numbers: Sequence[float]) -> bool:
     return gapless and len(numbers) >= ROWS_PER_CLASS * len(distinct)
 
 
-def _classification(name: str, cells: Sequence[object]) -> Classification:
-    return Classification(labels_among(name, cells).labels or ())
+def _classification(name: str, cells: Sequence[object], typed: bool) -> Classification:
+    return Classification(labels_among(name, cells, typed=typed).labels or ())
 
 
 def _shares(kind: Kind, cells: Sequence[object]) -> str:
@@ -106,13 +112,20 @@ def _shares(kind: Kind, cells: Sequence[object]) -> str:
     if kind.labels is None:
         numbers = [number for number in map(as_number, cells) if number is not None]
         return f"mean {sum(numbers) / len(numbers):.3g}"
-    counts = Counter(map(canonical, cells))
-    known = [(label, counts[canonical(label)]) for label in kind.labels]
-    total = sum(count for _, count in known)
+    counts = Counter(index for cell in cells if (index := _index(kind, cell)) is not None)
+    known = [(label, counts[index]) for index, label in enumerate(kind.labels)]
+    total = max(1, sum(count for _, count in known))
     if len(known) > LISTED_SHARES:
         rarest = min(known, key=lambda pair: pair[1])
         return f"{len(known)} labels; the rarest, {rarest[0]!r}, is in {rarest[1]} of {total:,} rows"
     return ", ".join(f"{label}: {count / total:.0%}" for label, count in known)
+
+
+def _index(kind: Kind, cell: object) -> int | None:
+    try:
+        return int(kind.parse(cell))
+    except LabelError:
+        return None
 
 
 def _audit(

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from manyheads.data.examples import require_column
-from manyheads.data.reading import Source
+from manyheads.data.reading import Source, TextFormat, open_source
 from manyheads.errors import RecipeError
 from manyheads.model.heads import default_loss
 from manyheads.recipe.check_options import head_of, pairing_of
-from manyheads.recipe.label_space import LabelSpace, label_cells, labels_among, range_among
+from manyheads.recipe.label_space import LabelSpace, label_cells, labels_of, range_among
 from manyheads.recipe.schema import TaskOptions
 from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.regression import Regression
 from manyheads.tasks.task import Pairing, Task
+
+
+def open_task_source(
+    options: TaskOptions,
+    spec: str | Sequence[str],
+    folder: Path,
+    *,
+    labelled: bool,
+    text: TextFormat | None = None,
+) -> Source:
+    """Open files for a task. Its columns help to find the delimiter, and its label column to find merged rows.
+
+    Args:
+        options: the table of the task.
+        spec: the files, as in the recipe. They are relative to `folder`.
+        folder: the folder of the data.
+        labelled: whether the files must have the label column.
+        text: how the files are written. Default: as the table of the task says.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    label = [options.label] if labelled else []
+    wanted = [*options.text, *label, *([] if options.id is None else [options.id])]
+    return open_source(spec, folder, text or options.text_format, wanted=wanted, label=options.label)
 
 
 def resolve_label_space(name: str, options: TaskOptions, train: Source) -> LabelSpace:
@@ -27,8 +55,9 @@ def resolve_label_space(name: str, options: TaskOptions, train: Source) -> Label
         low, high = options.range
         return LabelSpace(value_range=(low, high))
     require_column(train, options.label, name)
-    cells = label_cells(train, options.label)
-    return labels_among(train.name, cells) if options.kind == "classification" else range_among(train.name, cells)
+    if options.kind == "classification":
+        return labels_of(train, options.label)
+    return range_among(train.name, label_cells(train, options.label))
 
 
 def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:

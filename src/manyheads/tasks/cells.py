@@ -18,6 +18,44 @@ def is_missing(raw: object) -> bool:
     return isinstance(raw, str) and not raw.strip()
 
 
+class ClassName(str):
+    """The name of a class in data that has a number for it. It equals its text. `number`: that number."""
+
+    __slots__ = ("number",)
+
+    number: int
+
+    def __new__(cls, name: str, number: int) -> ClassName:
+        """Create a name."""
+        made = super().__new__(cls, name)
+        made.number = number
+        return made
+
+
+def spelled_number(text: str) -> int | float | None:
+    """Return the number that a text spells in Python's own form, or None.
+
+    "7", "-3", "0.5" and "1e+20" are numbers. "007", "+1", "1.10", "1E2" and "nan" are not: they may be names, and
+    another spelling would be another name.
+    """
+    try:
+        whole = int(text)
+        if str(whole) == text:
+            return whole
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and str(number) == text else None
+
+
+def spelled_boolean(text: str) -> bool | None:
+    """Return the boolean that a text spells, in any case, or None."""
+    return {"true": True, "false": False}.get(text.lower())
+
+
 def as_number(raw: object) -> float | None:
     """Return the finite number in a cell, which may be a number or text. None for everything else.
 

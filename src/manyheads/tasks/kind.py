@@ -12,7 +12,14 @@ from manyheads.errors import EncoderError
 
 
 class LabelError(ValueError):
-    """A label is not in the task's label space. The message is the reason that is reported for the bad row."""
+    """A label is not in the task's label space. The message is the reason that is reported for the bad row.
+
+    `hint`: what to do about all rows with this reason, if that is known.
+    """
+
+    def __init__(self, reason: str, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 @dataclass(frozen=True)

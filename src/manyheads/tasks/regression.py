@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.tasks.cells import MISSING, as_number, is_missing, quoted
 from manyheads.tasks.kind import LabelError, Predictions, finite
+
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
+
+DECIMAL_HINT = 'if the comma is the decimal mark of the file, set decimal = ","'
 
 
 class Regression:
@@ -57,7 +62,8 @@ class Regression:
             raise LabelError(MISSING)
         value = as_number(raw)
         if value is None:
-            raise LabelError(f"label {quoted(raw)} is not a number from {self.low:g} to {self.high:g}")
+            hint = DECIMAL_HINT if isinstance(raw, str) and DECIMAL_COMMA.fullmatch(raw) else None
+            raise LabelError(f"label {quoted(raw)} is not a number from {self.low:g} to {self.high:g}", hint)
         if not self.low <= value <= self.high:
             raise LabelError(f"label {quoted(raw)} is outside the range {self.low:g} to {self.high:g}")
         return value

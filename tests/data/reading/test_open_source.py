@@ -19,6 +19,8 @@ def write(path: Path) -> None:
     """Write the same two rows in the format of the file's ending."""
     if path.suffix == ".parquet":
         pl.DataFrame(RECORDS).write_parquet(path)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(RECORDS, indent=1))
     elif path.suffix in (".jsonl", ".ndjson"):
         path.write_text("".join(json.dumps(record) + "\n" for record in RECORDS))
     else:

@@ -3,51 +3,126 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from manyheads.data.reading.binary import COMPRESSIONS, uncompressed_name
 from manyheads.data.reading.delimited import Delimited
 from manyheads.data.reading.hub import PREFIX, Hub
+from manyheads.data.reading.json_array import open_json
 from manyheads.data.reading.json_lines import JsonLines
 from manyheads.data.reading.parquet import Parquet
+from manyheads.data.reading.paths import check_readable, find_files
 from manyheads.data.reading.rows import BadRow, Row, Source
-from manyheads.errors import DataError, did_you_mean
+from manyheads.data.reading.several import Several
+from manyheads.data.reading.text_format import USUAL, TextFormat
+from manyheads.errors import DataError
 
-__all__ = ["READERS", "BadRow", "Row", "Source", "open_source"]
+__all__ = [
+    "READERS",
+    "BadRow",
+    "Row",
+    "Several",
+    "Source",
+    "TextFormat",
+    "files_name",
+    "from_here",
+    "open_file",
+    "open_source",
+]
 
-READERS: dict[str, Callable[[Path], Source]] = {
-    ".tsv": Delimited,
-    ".csv": Delimited,
-    ".tab": Delimited,
-    ".txt": Delimited,
-    ".jsonl": JsonLines,
-    ".ndjson": JsonLines,
-    ".parquet": Parquet,
+Reader = Callable[[Path, TextFormat, tuple[str, ...], str | None], Source]
+"""Opens a file: its path, how it is written, the columns that it must have, and the column of the labels."""
+
+
+def _delimited(path: Path, text: TextFormat, wanted: tuple[str, ...], label: str | None) -> Source:
+    return Delimited(path, text, wanted=wanted, label=label)
+
+
+def _json_lines(path: Path, text: TextFormat, wanted: tuple[str, ...], label: str | None) -> Source:
+    del label
+    return JsonLines(path, text, wanted=wanted)
+
+
+def _json(path: Path, text: TextFormat, wanted: tuple[str, ...], label: str | None) -> Source:
+    del label
+    return open_json(path, text, wanted=wanted)
+
+
+def _parquet(path: Path, text: TextFormat, wanted: tuple[str, ...], label: str | None) -> Source:
+    del text, wanted, label
+    return Parquet(path)
+
+
+READERS: dict[str, Reader] = {
+    ".tsv": _delimited,
+    ".csv": _delimited,
+    ".tab": _delimited,
+    ".txt": _delimited,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".json": _json,
+    ".parquet": _parquet,
 }
-"""The reader of each file ending. The delimiter of a delimited file is detected in its header."""
+"""The reader of each file ending. All but .parquet may be followed by the ending of a compression."""
 
 
-def open_source(spec: str, folder: Path) -> Source:
-    """Open a file (relative to `folder`, or absolute) or a data set on the hub ("hub:...") as a source of rows.
+def open_source(
+    spec: str | Sequence[str],
+    folder: Path,
+    text: TextFormat = USUAL,
+    *,
+    wanted: Sequence[str] = (),
+    label: str | None = None,
+) -> Source:
+    """Open files or a data set on the hub as a source of rows.
+
+    Args:
+        spec: a file, a folder of files, a pattern, or a data set ("hub:..."); or a list of these, read in order.
+        folder: paths are relative to it, unless they are absolute.
+        text: how text files are written.
+        wanted: columns that the rows must have. They help to find the delimiter; a missing one is not an error here.
+        label: the column of the labels that will be read, or None.
+
+    Raises:
+        DataError: A file does not exist, is not readable, is empty, or has an unsupported ending.
+    """
+    specs = [spec] if isinstance(spec, str) else list(spec)
+    sources: list[Source] = []
+    for each in specs:
+        if each.startswith(PREFIX):
+            sources.append(Hub(each))
+        else:
+            sources += [open_file(path, text, wanted=wanted, label=label) for path in find_files(each, folder, READERS)]
+    return sources[0] if len(sources) == 1 else Several(sources)
+
+
+def open_file(path: Path, text: TextFormat = USUAL, *, wanted: Sequence[str] = (), label: str | None = None) -> Source:
+    """Open one file as a source of rows. Its ending decides its format.
 
     Raises:
         DataError: The file does not exist, is not readable, is empty, or has an unsupported ending.
     """
-    if spec.startswith(PREFIX):
-        return Hub(spec)
-    path = folder / Path(spec).expanduser()
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
+    unpacked = uncompressed_name(path)
+    reader = READERS.get(unpacked.suffix.lower())
+    if reader is None or (reader is _parquet and unpacked != path):
         hint = "convert the file, or rename it if its format is one of those"
-        what, ending = "unsupported file ending", path.suffix or "no ending"
-        raise DataError(what, where=str(path), found=ending, allowed=", ".join(READERS), hint=hint)
-    if not path.is_file():
-        neighbours = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = did_you_mean(path.name, neighbours) or "check the file name, and data_dir if the name is relative"
-        raise DataError("there is no such file", where=str(path), hint=hint)
+        what, ending = "unsupported file ending", "".join(path.suffixes[-2:]) if unpacked != path else path.suffix
+        packed = f"; all but .parquet also with {' or '.join(COMPRESSIONS)}"
+        raise DataError(
+            what, where=str(path), found=ending or "no ending", allowed=", ".join(READERS) + packed, hint=hint
+        )
+    check_readable(path)
     if not os.access(path, os.R_OK):
         raise DataError("no permission to read the file", where=str(path), hint="change the file's permissions")
-    if path.stat().st_size == 0:
-        hint = "check that the file was written completely"
-        raise DataError("the file is empty", where=str(path), allowed="at least one row", hint=hint)
-    return reader(path)
+    return reader(path, text, tuple(wanted), label)
+
+
+def from_here(spec: str) -> str:
+    """Return a path that was typed, which is relative to the current folder, as an absolute one."""
+    return spec if spec.startswith(PREFIX) else str(Path(spec).expanduser().absolute())
+
+
+def files_name(spec: str | Sequence[str]) -> str:
+    """Return the files of a recipe's key as one text, for messages and as a key of provenance.json."""
+    return spec if isinstance(spec, str) else ", ".join(spec)

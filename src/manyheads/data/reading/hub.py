@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from manyheads.data.reading.class_names import Names
 from manyheads.data.reading.rows import BadRow, Row
 from manyheads.errors import DataError, did_you_mean
 
@@ -32,23 +33,34 @@ class Hub:
             not exist.
     """
 
+    typed = True
+    warnings: tuple[str, ...] = ()
+
     def __init__(self, spec: str) -> None:
         self.name = spec
         self._data = _load(spec, *_parts(spec))
         self.columns = tuple(self._data.column_names)
-        self._named = [column for column, of in self._data.features.items() if hasattr(of, "int2str")]
+        features = self._data.features
+        self._names = Names({column: of.names for column, of in features.items() if hasattr(of, "int2str")})
+
+    @property
+    def form(self) -> Mapping[str, object]:
+        """The names of the classes."""
+        return {"names": {column: list(of.names) for column, of in self._data.features.items() if hasattr(of, "names")}}
 
     def rows(self) -> Iterator[Row | BadRow]:
         """Yield all rows in order. Their lines are row numbers from 1.
 
-        Named labels are read as their numbers. The number -1 is a withheld label on the hub and is read as None.
+        Named labels are read as their names. The number -1 is a withheld label on the hub and is read as None.
         """
         for number, values in enumerate(self._data, start=1):
-            withheld = {column: None for column in self._named if values[column] == -1}
-            yield Row(number, {**values, **withheld})
+            yield Row(number, self._names.named(values))
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the rows, column by column. It does not depend on where they are stored."""
+        """Return the SHA-256 of the rows, column by column. It does not depend on where they are stored.
+
+        The names of classes are not a part of it.
+        """
         digest = hashlib.sha256(repr(self.columns).encode())
         for batch in self._data.iter(BATCH):
             digest.update(repr([batch[column] for column in self.columns]).encode("utf-8", errors="replace"))

@@ -3,44 +3,54 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+from manyheads.data.reading.json_cells import row_of
 from manyheads.data.reading.lines import Line, read_lines
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
+from manyheads.data.reading.text_format import USUAL, TextFormat
 from manyheads.errors import DataError
 
 INSPECTED = 100
 """Objects whose keys are the columns. One object is not enough, because objects may omit keys without a value."""
 
-JSON_TYPES = {"list": "a list", "str": "a string", "int": "a number", "float": "a number", "bool": "a boolean"}
-"""The names of Python's types in messages. None is "null"."""
-
-LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
-
 
 class JsonLines:
-    """A file of JSON objects. Its columns are the keys of its first objects.
+    """A file of JSON objects. Its columns are the keys of its first objects, and the `wanted` keys of later ones.
 
     Raises:
         DataError: No line is a JSON object with a key.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    typed = True
+    warnings: tuple[str, ...] = ()
+
+    def __init__(self, path: Path, text: TextFormat = USUAL, *, wanted: tuple[str, ...] = ()) -> None:
+        self._path, self._encoding = path, text.encoding
         self.name = str(path)
         objects = (row for row in self.rows() if isinstance(row, Row))
-        self.columns = tuple(dict.fromkeys(key for row in islice(objects, INSPECTED) for key in row.values))
+        found = dict.fromkeys(key for row in islice(objects, INSPECTED) for key in row.values)
+        missing = {column for column in wanted if column not in found}
+        while missing and (row := next(objects, None)) is not None:
+            found |= dict.fromkeys(column for column in wanted if column in missing and column in row.values)
+            missing -= found.keys()
+        self.columns = tuple(found)
         if not self.columns:
-            found = next((str(row) for row in self.rows() if isinstance(row, BadRow)), None)
+            bad = next((row for row in self.rows() if isinstance(row, BadRow)), None)
             what, hint = "no line of the file is a JSON object with a key", "write one JSON object per line"
-            raise DataError(what, where=str(path), found=found, hint=hint)
+            found_text = None if bad is None else str(bad)
+            raise DataError(what, where=str(path), found=found_text, hint=bad.hint if bad and bad.hint else hint)
+
+    @property
+    def form(self) -> Mapping[str, object]:
+        """The encoding."""
+        return {"encoding": self._encoding}
 
     def rows(self) -> Iterator[Row | BadRow]:
         """Yield the object of each line. Blank lines are skipped."""
-        for line in read_lines(self._path):
+        for line in read_lines(self._path, self._encoding):
             if line.text.strip() or line.fault:
                 yield self._row(line)
 
@@ -49,15 +59,11 @@ class JsonLines:
         return file_fingerprint(self._path)
 
     def _row(self, line: Line) -> Row | BadRow:
+        text = line.text.rstrip("\r\n")
         if line.fault is not None:
-            return BadRow(self.name, line.number, line.fault)
+            return BadRow(self.name, line.number, line.fault, line.hint, (text,))
         try:
             content = json.loads(line.text)
         except (ValueError, RecursionError) as error:
-            return BadRow(self.name, line.number, f"not valid JSON: {error}")
-        if not isinstance(content, dict):
-            found = JSON_TYPES.get(type(content).__name__, "null")
-            return BadRow(self.name, line.number, f"{found} where a JSON object is expected")
-        if any(isinstance(cell, str) and LONE_SURROGATE.search(cell) for cell in content.values()):
-            return BadRow(self.name, line.number, "an invalid character: half of a surrogate pair")
-        return Row(line.number, content)
+            return BadRow(self.name, line.number, f"not valid JSON: {error}", None, (text,))
+        return row_of(content, self.name, line.number, text)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from manyheads.data.reading.class_names import Names, names_in_metadata
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 from manyheads.errors import DataError
 
@@ -15,9 +16,15 @@ BATCH = 8192
 class Parquet:
     """A Parquet file. Its lines are row numbers from 1.
 
+    Named classes of the datasets library are read as their names.
+
     Raises:
         DataError: The file is not a Parquet file or has no rows.
     """
+
+    typed = True
+    warnings: tuple[str, ...] = ()
+    form: Mapping[str, object] = {}
 
     def __init__(self, path: Path) -> None:
         import polars as pl
@@ -25,11 +32,16 @@ class Parquet:
         self._path = path
         self.name = str(path)
         try:
-            self.schema = pl.read_parquet_schema(path)
+            with path.open("rb") as file:
+                self.schema = pl.read_parquet_schema(file)
+                file.seek(0)
+                metadata = pl.read_parquet_metadata(file)
             self.columns = tuple(self.schema)
-            self._height = int(pl.scan_parquet(path).select(pl.len()).collect().item())
+            self._height = int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(path, error) from error
+        found = names_in_metadata(metadata)
+        self._names = Names({column: names for column, names in found.items() if column in self.columns})
         if self._height == 0:
             hint = "check that the file was written completely"
             raise DataError("the file has no rows", where=str(path), hint=hint)
@@ -44,11 +56,11 @@ class Parquet:
 
         for start in range(0, self._height, BATCH):
             try:
-                frame = pl.scan_parquet(self._path).slice(start, BATCH).collect()
+                frame = pl.scan_parquet(self._path, glob=False).slice(start, BATCH).collect()
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise _unreadable(self._path, error) from error
             for number, values in enumerate(frame.iter_rows(named=True), start=start + 1):
-                yield Row(number, values)
+                yield Row(number, self._names.named(values))
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the file."""

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row: the line (from 1) on which it begins, and its cells by column."""
+    """A row: the line (from 1) on which it begins, and its cells by column.
+
+    `fields`: all fields in the order of a delimited file, also those of columns without a name. Otherwise None.
+    `warning`: why the row may not be what its author meant, or None. `file`: its file if the source has several.
+    """
 
     line: int
     values: Mapping[str, object]
+    fields: tuple[str, ...] | None = field(default=None, compare=False, repr=False)
+    warning: str | None = field(default=None, compare=False)
+    file: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be used: the file, the line on which it begins, and the reason."""
+    """A row that cannot be used: the file, the line on which it begins, and the reason.
+
+    `hint`: what to do about rows with this reason, if that is known. `fields`: what was read of the row: its fields,
+    or its text as the only one.
+    """
 
     source: str
     line: int
     reason: str
+    hint: str | None = field(default=None, compare=False)
+    fields: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}: {self.reason}"
@@ -39,6 +52,18 @@ class Source(Protocol):
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns. Columns without a name are ignored."""
+
+    @property
+    def typed(self) -> bool:
+        """Whether cells have types, so that text is text. False: every cell is text, and may spell a number."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was suspicious when the source was opened, with its name."""
+
+    @property
+    def form(self) -> Mapping[str, object]:
+        """Everything but the content that decides the rows, as JSON values. It is part of the key of a cache entry."""
 
     def rows(self) -> Iterator[Row | BadRow]:
         """Yield all rows in order. A row that cannot be read is a BadRow."""

@@ -1,0 +1,85 @@
+"""Options that describe how an input file is written, for the commands that read one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+
+class Quoting(StrEnum):
+    """Quotes in a delimited file."""
+
+    minimal = "minimal"
+    none = "none"
+
+
+class DecimalMark(StrEnum):
+    """Decimal mark of numbers."""
+
+    point = "."
+    comma = ","
+
+
+DelimiterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--delimiter",
+        metavar="CHARACTER",
+        help="Character between the fields of a delimited file; `tab` is the tab. Default: found in the file.",
+        show_default=False,
+    ),
+]
+
+QuotingOption = Annotated[
+    Quoting | None,
+    typer.Option(
+        "--quoting",
+        help="minimal: a field may be in double quotes. none: a quote is a character like any other.",
+        show_default=False,
+    ),
+]
+
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="Encoding of a text file, such as cp1252. Default: UTF-8, or what a byte-order mark says.",
+        show_default=False,
+    ),
+]
+
+DecimalOption = Annotated[
+    DecimalMark | None,
+    typer.Option("--decimal", help="Decimal mark of the numbers in the label column.", show_default=False),
+]
+
+
+def typed_format(
+    delimiter: str | None, quoting: Quoting | None, encoding: str | None, decimal: DecimalMark | None
+) -> dict[str, Any]:
+    """Return the options that were given, as values of a `TextFormat`.
+
+    Raises:
+        DataError: A value is not allowed.
+    """
+    from manyheads.data.reading.text_format import TextFormat, delimiter_of
+    from manyheads.errors import DataError
+
+    given: dict[str, Any] = {}
+    if delimiter is not None:
+        given["delimiter"] = delimiter_of(delimiter)
+    if quoting is not None:
+        given["quoting"] = quoting.value
+    if encoding is not None:
+        given["encoding"] = encoding
+    if decimal is not None:
+        given["decimal"] = decimal.value
+    for name, value in given.items():
+        try:
+            TextFormat(**{name: value})
+        except ValueError as error:
+            raise DataError("the value of the option is not allowed", where=f"--{name}", found=str(error)) from None
+    return given

@@ -1,0 +1,99 @@
+"""How a text file is written: its delimiter, quoting, encoding, decimal mark and header."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Quoting = Literal["minimal", "none"]
+Decimal = Literal[".", ","]
+
+NAMED_DELIMITERS = {"\\t": "\t", "tab": "\t"}
+"""Names of the tab for a command line, where it is hard to type."""
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """How a text file is written. None: found in the file.
+
+    Attributes:
+        delimiter: one character between the fields of a delimited file.
+        quoting: "minimal": a field may be in quotes. "none": a quote is a character like any other.
+        encoding: a codec of Python. None: UTF-8, or UTF-16 or UTF-32 with a byte-order mark.
+        decimal: the decimal mark of the numbers in the label column of a delimited file.
+        header: whether the first line of a delimited file has the names of the columns. None: it has them unless
+            `columns` are given.
+        columns: the names of the columns, in order. If the file has a header, they replace its names.
+
+    Raises:
+        ValueError: An attribute is invalid.
+    """
+
+    delimiter: str | None = None
+    quoting: Quoting = "minimal"
+    encoding: str | None = None
+    decimal: Decimal = "."
+    header: bool | None = None
+    columns: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.delimiter is not None:
+            check_delimiter(self.delimiter)
+        if self.encoding is not None:
+            check_encoding(self.encoding)
+        if self.columns is not None:
+            check_columns(self.columns)
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line of a delimited file has the names of its columns."""
+        return self.columns is None if self.header is None else self.header
+
+    def key(self) -> dict[str, object]:
+        """Return the attributes as JSON values, for the key of a cache entry."""
+        return asdict(self)
+
+
+USUAL = TextFormat()
+"""Everything is found in the file."""
+
+
+def check_delimiter(delimiter: str) -> None:
+    """Check a delimiter.
+
+    Raises:
+        ValueError: It is not one character, or is a quote or a line end.
+    """
+    if len(delimiter) != 1 or delimiter in '"\r\n\0':
+        raise ValueError("a delimiter is one character, and neither a quote nor a line end")
+
+
+def check_encoding(encoding: str) -> None:
+    """Check the name of an encoding.
+
+    Raises:
+        ValueError: Python has no such text encoding.
+    """
+    try:
+        "a\n".encode(encoding).decode(encoding)
+    except (LookupError, UnicodeError, TypeError, ValueError) as error:
+        raise ValueError(f"{encoding!r} is not a text encoding that Python knows") from error
+
+
+def check_columns(columns: Sequence[str]) -> None:
+    """Check the names of columns.
+
+    Raises:
+        ValueError: There is no name, or a name occurs twice.
+    """
+    named = [name for name in columns if name]
+    if not named:
+        raise ValueError("at least one column needs a name")
+    if len(set(named)) < len(named):
+        raise ValueError("a column is named twice")
+
+
+def delimiter_of(typed: str) -> str:
+    r"""Return the delimiter that was typed on a command line: `\t` and `tab` are the tab."""
+    return NAMED_DELIMITERS.get(typed, typed)
