@@ -64,7 +64,9 @@ def test_a_row_without_a_prediction_keeps_its_place(trained: manyheads.Run, tmp_
     done = predict(trained, "--input", file)
     assert done.exit_code == 3
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
-    assert [row["id"] for row in rows] == ["1", "2", "", "", "5"]
+    assert [row["id"] for row in rows] == ["1", "2", "", "4", "5"]
+    assert [row["field_3"] for row in rows] == ["", "", "", "b", ""]
+    assert rows[2]["input"] == "3,\ufffd\ufffd"
     assert [bool(row["error"]) for row in rows] == [False, True, True, True, False]
     assert [bool(row["prediction"]) for row in rows] == [True, False, False, False, True]
     for line in (3, 4, 5):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from manyheads.cli.check import check
 from manyheads.cli.compare import compare
@@ -24,13 +25,24 @@ from manyheads.cli.schema import schema
 from manyheads.cli.serve import serve
 from manyheads.cli.study import study
 from manyheads.cli.table import table
-from manyheads.cli.terminal import say
+from manyheads.cli.terminal import say, standard_output
 from manyheads.cli.train import train
 from manyheads.errors import ManyheadsError
 from manyheads.version import __version__
 
+
+class Commands(TyperGroup):
+    """The commands. A standard output that cannot be written is explained."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Run a command."""
+        with standard_output():
+            return super().invoke(ctx)
+
+
 app = typer.Typer(
     name="manyheads",
+    cls=Commands,
     help="Train one shared text encoder on many tasks at once, and measure what each training choice is worth.",
     epilog="Run `manyheads COMMAND --help` for the options of a command. "
     "Add --debug to any command to show the traceback of an error.",
@@ -79,7 +91,3 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         say(f"error: {error}", error=True, colour=typer.colors.RED)
         raise SystemExit(1) from None
-    except BrokenPipeError:
-        # The reader of the output has closed it (`... | head`). This is not an error.
-        sys.stderr.close()
-        raise SystemExit(0) from None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import typer
 
+from manyheads.errors import RunError
 from manyheads.tasks.escape import visible
 
 if TYPE_CHECKING:
@@ -21,6 +27,57 @@ def say(text: object, *, error: bool = False, colour: str | None = None) -> None
 def show(text: str) -> None:
     """Print a document to standard output. Its control characters are shown if that is a terminal."""
     typer.echo(visible(text) if sys.stdout.isatty() else text, nl=False)
+
+
+class _Shown(io.TextIOBase):
+    """Standard output if it is a terminal. Control characters in what is written are shown."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(visible(text))
+
+
+def shown_output() -> TextIO:
+    """Return standard output for data, which are changed only if it is a terminal."""
+    return cast(TextIO, _Shown()) if sys.stdout.isatty() else sys.stdout
+
+
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """Explain a standard output that is closed or full.
+
+    Raises:
+        RunError: Standard output cannot be written.
+        Exit: The reader of the output has closed it (`... | head`). This is not an error.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if not _fails():
+            raise
+        if error.errno == errno.EPIPE:
+            say("standard output was closed, so the rest of the output was not written", error=True)
+            raise typer.Exit(0) from None
+        hint = "write to another file or device"
+        raise RunError("standard output cannot be written", found=error.strerror, hint=hint) from None
+
+
+def _fails() -> bool:
+    """Return whether standard output cannot be written, by writing to it. What waits to be written is then dropped."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+        return True
+    return False
 
 
 def make_console(**options: Any) -> Console:

@@ -1,4 +1,4 @@
-"""Output formats of `manyheads predict`: the columns of the input and the predictions."""
+"""Output formats of `manyheads predict`: every cell of the input and the predictions."""
 
 from __future__ import annotations
 
@@ -6,158 +6,259 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from manyheads.data.reading import Source
 from manyheads.data.reading.delimited import Delimited
-from manyheads.data.reading.json_lines import JsonLines
 from manyheads.data.reading.parquet import Parquet
+from manyheads.data.reading.plain import PlainLines
 from manyheads.errors import DataError
+from manyheads.inference.predictions import added_columns
 from manyheads.inference.rows import RowPrediction
+from manyheads.inference.table import InputTable, cell_text, finite, is_json, plain, sources_of
 from manyheads.tasks.course import course_header, course_lines
+from manyheads.tasks.escape import without_formula
 from manyheads.tasks.task import Task
 
+if TYPE_CHECKING:
+    import polars as pl
+
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "lines", "course")
+
+TABLES = ("csv", "tsv", "parquet")
+"""Formats with a header. All columns must be known before the first row is written."""
 
 ROWS = 8192
 """Number of rows of a Parquet file in memory."""
 
+LARGEST_INTEGER = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written: the format, the task, and the columns of the input.
+
+    `names`: the name of each added column or key by its usual name. `decimal`: the decimal mark of added numbers.
+    `escape_formulas`: whether text that a spreadsheet reads as a formula begins with a quote.
+    """
+
+    format: str
+    task: Task
+    source: Source
+    table: InputTable
+    names: Mapping[str, str]
+    decimal: str = "."
+    escape_formulas: bool = False
+
+
+def make_output(
+    format_: str, task: Task, source: Source, *, decimal: str = ".", escape_formulas: bool = False
+) -> Output:
+    """Prepare an output. If the format needs to know all columns, the source is read once."""
+    known = all(isinstance(each, Delimited | Parquet | PlainLines) for each in sources_of(source))
+    complete = format_ in TABLES or (format_ == "jsonl" and not known)
+    table = InputTable(source, complete=complete)
+    if format_ == "jsonl":
+        names = _keys(task, table.columns)
+    else:
+        names = added_columns(task, table.columns, "error") if format_ in TABLES else {}
+    return Output(format_, task, source, table, names, decimal, escape_formulas)
+
 
 def format_of(source: Source) -> str:
-    """Return the format of a source."""
-    if isinstance(source, Delimited):
-        return "tsv" if source.delimiter == "\t" else "csv"
-    if isinstance(source, JsonLines):
-        return "jsonl"
-    return "parquet" if isinstance(source, Parquet) else "lines"
+    """Return the output format that is the format of a source. Sources of objects are JSON lines."""
+    first = sources_of(source)[0]
+    if isinstance(first, Delimited):
+        return "tsv" if first.delimiter == "\t" else "csv"
+    if isinstance(first, PlainLines):
+        return "lines"
+    return "parquet" if isinstance(first, Parquet) else "jsonl"
 
 
-def added_columns(task: Task, columns: Sequence[str]) -> dict[str, str]:
-    """Return the name of each added column: `prediction`, `p_LABEL` for each label of a classification, and `error`.
-
-    Underscores are appended to a name that the input already has.
-    """
-    labels = task.kind.labels or ()
-    names: dict[str, str] = {}
-    for wanted in ("prediction", *(f"p_{label}" for label in labels), "error"):
-        name = wanted
-        while name in columns or name in names.values():
-            name += "_"
-        names[wanted] = name
-    return names
-
-
-def write_text(format_: str, task: Task, source: Source, predictions: Iterable[RowPrediction], file: TextIO) -> None:
+def write_text(output: Output, predictions: Iterable[RowPrediction], file: TextIO) -> None:
     """Write predictions in a text format.
 
     Raises:
         DataError: the format is "course" and the labels of the task are not numbers.
     """
-    file.writelines(_TEXT[format_](task, source, predictions))
+    file.writelines(_TEXT[output.format](output, predictions))
 
 
-def write_parquet(task: Task, source: Source, predictions: Iterable[RowPrediction], path: Path, scratch: Path) -> None:
+def write_parquet(output: Output, predictions: Iterable[RowPrediction], path: Path, scratch: Path) -> None:
     """Write predictions as Parquet. The input's columns keep their types if it is Parquet, and are text otherwise."""
     import polars as pl
 
-    names = added_columns(task, source.columns)
-    types: dict[str, Any] = dict.fromkeys(source.columns, pl.String)
-    if isinstance(source, Parquet):
-        types = dict(source.schema)
-    types |= _prediction_types(task, names)
+    source = output.source
+    typed = source if isinstance(source, Parquet) else None
+    types = _prediction_types(output)
     rest = iter(predictions)
     parts: list[Path] = []
-    while chunk := list(islice(rest, ROWS)):
-        rows = [{**_values(each, types), **_cells(task, each, names)} for each in chunk]
+    while (chunk := list(islice(rest, ROWS))) or not parts:
+        own = _text_frame(output, chunk) if typed is None else _typed_frame(typed, len(parts) * ROWS, chunk)
+        cells = [_added(output, each) for each in chunk]
+        columns = {name: [row.get(name) for row in cells] for name in output.names.values()}
+        added = [pl.Series(name, values, types[name]) for name, values in columns.items()]
         parts.append(scratch / f"part-{len(parts):06d}.parquet")
-        pl.DataFrame(rows, schema=types, orient="row").write_parquet(parts[-1])
-    pl.scan_parquet(parts).sink_parquet(path)
+        own.with_columns(added).write_parquet(parts[-1])
+    pl.scan_parquet(parts, glob=False).sink_parquet(path)
 
 
-def _delimited(delimiter: str | None) -> Callable[[Task, Source, Iterable[RowPrediction]], Iterator[str]]:
-    def lines(task: Task, source: Source, predictions: Iterable[RowPrediction]) -> Iterator[str]:
-        own = source.delimiter if isinstance(source, Delimited) else ","
-        chosen = delimiter or ("," if own == "\t" else own)
-        names = added_columns(task, source.columns)
-        buffer = io.StringIO()
-        columns = [*source.columns, *names.values()]
-        writer = csv.DictWriter(buffer, columns, delimiter=chosen, lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        for each in predictions:
-            writer.writerow({**(each.values or {}), **_cells(task, each, names)})
-            yield buffer.getvalue()
-            buffer.seek(0)
-            buffer.truncate()
-        yield buffer.getvalue()
+def _delimited(output: Output, predictions: Iterable[RowPrediction]) -> Iterator[str]:
+    first = sources_of(output.source)[0]
+    own = first.delimiter if isinstance(first, Delimited) else ","
+    delimiter = "\t" if output.format == "tsv" else ("," if own == "\t" else own)
+    unquoted = isinstance(first, Delimited) and not first.quotes and delimiter == own
+    line = _unquoted(delimiter) if unquoted else _quoted(delimiter)
+    columns = [*output.table.columns, *output.names.values()]
 
-    return lines
+    def escaped(cell: str) -> str:
+        return without_formula(cell) if output.escape_formulas else cell
 
-
-def _json(task: Task, source: Source, predictions: Iterable[RowPrediction]) -> Iterator[str]:
-    del task, source
+    yield line([escaped(column) for column in columns])
     for each in predictions:
-        own = dict(each.values or {})
-        record = {"line": each.line, "error": each.error} if each.record is None else each.record
+        own_cells, added = output.table.cells(each.row), _added(output, each)
+        cells = [escaped(cell_text(own_cells.get(column))) for column in output.table.columns]
+        for name in output.names.values():
+            value = added.get(name)
+            number = isinstance(value, float)
+            cells.append(repr(value).replace(".", output.decimal) if number else escaped(cell_text(value)))
+        yield line(cells)
+
+
+def _quoted(delimiter: str) -> Callable[[Sequence[str]], str]:
+    buffer = io.StringIO()
+    # The csv module quotes a carriage return only if it is part of the line end.
+    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\r\n")
+
+    def line(cells: Sequence[str]) -> str:
+        buffer.seek(0)
+        buffer.truncate()
+        writer.writerow(cells)
+        return buffer.getvalue()[:-2] + "\n"
+
+    return line
+
+
+def _unquoted(delimiter: str) -> Callable[[Sequence[str]], str]:
+    """Return a writer of lines whose quotes are characters like any other."""
+    marks = str.maketrans(dict.fromkeys(f"{delimiter}\r\n", " "))
+
+    def line(cells: Sequence[str]) -> str:
+        return delimiter.join(cell.translate(marks) for cell in cells) + "\n"
+
+    return line
+
+
+def _json(output: Output, predictions: Iterable[RowPrediction]) -> Iterator[str]:
+    from_json = is_json(output.source)
+    for each in predictions:
+        own = dict(output.table.cells(each.row))
+        record = {"line": each.row.line, "error": each.error} if each.record is None else each.record
+        added = {output.names.get(name, name): value for name, value in record.items()}
         # The row keeps its own "id".
-        line = {**own, **{name: value for name, value in record.items() if name != "id" or "id" not in own}}
-        yield json.dumps(line, ensure_ascii=False, default=str) + "\n"
+        if "id" in output.table.columns or "id" in own:
+            added.pop("id", None)
+        cells = own if from_json else {name: finite(cell) for name, cell in own.items()}
+        yield json.dumps({**cells, **added}, ensure_ascii=False, default=plain) + "\n"
 
 
-def _plain(task: Task, source: Source, predictions: Iterable[RowPrediction]) -> Iterator[str]:
-    del task, source
+def _keys(task: Task, columns: Sequence[str]) -> dict[str, str]:
+    """Return the name of each added key of JSON lines. Underscores are appended to a name that the input has."""
+    names = {}
+    for wanted in ("prediction", "value" if task.kind.labels is None else "probabilities", "line", "error"):
+        names[wanted] = wanted
+        while names[wanted] in columns:
+            names[wanted] += "_"
+    return names
+
+
+def _lines(output: Output, predictions: Iterable[RowPrediction]) -> Iterator[str]:
+    del output
     for each in predictions:
-        yield ("" if each.record is None else str(each.record["prediction"])) + "\n"
+        yield ("" if each.record is None else cell_text(each.record["prediction"])) + "\n"
 
 
-def _course(task: Task, source: Source, predictions: Iterable[RowPrediction]) -> Iterator[str]:
-    del source
-    yield course_header(task)
-    yield from course_lines(task, (dict(each.record) for each in predictions if each.record is not None))
+def _course(output: Output, predictions: Iterable[RowPrediction]) -> Iterator[str]:
+    yield course_header(output.task)
+    yield from course_lines(output.task, (dict(each.record) for each in predictions if each.record is not None))
 
 
-_TEXT: dict[str, Callable[[Task, Source, Iterable[RowPrediction]], Iterator[str]]] = {
-    "csv": _delimited(None),
-    "tsv": _delimited("\t"),
+_TEXT: dict[str, Callable[[Output, Iterable[RowPrediction]], Iterator[str]]] = {
+    "csv": _delimited,
+    "tsv": _delimited,
     "jsonl": _json,
-    "lines": _plain,
+    "lines": _lines,
     "course": _course,
 }
 
 
-def _cells(task: Task, each: RowPrediction, names: Mapping[str, str]) -> dict[str, Any]:
+def _added(output: Output, each: RowPrediction) -> dict[str, Any]:
     """Return the added columns of a row."""
+    names, labels = output.names, output.task.kind.labels
     if each.record is None:
         return {names["error"]: each.error}
     cells = {names["prediction"]: each.record["prediction"]}
-    if task.kind.labels is not None:
+    if labels is not None:
         probabilities = each.record["probabilities"]
-        cells |= {names[f"p_{label}"]: probabilities[str(label)] for label in task.kind.labels}
-    return cells
+        cells |= {names[f"p_{label}"]: probabilities[str(label)] for label in labels}
+    return (
+        cells
+        if output.format != "parquet" or not _spelled(labels)
+        else {
+            **cells,
+            names["prediction"]: cell_text(each.record["prediction"]),
+        }
+    )
 
 
-def _prediction_types(task: Task, names: Mapping[str, str]) -> dict[str, Any]:
+def _prediction_types(output: Output) -> dict[str, Any]:
     import polars as pl
 
-    labels = task.kind.labels
-    if labels is None:
+    labels = output.task.kind.labels
+    if labels is None or not (_spelled(labels) or all(isinstance(label, int) for label in labels)):
         prediction: Any = pl.Float64
+    elif _spelled(labels):
+        prediction = pl.String
     else:
-        prediction = pl.Int64 if all(isinstance(label, int) for label in labels) else pl.String
-    types: dict[str, Any] = dict.fromkeys(names.values(), pl.Float64)
-    return {**types, names["prediction"]: prediction, names["error"]: pl.String}
+        prediction = pl.Boolean if all(isinstance(label, bool) for label in labels) else pl.Int64
+    types: dict[str, Any] = dict.fromkeys(output.names.values(), pl.Float64)
+    return {**types, output.names["prediction"]: prediction, output.names["error"]: pl.String}
 
 
-def _values(each: RowPrediction, types: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the input columns of a row, converted to text where the column's type is text."""
+def _spelled(labels: Sequence[Any] | None) -> bool:
+    """Return whether a column of these labels is text: they are not all numbers, or not all booleans."""
+    if labels is None or all(isinstance(label, bool) for label in labels):
+        return False
+    numbers = all(isinstance(label, int | float) and not isinstance(label, bool) for label in labels)
+    return not numbers or any(isinstance(label, int) and abs(label) > LARGEST_INTEGER for label in labels)
+
+
+def _text_frame(output: Output, chunk: Sequence[RowPrediction]) -> pl.DataFrame:
     import polars as pl
 
-    return {
-        name: str(value) if types[name] == pl.String and value is not None else value
-        for name, value in (each.values or {}).items()
-        if name in types
-    }
+    rows = [output.table.cells(each.row) for each in chunk]
+    cells = {name: [row.get(name) for row in rows] for name in output.table.columns}
+    texts = {name: [None if cell is None else cell_text(cell) for cell in column] for name, column in cells.items()}
+    return pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))
+
+
+def _typed_frame(source: Parquet, start: int, chunk: Sequence[RowPrediction]) -> pl.DataFrame:
+    """Return rows of a Parquet file as they are in it. Named classes are text."""
+    import polars as pl
+
+    frame = source.frame(start, len(chunk))
+    named = [
+        pl.Series(name, [None if (cell := _cell(each, name)) is None else str(cell) for each in chunk], pl.String)
+        for name in source.named_columns
+    ]
+    return frame.with_columns(named)
+
+
+def _cell(each: RowPrediction, name: str) -> object:
+    return getattr(each.row, "values", {}).get(name)
 
 
 def check_output(format_: str, output: Path | None, *, terminal: bool) -> None:

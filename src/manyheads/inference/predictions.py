@@ -99,7 +99,7 @@ class Predictions(Sequence[Prediction]):
         if isinstance(table, list):
             names = dict.fromkeys(key for item in table for key in item)
             cells = {name: [item.get(name) for item in table] for name in names}
-            return pl.DataFrame([pl.Series(str(name), each, strict=False) for name, each in cells.items()])
+            return pl.DataFrame({str(name): pl.Series(each, strict=False) for name, each in cells.items()})
         if hasattr(table, "to_polars"):
             return table.with_format(None).to_polars()
         if not hasattr(table, "to_frame"):

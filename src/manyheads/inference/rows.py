@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import csv
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from manyheads.data.examples import require_column, text_of
-from manyheads.data.reading import BadRow, Row, Source, open_source
+from manyheads.data.reading import BadRow, Row, Source, TextFormat, from_here, open_source
+from manyheads.data.reading.binary import uncompressed_name
 from manyheads.data.reading.delimited import Delimited
+from manyheads.data.reading.dialect import DELIMITERS
+from manyheads.data.reading.json_array import open_json
 from manyheads.data.reading.json_lines import JsonLines
+from manyheads.data.reading.lines import read_lines
 from manyheads.data.reading.parquet import Parquet
+from manyheads.data.reading.paths import check_readable
 from manyheads.data.reading.plain import PlainLines
+from manyheads.data.reading.text_format import USUAL
 from manyheads.errors import DataError
 from manyheads.inference.predictor import CHUNK, Predictor
 from manyheads.tasks.kind import LabelError
@@ -23,56 +30,78 @@ from manyheads.tasks.task import Task
 PLAIN_ENDINGS = (".txt", "")
 """Endings of files that may contain plain lines without a header."""
 
-READERS: dict[str, Callable[[Path], Source]] = {
-    "csv": Delimited,
-    "tsv": Delimited,
-    "jsonl": JsonLines,
-    "parquet": Parquet,
-}
-"""Readers by input format. `open_input` also accepts "lines"."""
+TRIED = 20
+"""Records after a first line that show whether it is a header."""
 
 
 @dataclass(frozen=True)
 class RowPrediction:
     """The prediction for one input row.
 
-    `line`: line of the file, from 1. `values`: the columns of the row, or None if the row could not be read.
     `record`: `id`, `prediction`, and `probabilities` or `value`, or None if the row has no prediction; `error` then
     has the reason.
     """
 
-    line: int
-    values: Mapping[str, Any] | None
+    row: Row | BadRow
     record: Mapping[str, Any] | None
     error: str | None = None
 
 
-def open_input(path: Path, task: Task, format_: str | None = None) -> Source:
-    """Open an input file for a task.
+def open_input(spec: str, task: Task, format_: str | None = None, text: TextFormat = USUAL) -> Source:
+    """Open the input for a task: a file, a folder, a pattern or a data set on the hub.
 
-    A text file (`.txt` or no ending) without the task's text columns in its first line is read as plain lines.
+    A text file (`.txt` or no ending) is read as plain lines unless its first line is a header with the task's text
+    columns.
 
     Args:
-        path: the input file.
+        spec: the input.
         task: the task whose text columns are read.
-        format_: "csv", "tsv", "jsonl", "parquet" or "lines". Default: found from the name and the first line.
+        format_: "csv", "tsv", "json", "jsonl", "parquet" or "lines". Default: found from the name and the first lines.
+        text: how text files are written.
 
     Raises:
         DataError: the file is missing or empty, or lacks a text column of the task.
     """
-    if format_ is not None and not path.is_file():
-        raise DataError("there is no such file", where=str(path))
-    plain = format_ == "lines" or (
-        format_ is None and path.suffix.lower() in PLAIN_ENDINGS and path.is_file() and not _has_header(path, task)
-    )
-    if plain:
-        if path.stat().st_size == 0:
-            raise DataError("the file is empty", where=str(path))
-        return PlainLines(path, task.text)
-    source = open_source(str(path.absolute()), path.parent) if format_ is None else READERS[format_](path)
+    path = Path(from_here(spec))
+    if format_ is None:
+        maybe = path.is_file() and uncompressed_name(path).suffix.lower() in PLAIN_ENDINGS
+        if maybe and not has_header(path, task, text):
+            return _plain(path, task, text)
+        source = (
+            Delimited(path, text, wanted=task.text)
+            if maybe
+            else open_source(spec if spec.startswith("hub:") else str(path), Path(), text, wanted=task.text)
+        )
+    else:
+        check_readable(path)
+        if format_ == "lines":
+            return _plain(path, task, text)
+        if format_ == "parquet":
+            source = Parquet(path)
+        elif format_ in ("json", "jsonl"):
+            source = (open_json if format_ == "json" else JsonLines)(path, text, wanted=task.text)
+        else:
+            source = Delimited(path, text, wanted=task.text)
     for column in task.text:
         require_column(source, column, task.name)
     return source
+
+
+def has_header(path: Path, task: Task, text: TextFormat = USUAL) -> bool:
+    """Return whether the first line of a text file is a header with the task's text columns.
+
+    Its cells must be the names of the columns, and at least half of the next records must have as many fields.
+    """
+    if text.delimiter is not None:
+        return True
+    try:
+        source = Delimited(path, text, wanted=task.text)
+    except DataError:
+        return any(set(task.text) <= _cells(path, text, mark) for mark in DELIMITERS)
+    if not set(task.text) <= set(source.columns):
+        return False
+    records = list(islice(source.rows(), TRIED))
+    return 2 * sum(isinstance(row, Row) for row in records) >= len(records)
 
 
 def predict_rows(predictor: Predictor, task: Task, source: Source) -> Iterator[RowPrediction]:
@@ -96,13 +125,12 @@ def _predict_chunk(
     decoded = predictor.decode(task, texts) if texts else None
     position = 0
     for number, (row, texts_or_reason) in enumerate(chunk, start=seen + 1):
-        values = None if isinstance(row, BadRow) else row.values
-        if isinstance(texts_or_reason, str) or decoded is None:
-            yield RowPrediction(row.line, values, None, str(texts_or_reason))
+        if isinstance(row, BadRow) or isinstance(texts_or_reason, str) or decoded is None:
+            yield RowPrediction(row, None, str(texts_or_reason))
             continue
-        cell = None if id_column is None or values is None else values.get(id_column)
+        cell = None if id_column is None else row.values.get(id_column)
         name = str(number) if cell is None or cell == "" else str(cell)
-        yield RowPrediction(row.line, values, {"id": name, **record_of(task.kind, decoded, position)})
+        yield RowPrediction(row, {"id": name, **record_of(task.kind, decoded, position)})
         position += 1
 
 
@@ -120,7 +148,17 @@ def _id_column(task: Task, source: Source) -> str | None:
     return wanted if wanted in source.columns else None
 
 
-def _has_header(path: Path, task: Task) -> bool:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        first = file.readline()
-    return all(column in first for column in task.text) and (len(task.text) > 1 or first.strip() != task.text[0])
+def _plain(path: Path, task: Task, text: TextFormat) -> Source:
+    if path.stat().st_size == 0:
+        raise DataError("the file is empty", where=str(path), allowed="one text per line")
+    return PlainLines(path, task.text, text)
+
+
+def _cells(path: Path, text: TextFormat, delimiter: str) -> set[str]:
+    """Return the cells of the first line of a file, or nothing if its quotes are broken."""
+    first = next(read_lines(path, text.encoding), None)
+    try:
+        fields = next(csv.reader([] if first is None else [first.text.strip("\r\n")], delimiter=delimiter), [])
+    except csv.Error:
+        return set()
+    return {field.strip() for field in fields}

@@ -122,8 +122,10 @@ def labelled_rows(
 ) -> tuple[Examples, Sequence[BadRow]] | None:
     """Return the labelled examples of a task and the skipped rows, from a split of a run or from another file.
 
+    `text`: how another file is written: values of `TextFormat` in place of those of the recipe.
+
     Returns None if the recipe has no file for the split. The skipped rows of held-out examples are those of the whole
-    training file. `text`: how another file is written: values of `TextFormat` in place of those of the recipe.
+    training file.
 
     Raises:
         DataError: the file is missing, has no labels or has bad rows, or the held-out rows differ from those of the
@@ -152,7 +154,7 @@ def labelled_rows(
     return (draw(examples, options.dev_rows) if file is None and split == "dev" else examples), bad
 
 
-def labelled_examples(run: RunFolder, task: Task, split: str, file: Path | None = None) -> Examples | None:
+def labelled_examples(run: RunFolder, task: Task, split: str, file: str | Path | None = None) -> Examples | None:
     """Return the examples of `labelled_rows`."""
     found = labelled_rows(run, task, split, file)
     return None if found is None else found[0]

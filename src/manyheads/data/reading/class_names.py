@@ -21,6 +21,11 @@ class Names:
             for column, names in columns.items()
         }
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns with named classes."""
+        return tuple(self._columns)
+
     def __bool__(self) -> bool:
         return bool(self._columns)
 

@@ -63,7 +63,7 @@ class Delimited:
         self, path: Path, text: TextFormat = USUAL, *, wanted: Sequence[str] = (), label: str | None = None
     ) -> None:
         self._path, self._text = path, text
-        self._quotes = text.quoting == "minimal"
+        self.quotes = text.quoting == "minimal"
         self.name = str(path)
         self.warnings: tuple[str, ...] = ()
         self._first = 0
@@ -108,7 +108,7 @@ class Delimited:
         """
         try:
             spanned = self._lines_of(first, ahead)
-            fields = fields_of([first.text, *(line.text for line in spanned)], self.delimiter, quotes=self._quotes)
+            fields = fields_of([first.text, *(line.text for line in spanned)], self.delimiter, quotes=self.quotes)
         except (BrokenQuotingError, csv.Error) as error:
             place = f" (column {error.column})" if isinstance(error, BrokenQuotingError) else ""
             return self._bad(first, f"broken quoting: {error}{place}", QUOTING_HINT)
@@ -133,7 +133,7 @@ class Delimited:
             reason = self._count(fields)
             if spanned:
                 reason += f" (the record ends on line {spanned[-1].number})"
-            hint = QUOTING_HINT if self._quotes and '"' in first.text else None
+            hint = QUOTING_HINT if self.quotes and '"' in first.text else None
             return BadRow(self.name, first.number, reason, hint, tuple(fields))
         values: dict[str, object] = {name: cell for name, cell in zip(self.header, fields, strict=True) if name}
         if self._text.decimal == "," and self._label is not None:
@@ -151,7 +151,7 @@ class Delimited:
             BrokenQuotingError: A closing quote on the first line is followed by other text than a delimiter.
             csv.Error: That is so on a further line, or a quote is not closed.
         """
-        if not self._quotes or '"' not in first.text or not ends_open(first.text, self.delimiter, quoted=False):
+        if not self.quotes or '"' not in first.text or not ends_open(first.text, self.delimiter, quoted=False):
             return []
         for count, line in enumerate(ahead.ahead(), start=1):
             if line.fault is not None:
@@ -195,8 +195,8 @@ class Delimited:
         if delimiter is None:
             ending = uncompressed_name(self._path)
             count = len(given) if given is not None and not text.has_header else None
-            delimiter = guess_delimiter(sample, ending, wanted, quotes=self._quotes, columns=count)
-        records = sample.records(delimiter, COMPARED + 1, quotes=self._quotes)
+            delimiter = guess_delimiter(sample, ending, wanted, quotes=self.quotes, columns=count)
+        records = sample.records(delimiter, COMPARED + 1, quotes=self.quotes)
         first, used = (records[0].fields, records[0].used) if records else (None, 1)
         if not text.has_header:
             names = given or tuple(str(place) for place in range(1, len(first or ()) + 1))

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from manyheads.data.reading.class_names import Names, names_in_metadata
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 from manyheads.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 BATCH = 8192
 """Rows that are in memory at once."""
@@ -52,15 +56,28 @@ class Parquet:
         Raises:
             DataError: A part of the file cannot be read.
         """
-        import polars as pl
-
         for start in range(0, self._height, BATCH):
-            try:
-                frame = pl.scan_parquet(self._path, glob=False).slice(start, BATCH).collect()
-            except (pl.exceptions.PolarsError, OSError) as error:
-                raise _unreadable(self._path, error) from error
+            frame = self.frame(start, BATCH)
             for number, values in enumerate(frame.iter_rows(named=True), start=start + 1):
                 yield Row(number, self._names.named(values))
+
+    @property
+    def named_columns(self) -> tuple[str, ...]:
+        """The columns whose classes have names."""
+        return self._names.columns
+
+    def frame(self, start: int, count: int) -> pl.DataFrame:
+        """Return rows as they are in the file, without the names of classes.
+
+        Raises:
+            DataError: This part of the file cannot be read.
+        """
+        import polars as pl
+
+        try:
+            return pl.scan_parquet(self._path, glob=False).slice(start, count).collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise _unreadable(self._path, error) from error
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the file."""
