@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
     - 1: an error that the user can fix, such as a wrong key or a missing file.
     - 2: a usage error, such as an unknown option. Also `manyheads` without a command.
     - 3: `predict` wrote its output, and some input rows have no prediction.
-    - 128 + n: stopped by signal n. Ctrl-C gives 130.
+    - 128 + n: stopped by signal n. Ctrl-C gives 130, SIGTERM 143, SIGHUP 129, SIGUSR2 140.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words

@@ -63,6 +63,9 @@ class ProgressDisplay:
     def _on_warning(self, fields: Mapping[str, Any]) -> None:
         self._console.print(f"warning: {fields['text']}", style="yellow", markup=False, highlight=False)
 
+    def _on_stopped_early(self, fields: Mapping[str, Any]) -> None:
+        self._on_note(fields)
+
     def _on_cut(self, fields: Mapping[str, Any]) -> None:
         self._on_note(fields)
 

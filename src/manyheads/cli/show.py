@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -22,8 +23,10 @@ def run_and_show(
 
     A run that a signal stops ends with exit status 128 + n and prints the command that resumes it.
     """
-    # torchrun numbers its processes. Only process 0 prints.
-    console = make_console(soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
+    from manyheads.training.launch import Launch
+
+    # Only the first of several processes prints.
+    console = make_console(soft_wrap=True, quiet=Launch.read().rank != 0)
     with console.status("starting"):
         from manyheads.cli.progress import ProgressDisplay
         from manyheads.recipe.assemble import train
@@ -38,11 +41,20 @@ def run_and_show(
             run = train(recipe, out, resume=resume, listeners=listeners)
     except Interrupted as stopped:
         console.print(stopped_text(stopped.step, out, trackers), markup=False, highlight=False)
-        raise SystemExit(128 + stopped.signal_number) from None
+        _exit(128 + stopped.signal_number, at_once=Launch.read().size > 1 and not trackers)
     console.print(results_table(run.results, width=console.width))
     console.print(_rates(run.results), markup=False, highlight=False)
     _report(out, console)
     console.print(next_text(out, list(run.results["last"]["tasks"]), console.width), markup=False, highlight=False)
+
+
+def _exit(status: int, *, at_once: bool) -> NoReturn:
+    """End the program. One of several processes ends at once: threads of torch could wait for processes that ended."""
+    if at_once:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    raise SystemExit(status)
 
 
 def _report(out: Path, console: Console) -> None:
@@ -122,7 +134,9 @@ def plural(count: int, noun: str) -> str:
 def stopped_text(step: int, out: Path, trackers: Sequence[str] = ()) -> str:
     """Return what to print after a stopped run: the step, and the command that resumes the run."""
     stopped = f"Stopped after step {step}. "
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    from manyheads.training.launch import Launch
+
+    if Launch.read().size > 1:
         return stopped + "To resume, start all processes again with the same command and --resume."
     words = ["manyheads", "train", str(out / "recipe.toml"), "--out", str(out), "--resume"]
     for name in trackers:

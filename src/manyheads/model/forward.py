@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,13 +33,15 @@ def forward_split(
     max_length: int,
     device: torch.device,
     token_budget: int = TOKEN_BUDGET,
+    after_batch: Callable[[], None] | None = None,
 ) -> NDArray[np.float32]:
     """Return the head's outputs for every example, in the split's order: float32[n, outputs].
 
-    The model is in eval mode during the call and in its former mode after it. Equal texts of a batch are encoded once.
+    `after_batch` is called after each batch. It may raise an exception to end the pass. The model is in eval mode
+    during the call and in its former mode after it. Equal texts of a batch are encoded once.
     For a bi-encoder, where each text is a sequence, equal texts of the whole split are encoded once.
     """
-    ready = _Ready(model, store, template, max_length, device, token_budget)
+    ready = _Ready(model, store, template, max_length, device, token_budget, after_batch or _nothing)
     was_training = model.training
     model.eval()
     try:
@@ -58,6 +61,7 @@ class _Ready:
     max_length: int
     device: torch.device
     token_budget: int
+    after_batch: Callable[[], None]
 
     def sequences(self, split: Split) -> NDArray[np.float32]:
         """Return the outputs for examples of one sequence each."""
@@ -67,6 +71,7 @@ class _Ready:
             batch = assemble(self.store, self.template, self.max_length, [(split, picks)], deduplicate=True)
             (result,) = self.model(FlatTokens.from_batch(batch, self.device), batch.parts)
             outputs[picks] = result.float().cpu().numpy()
+            self.after_batch()
         return outputs
 
     def pairs(self, split: Split) -> NDArray[np.float32]:
@@ -79,9 +84,14 @@ class _Ready:
             batch = assemble_texts(self.store, self.template, self.max_length, texts[picks])
             encoded = self.model.encoder(FlatTokens.from_batch(batch, self.device))
             vectors[torch.from_numpy(picks).to(self.device)] = encoded.float()
+            self.after_batch()
         outputs = np.empty((len(split), split.task.outputs), dtype=np.float32)
         for start in range(0, len(split), HEAD_ROWS):
             rows = np.arange(start, min(start + HEAD_ROWS, len(split)))
             part = Part(split.task.name, rows, places[rows], split.targets[rows])
             outputs[rows] = self.model.outputs(vectors, part).float().cpu().numpy()
         return outputs
+
+
+def _nothing() -> None:
+    """Do nothing."""

@@ -78,7 +78,7 @@ class Phase:
         self.folder.mkdir(parents=True, exist_ok=True)
         if latest is None:
             self.log.unlink(missing_ok=True)
-        cut_after(self.log, progress.step)
+        cut_after(self.log, progress.step, evaluated=progress.evaluated)
         with EventLog(self.log) as log:
             notify = _Renamed(Listeners([log.write, self.notify]), self.name)
             plan = self._plan()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,16 @@ from manyheads.run.atomic import write_json, write_text
 from manyheads.run.events import EventLog, cut_after
 from manyheads.run.folder import RunFolder
 from manyheads.run.provenance import collect
-from manyheads.training.checkpoint import Checkpoints, Progress, load_weights
+from manyheads.training.checkpoint import Checkpoints, Progress, load_weights, read_progress
 from manyheads.training.distributed import Processes, joined
+from manyheads.training.launch import Launch
 from manyheads.training.listener import Listener, Listeners, report_end
 from manyheads.training.loop import Loop
 from manyheads.training.memory import keep_freed_memory
 from manyheads.training.record import write_predictions, write_results, write_results_csv
 from manyheads.training.schedule import build_schedule
 from manyheads.training.shared import SharedCheckpoints, SharedForward, SharedStop
-from manyheads.training.stop import StopFlag
+from manyheads.training.stop import Interrupted, StopFlag, Stopping
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,18 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequenc
 
     Raises:
         ManyheadsError: The recipe, the data, the encoder or the folder cannot be used.
-        Interrupted: A signal stopped the run after a checkpoint. The run can be resumed.
+        Interrupted: A signal stopped the run after a checkpoint. The run can be resumed. If the signal arrived while
+            the last files were written, the run is finished.
     """
     folder = RunFolder(out)
-    with joined(recipe.device) as processes, ExitStack() as stack:
+    own = StopFlag()
+    with own.listening(), joined(recipe.device) as processes, ExitStack() as stack:
         listeners = listeners if processes.main else ()
-        keep, stop = recipe.training.keep, StopFlag()
+        keep, stop = recipe.training.keep, own
         checkpoints = Checkpoints(folder.checkpoints, keep=keep)
         if processes.size > 1:
-            stop, checkpoints = SharedStop(), SharedCheckpoints(folder.checkpoints, processes, keep=keep)
+            stop = SharedStop(own, processes)
+            checkpoints = SharedCheckpoints(folder.checkpoints, processes, keep=keep)
         # Only the main process takes the lock. It keeps the lock until its stack is closed.
         processes.from_main(lambda: stack.enter_context(folder.writing(resume=resume)))
         finished = processes.from_main(lambda: _finished(folder, recipe) if folder.finished else None)
@@ -89,7 +94,7 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequenc
         latest = checkpoints.latest()
         if latest is None:
             processes.from_main(folder.clear)
-        with stop.listening(), report_end(Listeners(listeners)):
+        with report_end(Listeners(listeners)):
             return _Assembly(recipe, folder, checkpoints, listeners, stop, processes).run(latest)
 
 
@@ -109,10 +114,15 @@ class _Assembly:
 
     def run(self, latest: Path | None) -> Run:
         threads = use_threads(self.recipe, self.processes)
+        note = Launch.read().note
+        if note is not None:
+            self._keep("note", text=note)
         data = read_tasks(self.recipe, self._keep)
+        self._may_stop(latest)
         self.recipe = resolve_recipe(self.recipe, [each.task for each in data], threads)
         self.source, self.tokenizer = open_encoder(self.recipe)
         self.prepared = tokenise_tasks(data, self.tokenizer)
+        self._may_stop(latest)
         self.processes.from_main(lambda: self._begin(latest))
         self.encoder = self.source
         if self.recipe.pretraining is not None:
@@ -124,13 +134,22 @@ class _Assembly:
             self.notify = Listeners([log.write, *self.listeners])
             return self._train(latest)
 
+    def _may_stop(self, latest: Path | None) -> None:
+        """Stop between the parts of the preparation if a signal asked for it. No step is lost then."""
+        if isinstance(self.stop, SharedStop):
+            self.stop.meet()
+        if self.stop:
+            raise Interrupted(0 if latest is None else _step_of(latest), self.stop.signal_number or 0)
+
     def _pretrain(self, data: Sequence[TaskData]) -> None:
         """Use the pretrained encoder for this run.
 
         The steps of pretraining are logged in the cache. The provenance of this run records the key.
         """
         notify = Listeners(self.listeners)
-        encoder = pretrained(self.recipe, self.source, self.tokenizer, data, stop=self.stop, notify=notify)
+        # Processes do not meet while one of them pretrains, so each one follows its own signals.
+        stop = self.stop.own if isinstance(self.stop, SharedStop) else self.stop
+        encoder = pretrained(self.recipe, self.source, self.tokenizer, data, stop=stop, notify=notify)
         self.encoder = resolve(str(encoder.folder), Path.cwd())
         if self.processes.main:
             provenance = self.folder.read_provenance()
@@ -161,7 +180,7 @@ class _Assembly:
             if other:
                 self.process_counts = {"before": before, "now": self.processes.size}
             self._keep_score()
-            cut_after(self.folder.events, _step_of(latest))
+            cut_after(self.folder.events, _step_of(latest), evaluated=read_progress(latest).evaluated)
             return
         provenance = collect(
             seed=self.recipe.seed,
@@ -215,7 +234,17 @@ class _Assembly:
             total_steps=loop.plan.total_steps,
             metrics={task.name: task.metric for task in self.prepared.tasks},
         )
-        return self._finish(loop.run(progress))
+        try:
+            progress = loop.run(progress)
+        finally:
+            loop.stepper.close()
+        try:
+            run = self._finish(progress)
+        except Stopping:
+            raise Interrupted(progress.step, self.stop.signal_number or 0) from None
+        if self.stop:
+            raise Interrupted(progress.step, self.stop.signal_number or 0)
+        return run
 
     def _report_data(self, *, resumed: bool) -> None:
         """Report what was found in the data and how the model runs.
@@ -259,7 +288,7 @@ class _Assembly:
             self.max_length,
             batching,
             self.processes,
-            self.stop,
+            self.stop if isinstance(self.stop, SharedStop) else None,
         )
         if steps.note:
             self.notify("note", text=steps.note)
@@ -288,7 +317,9 @@ class _Assembly:
             max_length=self.max_length,
             device=torch.device(self.recipe.device),
             course_score=self.recipe.score == "course",
-            forward=forward_split if self.processes.size == 1 else SharedForward(self.processes),
+            forward=SharedForward(self.processes, self.stop)
+            if isinstance(self.stop, SharedStop)
+            else partial(forward_split, after_batch=self.stop.check),
         )
 
     def _evaluate_dev(self) -> dict[str, Any]:
@@ -305,14 +336,19 @@ class _Assembly:
         write_results_csv(self.folder, {task.name: task for task in self.prepared.tasks}, progress)
 
     def _finish(self, progress: Progress) -> Run:
-        """Predict the test files with the last and the best weights, then write the model and the results."""
+        """Predict the test files with the last and the best weights, then write the model and the results.
+
+        Raises:
+            Stopping: a signal asked to stop before the results were written.
+        """
         best = None if progress.best is None else int(progress.evaluations[progress.best]["step"])
         self._predict_test(("last", "best") if best == progress.step else ("last",))
         if best is not None and best != progress.step:
             self.processes.from_main(lambda: load_weights(self.checkpoints.best_weights(best), self.model))
             self.processes.same_weights(self.model)
             self._predict_test(("best",))
-        return Run(self.folder, self.processes.from_main(lambda: self._ship(progress)))
+        with self.stop.protected():
+            return Run(self.folder, self.processes.from_main(lambda: self._ship(progress)))
 
     def _ship(self, progress: Progress) -> dict[str, Any]:
         """Write the bundle and the results, and delete the checkpoints. Only the main process calls this."""

@@ -25,7 +25,7 @@ from manyheads.training.distributed import ALONE, Processes
 from manyheads.training.memory import keep_freed_memory
 from manyheads.training.optimizer import build_optimizer
 from manyheads.training.plan import Plan
-from manyheads.training.shared import SharedStepper
+from manyheads.training.shared import SharedStepper, SharedStop
 from manyheads.training.step import Stepper
 from manyheads.training.stop import StopFlag
 from manyheads.training.task_losses import TaskLosses
@@ -147,7 +147,7 @@ def make_stepper(
     model: MultitaskModel,
     optimizer: torch.optim.AdamW,
     processes: Processes = ALONE,
-    stop: StopFlag | None = None,
+    stop: SharedStop | None = None,
 ) -> Stepper[Batch]:
     """Build the stepper, which updates the model. With several processes, each update uses all of them."""
     losses = TaskLosses(model, device=torch.device(recipe.device), precision=recipe.precision)
@@ -165,5 +165,5 @@ def make_stepper(
         seed=seed,
         clip_norm=clip_norm,
         processes=processes,
-        stop=StopFlag() if stop is None else stop,
+        stop=SharedStop(StopFlag(), processes) if stop is None else stop,
     )

@@ -18,8 +18,8 @@ from manyheads.recipe.schema import Recipe
 from manyheads.training.device.resident import Resident
 from manyheads.training.device.stepper import DeviceStepper, Picks
 from manyheads.training.distributed import ALONE, Processes
+from manyheads.training.shared import SharedStop
 from manyheads.training.step import Stepper
-from manyheads.training.stop import StopFlag
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def make_steps(
     max_length: int,
     batching: Batching,
     processes: Processes = ALONE,
-    stop: StopFlag | None = None,
+    stop: SharedStop | None = None,
 ) -> Steps:
     """Build the stepper and the batches for the recipe and its device."""
     splits = prepared.train

@@ -120,7 +120,7 @@ RUN_FILES: tuple[FileFacts, ...] = (
     ),
     FileFacts(
         "checkpoints/",
-        "at each evaluation and every `checkpoint_every` steps",
+        "before and after each evaluation, and every `checkpoint_every` steps",
         "Checkpoints to resume from, and the best weights so far. Removed when the run is finished.",
     ),
     FileFacts(
@@ -138,6 +138,7 @@ RUN_FILES: tuple[FileFacts, ...] = (
             **{f"{which}.{key}": meaning for which in ("best", "last") for key, meaning in EVALUATION.items()},
             "steps": "Updates done.",
             "stopped_early": "Whether early stopping ended the run.",
+            "stop_reason": "Why early stopping ended the run, otherwise null.",
             "untested": "The encoder's architecture if it was never tried (`model.untested`), otherwise null.",
             "examples": "Training examples processed, counting repetitions.",
             "tokens": "Training tokens processed, counting repetitions.",
@@ -231,5 +232,6 @@ EVENTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         },
     ),
     "checkpoint": ("A checkpoint was written.", {"step": "Updates done."}),
+    "stopped_early": ("Early stopping ends the training.", {"at": "Updates done.", "text": "The reason."}),
     "finish": ("The run is finished.", {"at": "Updates done.", "average": "Dev average of the weights in the bundle."}),
 }

@@ -64,12 +64,19 @@ def read_events(path: Path) -> Iterator[dict[str, object]]:
                 yield dict(event)
 
 
-def cut_after(path: Path, step: int) -> None:
-    """Drop all events from the first one of a step after `step`. A resumed run repeats those steps."""
+def cut_after(path: Path, step: int, *, evaluated: int | None = None) -> None:
+    """Drop all events from the first one of a step after `step`. A resumed run repeats those steps.
+
+    `evaluated`: the step of the last evaluation that the checkpoint contains. Events from a later evaluation on are
+    dropped, too, because it is repeated.
+    """
     kept: list[str] = []
     for event in read_events(path):
         number = event.get("step")
         if isinstance(number, int) and number > step:
+            break
+        repeated = evaluated is not None and str(event.get("event")).endswith("evaluation")
+        if repeated and isinstance(number, int) and number > (evaluated or 0):
             break
         kept.append(json.dumps(event, ensure_ascii=False) + "\n")
     with replacing(path) as temporary:

@@ -17,6 +17,8 @@ from torch.optim import AdamW
 from manyheads.errors import RunError
 from manyheads.run.atomic import replace_folder, replacing, write_json
 
+PROGRESS = "progress.json"
+
 
 @dataclass
 class Progress:
@@ -25,7 +27,7 @@ class Progress:
     `step`: finished updates. `evaluations`: one entry per evaluation, with `epoch`, `step`, `tasks` (all metrics),
     `average` and `course_score`. `best`: the index of the evaluation with the best average, None before there is one.
     `stale`: evaluations since the best one. `seconds`, `examples`, `tokens`: training only, without evaluations.
-    `stopped_early`: whether early stopping ended the run.
+    `stopped_early`: whether early stopping ended the run. `stop_reason`: a sentence that says why it did.
     """
 
     step: int = 0
@@ -36,6 +38,12 @@ class Progress:
     examples: int = 0
     tokens: int = 0
     stopped_early: bool = False
+    stop_reason: str | None = None
+
+    @property
+    def evaluated(self) -> int:
+        """The step of the last evaluation, 0 before there is one."""
+        return int(self.evaluations[-1]["step"]) if self.evaluations else 0
 
 
 class Checkpoints:
@@ -44,16 +52,26 @@ class Checkpoints:
     def __init__(self, folder: Path, *, keep: int = 1) -> None:
         self.folder = folder
         self.keep = keep
+        self._written: int | None = None
 
     def save(self, model: nn.Module, optimizer: AdamW, progress: Progress) -> None:
-        """Write `step-<n>/` atomically. Then remove the oldest ones beyond `keep` and best weights no longer needed."""
+        """Write `step-<n>/` atomically. Then remove the oldest ones beyond `keep` and best weights no longer needed.
+
+        If this object has just written the checkpoint of the same step, only its progress is replaced: an evaluation
+        changes no weights.
+        """
 
         def fill(folder: Path) -> None:
             _save(folder / "model.safetensors", model.state_dict())
             _save(folder / "optimizer.safetensors", _optimizer_tensors(model, optimizer))
-            write_json(folder / "progress.json", asdict(progress))
+            write_json(folder / PROGRESS, asdict(progress))
 
-        replace_folder(self.folder / f"step-{progress.step:09d}", fill)
+        folder = self.folder / f"step-{progress.step:09d}"
+        if self._written == progress.step and folder.is_dir():
+            write_json(folder / PROGRESS, asdict(progress))
+        else:
+            replace_folder(folder, fill)
+        self._written = progress.step
         steps = self._steps()
         for old in steps[: -self.keep]:
             shutil.rmtree(old)
@@ -86,10 +104,9 @@ class Checkpoints:
         try:
             load_weights(folder / "model.safetensors", model)
             _restore_optimizer(load_file(folder / "optimizer.safetensors"), model, optimizer)
-            return Progress(**json.loads((folder / "progress.json").read_text(encoding="utf-8")))
         except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            hint = "remove this checkpoint's folder to resume from an earlier one or from the beginning"
-            raise RunError("the checkpoint cannot be read", where=str(folder), found=str(error), hint=hint) from error
+            raise _unreadable(folder, error) from error
+        return read_progress(folder)
 
     def drop(self) -> None:
         """Remove all checkpoints when the run is finished."""
@@ -97,6 +114,23 @@ class Checkpoints:
 
     def _steps(self) -> list[Path]:
         return sorted(self.folder.glob("step-*")) if self.folder.is_dir() else []
+
+
+def read_progress(folder: Path) -> Progress:
+    """Return the progress of a checkpoint.
+
+    Raises:
+        RunError: the checkpoint is damaged.
+    """
+    try:
+        return Progress(**json.loads((folder / PROGRESS).read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError) as error:
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: Path, error: Exception) -> RunError:
+    hint = "remove this checkpoint's folder to resume from an earlier one or from the beginning"
+    return RunError("the checkpoint cannot be read", where=str(folder), found=str(error), hint=hint)
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
@@ -109,7 +143,7 @@ def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _best_step(folder: Path) -> int | None:
-    progress = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
+    progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
     return None if progress["best"] is None else int(progress["evaluations"][progress["best"]]["step"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from manyheads.errors import ManyheadsError, TrainingError
+from manyheads.training.launch import Launch
 
 T = TypeVar("T")
 
@@ -103,14 +105,14 @@ def joined(device: str) -> Iterator[Processes]:
     `device`: the recipe's device. On CUDA each process uses the device of its local rank.
 
     Raises:
-        TrainingError: a process was lost or did not respond in time.
+        TrainingError: a process was lost or did not respond in time, or the environment contradicts itself.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1 or "RANK" not in os.environ or "MASTER_ADDR" not in os.environ:
+    launch = Launch.read()
+    if launch.size == 1:
         yield ALONE
         return
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    processes = Processes(int(os.environ["RANK"]), size, local_rank, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    size, local_rank = launch.size, launch.local_rank
+    processes = Processes(launch.rank, size, local_rank, launch.local_size)
     cuda = device != "cpu" and torch.cuda.is_available()
     if cuda:
         _take_device(local_rank)
@@ -121,6 +123,8 @@ def joined(device: str) -> Iterator[Processes]:
     except RuntimeError as error:
         if not _is_of_group(error):
             raise
+        # A reducer in a frame of the traceback must not outlive the group: its destruction would wait for the others.
+        traceback.clear_frames(error.__traceback__)
         raise TrainingError(
             "another process of this run was lost",
             where=f"process {processes.rank} of {size}",

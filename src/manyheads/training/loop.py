@@ -17,7 +17,7 @@ from manyheads.training.optimizer import set_learning_rate
 from manyheads.training.plan import Plan
 from manyheads.training.schedule import Schedule
 from manyheads.training.step import B, Stepper, StepResult
-from manyheads.training.stop import Interrupted, StopFlag
+from manyheads.training.stop import Interrupted, StopFlag, Stopping
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,10 @@ class Loop(Generic[B]):
     """The parts of a run that a new run and a resumed one share.
 
     `batch(k)`: returns batch number k, a pure function of k. `evaluate()`: returns the current scores of the model,
-    with an `average` if an evaluation can be the best one. `record(progress, is_best)`: called after each evaluation
-    and before the checkpoint. It must be safe to repeat. `early_stopping`: number of evaluations without a better
-    average after which the run ends. `pending`: the fields of the steps whose losses are not known yet.
+    with an `average` if an evaluation can be the best one, or raises Stopping. `record(progress, is_best)`: called
+    after each evaluation and before the checkpoint. It must be safe to repeat. `early_stopping`: number of evaluations
+    without a better average after which the run ends. `pending`: the fields of the steps whose losses are not known
+    yet.
     """
 
     model: nn.Module
@@ -52,18 +53,30 @@ class Loop(Generic[B]):
             Interrupted: a signal asked to stop. The checkpoint of the last whole step is written.
             TrainingError: a loss or the gradient is not finite.
         """
-        while progress.step < self.plan.total_steps and not progress.stopped_early:
-            self._step(progress)
-            evaluated = self.plan.evaluates(progress.step)
-            if evaluated or self.stop or self.plan.saves(progress.step):
+        moved = False
+        while True:
+            if self._evaluation_due(progress):
                 self._wait(progress)
-            if evaluated:
+                # A stop or a kill during the evaluation loses no step. The event log keeps one event per step.
+                self._save(progress, silent=True)
                 self._evaluate(progress)
-            if evaluated or self.stop or self.plan.saves(progress.step):
                 self._save(progress)
-            if self.stop and progress.step < self.plan.total_steps and not progress.stopped_early:
-                raise Interrupted(progress.step, self.stop.signal_number or 0)
-        return progress
+            elif self.stop or self.stop.save_wanted or (moved and self.plan.saves(progress.step)):
+                self._wait(progress)
+                self._save(progress)
+            if self.stop:
+                raise self._interrupted(progress)
+            if progress.step >= self.plan.total_steps or progress.stopped_early:
+                return progress
+            self._step(progress)
+            moved = True
+
+    def _evaluation_due(self, progress: Progress) -> bool:
+        """Return whether the step has an evaluation that was not made yet."""
+        return self.plan.evaluates(progress.step) and progress.evaluated < progress.step
+
+    def _interrupted(self, progress: Progress) -> Interrupted:
+        return Interrupted(progress.step, self.stop.signal_number or 0)
 
     def _step(self, progress: Progress) -> None:
         started = time.perf_counter()
@@ -101,7 +114,11 @@ class Loop(Generic[B]):
 
     def _evaluate(self, progress: Progress) -> None:
         started = time.perf_counter()
-        scores = self.evaluate()
+        try:
+            self.stop.check()
+            scores = self.evaluate()
+        except Stopping:
+            raise self._interrupted(progress) from None
         entry = {"epoch": self.plan.epoch(progress.step), "step": progress.step, **scores}
         progress.evaluations.append(entry)
         is_best = self._is_best(progress)
@@ -109,12 +126,28 @@ class Loop(Generic[B]):
             progress.best = len(progress.evaluations) - 1
             progress.stale = 0
             self.checkpoints.save_best(self.model, progress.step)
-        else:
+        elif entry.get("average") is not None:
             progress.stale += 1
         if self.early_stopping is not None and progress.stale >= self.early_stopping:
             progress.stopped_early = True
         self.record(progress, is_best)
         self.notify("evaluation", **entry, best=is_best, evaluation_seconds=round(time.perf_counter() - started, 3))
+        self._explain(progress)
+
+    def _explain(self, progress: Progress) -> None:
+        """Report why training stops early, or why an evaluation does not count for that."""
+        entry = progress.evaluations[-1]
+        if progress.stopped_early and progress.best is not None:
+            best = progress.evaluations[progress.best]
+            text = (
+                f"stopped early after step {progress.step}: no better average than {best['average']:.4f} (epoch "
+                f"{best['epoch']}) in {progress.stale} evaluations (training.early_stopping = {self.early_stopping})"
+            )
+            progress.stop_reason = text
+            self.notify("stopped_early", at=progress.step, text=text)
+        elif self.early_stopping is not None and entry.get("average") is None:
+            text = "the average is undefined, so this evaluation does not count for training.early_stopping"
+            self.notify("warning", text=text)
 
     @staticmethod
     def _is_best(progress: Progress) -> bool:
@@ -124,6 +157,9 @@ class Loop(Generic[B]):
             return False
         return progress.best is None or average > progress.evaluations[progress.best]["average"]
 
-    def _save(self, progress: Progress) -> None:
-        self.checkpoints.save(self.model, self.optimizer, progress)
-        self.notify("checkpoint", step=progress.step)
+    def _save(self, progress: Progress, *, silent: bool = False) -> None:
+        with self.stop.protected():
+            self.checkpoints.save(self.model, self.optimizer, progress)
+        self.stop.saved()
+        if not silent:
+            self.notify("checkpoint", step=progress.step)

@@ -71,8 +71,8 @@ class TrainingOptions(Options):
     early_stopping: int | None = Field(
         default=None,
         ge=1,
-        description="Stop training after this number of evaluations in a row without a better average on the dev "
-        "sets. Default: train for all epochs.",
+        description="Stop training after this number of evaluations without a better average on the dev sets since the "
+        "best one. Evaluations whose average is undefined do not count. Default: train for all epochs.",
     )
     evaluate_every: int | None = Field(
         default=None,

@@ -53,6 +53,7 @@ def write_results(folder: RunFolder, progress: Progress, *, untested: str | None
         "last": progress.evaluations[-1] if progress.evaluations else None,
         "steps": progress.step,
         "stopped_early": progress.stopped_early,
+        "stop_reason": progress.stop_reason,
         "untested": untested,
         "examples": progress.examples,
         "tokens": progress.tokens,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +31,37 @@ from manyheads.training.weighting import Weighting
 
 
 class SharedStop(StopFlag):
-    """A stop flag that all processes set after the same step. A signal counts once all processes know of it."""
+    """A stop flag that all processes set at the same place. A signal of any process counts once all know of it.
 
-    def __init__(self) -> None:
+    `own`: the flag of this process's signals.
+    """
+
+    def __init__(self, own: StopFlag, processes: Processes) -> None:
         super().__init__()
-        self._agreed = False
+        self.own, self._processes = own, processes
 
-    def __bool__(self) -> bool:
-        return self._agreed
+    def protected(self) -> AbstractContextManager[None]:
+        """Let no signal interrupt the block."""
+        return self.own.protected()
 
-    def agree(self, highest: int) -> None:
-        """Set the flag from the highest signal number that any process received, 0 for none."""
-        if highest:
-            self._agreed = True
-            self.signal_number = self.signal_number or highest
+    def requests(self) -> list[float]:
+        """Return what this process's signals ask for, to be summed over all processes: a number for each process."""
+        numbers = [0.0] * (self._processes.size + 1)
+        numbers[self._processes.rank] = float(self.own.signal_number or 0)
+        numbers[-1] = float(self.own.save_wanted)
+        self.own.saved()
+        return numbers
+
+    def agree(self, totals: Sequence[float]) -> None:
+        """Set the flag from the sum of all processes' requests."""
+        highest = int(max(totals[:-1]))
+        if highest and self.signal_number is None:
+            self.signal_number = highest
+        self.save_wanted = self.save_wanted or totals[-1] > 0
+
+    def meet(self) -> None:
+        """Exchange requests with all processes. Every process must call this at the same place."""
+        self.agree(self._processes.total(self.requests()))
 
 
 class SharedStepper(Stepper[Batch]):
@@ -64,7 +82,7 @@ class SharedStepper(Stepper[Batch]):
         seed: int,
         clip_norm: float,
         processes: Processes,
-        stop: StopFlag,
+        stop: SharedStop,
     ) -> None:
         super().__init__(model, losses, optimizer, weighting, seed=seed, clip_norm=clip_norm)
         self._processes, self._stop = processes, stop
@@ -87,11 +105,8 @@ class SharedStepper(Stepper[Batch]):
         for number, batch in enumerate(batches):
             with self._parallel.no_sync() if number < len(batches) - 1 else nullcontext():
                 seen += self._backward(batch, counts)
-        signals = [0.0] * processes.size
-        signals[processes.rank] = float(self._stop.signal_number or 0)
-        totals = processes.total([*seen, *signals])
-        if isinstance(self._stop, SharedStop):
-            self._stop.agree(int(max(totals[len(seen) :])))
+        totals = processes.total([*seen, *self._stop.requests()])
+        self._stop.agree(totals[len(seen) :])
         sums: dict[str, float] = {}
         names = [(number, part.task) for number, batch in enumerate(batches) for part in batch.parts]
         for (number, task), loss in zip(names, totals, strict=False):
@@ -104,6 +119,11 @@ class SharedStepper(Stepper[Batch]):
             examples=sum(batch.examples for batch in batches),
             tokens=sum(batch.tokens for batch in batches),
         )
+
+    def close(self) -> None:
+        """Drop the reducer. It must not outlive the group of the processes: its destruction would wait for them."""
+        del self._parallel
+        gc.collect()
 
     def _backward(self, batch: Batch, counts: UpdateCounts) -> list[float]:
         """Return this process's share of each task's loss, in the order of the batch's parts."""
@@ -165,11 +185,37 @@ class SharedCheckpoints(Checkpoints):
             super().drop()
 
 
+class _Rounds:
+    """Rounds in which all processes exchange requests: one after each batch of each process, until all are done."""
+
+    def __init__(self, processes: Processes, stop: SharedStop) -> None:
+        self._processes, self._stop = processes, stop
+
+    def after_batch(self) -> None:
+        """Take part in a round.
+
+        Raises:
+            Stopping: a signal of any process asked to stop. All processes raise it in the same round.
+        """
+        self._round(1.0)
+
+    def finish(self) -> None:
+        """Take part in the rounds of the processes that still have batches."""
+        while self._round(0.0):
+            pass
+
+    def _round(self, working: float) -> float:
+        at_work, *requests = self._processes.total([working, *self._stop.requests()])
+        self._stop.agree(requests)
+        self._stop.check()
+        return at_work
+
+
 class SharedForward:
     """`forward_split` with the examples divided among processes by their tokens. Every process gets all outputs."""
 
-    def __init__(self, processes: Processes) -> None:
-        self._processes = processes
+    def __init__(self, processes: Processes, stop: SharedStop) -> None:
+        self._processes, self._stop = processes, stop
 
     def __call__(
         self,
@@ -181,13 +227,19 @@ class SharedForward:
         max_length: int,
         device: torch.device,
     ) -> NDArray[np.float32]:
-        """Return the head's outputs for every example, in the split's order: float32[n, outputs]."""
+        """Return the head's outputs for every example, in the split's order: float32[n, outputs].
+
+        Raises:
+            Stopping: a signal asked to stop.
+        """
+        rounds = _Rounds(self._processes, self._stop)
         owner = assign(lengths(store, template, max_length, split), self._processes.size)
         rows = np.flatnonzero(owner == self._processes.rank)
         options: dict[str, Any] = {"max_length": max_length, "device": device}
         own = np.empty((0, split.task.outputs), dtype=np.float32)
         if len(rows):
-            own = forward_split(model, store, template, split.take(rows), **options)
+            own = forward_split(model, store, template, split.take(rows), after_batch=rounds.after_batch, **options)
+        rounds.finish()
         outputs = np.empty((len(split), split.task.outputs), dtype=np.float32)
         for rank, part in enumerate(self._processes.gather(own)):
             outputs[owner == rank] = part

@@ -142,6 +142,9 @@ class Stepper(Generic[B]):
         """Wait for requested updates whose results were not returned yet, and return them, in order."""
         return []
 
+    def close(self) -> None:
+        """Release what only updates need."""
+
     def _begin(self, step: int, rank: int = 0) -> None:
         """Seed dropout and clear the gradients. Masks without keys use torch's own generator."""
         torch.manual_seed(dropout_seed(self._seed, step, rank))
