@@ -1,6 +1,7 @@
 # Image of the server.
 # Build:  docker build -t manyheads .
 # Run:    docker run -p 8000:8000 -e MANYHEADS_TOKEN=... -v RUN/model:/model:ro manyheads
+# The server listens on all addresses of the container, so it starts only with MANYHEADS_TOKEN (or --without-token).
 # The server needs no network other than its port. `make image-check` runs these steps without a container engine.
 FROM python:3.11-slim AS build
 WORKDIR /source

@@ -7,9 +7,12 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from manyheads.cli.main import app
+from manyheads.errors import ServeError
+from manyheads.inference.server.hosts import hosts_for, is_loopback, require_token
 
 ROOT = Path(__file__).parents[1]
 LINES = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
@@ -39,6 +42,22 @@ def test_the_server_is_not_root_and_uses_no_hub() -> None:
     assert (program, command, folder) == ("manyheads", "serve", "/model")
     usage = CliRunner().invoke(app, ["serve", "--help"], terminal_width=200).output
     assert all(option in usage for option in options if option.startswith("--"))
+
+
+def test_the_server_of_the_image_needs_a_token() -> None:
+    """It listens on all addresses, and neither the entry point nor the environment gives it a token or goes without."""
+    (entry,) = arguments("ENTRYPOINT")
+    _, _, _, *options = json.loads(entry)
+    assert not is_loopback(options[options.index("--host") + 1])
+    assert not {"--without-token", "--token-file"} & set(options)
+    assert "MANYHEADS_TOKEN" not in " ".join(arguments("ENV"))
+    with pytest.raises(ServeError, match="needs a token"):
+        require_token(options[options.index("--host") + 1], token=False, without_token=False)
+
+
+def test_the_health_check_uses_a_name_that_every_server_accepts() -> None:
+    (host,) = re.findall(r"http://([^/]+)/readyz", "\n".join(LINES))
+    assert hosts_for("0.0.0.0", ["model.example.org"], token=True).allow(host.encode())
 
 
 def test_the_health_check_uses_a_route_of_the_server() -> None:

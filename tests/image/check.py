@@ -49,11 +49,15 @@ epochs = 1
 max_steps = 4
 """
 
+TOKEN = "a token of this check"
+
 REQUEST = f"""
 import json, urllib.request
 body = json.dumps({{"texts": ["A fine film."]}}).encode()
 request = urllib.request.Request(
-    "http://127.0.0.1:{PORT}/v1/predict/sentiment", body, {{"Content-Type": "application/json"}}
+    "http://127.0.0.1:{PORT}/v1/predict/sentiment",
+    body,
+    {{"Content-Type": "application/json", "Authorization": "Bearer {TOKEN}"}},
 )
 print(urllib.request.urlopen(request, timeout=30).read().decode())
 """
@@ -225,6 +229,15 @@ def make_bundle(folder: Path) -> Path:
     return folder / "run" / "model"
 
 
+def refuses_without_token(tools: Mapping[str, str], loopback: str, stage: Stage) -> str:
+    """Start the server without a token, and return what it did. It must end at once with an error."""
+    command = [tools["unshare"], "--net", "/bin/sh", "-c", loopback]
+    done = subprocess.run(command, env=stage.environment, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stderr
+    assert "needs a token" in done.stderr, done.stderr
+    return "refuses to start without a token"
+
+
 def use(stage: Stage, bundle: Path) -> None:
     """Start the server as the image does, check it, request a prediction, and stop it."""
     bind(bundle, stage.root, "/model")
@@ -233,8 +246,10 @@ def use(stage: Stage, bundle: Path) -> None:
     inside = [tools["chroot"], f"--userspec={stage.user}:{stage.user}", str(stage.root)]
     entry = [*inside, *json.loads(stage.last["ENTRYPOINT"])]
     loopback = f"{tools['ip']} link set lo up && exec {shlex.join(entry)}"
+    report("ENTRYPOINT", refuses_without_token(tools, loopback, stage))
     started = time.perf_counter()
-    server = subprocess.Popen([tools["unshare"], "--net", "/bin/sh", "-c", loopback], env=stage.environment)
+    environment = {**stage.environment, "MANYHEADS_TOKEN": TOKEN}
+    server = subprocess.Popen([tools["unshare"], "--net", "/bin/sh", "-c", loopback], env=environment)
     try:
         client = [tools["nsenter"], f"--target={server.pid}", "--net", *inside]
         check = [*client, *json.loads(stage.last["HEALTHCHECK"].partition(" CMD ")[2])]

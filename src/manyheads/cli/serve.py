@@ -57,6 +57,50 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    without_token: Annotated[
+        bool, typer.Option("--without-token", help="Let everyone use a server that other machines can reach.")
+    ] = False,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allowed-host",
+            metavar="NAME",
+            help="Name in the header Host that is accepted, for example model.example.org, *.example.org or *. Repeat "
+            "the option for several names. Default: every name if a token is set, otherwise the names of the address.",
+            show_default=False,
+        ),
+    ] = None,
+    header_bytes: Annotated[
+        int, typer.Option("--header-bytes", metavar="N", min=1024, help="Maximum bytes of the headers of a request.")
+    ] = 32 << 10,
+    connections: Annotated[
+        int,
+        typer.Option(
+            "--connections",
+            metavar="N",
+            min=1,
+            help="Maximum connections. A new one ends the one that has waited longest for a request.",
+        ),
+    ] = 512,
+    idle_seconds: Annotated[
+        float,
+        typer.Option(
+            "--idle-seconds",
+            metavar="S",
+            min=0.1,
+            help="Seconds that a connection may wait for its next request (keep-alive), for the rest of a header, or "
+            "for a client that does not read.",
+        ),
+    ] = 30.0,
+    stop_seconds: Annotated[
+        float,
+        typer.Option(
+            "--stop-seconds",
+            metavar="S",
+            min=0.1,
+            help="Seconds within which the server ends after SIGTERM or SIGINT. It finishes accepted requests first.",
+        ),
+    ] = 30.0,
 ) -> None:
     """Serve predictions of a finished run over HTTP (needs the extra `serve`).
 
@@ -67,6 +111,7 @@ def serve(
     except ModuleNotFoundError as error:
         raise ServeError(f"{error.name} is not installed", hint="pip install 'manyheads[serve]'") from error
     import manyheads
+    from manyheads.inference.server.hosts import hosts_for, require_token
     from manyheads.inference.server.options import ServerOptions
 
     options = ServerOptions(
@@ -78,20 +123,36 @@ def serve(
         request_texts=request_texts,
         text_characters=text_characters,
         token=_token(token_file),
+        header_bytes=header_bytes,
+        connections=connections,
+        idle_seconds=idle_seconds,
+        stop_seconds=stop_seconds,
+        hosts=tuple(allowed_host) if allowed_host else None,
+        without_token=without_token,
     )
-    if options.token is None and host not in ("127.0.0.1", "::1", "localhost"):
-        warning = f"warning: no token is set, so everyone who can reach {host} can use the server ({TOKEN} sets one)"
-        typer.secho(warning, fg=typer.colors.YELLOW, err=True)
+    # The same checks as those of the server, before the model is loaded.
+    require_token(host, token=options.token is not None, without_token=without_token)
+    hosts_for(host, options.hosts, token=options.token is not None)
     predictor = manyheads.load(run, int8=int8, runtime=runtime.value, threads=threads)
     run_server(predictor, host, port, options)
 
 
 def _token(file: Path | None) -> str | None:
-    """Read the token from a file or the environment. All users of a machine can read command lines."""
+    """Read the token from a file or the environment. All users of a machine can read command lines.
+
+    Raises:
+        ServeError: the file cannot be read, or the token is empty.
+    """
+    if file is None and TOKEN not in os.environ:
+        return None
     try:
-        token = os.environ.get(TOKEN) if file is None else file.read_text(encoding="utf-8").strip()
-    except OSError as error:
+        token = (os.environ[TOKEN] if file is None else file.read_text(encoding="utf-8")).strip()
+    except (OSError, UnicodeError) as error:
         raise ServeError("the token file cannot be read", where=str(file), found=str(error)) from error
-    if file is not None and not token:
-        raise ServeError("the token file is empty", where=str(file))
-    return token or None
+    if not token:
+        where, hint = (f"${TOKEN}", f"set a token, or unset {TOKEN}") if file is None else (str(file), None)
+        raise ServeError("the token is empty", where=where, hint=hint)
+    if not token.isprintable():
+        where = f"${TOKEN}" if file is None else str(file)
+        raise ServeError("the token has a control character", where=where, hint="a token is one line of text")
+    return token

@@ -116,16 +116,31 @@ class Tokenizer:
     def encode(self, texts: Sequence[str]) -> Iterator[NDArray[np.int32]]:
         """Yield the token ids of each text, without special tokens: int32 arrays, in order."""
         for start in range(0, len(texts), CHUNK):
-            for encoding in self._fast.encode_batch_fast(list(texts[start : start + CHUNK]), add_special_tokens=False):
+            for encoding in self._encode(texts[start : start + CHUNK]):
                 yield np.array(encoding.ids, dtype=np.int32)
 
     def encode_flat(self, texts: Iterable[str]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
         """Yield the token ids of several texts at once, one text after another, and their numbers of tokens (int64)."""
         remaining = iter(texts)
         while some := list(islice(remaining, CHUNK)):
-            encoded = [each.ids for each in self._fast.encode_batch_fast(some, add_special_tokens=False)]
+            encoded = [each.ids for each in self._encode(some)]
             lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
             yield np.fromiter(chain.from_iterable(encoded), dtype=np.int32, count=int(lengths.sum())), lengths
+
+    def _encode(self, texts: Sequence[str]) -> list[Encoding]:
+        """Return the encodings of texts without special tokens.
+
+        Raises:
+            EncoderError: the tokenizer panics, for example because an expression of its normaliser is too slow.
+        """
+        try:
+            encodings: list[Encoding] = self._fast.encode_batch_fast(list(texts), add_special_tokens=False)
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # the class of panics in Rust cannot be imported
+                raise
+            hint = "shorten the text, or use an encoder with another tokenizer"
+            raise EncoderError("the tokenizer fails on a text", where=str(self._folder), hint=hint) from error
+        return encodings
 
     def words(self, texts: Sequence[str]) -> Iterator[NDArray[np.int64]]:
         """Yield for each text the word number of each token, as the tokenizer splits the text. -1: not in a word."""

@@ -64,7 +64,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
         started = [event for event in events(log) if event["event"] == "listening"]
         if started:
             address = f"http://127.0.0.1:{started[0]['port']}"
-            assert started[0]["url"] == address
+            assert started[0]["url"] == address.replace("127.0.0.1", started[0]["host"])
             # The socket listens before the application runs. This request waits for the application.
             assert httpx.get(f"{address}/readyz", timeout=30).status_code == 200
             return address

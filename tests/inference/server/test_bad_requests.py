@@ -46,7 +46,8 @@ def test_a_bad_body_is_refused_with_a_reason(server, body: bytes, status: int) -
 def test_a_long_body_without_a_length_is_refused(server) -> None:
     """Uses a socket because HTTP clients fail on writing before they read the response."""
     host, port = server.address.removeprefix("http://").split(":")
-    head = "POST /v1/predict/sentiment HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = "POST /v1/predict/sentiment HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += "Transfer-Encoding: chunked\r\n\r\n"
     chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(head.encode())

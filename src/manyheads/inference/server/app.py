@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from manyheads.inference.predictor import Predictor
 from manyheads.inference.server.batcher import Batcher, Job, QueueFullError
 from manyheads.inference.server.gate import Gate, log
+from manyheads.inference.server.hosts import hosts_for
 from manyheads.inference.server.metrics import Metrics
 from manyheads.inference.server.options import ServerOptions
 from manyheads.inference.server.problems import ProblemError, http_error, invalid_request, problem_response, rows_of
@@ -39,6 +40,8 @@ TaskName = Annotated[str, PathParameter(description="Name of the task.")]
 
 STATIC = Path(__file__).parent / "static"
 
+READ = ["GET", "HEAD"]
+
 EXPLAINED_TEXTS = 8
 """Maximum number of texts per request to explain."""
 
@@ -51,12 +54,14 @@ If the server has a token, send it in the header `Authorization: Bearer TOKEN`.
 """
 
 _REASONS = {
-    400: "The body is not UTF-8 text.",
+    400: "The body is not UTF-8 text, or the server does not have the name in the header `Host`.",
     401: "The bearer token is missing or wrong.",
     404: "The model has no such task, or its runtime does not support explanations.",
     408: "The body did not arrive in time.",
     413: "The body, a text or the number of texts is too large.",
+    415: "The body is not `application/json`.",
     422: "The body is invalid, or a text is not what the task reads.",
+    431: "The headers are too large.",
     503: "Too many texts are waiting. Try again after the seconds of the header `Retry-After`.",
 }
 
@@ -65,8 +70,14 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(predictor: Predictor, options: ServerOptions) -> Gate:
-    """Return the ASGI application of a predictor."""
+def create_app(predictor: Predictor, options: ServerOptions, host: str = "127.0.0.1") -> Gate:
+    """Return the ASGI application of a predictor.
+
+    `host`: the address that the server listens on. It decides which names are accepted if the options name none.
+
+    Raises:
+        ServeError: an allowed host is not a host name.
+    """
     metrics = Metrics()
     batcher: list[Batcher] = []
 
@@ -86,11 +97,13 @@ def create_app(predictor: Predictor, options: ServerOptions) -> Gate:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # A redirect would repeat the header `Host` of the request.
+        redirect_slashes=False,
     )
     app.add_exception_handler(ProblemError, problem_response)
     app.add_exception_handler(RequestValidationError, invalid_request)
     app.add_exception_handler(HTTPException, http_error)
-    gate = Gate(app, options, metrics)
+    gate = Gate(app, options, metrics, hosts_for(host, options.hosts, token=options.token is not None))
 
     async def run(tasks: list[str], texts: list[Item], *, explain: bool = False) -> dict[str, Records]:
         job = Job(tuple(tasks), rows_of(predictor, options, tasks, texts), explain)
@@ -159,11 +172,11 @@ def create_app(predictor: Predictor, options: ServerOptions) -> Gate:
 def _add_operations(app: FastAPI, batcher: list[Batcher], metrics: Metrics) -> None:
     """Add the routes for operators and browsers."""
 
-    @app.get("/healthz", include_in_schema=False)
+    @app.api_route("/healthz", methods=READ, include_in_schema=False)
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/readyz", include_in_schema=False)
+    @app.api_route("/readyz", methods=READ, include_in_schema=False)
     async def ready(response: Response) -> dict[str, str]:
         is_ready = bool(batcher) and batcher[0].ready
         response.status_code = 200 if is_ready else 503
@@ -185,7 +198,7 @@ def _add_operations(app: FastAPI, batcher: list[Batcher], metrics: Metrics) -> N
 
     app.mount("/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=READ, include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(STATIC / "page.html")
 

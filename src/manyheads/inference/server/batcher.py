@@ -22,6 +22,10 @@ class QueueFullError(Exception):
     """The queue is full. No text of the request was accepted."""
 
 
+class ModelError(Exception):
+    """The model failed on the texts of one request. The cause may be a panic of a library in Rust."""
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """The work of one request: several tasks for the same rows, and with `explain` also the token weights."""
@@ -66,7 +70,8 @@ class Batcher:
         self._arrived.set()
         if self._loop is not None:
             await self._loop
-        self._thread.shutdown()
+        # A pass that does not end cannot be interrupted. The server ends without it.
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def submit(self, job: Job) -> dict[str, list[dict[str, Any]]]:
         """Return the predictions of every task, one record per row.
@@ -100,17 +105,15 @@ class Batcher:
             if not jobs:
                 continue
             started = perf_counter()
-            try:
-                results = await loop.run_in_executor(self._thread, _predict, self._predictor, jobs)
-            except Exception as error:  # the requests get the error, and the queue continues
-                for job in jobs:
-                    if not job.result.done():
-                        job.result.set_exception(error)
-                continue
+            results = await loop.run_in_executor(self._thread, _predict_each, self._predictor, jobs)
             self._metrics.seconds_of_pass.observe(perf_counter() - started)
             self._metrics.texts_of_pass.observe(sum(job.size for job in jobs))
             for job, result in zip(jobs, results, strict=True):
-                if not job.result.done():
+                if job.result.done():
+                    continue
+                if isinstance(result, ModelError):  # its request gets the error, and the queue continues
+                    job.result.set_exception(result)
+                else:
                     job.result.set_result(result)
 
     async def _collect(self) -> None:
@@ -140,6 +143,21 @@ class Batcher:
                 taken.append(job)
                 size += job.size
         return taken
+
+
+def _predict_each(predictor: Predictor, jobs: Sequence[Job]) -> list[dict[str, list[dict[str, Any]]] | ModelError]:
+    """Return the predictions of several jobs, or the error of each job that fails.
+
+    If a pass fails, each of its jobs gets a pass of its own, so a text that the model cannot read fails alone.
+    """
+    try:
+        return [*_predict(predictor, jobs)]
+    except BaseException as error:  # a panic of a library in Rust is no Exception
+        if len(jobs) == 1:
+            failure = ModelError(type(error).__name__)
+            failure.__cause__ = error
+            return [failure]
+    return [result for job in jobs for result in _predict_each(predictor, [job])]
 
 
 def _predict(predictor: Predictor, jobs: Sequence[Job]) -> list[dict[str, list[dict[str, Any]]]]:
