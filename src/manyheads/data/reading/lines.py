@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from manyheads.data.reading.binary import open_binary
 from manyheads.errors import DataError
@@ -188,7 +188,7 @@ def _byte_lines(file: BinaryIO, start: bytes) -> Iterator[bytes]:
 
 
 def _by_stream(file: BinaryIO, start: bytes, encoding: str) -> Iterator[Line]:
-    content = io.BufferedReader(_Resumed(start, file))
+    content = io.BufferedReader(cast(Any, _Resumed(start, file)))
     stream = io.TextIOWrapper(content, encoding=encoding, errors="manyheads", newline="\n")
     for number, text in enumerate(stream, start=1):
         if UNDECODABLE in text:
