@@ -16,6 +16,7 @@ from manyheads.data.batch import Batch
 from manyheads.data.batching import BATCHING
 from manyheads.data.dataset import count_cut
 from manyheads.data.tokenizer import Tokenizer
+from manyheads.errors import RunError
 from manyheads.evaluation.evaluate import Scores, evaluate, summarise
 from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import TaskFiles, encoder_licence, model_card
@@ -362,7 +363,10 @@ class _Assembly:
 
 def _finished(folder: RunFolder, recipe: Recipe) -> tuple[dict[str, Any], list[str]]:
     """Return the results of a finished run of this recipe, and notes about what could not be compared."""
-    return folder.read_results(complete=True), check_finished(folder, recipe)
+    results = folder.read_results(complete=True)
+    if results["last"] is None:
+        raise RunError("the finished run has no evaluation", where=str(folder.results))
+    return results, check_finished(folder, recipe)
 
 
 def _describe(source: EncoderSource) -> dict[str, object]:
