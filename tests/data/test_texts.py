@@ -63,11 +63,16 @@ def test_a_cached_store_is_the_same_and_memory_mapped(tokenizer: Tokenizer, tmp_
     assert {file.name for file in entry.iterdir()} == {"token_ids.npy", "offsets.npy", "sizes.json"}
 
 
-def test_a_second_call_reads_the_cache(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_a_second_call_reads_the_cache(tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, _ = tokenise(TEXTS, tokenizer, tmp_path)
-    changed = np.array(store.token_ids) + 1
-    np.save(entries(tmp_path)[0] / "token_ids.npy", changed)
-    assert tokenise(TEXTS, tokenizer, tmp_path)[0].token_ids.tolist() == changed.tolist()
+    monkeypatch.delattr(Tokenizer, "encode_flat")
+    assert equal(tokenise(TEXTS, tokenizer, tmp_path)[0], store)
+
+
+def _flipped(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["", " "]])
@@ -102,7 +107,12 @@ def _scrambled(file: Path) -> None:
     file.write_bytes(b"bytes of something else" * 20)
 
 
-@pytest.mark.parametrize("damage", [_truncated, _emptied, _scrambled, Path.unlink])
+def _made_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("damage", [_flipped, _truncated, _emptied, _scrambled, _made_a_folder, Path.unlink])
 @pytest.mark.parametrize("name", ["token_ids.npy", "offsets.npy", "sizes.json"])
 def test_a_damaged_entry_is_written_again(
     tokenizer: Tokenizer, tmp_path: Path, name: str, damage: Callable[[Path], None]
@@ -117,7 +127,9 @@ def test_a_damaged_entry_is_written_again(
     assert len(entries(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("sizes", [{"tokens": 1, "texts": 4}, {"texts": 4}, [1], None])
+@pytest.mark.parametrize(
+    "sizes", [{"token_ids": 21, "offsets": 5}, {"texts": {}}, {"offsets": {"length": 5, "checksum": 0}}, [1], "a", None]
+)
 def test_an_entry_with_a_wrong_recorded_size_is_written_again(
     tokenizer: Tokenizer, tmp_path: Path, sizes: object
 ) -> None:

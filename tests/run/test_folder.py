@@ -105,3 +105,13 @@ def test_a_missing_or_damaged_provenance_is_reported(tmp_path: Path, content: st
     with pytest.raises(RunError, match="provenance cannot be read") as caught:
         folder.read_provenance()
     assert caught.value.where == str(tmp_path / "provenance.json")
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_that_contains_only_temporary_files_can_be_used(tmp_path: Path, *, resume: bool) -> None:
+    """A kill before the first write is complete leaves such a folder."""
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    (folder.path / ".provenance.json.123.partial").write_text("{")
+    with folder.writing(resume=resume):
+        assert [path.name for path in folder.path.iterdir()] == [".lock"]

@@ -101,12 +101,13 @@ def _results_table(results: Mapping[str, Any], *, narrow: bool) -> Table:
 
     for task, metrics in last["tasks"].items():
         for position, (metric, value) in enumerate(metrics.items()):
-            values = number(None if best is None else best["tasks"][task][metric]), number(value)
-            add(task if position == 0 else "", metric, values, interval(last["intervals"][task][metric]))
+            chosen_value = None if best is None else best["tasks"].get(task, {}).get(metric)
+            bounds = last.get("intervals", {}).get(task, {}).get(metric)
+            add(task if position == 0 else "", metric, (number(chosen_value), number(value)), interval(bounds))
         table.add_section()
-    add("average", "", (number(None if best is None else best["average"]), number(last["average"])), "")
+    add("average", "", (number(None if best is None else best.get("average")), number(last.get("average"))), "")
     if last.get("course_score") is not None:
-        chosen_score = None if best is None else best["course_score"]
+        chosen_score = None if best is None else best.get("course_score")
         add("course_score", "", (number(chosen_score), number(last["course_score"])), "")
     return table
 
@@ -145,10 +146,11 @@ def stopped_text(step: int, out: Path, trackers: Sequence[str] = ()) -> str:
 
 
 def _rates(results: Mapping[str, Any]) -> str:
-    return (
-        f"{plural(results['steps'], 'step')} in {results['seconds']:.0f} s of training: "
-        f"{results['examples_per_second']:.1f} examples/s, {results['tokens_per_second']:.0f} tokens/s"
-    )
+    text = f"{plural(results.get('steps', 0), 'step')} in {results['seconds']:.0f} s of training"
+    examples, tokens = results.get("examples_per_second"), results.get("tokens_per_second")
+    if examples is None or tokens is None:
+        return text
+    return f"{text}: {examples:.1f} examples/s, {tokens:.0f} tokens/s"
 
 
 def next_text(out: Path, tasks: Sequence[str], width: int) -> str:

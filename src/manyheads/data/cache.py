@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
@@ -18,6 +17,8 @@ import platformdirs
 from numpy.typing import DTypeLike, NDArray
 
 from manyheads.run.atomic import sync
+from manyheads.run.checksum import checksum, is_unchanged
+from manyheads.run.partial import SUFFIX, held, remove, sweep
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -70,6 +71,8 @@ def entry(folder: Path | None, fill: Callable[[Path], None]) -> Arrays:
     `fill` writes .npy files into the folder that it is called with. If `folder` is None or not writable, the arrays
     are in unnamed temporary files.
     """
+    if folder is not None:
+        _sweep_once(folder.parent)
     arrays = None if folder is None else load(folder)
     if arrays is None and folder is not None:
         save(folder, fill)
@@ -89,15 +92,21 @@ def save(folder: Path, fill: Callable[[Path], None]) -> None:
 
     A run does not need its cache, so a failure to write is only a warning.
     """
-    temporary = None
+    temporary: list[Path] = []
+
+    def make() -> Path:
+        prefix = f".{folder.name[:16]}."
+        temporary.append(Path(tempfile.mkdtemp(prefix=prefix, suffix=SUFFIX, dir=folder.parent)))
+        return temporary[-1]
+
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name[:16]}.", suffix=".partial", dir=folder.parent))
-        fill(temporary)
-        _write_sizes(temporary)
-        for file in sorted(temporary.iterdir()):
-            sync(file)
-        temporary.rename(folder)
+        with held(make) as new:
+            fill(new)
+            _write_sizes(new)
+            for file in sorted(new.iterdir()):
+                sync(file)
+            new.rename(folder)
         sync(folder.parent)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -107,30 +116,53 @@ def save(folder: Path, fill: Callable[[Path], None]) -> None:
                 stacklevel=2,
             )
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        for each in temporary:
+            remove(each)
 
 
 def load(folder: Path) -> Arrays | None:
-    """Return the arrays of an entry by name, or None if it is missing or damaged. A damaged entry is removed."""
-    if not folder.is_dir():
+    """Return the arrays of an entry by name, or None if it is missing or damaged. A damaged entry is removed.
+
+    The checksum of each file is verified once per process. An entry without checksums counts as damaged.
+    """
+    if not folder.exists():
         return None
     try:
-        sizes = json.loads((folder / SIZES).read_text(encoding="utf-8"))
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in sizes}
-        if sizes and {name: len(array) for name, array in arrays.items()} == sizes:
-            return arrays
-    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):
+        sizes = json.loads((folder / SIZES).read_bytes())
+        names = {file.stem for file in folder.glob("*.npy")}
+        if (
+            sizes
+            and sizes.keys() == names
+            and all(is_unchanged(folder / f"{name}.npy", size["checksum"]) for name, size in sizes.items())
+        ):
+            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in sizes}
+            if all(len(array) == sizes[name]["length"] for name, array in arrays.items()):
+                return arrays
+    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         pass
     discard(folder)
     return None
 
 
 def discard(folder: Path) -> None:
-    """Remove an entry."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove an entry, or a file in its place."""
+    remove(folder)
 
 
 def _write_sizes(folder: Path) -> None:
-    sizes = {file.stem: len(np.load(file, mmap_mode="r")) for file in sorted(folder.glob("*.npy"))}
+    """Write the length and the checksum of every array."""
+    sizes = {
+        file.stem: {"length": len(np.load(file, mmap_mode="r")), "checksum": checksum(file)}
+        for file in sorted(folder.glob("*.npy"))
+    }
     (folder / SIZES).write_text(json.dumps(sizes), encoding="utf-8")
+
+
+_swept: set[Path] = set()
+
+
+def _sweep_once(folder: Path) -> None:
+    """Remove the temporary folders that killed processes left, once per process."""
+    if folder not in _swept:
+        _swept.add(folder)
+        sweep(folder)

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,9 @@ INDEX = "model.safetensors.index.json"
 
 SHARD = re.compile(r"[A-Za-z0-9_][\w.-]*\.safetensors")
 """The names that an index may list: files of the same folder."""
+
+PRETRAINING = "pretraining.json"
+"""The file in which `manyheads pretrain` records the SHA-256 of the weights."""
 
 HUB_FILES = [
     "config.json",
@@ -135,9 +139,39 @@ def _source(name: str, folder: Path, revision: str | None) -> EncoderSource:
     weights = sorted(folder.glob("model*.safetensors"))
     if not weights or (folder / INDEX).is_file():
         weights = sorted({*weights, *weight_files(folder)})
+    recorded = _recorded(folder)
     digest = hashlib.sha256()
     for path in weights:
+        own = hashlib.sha256()
         with path.open("rb") as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
+                own.update(chunk)
+        if recorded.get(path.name, own.hexdigest()) != own.hexdigest():
+            raise EncoderError(
+                f"the weights are not those that {PRETRAINING} records",
+                where=str(path),
+                found=own.hexdigest(),
+                allowed=str(recorded[path.name]),
+                hint=f"copy the whole folder again; if you changed the weights on purpose, remove {PRETRAINING}",
+            )
     return EncoderSource(name, folder.resolve(), revision, digest.hexdigest())
+
+
+def _recorded(folder: Path) -> Mapping[str, object]:
+    """Return the SHA-256 of the files of a pretrained encoder by their names. Empty for other encoders.
+
+    Raises:
+        EncoderError: The file that records them is damaged.
+    """
+    path = folder / PRETRAINING
+    if not path.exists():
+        return {}
+    try:
+        files = json.loads(path.read_bytes())["files"]
+        if not isinstance(files, Mapping):
+            raise TypeError("`files` is not a table")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        hint = "copy the whole folder again"
+        raise EncoderError("the record of the pretraining is damaged", where=str(path), hint=hint) from error
+    return files

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,8 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from manyheads.errors import RunError
+from manyheads.run.checksum import is_unchanged
 from manyheads.run.lock import only_writer
+from manyheads.run.partial import SUFFIX, remove, sweep
 from manyheads.training.listener import Listener
 from manyheads.training.stop import Interrupted, StopFlag
 
@@ -21,6 +24,9 @@ VERSION = "1"
 """Part of every key. It changes when the stored content changes its meaning."""
 
 SUMMARY = "pretraining.json"
+
+OWN_SUM = "checksum"
+"""The key of pretraining.json with the checksum of its other keys."""
 
 POLL_SECONDS = 0.2
 """Time between two tries to take a lock that another process has."""
@@ -51,12 +57,13 @@ class Entry:
         self._lock = self.folder.with_name(f"{key}.lock")
 
     def read(self) -> Pretrained | None:
-        """Return the finished encoder. None if there is none or its weights are damaged."""
-        path = self.folder / SUMMARY
+        """Return the finished encoder. None if there is none, or one of its files is damaged or has no checksum."""
         try:
-            summary = json.loads(path.read_text(encoding="utf-8"))
-            whole = all(sha256(self.folder / name) == digest for name, digest in summary["files"].items())
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            summary = json.loads((self.folder / SUMMARY).read_bytes())
+            sums = summary["checksums"]
+            whole = summary[OWN_SUM] == own_checksum(summary) and summary["key"] == self.key
+            whole = whole and all(is_unchanged(self.folder / name, value) for name, value in sums.items())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return Pretrained(self.key, self.folder, summary) if whole else None
 
@@ -82,11 +89,22 @@ class Entry:
                 if stop:
                     raise Interrupted(0, stop.signal_number or 0)
                 time.sleep(POLL_SECONDS)
+            sweep(self.folder.parent)
+            if not self.work.is_dir():
+                remove(self.work)
+            for partial in list(self.work.rglob(f".*{SUFFIX}")):
+                remove(partial)
             yield
 
     def drop_work(self) -> None:
-        """Remove the checkpoints when the encoder is finished."""
-        shutil.rmtree(self.work, ignore_errors=True)
+        """Remove the checkpoints when the encoder is finished, or when they are damaged."""
+        remove(self.work)
+
+
+def own_checksum(summary: Mapping[str, Any]) -> str:
+    """Return the xxh3_128 of the content of pretraining.json without its own checksum."""
+    content = {name: value for name, value in summary.items() if name != OWN_SUM}
+    return xxhash.xxh3_128(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:

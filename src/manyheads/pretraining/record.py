@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.pretraining.cache import SUMMARY, sha256
+from manyheads.pretraining.cache import OWN_SUM, SUMMARY, own_checksum, sha256
 from manyheads.pretraining.figure import draw_perplexity
 from manyheads.pretraining.head import HEAD_FILE, MaskedModel, save_head
 from manyheads.run.atomic import replace_folder, write_json, write_text
+from manyheads.run.checksum import checksum
 
 
 def write_pretrained(
     folder: Path, model: MaskedModel, tokenizer: Tokenizer, summary: Mapping[str, Any], logs: Sequence[Path]
 ) -> dict[str, Any]:
-    """Write the folder atomically. Return the content of pretraining.json: `summary` and the SHA-256 of the weights.
+    """Write the folder atomically. Return the content of pretraining.json: `summary` and the checksums of all files.
 
     The encoder (with its original pooler) and the tokenizer are in the hub's format. The head is in
     mlm_head.safetensors.
@@ -34,6 +35,8 @@ def write_pretrained(
         write_text(target / "pretraining.csv", _csv(summary))
         write_text(target / "events.jsonl", "".join(log.read_text(encoding="utf-8") for log in logs if log.exists()))
         draw_perplexity(target / "perplexity", summary["evaluations"])
+        content["checksums"] = {path.name: checksum(path) for path in sorted(target.iterdir())}
+        content[OWN_SUM] = own_checksum(content)
         write_json(target / SUMMARY, content)
 
     replace_folder(folder, fill)

@@ -26,6 +26,7 @@ from manyheads.pretraining.phase import Phase
 from manyheads.pretraining.record import write_pretrained
 from manyheads.pretraining.texts import MaskedTexts
 from manyheads.pretraining.words import word_numbers
+from manyheads.training.checkpoint import CheckpointError
 from manyheads.training.listener import Listener
 from manyheads.training.stop import StopFlag
 
@@ -70,10 +71,22 @@ class Pretraining:
         pretrained = entry.read()
         if pretrained is None:
             with entry.alone(stop, notify):
-                pretrained = entry.read() or self._make(entry, stop, notify)
+                pretrained = entry.read() or self._make_again(entry, stop, notify)
         else:
             notify("note", text=f"using the pretrained encoder in {pretrained.folder}")
         return pretrained
+
+    def _make_again(self, entry: Entry, stop: StopFlag, notify: Listener) -> Pretrained:
+        """Make the encoder from its checkpoints if there are some. If they are damaged, start from the beginning."""
+        try:
+            return self._make(entry, stop, notify)
+        except CheckpointError as error:
+            text = (
+                f"pretraining starts from the beginning, because a checkpoint is damaged: {error.where}: {error.found}"
+            )
+            notify("note", text=text)
+            entry.drop_work()
+            return self._make(entry, stop, notify)
 
     def _make(self, entry: Entry, stop: StopFlag, notify: Listener) -> Pretrained:
         started = time.perf_counter()

@@ -17,6 +17,7 @@ from manyheads.data.batch import Batch
 from manyheads.data.batching import BATCHING
 from manyheads.data.dataset import count_cut
 from manyheads.data.reading import files_name
+from manyheads.errors import RunError
 from manyheads.evaluation.evaluate import Scores, evaluate, summarise
 from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import TaskFiles, encoder_licence, model_card
@@ -39,10 +40,11 @@ from manyheads.recipe.schema import Recipe
 from manyheads.recipe.steps import make_steps
 from manyheads.recipe.write import recipe_to_toml
 from manyheads.run.atomic import write_json, write_text
+from manyheads.run.checksum import is_unchanged
 from manyheads.run.events import EventLog, cut_after
 from manyheads.run.folder import RunFolder
 from manyheads.run.provenance import collect
-from manyheads.training.checkpoint import Checkpoints, Progress, load_weights, read_progress
+from manyheads.training.checkpoint import Checkpoints, Progress, read_progress, step_of
 from manyheads.training.distributed import Processes, joined
 from manyheads.training.launch import Launch
 from manyheads.training.listener import Listener, Listeners, report_end
@@ -139,7 +141,7 @@ class _Assembly:
         if isinstance(self.stop, SharedStop):
             self.stop.meet()
         if self.stop:
-            raise Interrupted(0 if latest is None else _step_of(latest), self.stop.signal_number or 0)
+            raise Interrupted(0 if latest is None else step_of(latest), self.stop.signal_number or 0)
 
     def _pretrain(self, data: Sequence[TaskData]) -> None:
         """Use the pretrained encoder for this run.
@@ -180,7 +182,9 @@ class _Assembly:
             if other:
                 self.process_counts = {"before": before, "now": self.processes.size}
             self._keep_score()
-            cut_after(self.folder.events, _step_of(latest), evaluated=read_progress(latest).evaluated)
+            if not cut_after(self.folder.events, step_of(latest), evaluated=read_progress(latest).evaluated):
+                text = f"{self.folder.events} lacks steps, so the losses in the report are incomplete"
+                self.pending.append(("note", {"text": text}))
             return
         provenance = collect(
             seed=self.recipe.seed,
@@ -219,6 +223,7 @@ class _Assembly:
         self.max_length = min(self.recipe.model.max_length, model.encoder.max_length)
         optimizer = make_optimizer(self.recipe, model)
         progress = Progress() if latest is None else self.checkpoints.restore(latest, model, optimizer)
+        self.pending += [("note", {"text": note}) for note in self.checkpoints.notes]
         tasks = {task.name: task for task in self.prepared.tasks}
         for entry in progress.evaluations:
             entry.update(summarise(tasks, entry["tasks"], course_score=self.recipe.score == "course"))
@@ -332,7 +337,7 @@ class _Assembly:
         if not self.processes.main:
             return
         for which in ("last", "best") if is_best else ("last",):
-            write_predictions(self.folder, self.prepared.dev, self.scores.predictions, split="dev", which=which)
+            progress.predictions |= self._write_dev(self.scores, which)
         write_results_csv(self.folder, {task.name: task for task in self.prepared.tasks}, progress)
 
     def _finish(self, progress: Progress) -> Run:
@@ -341,17 +346,18 @@ class _Assembly:
         Raises:
             Stopping: a signal asked to stop before the results were written.
         """
-        best = None if progress.best is None else int(progress.evaluations[progress.best]["step"])
-        self._predict_test(("last", "best") if best == progress.step else ("last",))
+        best = progress.best_step
+        self._predict(progress, ("last", "best") if best == progress.step else ("last",))
         if best is not None and best != progress.step:
-            self.processes.from_main(lambda: load_weights(self.checkpoints.best_weights(best), self.model))
+            self.processes.from_main(lambda: self.checkpoints.load_best(best, self.model))
             self.processes.same_weights(self.model)
-            self._predict_test(("best",))
+            self._predict(progress, ("best",))
         with self.stop.protected():
             return Run(self.folder, self.processes.from_main(lambda: self._ship(progress)))
 
     def _ship(self, progress: Progress) -> dict[str, Any]:
         """Write the bundle and the results, and delete the checkpoints. Only the main process calls this."""
+        write_results_csv(self.folder, {task.name: task for task in self.prepared.tasks}, progress)
         shipped = progress.evaluations[-1 if progress.best is None else progress.best]
         save_bundle(
             self.folder.model,
@@ -386,22 +392,36 @@ class _Assembly:
         encoder = self.model.encoder
         return str(encoder.model.config.model_type) if encoder.untested else None
 
-    def _predict_test(self, names: Sequence[str]) -> None:
-        """Predict the test files with the current weights, and write the predictions under each of these names."""
+    def _predict(self, progress: Progress, names: Sequence[str]) -> None:
+        """Predict the test files with the current weights, and write the predictions under each of these names.
+
+        The dev predictions were written at their evaluation. If their files have changed since, they are written again.
+        """
         if self.prepared.test:
             predictions = self._evaluate("test").predictions
             for which in names if self.processes.main else ():
                 write_predictions(self.folder, self.prepared.test, predictions, split="test", which=which)
+        if self.processes.from_main(lambda: any(self._changed(progress, which) for which in names)):
+            scores = self._evaluate("dev")
+            for which in names if self.processes.main else ():
+                self._write_dev(scores, which)
+
+    def _write_dev(self, scores: Scores, which: str) -> dict[str, str]:
+        return write_predictions(self.folder, self.prepared.dev, scores.predictions, split="dev", which=which)
+
+    def _changed(self, progress: Progress, which: str) -> bool:
+        """Return whether a file of dev predictions is not the one that its evaluation wrote."""
+        files = [self.folder.prediction_file(task.name, "dev", which) for task in self.prepared.tasks]
+        return not all(is_unchanged(file, progress.predictions.get(file.name)) for file in files)
 
 
 def _finished(folder: RunFolder, recipe: Recipe) -> tuple[dict[str, Any], list[str]]:
     """Return the results of a finished run of this recipe, and notes about what could not be compared."""
-    return folder.read_results(complete=True), check_finished(folder, recipe)
+    results = folder.read_results(complete=True)
+    if results["last"] is None:
+        raise RunError("the finished run has no evaluation", where=str(folder.results))
+    return results, check_finished(folder, recipe)
 
 
 def _describe(source: EncoderSource) -> dict[str, object]:
     return {"name": source.name, "revision": source.revision, "sha256": source.sha256}
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.removeprefix("step-"))

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from manyheads.errors import RunError
+from manyheads.evaluation import average as averages
 from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.interval import Measured, measured
 from manyheads.recipe.label_space import LabelSpace
 from manyheads.recipe.load import load_recipe
+from manyheads.recipe.same import check_own_recipe
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import build_task
+from manyheads.report.agreement import check_agreement, same_value
 from manyheads.report.calibration import Calibration, calibrate
 from manyheads.report.conflicts import find_conflicts
 from manyheads.report.confusion import confusion
@@ -37,8 +40,9 @@ def build_report(run: Path) -> Report:
         RunError: the folder is not a finished run, or one of its files is missing or damaged.
     """
     folder = RunFolder(run)
-    results = folder.read_results()
+    results = folder.read_results(complete=True)
     folder.require("provenance.json", "results.csv")
+    check_own_recipe(folder)
     recipe, log = load_recipe(folder.recipe), read_log(folder.events)
     provenance = folder.read_provenance()
     last, best = results["last"], results["best"]
@@ -47,16 +51,17 @@ def build_report(run: Path) -> Report:
     which = "last" if best is None else "best"
     curves = _curves(folder, results, recipe)
     tasks = [
-        _task(folder, recipe, name, which, curves.get(name, ()), log, provenance.get("data", {}))
-        for name in recipe.tasks
+        _task(folder, recipe, name, results, curves.get(name, ()), log, folder.fingerprints()) for name in recipe.tasks
     ]
     chosen = best if isinstance(best, Mapping) else last
+    for entry in (chosen, last):
+        _check_average(folder, recipe, entry)
     return Report(
         name=run.resolve().name,
         which=which,
         epoch=chosen["epoch"],
-        average=_average(tasks, chosen["average"]),
-        last_average=last["average"],
+        average=_average(tasks, chosen.get("average")),
+        last_average=last.get("average"),
         tasks=tuple(tasks),
         log=log,
         results=results,
@@ -82,14 +87,17 @@ def _task(
     folder: RunFolder,
     recipe: Recipe,
     name: str,
-    which: str,
+    results: Mapping[str, Any],
     curve: tuple[tuple[float, float | None], ...],
     log: Log,
     fingerprints: Mapping[str, str],
 ) -> TaskReport:
     task = task_of(recipe, name)
+    which = "last" if results["best"] is None else "best"
     predictions = read_predictions(folder.prediction_file(name, "dev", which), task.kind.labels)
     last = read_predictions(folder.prediction_file(name, "dev", "last"), task.kind.labels)
+    check_agreement(folder, results[which], task, predictions, which)
+    check_agreement(folder, results["last"], task, last, "last")
     texts = find_texts(recipe, name, predictions.ids, fingerprints)
     columns = None if texts.dev is None else texts.dev.texts
     return TaskReport(
@@ -113,6 +121,22 @@ def _task(
         conflicts=None if texts.dev is None or texts.train is None else find_conflicts(task, texts.dev, texts.train),
         texts_missing=texts.missing,
     )
+
+
+def _check_average(folder: RunFolder, recipe: Recipe, entry: Mapping[str, Any]) -> None:
+    """Check that the average of an evaluation is that of its tasks, which agree with the predictions."""
+    primary = {}
+    for name in recipe.tasks:
+        metric = task_of(recipe, name).metric
+        primary[name] = (metric, folder.reported(entry, name, metric))
+    computed = averages.average(primary)
+    if not same_value(computed, entry.get("average")):
+        raise RunError(
+            "the run's results cannot be read",
+            where=str(folder.results),
+            found=f"average {entry.get('average')}, and {computed} from its tasks",
+            hint="restore the file, or train the run again in a new folder",
+        )
 
 
 def _measures(task: Task, predictions: TaskPredictions) -> tuple[Measured, ...]:

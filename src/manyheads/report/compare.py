@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.interval import Measured, measured
 from manyheads.recipe.load import load_recipe
+from manyheads.report.agreement import check_agreement
 from manyheads.report.build import metrics_of, task_of
 from manyheads.report.keys import stored_as
 from manyheads.report.predictions import TaskPredictions, read_predictions
@@ -91,6 +93,8 @@ class _Member:
     """The predictions of one run for one task."""
 
     name: str
+    folder: RunFolder
+    results: Mapping[str, Any]
     task: Task
     predictions: TaskPredictions
     texts: tuple[Sequence[str], ...] | None
@@ -119,6 +123,9 @@ def compare(runs: Sequence[Path]) -> Comparison:
             for each in with_task
             if each not in same
         ]
+        for each in same if len(same) > 1 else ():
+            which = "last" if each.results["best"] is None else "best"
+            check_agreement(each.folder, each.results[which], each.task, each.predictions, which)
         if len(same) > 1:
             tasks.append(_compare(same))
         elif len(with_task) == 1:
@@ -131,15 +138,19 @@ def compare(runs: Sequence[Path]) -> Comparison:
 
 def _members(name: str, run: Path) -> list[_Member]:
     folder = RunFolder(run)
-    results = folder.read_results()
-    recipe, data = load_recipe(folder.recipe), folder.read_provenance().get("data", {})
+    results = folder.read_results(complete=True)
+    recipe, data = load_recipe(folder.recipe), folder.fingerprints()
+    if results["last"] is None:
+        raise RunError("the run has no evaluation, so there is nothing to compare", where=str(run))
     which = "last" if results["best"] is None else "best"
     members = []
     for task_name in recipe.tasks:
         task = task_of(recipe, task_name)
         predictions = read_predictions(folder.prediction_file(task_name, "dev", which), task.kind.labels)
         texts = find_texts(recipe, task_name, predictions.ids, data)
-        members.append(_Member(name, task, predictions, None if texts.dev is None else texts.dev.texts))
+        members.append(
+            _Member(name, folder, results, task, predictions, None if texts.dev is None else texts.dev.texts)
+        )
     return members
 
 

@@ -178,12 +178,16 @@ def _time(report: Report) -> Iterator[Block]:
         ("training (updates)", duration(float(results["seconds"]))),
         ("evaluation", duration(log.evaluation_seconds)),
         ("total, from the first to the last event", duration(log.wall_seconds)),
-        ("training examples per second", f"{results['examples_per_second']:.1f}"),
-        ("training tokens per second", f"{results['tokens_per_second']:.0f}"),
+        ("training examples per second", _rate(results.get("examples_per_second"), 1)),
+        ("training tokens per second", _rate(results.get("tokens_per_second"), 0)),
     ]
     if log.resumed:
         rows.append(("resumed", counted(log.resumed, "time")))
     yield Grid("Times and rates", ("quantity", "value"), tuple(rows))
+
+
+def _rate(value: float | None, places: int) -> str:
+    return "unknown" if value is None else f"{value:.{places}f}"
 
 
 def _origin(report: Report) -> Iterator[Block]:

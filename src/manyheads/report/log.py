@@ -49,12 +49,18 @@ def read_log(file: Path) -> Log:
     log = Log()
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     first: float | None = None
+    damaged = 0
     for event in read_events(file):
         time = event.get("time")
         if isinstance(time, int | float):
             first = float(time) if first is None else first
             log.wall_seconds = float(time) - first
-        _take(log, sums, event)
+        try:
+            _take(log, sums, event)
+        except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
+            damaged += 1
+    if damaged:
+        log.warnings.append(f"{damaged:,} damaged lines of {file.name} are not counted")
     log.losses = dict(log.losses)
     return log
 

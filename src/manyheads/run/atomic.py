@@ -5,12 +5,24 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from manyheads.errors import RunError
+from manyheads.errors import ManyheadsError, RunError
+from manyheads.run.partial import SUFFIX, held, partial_name, remove, sweep
+
+OS_ERROR = re.compile(r"\(os error (\d+)\)")
+"""How libraries written in Rust name an error of the system."""
+
+UNWRITABLE = frozenset(
+    {
+        *(errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG),
+        *(errno.ELOOP, errno.EIO, errno.ENXIO, errno.EBUSY, errno.ETXTBSY),
+    }
+)
+"""Errors of the system that concern the place of a file, other than a full disk and missing permissions."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -39,16 +51,22 @@ def write_json(path: Path, content: object) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder. It replaces `path` if the block succeeds and is removed otherwise."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    """Yield a temporary path in the same folder. It replaces `path` if the block succeeds and is removed otherwise.
+
+    Temporary files for `path` that a killed process left are removed.
+
+    Raises:
+        RunError: The disk is full, or the file cannot be written for another reason that the system names.
+    """
+    temporary = partial_name(path)
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Its name can be guessed. A link that was put there would be followed.
-        temporary.unlink(missing_ok=True)
+        sweep(path.parent, f"{path.name}.")
         try:
-            yield temporary
-            sync(temporary)
-            temporary.replace(path)
+            with held(lambda: _new_file(temporary)):
+                yield temporary
+                sync(temporary)
+                temporary.replace(path)
             sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
@@ -58,25 +76,51 @@ def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
     """Replace the folder at `path`. `fill` writes into a temporary folder, which is then renamed to `path`.
 
     All files are made readable by everyone (mode 644), because a bundle is meant to be shipped. The folder is absent
-    for a moment between the removal of the old one and the rename.
+    for a moment between two renames, but it never has a part of its files. Temporary folders for `path` that a killed
+    process left are removed.
+
+    Raises:
+        RunError: The disk is full, or the folder cannot be written for another reason that the system names.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = partial_name(path)
     with explained(path):
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent, f"{path.name}.")
         try:
-            fill(temporary)
-            for file in sorted(temporary.rglob("*")):
-                if file.is_file():
-                    file.chmod(0o644)
-                sync(file)
-            sync(temporary)
-            if path.exists():
-                shutil.rmtree(path)
-            temporary.replace(path)
+            with held(lambda: _new_folder(temporary)):
+                fill(temporary)
+                for file in sorted(temporary.rglob("*")):
+                    if file.is_file():
+                        file.chmod(0o644)
+                    sync(file)
+                sync(temporary)
+                remove_folder(path)
+                temporary.replace(path)
             sync(path.parent)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            remove(temporary)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, or a file in its place. A kill leaves all of it under its own name, or nothing."""
+    aside = path.with_name(f".{path.name}.old.{os.getpid()}{SUFFIX}")
+    remove(aside)
+    if path.exists() or path.is_symlink():
+        path.replace(aside)
+        remove(aside)
+
+
+def _new_file(path: Path) -> Path:
+    # The name can be guessed. A link that was put there would be followed.
+    remove(path)
+    path.touch(exist_ok=False)
+    return path
+
+
+def _new_folder(path: Path) -> Path:
+    remove(path)
+    path.mkdir()
+    return path
 
 
 def sync(path: Path) -> None:
@@ -90,14 +134,34 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn a full disk and missing permissions into a RunError with a hint."""
+    """Turn a full disk, missing permissions and other errors of the system into a RunError with a hint.
+
+    safetensors and polars raise their own errors for a full disk. Their texts have the number of the system's error.
+    """
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = "free disk space, then run the command again; files that were already written are kept"
-            raise RunError("the disk is full", where=str(path), hint=hint) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            hint = "choose a folder that you can write to, or change the permissions of this one"
-            raise RunError("no permission to write", where=str(path), hint=hint) from error
+    except ManyheadsError:
         raise
+    except Exception as error:
+        found = None if isinstance(error, OSError) else OS_ERROR.search(str(error))
+        number = error.errno if isinstance(error, OSError) else (int(found[1]) if found else None)
+        explanation = None if number is None else _explanation(path, number)
+        if explanation is None:
+            raise
+        raise explanation from error
+
+
+def _explanation(path: Path, number: int) -> RunError | None:
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        hint = "free disk space, then run the command again; files that were already written are kept"
+        return RunError("the disk is full", where=str(path), hint=hint)
+    if number == errno.EFBIG:
+        hint = "raise the limit of the file size (`ulimit -f unlimited`), then run the command again"
+        return RunError("the file is larger than the system allows", where=str(path), hint=hint)
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        hint = "choose a folder that you can write to, or change the permissions of this one"
+        return RunError("no permission to write", where=str(path), hint=hint)
+    if number in UNWRITABLE:
+        hint = "remove what is in its place, or choose another folder"
+        return RunError("the file or folder cannot be written", where=str(path), found=os.strerror(number), hint=hint)
+    return None

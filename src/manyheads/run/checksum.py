@@ -6,14 +6,18 @@ xxh3_128 reads a file at memory speed, several times as fast as SHA-256 and CRC-
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import xxhash
 
 PIECE = 1 << 20
 
-_verified: dict[tuple[str, int, int, int], str] = {}
-"""The checksums that this process computed, by path, inode, size and time of the last change."""
+SETTLED = 50_000_000
+"""Nanoseconds. A file that changed less than this before it was read could change again under the same time."""
+
+_verified: dict[tuple[int, int, int, int], str] = {}
+"""The checksums that this process computed, by the device, inode, size and time of the last change."""
 
 
 def checksum(path: Path) -> str:
@@ -24,11 +28,17 @@ def checksum(path: Path) -> str:
     """
     digest = xxhash.xxh3_128()
     with path.open("rb", buffering=0) as file:
+        state = os.fstat(file.fileno())
         while piece := file.read(PIECE):
             digest.update(piece)
-        state = os.fstat(file.fileno())
-    _verified[str(path.absolute()), state.st_ino, state.st_size, state.st_mtime_ns] = digest.hexdigest()
+    if time.time_ns() - state.st_mtime_ns > SETTLED:
+        _verified[_identity(state)] = digest.hexdigest()
     return digest.hexdigest()
+
+
+def checksum_text(text: str) -> str:
+    """Return the xxh3_128 of a text in UTF-8 in hexadecimal."""
+    return str(xxhash.xxh3_128(text.encode("utf-8", "surrogatepass")).hexdigest())
 
 
 def checksum_once(path: Path) -> str:
@@ -37,9 +47,7 @@ def checksum_once(path: Path) -> str:
     Raises:
         OSError: The file cannot be read.
     """
-    state = path.stat()
-    known = _verified.get((str(path.absolute()), state.st_ino, state.st_size, state.st_mtime_ns))
-    return checksum(path) if known is None else known
+    return _verified.get(_identity(path.stat())) or checksum(path)
 
 
 def is_unchanged(path: Path, expected: object) -> bool:
@@ -48,3 +56,7 @@ def is_unchanged(path: Path, expected: object) -> bool:
         return checksum_once(path) == expected
     except OSError:
         return False
+
+
+def _identity(state: os.stat_result) -> tuple[int, int, int, int]:
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns

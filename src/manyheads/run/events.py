@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from manyheads.errors import RunError
 from manyheads.run.atomic import explained, replacing
 
 
@@ -51,26 +52,36 @@ def read_events(path: Path) -> Iterator[dict[str, object]]:
     """Yield the events of a log in order. Lines that are not JSON, such as a last line cut off by a kill, are skipped.
 
     A missing file has no events.
+
+    Raises:
+        RunError: The file cannot be read, for example because it is a folder.
     """
-    if not path.exists():
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    event = json.loads(line)
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(event, Mapping):
+                    yield dict(event)
+    except FileNotFoundError:
         return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                event = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(event, Mapping):
-                yield dict(event)
+    except OSError as error:
+        hint = "remove what is in the place of the event log"
+        raise RunError("the event log cannot be read", where=str(path), found=error.strerror, hint=hint) from error
 
 
-def cut_after(path: Path, step: int, *, evaluated: int | None = None) -> None:
+def cut_after(path: Path, step: int, *, evaluated: int | None = None) -> bool:
     """Drop all events from the first one of a step after `step`. A resumed run repeats those steps.
 
     `evaluated`: the step of the last evaluation that the checkpoint contains. Events from a later evaluation on are
     dropped, too, because it is repeated.
+
+    Return whether the log has each step up to `step` once, which it does unless it was damaged.
     """
     kept: list[str] = []
+    steps = []
     for event in read_events(path):
         number = event.get("step")
         if isinstance(number, int) and number > step:
@@ -78,15 +89,18 @@ def cut_after(path: Path, step: int, *, evaluated: int | None = None) -> None:
         repeated = evaluated is not None and str(event.get("event")).endswith("evaluation")
         if repeated and isinstance(number, int) and number > (evaluated or 0):
             break
+        if str(event.get("event")).endswith("step"):
+            steps.append(number)
         kept.append(json.dumps(event, ensure_ascii=False) + "\n")
     with replacing(path) as temporary:
-        temporary.write_text("".join(kept), encoding="utf-8")
+        temporary.write_text("".join(kept), encoding="utf-8", errors="replace")
+    return steps == list(range(1, step + 1))
 
 
 def _end_last_line(path: Path) -> None:
     """End an unfinished last line, so that the next event starts on a new line."""
     if path.exists() and path.stat().st_size:
-        with path.open("rb+") as file:
+        with explained(path), path.open("rb+") as file:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.errors import RunError
+from manyheads.run.atomic import explained
 from manyheads.run.checksum import is_unchanged
 from manyheads.run.links import strangers
 from manyheads.run.lock import only_writer
 from manyheads.run.names import TASK_NAME, TASK_NAMES
+from manyheads.run.partial import SUFFIX, is_partial, remove
 from manyheads.run.results import fault_in
 
 EXPORTS = ("onnx", "hub", "torch-export")
@@ -214,11 +216,12 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove the files of an earlier, unfinished run. Files that do not belong to a run are kept."""
-        for entry in self._parts():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink(missing_ok=True)
+        with explained(self.path):
+            for entry in self._parts():
+                if entry.is_dir():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink(missing_ok=True)
 
     def _parts(self) -> tuple[Path, ...]:
         files = (self.recipe, self.provenance, self.events, self.results_csv, self.results)
@@ -228,12 +231,10 @@ class RunFolder:
         if self.path.is_file():
             hint = "choose another folder with --out, or remove the file"
             raise RunError("the run folder is a file", where=str(self.path), hint=hint)
-        return self.path.is_dir() and any(entry.name != ".lock" for entry in self.path.iterdir())
+        names = self.path.iterdir() if self.path.is_dir() else ()
+        return any(entry.name != ".lock" and not is_partial(entry) for entry in names)
 
     def _sweep(self) -> None:
         """Remove the temporary files of writes that were interrupted."""
-        for partial in self.path.rglob(".*.partial"):
-            if partial.is_dir():
-                shutil.rmtree(partial, ignore_errors=True)
-            else:
-                partial.unlink(missing_ok=True)
+        for partial in list(self.path.rglob(f".*{SUFFIX}")):
+            remove(partial)

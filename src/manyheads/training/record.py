@@ -21,13 +21,17 @@ from manyheads.training.checkpoint import Progress
 
 def write_predictions(
     folder: RunFolder, splits: Mapping[str, Split], predictions: Mapping[str, Predictions], *, split: str, which: str
-) -> None:
-    """Write `predictions/<task>.<split>.<which>.jsonl` for every task of an evaluation."""
+) -> dict[str, str]:
+    """Write `predictions/<task>.<split>.<which>.jsonl` for every task of an evaluation. Return the checksum of each."""
+    sums = {}
     for name, predicted in predictions.items():
         examples = splits[name]
         targets = None if np.isnan(examples.targets).all() else examples.targets
         lines = json_lines(records(examples.task.kind, examples.ids, predicted, targets))
-        write_text(folder.prediction_file(name, split, which), "".join(lines))
+        file = folder.prediction_file(name, split, which)
+        write_text(file, "".join(lines))
+        sums[file.name] = checksum(file)
+    return sums
 
 
 def write_results_csv(folder: RunFolder, tasks: Mapping[str, Task], progress: Progress) -> None:

@@ -1,0 +1,137 @@
+"""Reports and comparisons are made only from predictions that give the metrics in results.json."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import manyheads
+from manyheads.errors import RunError
+from manyheads.report.build import build_report
+from manyheads.report.compare import compare
+
+
+@pytest.fixture
+def run(trained: manyheads.Run, tmp_path: Path) -> Path:
+    shutil.copytree(trained.folder.path, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def edit(file: Path, change: Callable[[dict[str, Any], int], None]) -> None:
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    for place, record in enumerate(records):
+        change(record, place)
+    file.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def refused(run: Path, trained: manyheads.Run, match: str, *, compared: bool = True) -> None:
+    with pytest.raises(RunError, match=match):
+        build_report(run)
+    if compared:
+        with pytest.raises(RunError, match=match):
+            compare([trained.folder.path, run])
+
+
+def other_target(record: dict[str, Any], place: int) -> None:
+    if place == 3:
+        record["target"] = (record["target"] + 1) % 5
+
+
+def other_value(record: dict[str, Any], place: int) -> None:
+    if place == 3:
+        record["prediction"] = record["value"] = 5.0 - record["value"]
+
+
+def other_label(record: dict[str, Any], place: int) -> None:
+    if place == 3:
+        record["prediction"] = (record["prediction"] + 1) % 5
+
+
+def other_probability(record: dict[str, Any], place: int) -> None:
+    if place == 3:
+        record["probabilities"]["2"] += 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "match", "compared"),
+    [
+        ("sentiment.dev.best", other_target, "do not give the metric", False),
+        ("sentiment.dev.last", other_target, "do not give the metric", False),
+        ("similarity.dev.best", other_value, "do not give the metric", True),
+        ("sentiment.dev.best", other_label, "a prediction file is damaged", True),
+        ("sentiment.dev.best", other_probability, "a prediction file is damaged", True),
+    ],
+)
+def test_other_predictions_are_refused(
+    run: Path,
+    trained: manyheads.Run,
+    name: str,
+    change: Callable[[dict[str, Any], int], None],
+    match: str,
+    *,
+    compared: bool,
+) -> None:
+    edit(run / "predictions" / f"{name}.jsonl", change)
+    refused(run, trained, match, compared=compared)
+
+
+def test_a_missing_prediction_is_refused(run: Path) -> None:
+    file = run / "predictions" / "sentiment.dev.best.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(RunError, match="do not give the metric"):
+        build_report(run)
+
+
+@pytest.mark.parametrize(
+    ("path", "match"),
+    [
+        (("best", "tasks", "sentiment", "macro_f1"), "do not give the metric"),
+        (("last", "tasks", "similarity", "pearson"), "do not give the metric"),
+        (("best", "average"), "results cannot be read"),
+    ],
+)
+def test_other_metrics_in_the_results_are_refused(run: Path, path: tuple[str, ...], match: str) -> None:
+    content = json.loads((run / "results.json").read_text())
+    at = content
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] += 0.001
+    (run / "results.json").write_text(json.dumps(content))
+    with pytest.raises(RunError, match=match):
+        build_report(run)
+
+
+def test_predictions_with_seven_decimals_agree(run: Path, trained: manyheads.Run) -> None:
+    """As version 0.4.0 wrote them."""
+
+    def rounded(record: dict[str, Any], _: int) -> None:
+        for key in ("prediction", "value"):
+            if isinstance(record.get(key), float):
+                record[key] = round(record[key], 7)
+        for label, value in record.get("probabilities", {}).items():
+            record["probabilities"][label] = round(value, 7)
+
+    for file in (run / "predictions").iterdir():
+        edit(file, rounded)
+    assert build_report(run).tasks
+    assert compare([trained.folder.path, run]).tasks
+
+
+def test_a_changed_curve_is_refused(run: Path) -> None:
+    file = run / "results.csv"
+    text = file.read_text()
+    file.write_text(text[:-3] + ("1" if text[-3] != "1" else "2") + text[-2:])
+    with pytest.raises(RunError, match="curve cannot be read"):
+        build_report(run)
+
+
+def test_a_changed_recipe_is_refused(run: Path) -> None:
+    recipe = run / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("weight_decay = 0.0", "weight_decay = 0.5"))
+    with pytest.raises(RunError, match="recipe in the run folder was changed"):
+        build_report(run)

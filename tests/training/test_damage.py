@@ -1,0 +1,199 @@
+"""Damage to an unfinished run is refused with its reason, or repaired. No run ends with other bytes in silence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from manyheads.errors import ManyheadsError, RunError
+from manyheads.recipe.assemble import train
+from manyheads.recipe.load import load_recipe
+from manyheads.run.events import read_events
+
+CHANGES = [
+    "training.max_steps=6",
+    "training.evaluate_every=2",
+    "training.learning_rate=0.02",
+    *(
+        f"tasks.{task}.{key}"
+        for task in ("sentiment", "paraphrase", "similarity")
+        for key in ("train_rows=80", "dev_rows=24")
+    ),
+]
+
+
+class StopError(Exception):
+    """Ends a run as a kill does: nothing is written after it."""
+
+
+def stopped_after(recipe: Path, out: Path, step: int) -> None:
+    def listen(event: str, **fields: object) -> None:
+        if event == "checkpoint" and fields["step"] == step:
+            raise StopError
+
+    with pytest.raises(StopError):
+        train(load_recipe(recipe, CHANGES), out, listeners=[listen])
+
+
+@pytest.fixture(scope="module")
+def originals(tiny_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, the same run stopped after its best evaluation, and stopped after its last step."""
+    folder = tmp_path_factory.mktemp("originals")
+    results = train(load_recipe(tiny_recipe, CHANGES), folder / "whole").results
+    assert results["best"]["step"] < results["last"]["step"], "the best weights are not those of the last checkpoint"
+    stopped_after(tiny_recipe, folder / "early", 4)
+    stopped_after(tiny_recipe, folder / "late", 6)
+    return folder
+
+
+@pytest.fixture
+def runs(originals: Path, tmp_path: Path) -> Path:
+    shutil.copytree(originals, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    files = [file for name in ("model", "predictions") for file in sorted((out / name).rglob("*")) if file.is_file()]
+    results = json.loads((out / "results.json").read_text())
+    content = {str(file.relative_to(out)): file.read_bytes() for file in [*files, out / "results.csv"]}
+    return {**content, "metrics": json.dumps([results["best"], results["last"]]).encode()}
+
+
+def resumed(recipe: Path, out: Path) -> list[str]:
+    notes: list[str] = []
+    train(
+        load_recipe(recipe, CHANGES),
+        out,
+        resume=True,
+        listeners=[lambda event, **fields: notes.append(str(fields["text"])) if event == "note" else None],
+    )
+    return notes
+
+
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) * 2 // 3] ^= 4
+    file.write_bytes(content)
+
+
+def folder_instead(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "flipped": flip,
+    "truncated": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
+    "emptied": lambda file: file.write_bytes(b""),
+    "list": lambda file: file.write_text("[1]"),
+    "removed": Path.unlink,
+    "folder": folder_instead,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "progress.json"])
+def test_a_damaged_checkpoint_is_refused(tiny_recipe: Path, runs: Path, name: str, damage: str) -> None:
+    (checkpoint,) = (runs / "early" / "checkpoints").glob("step-*")
+    DAMAGES[damage](checkpoint / name)
+    with pytest.raises(RunError, match="the checkpoint cannot be read") as caught:
+        resumed(tiny_recipe, runs / "early")
+    assert caught.value.where == str(checkpoint)
+
+
+@pytest.mark.parametrize("change", [{"checksums": {}}, {"checksum": "0"}, {"examples": 0}, {"checksums": None}])
+def test_changed_checksums_or_progress_are_refused(tiny_recipe: Path, runs: Path, change: dict[str, object]) -> None:
+    (checkpoint,) = (runs / "early" / "checkpoints").glob("step-*")
+    progress = json.loads((checkpoint / "progress.json").read_text())
+    (checkpoint / "progress.json").write_text(json.dumps({**progress, **change}))
+    with pytest.raises(RunError, match="the checkpoint cannot be read"):
+        resumed(tiny_recipe, runs / "early")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_best_weights_are_refused(tiny_recipe: Path, runs: Path, damage: str) -> None:
+    (weights,) = (runs / "late" / "checkpoints").glob("best-*")
+    DAMAGES[damage](weights)
+    with pytest.raises(RunError, match="the best weights so far cannot be read") as caught:
+        resumed(tiny_recipe, runs / "late")
+    assert caught.value.where == str(weights)
+
+
+def test_a_checkpoint_without_checksums_is_read_with_a_note(tiny_recipe: Path, runs: Path) -> None:
+    """Version 0.4.0 wrote such checkpoints, whose progress has no checksums of predictions either."""
+    (checkpoint,) = (runs / "early" / "checkpoints").glob("step-*")
+    progress = json.loads((checkpoint / "progress.json").read_text())
+    for key in ("checksum", "checksums", "predictions"):
+        del progress[key]
+    (checkpoint / "progress.json").write_text(json.dumps(progress))
+    assert any("has no checksums" in note for note in resumed(tiny_recipe, runs / "early"))
+    assert contents(runs / "early") == contents(runs / "whole")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["sentiment.dev.best.jsonl", "similarity.dev.last.jsonl"])
+def test_damaged_predictions_are_written_again(tiny_recipe: Path, runs: Path, name: str, damage: str) -> None:
+    DAMAGES[damage](runs / "late" / "predictions" / name)
+    try:
+        resumed(tiny_recipe, runs / "late")
+    except ManyheadsError:
+        assert damage == "folder"
+    else:
+        assert contents(runs / "late") == contents(runs / "whole")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_curve_is_written_again(tiny_recipe: Path, runs: Path, damage: str) -> None:
+    DAMAGES[damage](runs / "late" / "results.csv")
+    try:
+        resumed(tiny_recipe, runs / "late")
+    except ManyheadsError:
+        assert damage == "folder"
+    else:
+        assert contents(runs / "late") == contents(runs / "whole")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["recipe.toml", "provenance.json"])
+def test_a_damaged_recipe_or_provenance_is_refused(tiny_recipe: Path, runs: Path, name: str, damage: str) -> None:
+    file = runs / "early" / name
+    if damage == "flipped":
+        text = file.read_text()
+        file.write_text(
+            text.replace("0.02", "0.03") if name == "recipe.toml" else text.replace('-dev.tsv": "', '-dev.tsv": "0')
+        )
+        assert file.read_text() != text
+    else:
+        DAMAGES[damage](file)
+    for recipe in (tiny_recipe, file):
+        with pytest.raises(ManyheadsError):
+            train(load_recipe(recipe, CHANGES), runs / "early", resume=True)
+
+
+def test_a_damaged_event_log_has_a_note(tiny_recipe: Path, runs: Path) -> None:
+    log = runs / "early" / "events.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if '"step": 2,' not in line]
+    log.write_text("".join([*kept[:3], "\x00\xff[\n", *kept[3:]]))
+    assert any("lacks steps" in note for note in resumed(tiny_recipe, runs / "early"))
+    assert contents(runs / "early") == contents(runs / "whole")
+
+
+def test_an_event_log_that_is_a_folder_is_named(tiny_recipe: Path, runs: Path) -> None:
+    folder_instead(runs / "early" / "events.jsonl")
+    with pytest.raises(RunError, match="event log cannot be read"):
+        resumed(tiny_recipe, runs / "early")
+    with pytest.raises(RunError, match="event log cannot be read"):
+        list(read_events(runs / "early" / "events.jsonl"))
+
+
+def test_other_names_in_the_folder_of_checkpoints_are_ignored(tiny_recipe: Path, runs: Path) -> None:
+    checkpoints = runs / "early" / "checkpoints"
+    (checkpoints / "step-abc").mkdir()
+    (checkpoints / "step-000000009x").write_text("")
+    resumed(tiny_recipe, runs / "early")
+    assert contents(runs / "early") == contents(runs / "whole")
