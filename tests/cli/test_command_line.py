@@ -49,7 +49,7 @@ def test_version() -> None:
 
 def test_train_prints_metrics_and_refuses_an_existing_run_folder(tiny_recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    done = manyheads_("train", tiny_recipe, "--out", out, "--set", "training.max_steps=4", "--set", "score=course")
+    done = manyheads_("train", tiny_recipe, "--out", out, "--set", "training.max_steps=4")
     assert done.returncode == 0, done.stderr
     for word in ("sentiment", "accuracy", "similarity", "pearson", "average", str(out), "examples/s"):
         assert word in done.stdout

@@ -56,3 +56,26 @@ def test_without_bad_rows_nothing_is_named(skipping: manyheads.Run) -> None:
     done = evaluate(skipping, "--task", "sentiment", "--json")
     assert done.stderr == ""
     assert json.loads(done.stdout)["bad_rows"] == {"sentiment": {"count": 0, "rows": []}}
+
+
+def test_another_file_is_read_as_the_options_say(skipping: manyheads.Run, tmp_path: Path) -> None:
+    file = tmp_path / "labelled.csv"
+    rows = [f'"so" it is, caf\u00e9 {row}|{row % 5}' for row in range(10)]
+    file.write_bytes("\n".join(["sentence|sentiment", *rows]).encode("cp1252"))
+    options = ("--task", "sentiment", "--input", file, "--json")
+    plain = evaluate(skipping, *options)
+    assert plain.exit_code == 1
+    described = evaluate(skipping, *options, "--encoding", "cp1252", "--quoting", "none", "--delimiter", "|")
+    assert json.loads(described.stdout)["examples"] == {"sentiment": 10}
+    assert json.loads(described.stdout)["bad_rows"] == {"sentiment": {"count": 0, "rows": []}}
+
+
+def test_a_pattern_and_a_data_set_are_read(skipping: manyheads.Run, tmp_path: Path) -> None:
+    for part in range(2):
+        rows = [f"film {row} of {part},{row % 5}" for row in range(10)]
+        (tmp_path / f"part-{part}.csv").write_text("\n".join(["sentence,sentiment", *rows]) + "\n")
+    done = evaluate(skipping, "--task", "sentiment", "--input", tmp_path / "part-*.csv", "--json")
+    assert json.loads(done.stdout)["examples"] == {"sentiment": 20}
+    pytest.importorskip("datasets", reason="the extra `hub` is not installed")
+    done = evaluate(skipping, "--task", "sentiment", "--input", f"hub:{tmp_path}@train", "--json")
+    assert json.loads(done.stdout)["examples"] == {"sentiment": 20}

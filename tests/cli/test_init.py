@@ -117,3 +117,125 @@ def test_a_missing_file_is_an_error_without_a_traceback(tmp_path: Path, capsys: 
     message = capsys.readouterr().err
     assert message.startswith("error: there is no such file")
     assert "Traceback" not in message
+
+
+def _write(folder: Path, name: str, header: str, *rows: str, encoding: str = "utf-8") -> str:
+    file = folder / name
+    file.write_text("\n".join([header, *rows]) + "\n", encoding=encoding)
+    return str(file)
+
+
+def test_each_label_column_of_a_file_becomes_a_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    moods, topics = ["good", "bad"], ["food", "room", "staff"]
+    rows = []
+    for row in range(60):
+        mood, topic, day = moods[row % 2], topics[row % 3], f"2024-01-{row % 28 + 1:02d}"
+        rows.append(f"{row},a stay of {row} nights,{mood},{mood.upper()},{topic},{row % 5},{day}")
+    file = _write(tmp_path, "hotel.csv", "id,text,sentiment,label_text,topic,stars,visited", *rows)
+    assert _run(file, "-o", str(tmp_path / "r.toml")) == 0
+    tasks = load_recipe(tmp_path / "r.toml").tasks
+    assert {name: (task.text, task.label) for name, task in tasks.items()} == {
+        "hotel-sentiment": (["text"], "sentiment"),
+        "hotel-topic": (["text"], "topic"),
+        "hotel-stars": (["text"], "stars"),
+    }
+    assert tasks["hotel-topic"].labels == sorted(topics)
+    assert _run(file, "--label", "topic") == 0
+    assert capsys.readouterr().out.count("[tasks.") == 1
+
+
+def test_file_names_in_any_alphabet_and_with_sets_are_grouped(tmp_path: Path) -> None:
+    rows = [f"some words {row},{row % 2}" for row in range(20)]
+    names = [
+        "отзывы-train.csv",
+        "отзывы-dev.csv",
+        "темы-train.csv",
+        "sst_trainset.csv",
+        "sst_testset.csv",
+        "qaTrain.csv",
+    ]
+    files = [_write(tmp_path, name, "text,label", *rows) for name in names]
+    assert _run(*files, "-o", str(tmp_path / "r.toml")) == 0
+    tasks = load_recipe(tmp_path / "r.toml").tasks
+    assert {name: (task.train, task.dev, task.test) for name, task in tasks.items()} == {
+        "task": ("отзывы-train.csv", "отзывы-dev.csv", None),
+        "task-2": ("темы-train.csv", 0.1, None),
+        "sst": ("sst_trainset.csv", 0.1, "sst_testset.csv"),
+        "qa": ("qaTrain.csv", 0.1, None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("posted", ["2024-01-02", "2023-11-30", "2022-07-09"]),
+        ("seen", ["02.03.2024 10:15", "12.12.2023 09:00", "01.01.2020 23:59"]),
+        ("created_at", ["1700000000", "1700000060", "1700000060"]),
+        ("user_id", ["17", "17", "23"]),
+        ("ref", ["AB-{0}", "AC-{0}", "AD-{0}"]),
+        ("link", ["https://a.example/{0}", "https://b.example/{0}", "https://c.example/{0}"]),
+    ],
+)
+def test_ids_and_dates_are_neither_texts_nor_labels(tmp_path: Path, column: str, cells: list[str]) -> None:
+    rows = [f"{'xyz'[row % 2]};fine {row};{cells[row % 3].format(row)}" for row in range(30)]
+    file = _write(tmp_path, "a.csv", f"verdict;words;{column}", *rows)
+    assert _run(file, "-o", str(tmp_path / "r.toml")) == 0
+    task = load_recipe(tmp_path / "r.toml").tasks["a"]
+    assert (task.text, task.label) == (["words"], "verdict")
+
+
+def test_a_label_without_training_rows_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train = _write(tmp_path, "a-train.csv", "text,label", *[f"words {row},{'xy'[row % 2]}" for row in range(20)])
+    dev = _write(tmp_path, "a-dev.csv", "text,label", *[f"words {row},{'xyz'[row % 3]}" for row in range(20)])
+    assert _run(train, dev, "-o", str(tmp_path / "r.toml")) == 0
+    assert "no training row has the label 'z'" in capsys.readouterr().err
+    assert load_recipe(tmp_path / "r.toml").tasks["a"].labels == ["x", "y", "z"]
+
+
+def test_bad_rows_are_never_skipped_by_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sound = [f"{'AB'[row % 2]}\tsome text {row}" for row in range(40)]
+    file = _write(tmp_path, "a.tsv", "label\ttext", *sound, 'A\t"open here', 'B\tand closed"')
+    assert _run(file, "-o", str(tmp_path / "r.toml")) == 0
+    assert load_recipe(tmp_path / "r.toml").tasks["a"].on_bad_rows == "error"
+    assert "2 rows cannot be used" in (tmp_path / "r.toml").read_text()
+    assert _run(file, "-o", str(tmp_path / "s.toml"), "--quoting", "none") == 0
+    assert "cannot be used" not in (tmp_path / "s.toml").read_text()
+    assert load_recipe(tmp_path / "s.toml").tasks["a"].quoting == "none"
+
+
+def test_options_that_describe_the_files_are_in_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"caf\u00e9 {row}\t{row % 5},5" for row in range(20)]
+    file = _write(tmp_path, "a.csv", "text\tscore", *rows, encoding="cp1252")
+    assert _run(file) == 1
+    assert "--encoding cp1252" in capsys.readouterr().err
+    recipe = str(tmp_path / "r.toml")
+    assert _run(file, "-o", recipe, "--encoding", "cp1252", "--delimiter", "tab") == 0
+    task = load_recipe(recipe).tasks["a"]
+    assert (task.encoding, task.delimiter, task.decimal, task.range) == ("cp1252", "\t", ",", [0, 5])
+    assert _run(file, "--encoding", "cp1251x") == 1
+    assert "--encoding" in capsys.readouterr().err
+
+
+def test_a_header_that_is_data_gives_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = _write(tmp_path, "a.csv", "A row of text,A", *[f"Another row {row},{'AB'[row % 2]}" for row in range(20)])
+    assert _run(file) == 0
+    printed = capsys.readouterr()
+    assert "warning: " in printed.err
+    assert "looks like a row of data" in printed.err
+    assert "# Warning: " in printed.out
+
+
+def test_data_sets_of_the_hub_and_folders_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets", reason="the extra `hub` is not installed")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    features = datasets.Features(text=datasets.Value("string"), label=datasets.ClassLabel(names=["worse", "better"]))
+    folder = tmp_path / "movies" / "data"
+    folder.mkdir(parents=True)
+    for split, count in (("train", 30), ("test", 6)):
+        rows = {"text": [f"some words {row}" for row in range(count)], "label": [row % 2 for row in range(count)]}
+        datasets.Dataset.from_dict(rows, features=features).to_parquet(folder / f"{split}-00000-of-00001.parquet")
+    specs = [f"hub:{folder.parent}@train", f"hub:{folder.parent}@test"]
+    assert _run(*specs, "-o", str(tmp_path / "r.toml")) == 0
+    ((name, task),) = load_recipe(tmp_path / "r.toml").tasks.items()
+    assert (name.endswith("movies"), task.train, task.test) == (True, *specs)
+    assert task.labels == ["worse", "better"]

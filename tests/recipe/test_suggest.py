@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.demo import generate
+from manyheads.errors import DataError
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import read_tasks
 from manyheads.recipe.schema import Recipe
@@ -49,14 +50,16 @@ def test_a_comment_is_separated_from_a_long_value(tmp_path: Path) -> None:
     assert line.endswith('"  # folder of the data files')
 
 
-def test_a_single_file_holds_out_a_dev_set_and_bad_rows_are_skipped(tmp_path: Path) -> None:
+def test_a_single_file_holds_out_a_dev_set_and_bad_rows_are_named_and_not_skipped(tmp_path: Path) -> None:
     rows = [f"row {number} of many,{'yes' if number % 3 else 'no'}" for number in range(60)]
     file = _write(tmp_path / "mail.csv", "text,label", [*rows, "no label here,"])
     text = suggest([file], tmp_path)
-    assert "1 row cannot be used and will be skipped; the first: mail.csv:62: label is missing" in text
+    assert "1 row cannot be used, so training would stop; the first: mail.csv:62: label is missing" in text
     recipe = _load(tmp_path, text)
-    assert (recipe.tasks["mail"].dev, recipe.tasks["mail"].on_bad_rows) == (0.1, "skip")
-    (only,) = read_tasks(recipe, _ignore)
+    assert (recipe.tasks["mail"].dev, recipe.tasks["mail"].on_bad_rows) == (0.1, "error")
+    with pytest.raises(DataError, match="label is missing"):
+        read_tasks(recipe, _ignore)
+    (only,) = read_tasks(_load(tmp_path, text.replace('# on_bad_rows = "skip"', 'on_bad_rows = "skip"')), _ignore)
     assert (len(only.train) + len(only.dev), sum(map(len, only.rejected.values()))) == (60, 1)
 
 

@@ -165,7 +165,7 @@ def test_a_missing_study_or_base_is_an_error(tmp_path: Path) -> None:
         load_study(tmp_path / "none.toml")
     file = tmp_path / "study.toml"
     file.write_text('base = "none.toml"\nseeds = [1]\n[rows.a]\n')
-    with pytest.raises(RecipeError, match="no such recipe"):
+    with pytest.raises(RecipeError, match="the recipe file does not exist"):
         load_study(file)
 
 

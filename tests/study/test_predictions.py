@@ -29,6 +29,13 @@ def test_labels_become_their_indices(tmp_path: Path) -> None:
     assert read_values(file, dev).tolist() == [0, 1, 1]
 
 
+def test_a_path_with_the_marks_of_a_pattern_is_that_file(tmp_path: Path) -> None:
+    for folder, cells in (("row[1]", GOOD), ("row1", [("other", "x", "x")])):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "run", cells)
+    assert read_dev(tmp_path / "row[1]" / "run", "t", "accuracy", ["x", "y"]).ids == ("a", "b", "c")
+
+
 def test_values_stay_values(tmp_path: Path) -> None:
     file = write(tmp_path / "run", [("a", 1.25, 2.0), ("b", -0.5, 0.0)])
     dev = read_dev(file, "t", "pearson", None)

@@ -11,6 +11,7 @@ import typer
 
 from manyheads.cli.schema import Noun, schema_text
 from manyheads.cli.terminal import say, show
+from manyheads.cli.text_format import DecimalOption, DelimiterOption, EncodingOption, QuotingOption, typed_format
 
 
 def init(
@@ -18,8 +19,9 @@ def init(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="Data files. The files of one task share a name, followed by train, dev or test: sst-train.tsv, "
-            "sst-dev.tsv.",
+            help="Data files, folders, patterns, or data sets of the hub such as hub:OWNER/NAME@train. The files of "
+            "one task share a name, followed by train, dev or test: sst-train.tsv, sst-dev.tsv. Each label column of "
+            "a file becomes a task.",
             show_default=False,
         ),
     ],
@@ -61,8 +63,13 @@ def init(
             show_default=False,
         ),
     ] = None,
+    delimiter: DelimiterOption = None,
+    quoting: QuotingOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
 ) -> None:
     """Write a commented recipe that runs, from data files."""
+    from manyheads.data.reading import TextFormat
     from manyheads.errors import RecipeError
     from manyheads.recipe.suggest import suggest
     from manyheads.run.atomic import write_text
@@ -73,7 +80,15 @@ def init(
     schema = None if output is None else output.parent / Noun.RECIPE.file_name
     if schema is not None and not force:
         _check_ours(schema)
-    recipe = suggest(files, None if output is None else output.parent, encoder=encoder, text=text or (), label=label)
+    recipe = suggest(
+        files,
+        None if output is None else output.parent,
+        encoder=encoder,
+        text=text or (),
+        label=label,
+        written=TextFormat(**typed_format(delimiter, quoting, encoding, decimal)),
+        warn=lambda warning: say(f"warning: {warning}", error=True, colour=typer.colors.YELLOW),
+    )
     if output is None or schema is None:
         show(recipe)
         return

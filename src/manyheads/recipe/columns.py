@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, time
+from typing import Literal
 
-from manyheads.data.reading import Row, Source
+from manyheads.data.reading import BadRow, Row, Source
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.cells import as_number, is_missing
+from manyheads.tasks.regression import DECIMAL_COMMA
 
 FIRST_ROWS = 5_000
 """Number of rows that are read to find the columns."""
 
 LABEL_WORD = re.compile(
     "labels?|targets?|class|category|sentiment|emotion|similarity|relatedness|scores?|rating|stars|grade|duplicate|"
-    "paraphrase|entailment|intent|topic|polarity|toxic|spam|gold|y"
+    "paraphrase|entailment|intents?|topics?|polarity|toxic|toxicity|spam|gold|y|mood|tone|stance|irony|sarcasm|hate|"
+    "offensive|humou?r|urgency|priority|severity|aspect|genre|quality|helpful|helpfulness|acceptability|relevance"
 )
 ID_WORD = re.compile("id|idx|index|uid|guid|uuid|key")
+DATE_WORD = re.compile("date|time|timestamp|datetime|created|updated|year|month|day|hour")
 TEXT_WORD = re.compile("text|sentence|review|comment|question|content|tweet|message|document|utterance|body")
 """Words in the name of a column that indicate its role."""
 
@@ -32,17 +37,39 @@ MOST_LABELS = 200
 MOSTLY = 0.99
 """A column is numeric if at least this share of its cells are numbers. The other cells count as mistakes."""
 
+NEARLY_ALL = 0.9
+"""A column of ids has at least this share of different values."""
+
 MOST_ENUMERATED = 10
 """In a file with more rows than this, a column of whole numbers that are all different is not a label column."""
+
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+DATE = re.compile(
+    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
+    r"(?:\d{4}[-/.]\d{1,2}(?:[-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(?:19|20)\d\d[01]\d[0-3]\d"
+    rf"|\d{{1,2}}\.? {_MONTH},? \d{{2,4}}|{_MONTH} \d{{1,2}},? \d{{2,4}}|{_MONTH} \d{{1,2}})"
+    r"(?:[ T,]+\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(?::\d{2}.*)?",
+    re.IGNORECASE,
+)
+"""A date, a time, or both."""
+
+CODE = re.compile(r"(?=.*\d)[\w.:#/-]+|https?://\S+|\S+@\S+\.\w+")
+"""One word with a digit, a link or an address: it names something and says nothing."""
 
 
 @dataclass
 class Column:
-    """Statistics of one column: cells that are not missing, numbers among them, all words and all letters."""
+    """Statistics of one column: cells that are not missing, what they are, all words and all letters.
+
+    `commas`: numbers with a decimal comma. `dates`: dates and times. `codes`: words that look like ids, and links.
+    """
 
     name: str
     cells: int = 0
     numbers: int = 0
+    commas: int = 0
+    dates: int = 0
+    codes: int = 0
     words: int = 0
     letters: int = 0
     values: Counter[str] = field(default_factory=Counter)
@@ -54,14 +81,35 @@ class Column:
         text = str(cell).strip()
         self.cells += 1
         self.numbers += as_number(cell) is not None
+        self.commas += isinstance(cell, str) and DECIMAL_COMMA.fullmatch(cell) is not None
+        self.dates += isinstance(cell, date | time) or DATE.fullmatch(text) is not None
+        self.codes += CODE.fullmatch(text) is not None
         self.words += len(text.split())
         self.letters += len(text)
         self.values[text] += 1
 
     @property
     def numeric(self) -> bool:
-        """Whether the cells are numbers, except for a few mistakes."""
-        return self.numbers > 0 and self.numbers >= MOSTLY * self.cells
+        """Whether the cells are numbers, with a decimal point or comma, except for a few mistakes."""
+        numbers = self.numbers + self.commas
+        return numbers > 0 and numbers >= MOSTLY * self.cells
+
+    @property
+    def decimal(self) -> Literal[".", ","]:
+        """The decimal mark of the numbers."""
+        return "," if self.numeric and self.numbers < MOSTLY * self.cells else "."
+
+    @property
+    def dated(self) -> bool:
+        """Whether the cells are dates or times, by their form; or numbers in a column that is named so."""
+        if self.cells == 0 or self.named(LABEL_WORD):
+            return False
+        return self.dates >= MOSTLY * self.cells or (self.numeric and self.named(DATE_WORD))
+
+    @property
+    def coded(self) -> bool:
+        """Whether nearly all cells are different and look like ids or links."""
+        return 0 < MOSTLY * self.cells <= self.codes and len(self.values) >= NEARLY_ALL * self.cells
 
     @property
     def distinct(self) -> bool:
@@ -76,12 +124,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a task: one or two texts, the label, the id if there is one, and all others."""
+    """The columns of a task: one or two texts, the label, the id if there is one, and all others.
+
+    `decimal`: the decimal mark of the labels.
+    """
 
     text: tuple[str, ...]
     label: str
     id: str | None
     other: tuple[str, ...]
+    decimal: Literal[".", ","] = "."
 
 
 def read_columns(source: Source) -> dict[str, Column]:
@@ -116,51 +168,87 @@ def guess_layout(
             raise DataError(f"the file has no column {name!r}", where=train.name, allowed=_listed(train), hint=hint)
     columns = read_columns(train)
     if not any(column.cells for column in columns.values()):
-        raise DataError("the file has no usable rows", where=train.name, found="only a header, or only invalid rows")
-    everywhere = {name for name in train.columns if all(name in each.columns for each in (*labelled, *unlabelled))}
-    may_be_label = [
-        column
-        for name, column in columns.items()
-        if name not in text and all(name in each.columns for each in labelled) and _could_be_label(column)
-    ]
-    missing_in_test = {name for name in columns if any(name not in each.columns for each in unlabelled)}
-    chosen = label or _best_label(may_be_label, missing_in_test)
+        bad = next((row for row in train.rows() if isinstance(row, BadRow)), None)
+        found = "only a header" if bad is None else f"only bad rows; line {bad.line}: {bad.reason}"
+        hint = None if bad is None else bad.hint
+        raise DataError("the file has no usable rows", where=train.name, found=found, hint=hint)
+    chosen = label or next(iter(_labels(train, columns, labelled, unlabelled, text)), None)
     if chosen is None:
         raise _not_found("label", train)
+    everywhere = {name for name in train.columns if all(name in each.columns for each in (*labelled, *unlabelled))}
     rest = [columns[name] for name in train.columns if name in everywhere and name != chosen]
     id_ = next((column.name for column in rest if _is_id(column) and column.name not in text), None)
     texts = tuple(text) or _best_texts([column for column in rest if column.name != id_])
     if not texts:
         raise _not_found("text", train)
     other = tuple(name for name in train.columns if name not in (*texts, chosen, id_))
-    return Layout(texts, chosen, id_, other)
+    return Layout(texts, chosen, id_, other, columns[chosen].decimal)
+
+
+def guess_labels(
+    train: Source, labelled: Sequence[Source], unlabelled: Sequence[Source], *, text: Sequence[str] = ()
+) -> list[str]:
+    """Return the label columns of a training file: all whose names indicate a label, or else the most likely one.
+
+    A column whose values only rename those of another one is left out.
+    """
+    columns = read_columns(train)
+    names = _labels(train, columns, labelled, unlabelled, text)
+    named = [name for name in names if columns[name].named(LABEL_WORD) and len(columns[name].values) > 1]
+    if len(named) < 2:
+        return names[:1]
+    rows = [row for row, _ in zip(train.rows(), range(FIRST_ROWS), strict=False) if isinstance(row, Row)]
+    kept: list[str] = []
+    for name in named:
+        if not any(_rename(rows, name, other) for other in kept):
+            kept.append(name)
+    return [name for name in train.columns if name in kept]
+
+
+def _rename(rows: Sequence[Row], left: str, right: str) -> bool:
+    """Whether each value of a column goes with one value of the other, and the other way round."""
+    pairs = {(str(row.values.get(left)), str(row.values.get(right))) for row in rows}
+    return len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
+
+
+def _labels(
+    train: Source,
+    columns: Mapping[str, Column],
+    labelled: Sequence[Source],
+    unlabelled: Sequence[Source],
+    text: Sequence[str],
+) -> list[str]:
+    """Return the columns that may be the label, the most likely first.
+
+    In this order: the test file does not have it, its name indicates a label, its name does not indicate a text, its
+    values repeat, it is further right.
+    """
+    missing_in_test = {name for name in columns if any(name not in each.columns for each in unlabelled)}
+    names = [
+        name
+        for name, column in columns.items()
+        if name not in text and all(name in each.columns for each in labelled) and _could_be_label(column)
+    ]
+
+    def likelihood(name: str) -> tuple[bool, bool, bool, bool, int]:
+        column = columns[name]
+        like_label, like_text = column.named(LABEL_WORD), column.named(TEXT_WORD)
+        return (name in missing_in_test, like_label, not like_text, not column.distinct, train.columns.index(name))
+
+    return sorted(names, key=likelihood, reverse=True)
 
 
 def _could_be_label(column: Column) -> bool:
     if column.named(LABEL_WORD) and len(column.values) == 1:
         return True  # The error message is then about the labels, not about the column.
-    if len(column.values) < 2 or _is_id(column) or (_counts_rows(column) and not column.named(LABEL_WORD)):
+    if len(column.values) < 2 or _is_id(column):
+        return False
+    unnamed = not column.named(LABEL_WORD)
+    if unnamed and (_counts_rows(column) or column.named(ID_WORD) or column.dated or column.coded):
         return False
     if column.numeric:
         return True
     return len(column.values) <= min(MOST_LABELS, max(2, column.cells // 2))
-
-
-def _best_label(candidates: Sequence[Column], missing_in_test: set[str]) -> str | None:
-    """Return the most likely column.
-
-    In this order: the test file does not have it, its name indicates a label, its name does not indicate a text, its
-    values repeat, it is further right.
-    """
-    if not candidates:
-        return None
-
-    def likelihood(position: int) -> tuple[bool, bool, bool, bool, int]:
-        column = candidates[position]
-        like_label, like_text = column.named(LABEL_WORD), column.named(TEXT_WORD)
-        return (column.name in missing_in_test, like_label, not like_text, not column.distinct, position)
-
-    return candidates[max(range(len(candidates)), key=likelihood)].name
 
 
 def _counts_rows(column: Column) -> bool:
@@ -175,7 +263,8 @@ def _is_id(column: Column) -> bool:
 
 def _best_texts(columns: Sequence[Column]) -> tuple[str, ...]:
     """Return the two text columns of a pair, or one text column."""
-    texts = [column for column in columns if column.cells and not column.numeric]
+    texts = [column for column in columns if column.cells and not column.numeric and not column.dated]
+    texts = [column for column in texts if not column.coded and not column.named(ID_WORD)] or texts
     names = [column.name for column in texts]
     for first in names:
         for second in names:

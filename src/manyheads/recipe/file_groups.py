@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from manyheads.data.reading.binary import uncompressed_name
+from manyheads.data.reading.hub import PREFIX
 from manyheads.errors import DataError
 
 WORDS = {
@@ -16,7 +19,12 @@ WORDS = {
 }
 """The words in the name of a file, or of its folder, that mark its split."""
 
-SPLITS = {word: split for split, words in WORDS.items() for word in words}
+SPLITS = {
+    word + end: split
+    for split, words in WORDS.items()
+    for word in words
+    for end in ("", "set", "data", "file", "split")
+}
 
 
 @dataclass(frozen=True)
@@ -37,23 +45,36 @@ class FileGroup:
 def group_files(files: Sequence[Path]) -> list[FileGroup]:
     """Return the tasks of these files, in the order of their first files.
 
-    A file without a word for its split in its name is a training file.
+    A file without a word for its split in its name is a training file. The name of a task has letters and digits of
+    ASCII; the files of one task have equal names in any alphabet.
 
     Raises:
         DataError: a task has no training file, or two files for one split.
     """
     groups: dict[str, dict[str, Path]] = {}
     for file in dict.fromkeys(files):
-        name, split = _name_and_split(file)
-        group = groups.setdefault(name, {})
+        key, split = _key_and_split(file)
+        group = groups.setdefault(key, {})
         if split in group:
             raise DataError(
-                f"two files look like the {split} file of the task {name!r}",
+                f"two files look like the {split} file of the task {key!r}",
                 found=f"{group[split]} and {file}",
                 hint="give the files of different tasks different names",
             )
         group[split] = file
-    return [_group(name, splits) for name, splits in groups.items()]
+    names: dict[str, str] = {}
+    for key in groups:
+        name, count = task_name(key), 1
+        while name in names.values():
+            count += 1
+            name = f"{task_name(key)}-{count}"
+        names[key] = name
+    return [_group(names[key], splits) for key, splits in groups.items()]
+
+
+def task_name(text: str) -> str:
+    """Return a text as the name of a task: letters and digits of ASCII in lower case, joined by -."""
+    return "-".join(re.findall(r"[a-z0-9]+", text.lower())) or "task"
 
 
 def _group(name: str, splits: dict[str, Path]) -> FileGroup:
@@ -67,19 +88,29 @@ def _group(name: str, splits: dict[str, Path]) -> FileGroup:
     return FileGroup(name, **splits)
 
 
-def _name_and_split(file: Path) -> tuple[str, str]:
-    """Return the name of the task and the split ("train", "dev", "test") of a file."""
-    words, folder = _words(file.stem), file.absolute().parent
-    for position, word in enumerate(words):
-        if word.lower() in SPLITS:
-            around = words[:position] or words[position + 1 :] or _words(folder.name)
-            return _task_name(around), SPLITS[word.lower()]
-    return _task_name(words), SPLITS.get(folder.name.lower(), "train")
+def _key_and_split(file: Path) -> tuple[str, str]:
+    """Return what the files of a task have in common, and the split ("train", "dev", "test") of a file."""
+    if str(file).startswith(PREFIX):
+        name, _, split = str(file).removeprefix(PREFIX).partition("@")
+        words = _words(name)[1:] or _words(name)
+        return _key(words), SPLITS.get(split.lower(), "train")
+    stem, folder = uncompressed_name(file).stem, file.absolute().parent
+    for words in (_words(stem), _words(_spaced(stem))):
+        for position, word in enumerate(words):
+            if word.lower() in SPLITS:
+                around = words[:position] or words[position + 1 :] or _words(folder.name)
+                return _key(around), SPLITS[word.lower()]
+    return _key(_words(stem)), SPLITS.get(folder.name.lower(), "train")
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in re.split(r"[^A-Za-z0-9]+", text) if word]
+    return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text))
 
 
-def _task_name(words: Sequence[str]) -> str:
+def _spaced(text: str) -> str:
+    """Return `reviewsTrain2` as `reviews Train 2`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)", " ", text)
+
+
+def _key(words: Sequence[str]) -> str:
     return "-".join(words).lower() or "task"

@@ -62,8 +62,8 @@ class TaskOptions(Options):
     )
     train: str | FILES = Field(
         description="Training file, relative to `data_dir` or absolute: .csv, .tsv, .tab, .txt, .jsonl, .ndjson, .json "
-        "or .parquet, and all but .parquet also compressed as .gz or .zst. Or a folder of such files, a pattern such as "
-        '"part-*.parquet", or a data set of the Hugging Face hub: "hub:OWNER/NAME@SPLIT" or '
+        "or .parquet, and all but .parquet also compressed as .gz or .zst. Or a folder of such files, a pattern such "
+        'as "part-*.parquet", or a data set of the Hugging Face hub: "hub:OWNER/NAME@SPLIT" or '
         '"hub:OWNER/NAME/CONFIG@SPLIT". Or a list of these, which are read in order.'
     )
     dev: str | FILES | Annotated[float, Field(gt=0, lt=1)] = Field(
@@ -171,8 +171,8 @@ class TaskOptions(Options):
     )
     quoting: Literal["minimal", "none"] = Field(
         default="minimal",
-        description='Quotes in the task\'s delimited files. "minimal": a field may be in double quotes. "none": a quote '
-        "is a character like any other.",
+        description='Quotes in the task\'s delimited files. "minimal": a field may be in double quotes. "none": a '
+        "quote is a character like any other.",
     )
     encoding: Annotated[str | None, _checked(check_encoding)] = Field(
         default=None,

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import shorten
 
 import tomli_w
 
+from manyheads.data.examples import bad_row_hints
+from manyheads.data.reading import READERS, TextFormat
+from manyheads.data.reading.hub import PREFIX
+from manyheads.data.reading.paths import find_files
+from manyheads.data.reading.text_format import USUAL
 from manyheads.model.weights import OFFLINE, OFFLINE_PACKAGE
 from manyheads.recipe.file_groups import group_files
-from manyheads.recipe.survey import Survey, survey
+from manyheads.recipe.survey import Survey, surveys
 
 HUB_ENCODER = "google-bert/bert-base-uncased"
 
@@ -30,21 +36,40 @@ def suggest(
     encoder: str | None = None,
     text: Sequence[str] = (),
     label: str | None = None,
+    written: TextFormat = USUAL,
+    warn: Callable[[str], None] | None = None,
 ) -> str:
     """Return a recipe for these files as TOML. `folder` is the folder of the recipe (default: the current one).
 
-    The names of the files decide which files belong to one task. `text` and `label` are the columns of all tasks; by
-    default they are found by the names and the contents of the columns. `encoder`: by default the offline encoder if
-    it is installed, otherwise one from the hub.
+    The names of the files decide which files belong to one task. Each label column of a file becomes a task.
+
+    Args:
+        files: data files, folders of them, patterns, or data sets on the hub.
+        folder: the folder of the recipe.
+        encoder: by default the offline encoder if it is installed, otherwise one from the hub.
+        text: the text columns of all tasks. Default: found by the names and the contents of the columns.
+        label: the label column of all tasks. Default: found in the same way.
+        written: how the files are written.
+        warn: called with each warning about the files.
 
     Raises:
         DataError: a file cannot be read, or its columns cannot be found.
     """
-    surveys = [survey(group, text=text, label=label) for group in group_files(files)]
+    files = [file for each in files for file in _expanded(each)]
+    found = [each for group in group_files(files) for each in surveys(group, text=text, label=label, written=written)]
+    for warning in dict.fromkeys(warning for each in found for warning in each.warnings) if warn is not None else ():
+        warn(warning)
     place = Paths(files, (folder or Path()).absolute())
     chosen = encoder or _default_encoder()
-    parts = [_head(chosen, place), *(_task(each, place) for each in surveys), _tail(chosen, len(surveys))]
+    parts = [_head(chosen, place), *(_task(each, place) for each in found), _tail(chosen, len(found))]
     return "\n".join(parts)
+
+
+def _expanded(file: Path) -> list[Path]:
+    """Return the files of a folder or a pattern."""
+    if _on_hub(file):
+        return [file]
+    return [file] if file.is_file() else find_files(str(file), Path(), READERS)
 
 
 class Paths:
@@ -52,6 +77,7 @@ class Paths:
 
     def __init__(self, files: Sequence[Path], folder: Path) -> None:
         self._folder = folder
+        files = [file for file in files if not _on_hub(file)]
         parents = {file.absolute().parent for file in files}
         self._shared = parents.pop() if len(parents) == 1 else None
         absolute = any(file.is_absolute() for file in files)
@@ -66,9 +92,15 @@ class Paths:
 
     def name(self, file: Path) -> str:
         """Return the path of a file as written in the recipe."""
+        if _on_hub(file):
+            return str(file)
         if self._shared is not None:
             return file.name
         return str(file) if file.is_absolute() else os.path.relpath(file, self._folder)
+
+
+def _on_hub(file: Path) -> bool:
+    return str(file).startswith(PREFIX)
 
 
 def _default_encoder() -> str:
@@ -111,13 +143,31 @@ def _task(survey: Survey, place: Paths) -> str:
     if layout.id is not None:
         lines.append(_line("id", layout.id, "names the rows in the prediction files"))
     lines.append(_metric(survey))
+    lines += [_line(key, value, None) for key, value in _written(survey)]
     if survey.bad:
         count = "1 row" if len(survey.bad) == 1 else f"{len(survey.bad)} rows"
-        first = f"{Path(survey.bad[0].source).name}:{survey.bad[0].line}: {survey.bad[0].reason}"
-        lines.append(
-            _line("on_bad_rows", "skip", f"{count} cannot be used and will be skipped; the first: {shorten(first, 80)}")
-        )
+        first = printable(f"{Path(survey.bad[0].source).name}:{survey.bad[0].line}: {survey.bad[0].reason}")
+        lines.append(f"# {count} cannot be used, so training would stop; the first: {shorten(first, 80)}")
+        lines += [f"# {hint}" for hint in bad_row_hints(survey.bad)]
+        lines.append("# Correct the files, or skip all such rows with the next line:")
+        lines.append('# on_bad_rows = "skip"')
+    lines += [f"# Warning: {printable(warning)}" for warning in survey.warnings]
     return "\n".join(lines) + "\n"
+
+
+def _written(survey: Survey) -> list[tuple[str, object]]:
+    """Return the keys that say how the files are written, where they are not the usual ones."""
+    values = {"columns": None, **asdict(survey.written)}
+    return [
+        (key, list(value) if isinstance(value, tuple) else value)
+        for key, value in values.items()
+        if value != getattr(USUAL, key)
+    ]
+
+
+def printable(text: str) -> str:
+    """Return a text for a comment of a recipe, without control characters and line ends."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _kind(survey: Survey) -> list[str]:

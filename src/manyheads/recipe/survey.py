@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manyheads.data.cache import cache_folder
 from manyheads.data.examples import read_examples
-from manyheads.data.reading import BadRow, Source, open_source
+from manyheads.data.reading import BadRow, Source, TextFormat, from_here, open_source
+from manyheads.data.reading.text_format import USUAL
 from manyheads.data.strings import Joined
-from manyheads.recipe.columns import MOSTLY, Layout, guess_layout
-from manyheads.recipe.file_groups import FileGroup
-from manyheads.recipe.label_space import label_cells, labels_among, range_among
+from manyheads.recipe.columns import MOSTLY, Layout, guess_labels, guess_layout
+from manyheads.recipe.file_groups import FileGroup, task_name
+from manyheads.recipe.label_space import alike_warnings, label_cells, labels_among, range_among
 from manyheads.tasks.cells import as_number
 from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind, LabelError
@@ -37,7 +38,7 @@ class Survey:
     """One task as found in its files.
 
     `shares`: a summary of the training labels. `counts`: usable rows per split ("train", "dev", "test"). `bad`: the
-    rows of all files that cannot be used.
+    rows of all files that cannot be used. `written`: how the files are written. `warnings`: what is suspicious in them.
     """
 
     group: FileGroup
@@ -46,29 +47,82 @@ class Survey:
     shares: str
     counts: Mapping[str, int]
     bad: Sequence[BadRow]
+    written: TextFormat = USUAL
+    warnings: tuple[str, ...] = ()
 
     def rows(self, split: str) -> str:
         """Return the number of usable rows of a split, as text."""
         return f"{self.counts[split]:,} rows"
 
 
-def survey(group: FileGroup, *, text: Sequence[str] = (), label: str | None = None) -> Survey:
+def surveys(
+    group: FileGroup, *, text: Sequence[str] = (), label: str | None = None, written: TextFormat = USUAL
+) -> list[Survey]:
+    """Survey every label column of the files of a task. Each of several becomes a task with a name of its own.
+
+    Raises:
+        DataError: as `survey`.
+    """
+    if label is not None:
+        return [survey(group, text=text, label=label, written=written)]
+    sources = _sources(group, written, text, None)
+    labelled = [source for split, source in sources.items() if split != "test"]
+    unlabelled = [source for split, source in sources.items() if split == "test"]
+    labels = guess_labels(sources["train"], labelled, unlabelled, text=text)
+    if len(labels) < 2:
+        return [survey(group, text=text, written=written)]
+    found = [survey(group, text=text, label=each, written=written) for each in labels]
+    names: list[str] = []
+    for each in labels:
+        name = f"{group.name}-{task_name(each)}"
+        names.append(f"{name}-{len(names) + 1}" if name in names else name)
+    return [
+        replace(
+            each,
+            group=replace(group, name=name),
+            layout=replace(each.layout, other=tuple(other for other in each.layout.other if other not in labels)),
+        )
+        for name, each in zip(names, found, strict=True)
+    ]
+
+
+def survey(
+    group: FileGroup, *, text: Sequence[str] = (), label: str | None = None, written: TextFormat = USUAL
+) -> Survey:
     """Read the files of a task twice: to find the labels or the range, and to find the rows that cannot be used.
+
+    Args:
+        group: the files of the task.
+        text: the text columns. Default: found by names and contents.
+        label: the label column. Default: found by names and contents.
+        written: how the files are written.
 
     Raises:
         DataError: a file cannot be read, its columns cannot be found, or the label column has no labels or range.
     """
-    named = {"train": group.train, "dev": group.dev, "test": group.test}
-    sources = {split: open_source(str(file.absolute()), Path()) for split, file in named.items() if file is not None}
+    sources = _sources(group, written, text, label)
     labelled = [source for split, source in sources.items() if split != "test"]
     unlabelled = [source for split, source in sources.items() if split == "test"]
     layout = guess_layout(sources["train"], labelled, unlabelled, text=text, label=label)
+    written = replace(written, decimal=layout.decimal) if written.decimal == "." else written
+    sources = _sources(group, written, layout.text, layout.label)
     with_label = [source for source in sources.values() if layout.label in source.columns]
     cells = [cell for source in with_label for cell in label_cells(source, layout.label)]
     typed = all(source.typed for source in with_label)
     kind = guess_kind(sources["train"].name, cells, typed=typed)
-    counts, bad = _audit(group.name, layout, kind, sources)
-    return Survey(group, layout, kind, _shares(kind, list(label_cells(sources["train"], layout.label))), counts, bad)
+    counts, bad, warnings = _audit(group.name, layout, kind, sources)
+    train_cells = list(label_cells(sources["train"], layout.label))
+    return Survey(group, layout, kind, _shares(kind, train_cells), counts, bad, written, warnings)
+
+
+def _sources(group: FileGroup, written: TextFormat, text: Sequence[str], label: str | None) -> dict[str, Source]:
+    named = {"train": group.train, "dev": group.dev, "test": group.test}
+    wanted = {split: [*text, *([] if label is None or split == "test" else [label])] for split in named}
+    return {
+        split: open_source(from_here(str(file)), Path(), written, wanted=wanted[split], label=label)
+        for split, file in named.items()
+        if file is not None
+    }
 
 
 def guess_kind(name: str, cells: Sequence[object], *, typed: bool = False) -> Kind:
@@ -130,8 +184,11 @@ def _index(kind: Kind, cell: object) -> int | None:
 
 def _audit(
     name: str, layout: Layout, kind: Kind, sources: Mapping[str, Source]
-) -> tuple[dict[str, int], Sequence[BadRow]]:
-    """Return the number of usable rows per split, and all other rows. Training reads the files in the same way."""
+) -> tuple[dict[str, int], Sequence[BadRow], tuple[str, ...]]:
+    """Return the number of usable rows per split, all other rows, and warnings.
+
+    Training reads the files in the same way.
+    """
     task = Task(
         name=name,
         kind=kind,
@@ -146,9 +203,17 @@ def _audit(
     )
     counts: dict[str, int] = {}
     rejected: list[Sequence[BadRow]] = []
+    warnings = alike_warnings(kind.labels)
     for split, source in sources.items():
         labelled = split != "test"
         examples, bad = read_examples(task, source, on_bad_rows="skip", labelled=labelled, cache=cache_folder())
         counts[split] = len(examples)
         rejected.append(bad)
-    return counts, Joined(rejected)
+        warnings += examples.warnings
+        if split == "train" and kind.labels is not None:
+            present = set(examples.targets.tolist())
+            absent = [label for index, label in enumerate(kind.labels) if index not in present]
+            if absent:
+                names = ", ".join(map(repr, absent[:LISTED_SHARES])) + (", ..." if len(absent) > LISTED_SHARES else "")
+                warnings.append(f"no training row has the label {names}: only other files have it")
+    return counts, Joined(rejected), tuple(warnings)

@@ -124,7 +124,8 @@ def _by_columns(file: Path, labels: Sequence[Label] | None, probabilities: bool)
     if probabilities and labels is not None:
         schema["probabilities"] = pl.Struct({str(label): pl.Float64() for label in labels})
     try:
-        frame = pl.read_ndjson(file, schema=schema)
+        # The content is passed and not the path, which polars would read as a pattern.
+        frame = pl.read_ndjson(file.read_bytes(), schema=schema)
         frame = frame.filter(pl.col("target").is_not_null())
         if labels is not None:
             codes = [float(code) for code in range(len(labels))]

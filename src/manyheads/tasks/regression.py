@@ -13,7 +13,7 @@ from manyheads.tasks.kind import LabelError, Predictions, finite
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
 
-DECIMAL_HINT = 'if the comma is the decimal mark of the file, set decimal = ","'
+DECIMAL_HINT = 'if the comma is the decimal mark of the file, set decimal = ",", or on a command line --decimal ,'
 
 
 class Regression:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib
 import io
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,9 +61,10 @@ class _Raw(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        damage = (OSError, EOFError, zlib.error, ValueError, *_zstd_errors())
         try:
             content = self._unpacked.read(len(buffer))
-        except (OSError, EOFError, zlib.error, ValueError, *_zstd_errors()) as error:
+        except damage as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             hint = "the file may be damaged or not complete: write or download it again"
             what = "the file cannot be decompressed"
@@ -88,7 +90,5 @@ def _zstd(path: Path, packed: BinaryIO) -> Any:
 
 def _zstd_errors() -> tuple[type[Exception], ...]:
     """Return the errors of the readers of Zstandard that are in use."""
-    import sys
-
     modules = [sys.modules[name] for name in ZSTD_MODULES if name in sys.modules]
     return tuple(module.ZstdError for module in modules)

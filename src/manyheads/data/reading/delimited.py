@@ -25,7 +25,10 @@ from manyheads.errors import DataError
 
 UNCLOSED = "a quote is opened and not closed"
 
-QUOTING_HINT = 'close the quotes; if a quote is a character like any other in this file, set quoting = "none"'
+QUOTING_HINT = (
+    'close the quotes; if a quote is a character like any other in this file, set quoting = "none", or on a command '
+    "line --quoting none"
+)
 
 HEADER_HINT = "if the first line is data, set header = false, or name the columns: columns = [...]"
 
@@ -194,7 +197,7 @@ class Delimited:
             count = len(given) if given is not None and not text.has_header else None
             delimiter = guess_delimiter(sample, ending, wanted, quotes=self.quotes, columns=count)
         records = sample.records(delimiter, COMPARED + 1, quotes=self.quotes)
-        first, used = records[0] if records else (None, 1)
+        first, used = (records[0].fields, records[0].used) if records else (None, 1)
         if not text.has_header:
             names = given or tuple(str(place) for place in range(1, len(first or ()) + 1))
             return self._checked(names, number), delimiter
@@ -206,9 +209,9 @@ class Delimited:
         self._first = number + used - 1
         if given is not None:
             return self._checked(given, number), delimiter
-        reason = data_in_header(header, [fields for fields, _ in records[1:] if fields is not None])
+        reason = data_in_header(header, [record.fields for record in records[1:] if record.fields is not None])
         if reason is not None:
-            self.warnings = (f"{self._path}:{number}: the header looks like a row of data: {reason}. {HEADER_HINT}",)
+            self.warnings = (f"{self._path}:{number}: the header looks like a row of data: {reason}; {HEADER_HINT}",)
         return self._checked(header, number), delimiter
 
     def _sample(self) -> tuple[Sample, int]:

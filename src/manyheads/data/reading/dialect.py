@@ -31,15 +31,28 @@ SHORT, PROSE = 2, 4
 
 
 @dataclass(frozen=True)
+class Record:
+    """A record: its fields, or None if the quoting is broken; its number of lines; and the text of the first one."""
+
+    fields: list[str] | None
+    used: int
+    text: str
+
+    def width(self, delimiter: str) -> int:
+        """Return the number of fields. If the quoting is broken, quotes are counted as characters."""
+        return len(self.text.split(delimiter) if self.fields is None else self.fields)
+
+
+@dataclass(frozen=True)
 class Sample:
     """The first lines of a file, from the first that is not blank. `whole`: whether the file has no others."""
 
     lines: Sequence[str]
     whole: bool
 
-    def records(self, delimiter: str, count: int, *, quotes: bool) -> list[tuple[list[str] | None, int]]:
-        """Return the first records: their fields, or None if the quoting is broken, and their number of lines."""
-        found: list[tuple[list[str] | None, int]] = []
+    def records(self, delimiter: str, count: int, *, quotes: bool) -> list[Record]:
+        """Return the first records."""
+        found: list[Record] = []
         place = 0
         while place < len(self.lines) and len(found) < count:
             if not self.lines[place].strip("\r\n"):
@@ -54,7 +67,7 @@ class Sample:
                     fields = fields_of(self.lines[place : place + used], delimiter, quotes=quotes)
                 except csv.Error:
                     used = 1
-            found.append((fields, max(1, used)))
+            found.append(Record(fields, max(1, used), self.lines[place]))
             place += max(1, used)
         return found
 
@@ -103,12 +116,12 @@ class _Trial:
     ) -> None:
         self.delimiter = delimiter
         records = sample.records(delimiter, TRIED + 1, quotes=quotes)
-        header = (records[0][0] if records else None) or []
-        rest = [fields for fields, _ in (records[1:] if columns is None else records)]
-        first = "".join(sample.lines[: records[0][1]]) if records else sample.lines[0]
+        header = (records[0].fields if records else None) or []
+        rest = records[1:] if columns is None else records
+        first = "".join(sample.lines[: records[0].used]) if records else sample.lines[0]
         self.broken = not header and delimiter in first
         self.fields = (len(header) or int(not self.broken)) if columns is None else columns
-        self.agreement = sum(fields is not None and len(fields) == self.fields for fields in rest) / max(1, len(rest))
+        self.agreement = sum(record.width(delimiter) == self.fields for record in rest) / max(1, len(rest))
         self.records = len(rest)
         if not rest:
             self.agreement = 1.0

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from manyheads.data.reading.binary import open_binary
 from manyheads.errors import DataError
@@ -188,7 +188,7 @@ def _byte_lines(file: BinaryIO, start: bytes) -> Iterator[bytes]:
 
 
 def _by_stream(file: BinaryIO, start: bytes, encoding: str) -> Iterator[Line]:
-    content = io.BufferedReader(_Resumed(start, file))
+    content = io.BufferedReader(cast(Any, _Resumed(start, file)))
     stream = io.TextIOWrapper(content, encoding=encoding, errors="manyheads", newline="\n")
     for number, text in enumerate(stream, start=1):
         if UNDECODABLE in text:
@@ -216,19 +216,19 @@ class _Resumed(io.RawIOBase):
 
 def _encoding_hint(content: bytes, name: str) -> str:
     if name != "UTF-8":
-        return "set the key encoding to the encoding of the file"
+        return "name the encoding of the file with the key encoding, or on a command line with --encoding"
     try:
         content.decode("cp1252")
     except UnicodeDecodeError:
-        return 'if the file has another encoding, name it, for example encoding = "cp1252"'
-    return 'if the file is not damaged, its encoding is probably cp1252: set encoding = "cp1252"'
+        return "if the file has another encoding, name it with the key encoding, or on a command line with --encoding"
+    return 'the encoding is probably cp1252: set encoding = "cp1252", or on a command line --encoding cp1252'
 
 
 def _nul_hint(content: bytes, text: str) -> str | None:
     if "\0" not in text:
         return None
     if content[1::2].count(0) > len(content) // 4:
-        return 'the file looks like UTF-16 without a byte-order mark: set encoding = "utf-16-le"'
+        return 'the file looks like UTF-16 without its mark: set encoding = "utf-16-le", or --encoding utf-16-le'
     if content[::2].count(0) > len(content) // 4:
-        return 'the file looks like UTF-16 without a byte-order mark: set encoding = "utf-16-be"'
+        return 'the file looks like UTF-16 without its mark: set encoding = "utf-16-be", or --encoding utf-16-be'
     return None
