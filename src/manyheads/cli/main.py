@@ -34,7 +34,7 @@ from manyheads.version import __version__
 class Commands(TyperGroup):
     """The commands. A standard output that cannot be written is explained."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         with standard_output():
             return super().invoke(ctx)

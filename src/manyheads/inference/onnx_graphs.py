@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from manyheads.inference.engine import Floats
 from manyheads.inference.graph_engine import GraphEngine, check_export, export_command, pair_graph
 
 TARGET = "onnx"
+NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+"""Environment variable of onnxruntime that turns its telemetry off."""
+
 ENCODER, INT8 = "encoder.onnx", "encoder.int8.onnx"
 
 
@@ -39,14 +43,28 @@ class OnnxGraphs:
         return np.asarray(values, dtype=np.float32)
 
     def _session(self, name: str) -> Any:
-        try:
-            import onnxruntime
-        except ModuleNotFoundError as error:
-            hint = "pip install 'manyheads[onnx]'"
-            raise BundleError("onnxruntime is not installed", found=str(error), hint=hint) from error
+        onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         return onnxruntime.InferenceSession(self._folder / name, options, providers=["CPUExecutionProvider"])
+
+
+def import_onnxruntime() -> Any:
+    """Import onnxruntime with its telemetry off. Call this before any other import of it.
+
+    Its library reads the variable when it is loaded. The call turns telemetry off if it was loaded before.
+
+    Raises:
+        BundleError: onnxruntime is not installed.
+    """
+    os.environ[NO_TELEMETRY] = "1"
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        hint = "pip install 'manyheads[onnx]'"
+        raise BundleError("onnxruntime is not installed", found=str(error), hint=hint) from error
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
 
 
 def onnx_engine(folder: Path, *, int8: bool = False, threads: int = 0) -> GraphEngine:

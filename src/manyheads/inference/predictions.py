@@ -98,8 +98,8 @@ class Predictions(Sequence[Prediction]):
             return pl.DataFrame([pl.Series(name, each, pl.String) for name, each in zip(columns, cells, strict=True)])
         if isinstance(table, list):
             names = dict.fromkeys(key for item in table for key in item)
-            cells = {name: [item.get(name) for item in table] for name in names}
-            return pl.DataFrame({str(name): pl.Series(each, strict=False) for name, each in cells.items()})
+            records = {str(name): [item.get(name) for item in table] for name in names}
+            return pl.DataFrame({name: pl.Series(each, strict=False) for name, each in records.items()})
         if hasattr(table, "to_polars"):
             return table.with_format(None).to_polars()
         if not hasattr(table, "to_frame"):

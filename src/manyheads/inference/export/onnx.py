@@ -18,7 +18,7 @@ from manyheads.inference.bundle import Bundle
 from manyheads.inference.export.content import add_common_files
 from manyheads.inference.export.padded import PaddedModel, pair_example
 from manyheads.inference.graph_engine import pair_graph
-from manyheads.inference.onnx_graphs import ENCODER, INT8, TARGET
+from manyheads.inference.onnx_graphs import ENCODER, INT8, TARGET, import_onnxruntime
 
 
 def write_onnx(bundle: Bundle, folder: Path, to: Path, *, int8: bool = False) -> None:
@@ -29,8 +29,8 @@ def write_onnx(bundle: Bundle, folder: Path, to: Path, *, int8: bool = False) ->
     Raises:
         BundleError: onnx, onnxscript or onnxruntime is missing.
     """
+    import_onnxruntime()
     try:
-        import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ModuleNotFoundError as error:
         hint = "pip install 'manyheads[onnx]'"
