@@ -67,7 +67,7 @@ max_steps = 8
 learning_rate = 1e-3
 """
 
-WORDS = "the film is a fine and long one that nobody should miss"
+WORDS = "the film is a fine and long one that everyone should see"
 PAIRS = [
     ("a fine film", "a dull film"),
     (WORDS, "not bad"),
