@@ -1,7 +1,7 @@
 """Connections: how many there are, and how long one may wait.
 
 uvicorn has limits for the headers (with the protocol of h11), the keep-alive time, the number of requests and the time
-to stop. It has none for a client that sends half a header, sends a body that nobody reads, or reads no response.
+to stop. It has none for a client that sends half a header, sends a body that is not read, or reads no response.
 """
 
 from __future__ import annotations
