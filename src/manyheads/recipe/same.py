@@ -10,11 +10,12 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from manyheads.data.reading import open_source
+from manyheads.data.reading import files_name
 from manyheads.errors import DataError, EncoderError, ManyheadsError, RecipeError, RunError
 from manyheads.model.weights import resolve
 from manyheads.recipe.load import load_recipe, recipe_from
 from manyheads.recipe.schema import Recipe
+from manyheads.recipe.tasks import open_task_source
 from manyheads.run.folder import RunFolder
 
 REPORT_ONLY = frozenset({"score"})
@@ -103,12 +104,13 @@ def current_fingerprints(recipe: Recipe) -> tuple[dict[str, str], dict[str, str]
     folder = Path(recipe.data_dir)
     for options in recipe.tasks.values():
         for spec in (options.train, options.dev, options.test):
-            if spec is None or isinstance(spec, float) or spec in fingerprints:
+            if spec is None or isinstance(spec, float) or files_name(spec) in fingerprints:
                 continue
             try:
-                fingerprints[spec] = open_source(spec, folder).fingerprint()
+                source = open_task_source(options, spec, folder, labelled=False)
+                fingerprints[files_name(spec)] = source.fingerprint()
             except (ManyheadsError, OSError) as error:
-                missing[spec] = _reason(error)
+                missing[files_name(spec)] = _reason(error)
     for name in _pretraining_files(recipe):
         try:
             fingerprints[name] = pretraining_fingerprint(folder, name)

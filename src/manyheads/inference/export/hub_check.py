@@ -182,7 +182,7 @@ def _labels(sample: TaskSample) -> list[str]:
     return [str(label) for label in sample.split.task.kind.labels or (sample.split.task.name,)]
 
 
-def _by_label(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def _by_label(scores: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {each["label"]: each["score"] for each in scores}
 
 
