@@ -46,13 +46,14 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
         ManyheadsError: the folder is not a finished run, a bundle or an export, or one of its files was changed.
     """
     folder = Path(run) if isinstance(run, str | Path) else run.folder.path
-    if runtime not in RUNTIMES:
+    asked: str = runtime  # callers without a type checker may pass anything
+    if asked not in RUNTIMES:
         hint = "archives of torch.export may execute code when they are loaded, so manyheads only writes them"
         raise BundleError(
             "unknown runtime",
-            found=runtime,
+            found=asked,
             allowed=", ".join(RUNTIMES),
-            hint=hint if runtime == "torch-export" else None,
+            hint=hint if asked == "torch-export" else None,
         )
     if threads and runtime != "onnx":
         import torch
