@@ -74,7 +74,8 @@ def read_tasks(recipe: Recipe, notify: Notify) -> tuple[TaskData, ...]:
         RecipeError: Tasks hold out different shares of one file.
     """
     readers = [_Reader.of(name, options, recipe, notify) for name, options in recipe.tasks.items()]
-    _divide(readers, notify)
+    others = [_Reader.of(name, options, recipe, _ignore) for name, options in (recipe.held_out_with or {}).items()]
+    _divide([*readers, *others])
     data = tuple(each.finish() for each in readers)
     for each in data:
         count = sum(map(len, each.rejected.values()))
@@ -114,16 +115,17 @@ def tokenise_tasks(data: Sequence[TaskData], tokenizer: Tokenizer) -> Prepared:
 def held_out_examples(recipe: Recipe, name: str) -> tuple[Examples, Sequence[BadRow]]:
     """Return the dev rows of a task that holds out a share of its training file, and the bad rows of that file."""
     folder = Path(recipe.data_dir)
+    tasks = {**(recipe.held_out_with or {}), **recipe.tasks}
     files = {
         each: open_task_source(options, options.train, folder, labelled=True).fingerprint()
-        for each, options in recipe.tasks.items()
+        for each, options in tasks.items()
     }
     readers = {
         each: _Reader.of(each, options, recipe, _ignore)
-        for each, options in recipe.tasks.items()
+        for each, options in tasks.items()
         if files[each] == files[name]
     }
-    _divide(list(readers.values()), _ignore)
+    _divide(list(readers.values()))
     reader = readers[name]
     if reader.dev is None:
         raise AssertionError(f"{name} holds out no rows")
@@ -204,7 +206,7 @@ def _read(
     return examples
 
 
-def _divide(readers: Sequence[_Reader], notify: Notify) -> None:
+def _divide(readers: Sequence[_Reader]) -> None:
     """Hold out rows of every training file of which a task asks for a share.
 
     All tasks that read a file, by its content, have the same dev rows. A task with a dev file of its own does not train
@@ -215,7 +217,10 @@ def _divide(readers: Sequence[_Reader], notify: Notify) -> None:
         DataError: A side has no row of a task.
     """
     for fingerprint in dict.fromkeys(each.train.fingerprint for each in readers):
-        own = [each for each in readers if each.train.fingerprint == fingerprint]
+        # The order is that of the names, so that the draw does not depend on the order of the recipe.
+        own = sorted(
+            (each for each in readers if each.train.fingerprint == fingerprint), key=lambda each: each.task.name
+        )
         shares = {each.options.dev: each for each in own if isinstance(each.options.dev, float)}
         if not shares:
             continue
@@ -243,7 +248,7 @@ def _divide(readers: Sequence[_Reader], notify: Notify) -> None:
             elif len(dev):
                 rows = "1 row" if len(dev) == 1 else f"{len(dev)} rows"
                 text = f"{rows} of {files_name(each.options.train)} left out of training"
-                notify("note", text=f"{each.task.name}: {text}, because another task holds out these rows")
+                each.notify("note", text=f"{each.task.name}: {text}, because another task holds out these rows")
 
 
 def _lacking(task: Task, train: Examples, dev: Examples) -> Iterator[str]:

@@ -250,6 +250,12 @@ class Recipe(Options):
         description="The tasks, one table [tasks.NAME] each. Names have letters, digits, - and _, begin with a "
         "letter or a digit, and have at most 128 characters.",
     )
+    held_out_with: dict[str, TaskOptions] | None = Field(
+        default=None,
+        description="Tasks that are read but not trained, one table [held_out_with.NAME] each. They take part when "
+        "rows of a shared training file are held out, so that runs with fewer tasks hold out the same rows. A study "
+        "sets this for rows and twins that lack a task of another row. Default: none.",
+    )
     model: ModelOptions = Field(default=ModelOptions(), description="How the encoder is used and regularised.")
     batching: BatchingOptions = Field(
         default=BatchingOptions(), description="How the training rows of all tasks are divided into batches."

@@ -18,13 +18,19 @@ from manyheads.recipe.load import read_toml, recipe_from
 from manyheads.recipe.locate import agreement, line_of
 from manyheads.recipe.merge import merge
 from manyheads.recipe.override import apply_override, from_here, parse_override
-from manyheads.recipe.schema import Recipe
+from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.study.factors import differing, keys_of, levels_of, show_value
 from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.schema import StudyOptions
 
 ROW_NAME = re.compile(r"[^/\\\x00-\x1f.@~][^/\\\x00-\x1f@~]*")
 """The name of a row is the name of a folder. "@" is reserved for twins."""
+
+NOT_READ = {
+    name: TaskOptions.model_fields[name].get_default(call_default_factory=True)
+    for name in ("test", "pair", "head", "loss", "metric", "loss_weight", "class_weights", "train_rows", "dev_rows")
+}
+"""The defaults of the keys of a task that do not change which rows are held out."""
 
 REMARK = "provenance"
 """The only key of a row that is not part of a recipe: a remark for the table."""
@@ -72,6 +78,8 @@ class _Reader:
 
     def plan(self) -> StudyPlan:
         rows = [self._row(change) for change in self._changes()]
+        tasks = {name: options for _, recipe, _ in reversed(rows) for name, options in recipe.tasks.items()}
+        rows = [(name, _drawn_with(recipe, tasks), remark) for name, recipe, remark in rows]
         if not rows:
             raise RecipeError("the study has no rows", where=str(self.file), hint="add [rows.NAME] or a [grid]")
         names = [name for name, _, _ in rows]
@@ -224,12 +232,27 @@ class _Reader:
 def _alone(recipe: Recipe, task: str) -> Recipe:
     """Return the recipe with one task only. Its loss weight is 1, because it would only scale every gradient."""
     options = recipe.tasks[task].model_copy(update={"loss_weight": 1.0})
-    return recipe.model_copy(update={"tasks": {task: options}})
+    others = {**recipe.tasks, **(recipe.held_out_with or {})}
+    return _drawn_with(recipe.model_copy(update={"tasks": {task: options}, "held_out_with": None}), others)
+
+
+def _drawn_with(recipe: Recipe, others: Mapping[str, TaskOptions]) -> Recipe:
+    """Return the recipe so that it holds out the rows that it would hold out with these other tasks.
+
+    The draw depends on the labels of all tasks that read a file. Rows of a study can only be compared on equal rows.
+    """
+    files = [options.train for options in recipe.tasks.values() if isinstance(options.dev, float)]
+    shared = {
+        name: options.model_copy(update=NOT_READ)
+        for name, options in sorted(others.items())
+        if name not in recipe.tasks and options.train in files
+    }
+    return recipe.model_copy(update={"held_out_with": {**shared, **(recipe.held_out_with or {})} or None})
 
 
 def _plain(recipe: Recipe) -> dict[str, Any]:
     """Return the values of a recipe with default pairings and heads filled in, so that equal recipes compare equal."""
-    plain = recipe.model_dump()
+    plain = recipe.model_dump(exclude={"held_out_with"})
     for name, options in recipe.tasks.items():
         plain["tasks"][name]["pair"] = pairing_of(options)
         plain["tasks"][name]["head"]["kind"] = head_of(options)
@@ -237,7 +260,7 @@ def _plain(recipe: Recipe) -> dict[str, Any]:
 
 
 def _identity(recipe: Recipe) -> str:
-    return repr(_plain(recipe))
+    return repr((_plain(recipe), recipe.held_out_with))
 
 
 def _sets(partial: Mapping[str, Any], key: Sequence[str]) -> bool:
