@@ -57,8 +57,9 @@ def suggest(
     """
     files = [file for each in files for file in _expanded(each)]
     found = [each for group in group_files(files) for each in surveys(group, text=text, label=label, written=written)]
-    for warning in dict.fromkeys(warning for each in found for warning in each.warnings) if warn is not None else ():
-        warn(warning)
+    if warn is not None:
+        for warning in dict.fromkeys(warning for each in found for warning in each.warnings):
+            warn(warning)
     place = Paths(files, (folder or Path()).absolute())
     chosen = encoder or _default_encoder()
     parts = [_head(chosen, place), *(_task(each, place) for each in found), _tail(chosen, len(found))]
