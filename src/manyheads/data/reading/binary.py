@@ -61,7 +61,7 @@ class _Raw(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        damage = (OSError, EOFError, zlib.error, ValueError, *_zstd_errors())
+        damage: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, ValueError, *_zstd_errors())
         try:
             content = self._unpacked.read(len(buffer))
         except damage as error:
