@@ -151,9 +151,11 @@ def test_without_labels_every_text_is_an_example(tmp_path: Path) -> None:
     assert np.isnan(empty.targets).tolist() == [True]
 
 
-def test_an_optional_label_must_be_valid_if_it_is_present(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="'nonsense'"):
-        read(SINGLE, write(tmp_path, "text,label\none,nonsense\n"), labelled=False)
+def test_an_optional_label_that_is_unknown_is_missing_with_a_warning(tmp_path: Path) -> None:
+    examples = read(SINGLE, write(tmp_path, "text,label\none,nonsense\n"), labelled=False)
+    assert (len(examples), np.isnan(examples.targets).all()) == (1, True)
+    (warning,) = examples.warnings
+    assert ":2: label 'nonsense' is not one of" in warning
 
 
 @pytest.mark.parametrize(

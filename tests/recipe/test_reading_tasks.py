@@ -189,6 +189,18 @@ def test_several_files_are_one_training_set(tmp_path: Path) -> None:
         read(tmp_path, 'train = ["a.csv", "b.csv"]\ndev = ["b.csv"]\n')
 
 
+@pytest.mark.parametrize("mark", ["-", "-1", "?"])
+def test_a_test_file_with_withheld_labels_is_read(tmp_path: Path, mark: str) -> None:
+    csv(tmp_path, "a.csv", ["0", "1"] * 3)
+    csv(tmp_path, "b.csv", ["0", "1"])
+    csv(tmp_path, "c.csv", ["0", mark, mark, ""])
+    data, (warning, *_) = read(tmp_path, FILES + 'test = "c.csv"\n')
+    assert data.test is not None
+    assert [str(target) for target in data.test.targets] == ["0.0", "nan", "nan", "nan"]
+    assert warning.startswith(f"t: {tmp_path / 'c.csv'}:3: label {mark!r} is not one of 0, 1; ")
+    assert warning.endswith("2 rows without a usable label, only predicted")
+
+
 @pytest.mark.parametrize(
     "key",
     ['delimiter = ";;"', 'quoting = "all"', 'encoding = "no-such"', 'decimal = ";"', "columns = []", "train = []"],

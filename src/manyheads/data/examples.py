@@ -85,7 +85,8 @@ def read_examples(
     """Read a file's examples for a task, or load them from the `cache` if the same content was read before.
 
     `on_bad_rows`: "error" raises an error, "skip" skips and returns the bad rows. `labelled`: with False, the label
-    column may be missing and its cells may be empty. The examples are memory-mapped from the disk.
+    column may be missing, and a row whose label is missing or unknown has the target NaN. The examples are
+    memory-mapped from the disk.
 
     Raises:
         DataError: A column is missing, no row is usable, or a row is bad and `on_bad_rows` is "error".

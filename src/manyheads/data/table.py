@@ -128,6 +128,7 @@ class _Writer:
         self._suspicious: list[str] = []
         self._suspicions = 0
         self._spellings = Spellings(task.kind)
+        self._ignored, self._first_ignored = 0, ""
         self._seen = 0
 
     def __enter__(self) -> _Writer:
@@ -140,7 +141,10 @@ class _Writer:
                 more = self._suspicions - len(self._suspicious)
                 counted = [f": ... and {more} more records that may be two rows"] if more else []
                 same = [f": {text}" for text in self._spellings.warnings()]
-                self._warnings.append([*self._suspicious, *counted, *same])
+                rows = "1 row" if self._ignored == 1 else f"{self._ignored} rows"
+                text = f"{self._first_ignored}; {rows} without a usable label, only predicted"
+                ignored = [text] if self._ignored else []
+                self._warnings.append([*self._suspicious, *counted, *same, *ignored])
 
     def add(self, row: Row | BadRow) -> None:
         """Add one row."""
@@ -174,7 +178,14 @@ class _Writer:
         cell = row.values.get(self._task.label)
         if not self._labelled and is_missing(cell):
             return float("nan")
-        target = self._task.kind.parse(cell)
+        try:
+            target = self._task.kind.parse(cell)
+        except LabelError as error:
+            if self._labelled:
+                raise
+            self._ignored += 1
+            self._first_ignored = self._first_ignored or f"{self._file(row.file)}:{row.line}: {error}"
+            return float("nan")
         self._spellings.add(target, cell)
         return target
 
