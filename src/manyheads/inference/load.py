@@ -49,7 +49,7 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
             "unknown runtime",
             found=runtime,
             allowed=", ".join(RUNTIMES),
-            hint=hint if runtime == "torch-export" else None,
+            hint=hint if str(runtime) == "torch-export" else None,
         )
     if threads and runtime != "onnx":
         import torch

@@ -137,7 +137,7 @@ def _is_used(wanted: type[PreTrainedConfig], key: str) -> bool:
     """
     if key in IGNORED or key in CODE or key in IMPLEMENTATIONS or key.startswith("_"):
         return False
-    known = key in {field.name for field in fields(wanted)} or key in wanted.attribute_map  # type: ignore[arg-type]
+    known = key in {field.name for field in fields(wanted)} or key in wanted.attribute_map
     return known or not hasattr(wanted, key)
 
 
