@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from manyheads.errors import BundleError
 from manyheads.inference.graph_engine import export_command
 from manyheads.inference.manifest import MANIFEST, read_manifest
-from manyheads.inference.predictions import Prediction, Predictions
 from manyheads.inference.predictor import Predictor
 
 if TYPE_CHECKING:
     from manyheads.run.folder import RunFolder
-
-__all__ = ["Prediction", "Predictions", "Predictor", "load"]
 
 Runtime = Literal["torch", "onnx"]
 
@@ -46,14 +43,13 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
         ManyheadsError: the folder is not a finished run, a bundle or an export, or one of its files was changed.
     """
     folder = Path(run) if isinstance(run, str | Path) else run.folder.path
-    asked: str = runtime  # callers without a type checker may pass anything
-    if asked not in RUNTIMES:
+    if runtime not in RUNTIMES:
         hint = "archives of torch.export may execute code when they are loaded, so manyheads only writes them"
         raise BundleError(
             "unknown runtime",
-            found=asked,
+            found=runtime,
             allowed=", ".join(RUNTIMES),
-            hint=hint if asked == "torch-export" else None,
+            hint=hint if str(runtime) == "torch-export" else None,
         )
     if threads and runtime != "onnx":
         import torch

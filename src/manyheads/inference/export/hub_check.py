@@ -84,7 +84,7 @@ def check_pipeline(folder: Path, bundle: Bundle, store: TextStore, sample: TaskS
         requests = [dict(zip(("text", "text_pair"), texts, strict=False)) for texts in _rows(sample, rows)]
         # Without a padding token, a pipeline takes one text at a time.
         size = 1 if read.pad_token is None else BATCH
-        results = model(requests, truncation=True, top_k=None, batch_size=size) if requests else []
+        results: Any = model(requests, truncation=True, top_k=None, batch_size=size) if requests else []
     found = np.array([[scores[label] for label in _labels(sample)] for scores in map(_by_label, results)])
     expected = _expected(sample)[rows]
     largest = float(np.abs(found.reshape(expected.shape) - expected).max(initial=0.0))
