@@ -54,20 +54,20 @@ def test_no_command_makes_a_socket_of_the_internet(trained: manyheads.Run, tiny_
         ["schema", "recipe"],
         ["demo", "--files", "files"],
         ["init", str(CORPUS / "sentiment-train.tsv"), "--output", "first.toml"],
-        ["check", str(tiny_recipe)],
+        ["check", str(tiny_recipe), *few],
         ["pretrain", str(tiny_recipe), *pretraining],
         ["train", str(tiny_recipe), *few, "--out", "run"],
         ["evaluate", run, "--json"],
         predict,
         ["report", run, "--out", "report"],
         ["compare", run, "run"],
-        ["export", run, "--to", "onnx", "--int8", "--out", "onnx"],
+        ["export", run, "--to", "onnx", "--int8", "--no-check", "--out", "onnx"],
         ["predict", "onnx", "--runtime", "onnx", "--task", "sentiment", "--input", str(texts)],
-        ["export", run, "--to", "hub", "--out", "hub"],
+        ["export", run, "--to", "hub", "--no-check", "--out", "hub"],
         ["study", str(study), "--out", "study"],
         ["table", str(study), "--out", "study"],
     ]
     assert {command[0] for command in commands} | APART == {command.__name__ for command in COMMANDS} | APART
     done = under_filter(commands, tmp_path)
-    assert done.returncode == 0, f"{done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    assert done.returncode == 0, f"{done.returncode}\n{done.stdout[-500:]}\n{done.stderr[-3000:]}"
     assert done.stdout.count("\ndone ") + done.stdout.startswith("done ") == len(commands)

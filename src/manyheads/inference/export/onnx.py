@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,8 +69,22 @@ def _quantise(graph: Path, to: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     kinds = ["MatMul", "Gemm"]
-    with _quietly():
+    with _quietly(), _random_names():
         quantize_dynamic(graph, to, op_types_to_quantize=kinds, per_channel=True, weight_type=QuantType.QInt8)
+
+
+@contextlib.contextmanager
+def _random_names() -> Iterator[None]:
+    """Let the exporters name temporary files by random numbers.
+
+    By default they use the network address of the machine, which is read through a socket of the internet.
+    """
+    original = uuid.uuid1
+    uuid.uuid1 = lambda *_: uuid.uuid4()
+    try:
+        yield
+    finally:
+        uuid.uuid1 = original
 
 
 @contextlib.contextmanager
