@@ -150,7 +150,7 @@ class Tokenizer:
 
     def spelled(self, form: Form) -> str:
         """Return a form with its special tokens spelled out: "[CLS] text [SEP]"."""
-        parts = [[self._fast.id_to_token(number) for number in ids] for ids in form.special]
+        parts = [[str(self._fast.id_to_token(number)) for number in ids] for ids in form.special]
         return " ".join([word for part in parts[:-1] for word in (*part, "text")] + parts[-1])
 
     def save(self, folder: Path) -> None:
