@@ -9,7 +9,7 @@ import pytest
 import manyheads
 from manyheads.run.events import read_events
 
-EVERY = ["training.evaluate_every=1", "training.max_steps=6", "training.early_stopping=2"]
+EVERY = ["training.evaluate_every=1", "training.max_steps=4", "training.early_stopping=2"]
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def constant(tmp_path: Path) -> Path:
 
 def test_an_undefined_average_does_not_stop_the_run(constant: Path, tiny_recipe: Path, tmp_path: Path) -> None:
     run = manyheads.train(tiny_recipe, tmp_path / "run", changes=[*EVERY, f'tasks.similarity.dev="{constant}"'])
-    assert run.results["steps"] == 6
+    assert run.results["steps"] == 4
     assert run.results["stopped_early"] is False
     assert run.results["stop_reason"] is None
     said = [event["text"] for event in read_events(run.folder.events) if event["event"] == "warning"]
-    assert sum("does not count for training.early_stopping" in str(text) for text in said) == 6
+    assert sum("does not count for training.early_stopping" in str(text) for text in said) == 4
 
 
 def test_a_stop_is_reported_with_its_reason(tiny_recipe: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ COMMON: Mapping[str, str] = {
 }
 """Exit statuses that every command has."""
 
-STOPPED = "Stopped by a signal (130: Ctrl-C, 143: SIGTERM, 129: SIGHUP, 140: SIGUSR2). A checkpoint was written."
+STOPPED = "Stopped by a signal (130: Ctrl-C, 143: SIGTERM; 129: SIGHUP, 140: SIGUSR2). A checkpoint was written."
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class CommandFacts:
     statuses: Mapping[str, str] = field(default_factory=dict)
 
 
-TRAINING = {"129, 130, 140, 143": f"{STOPPED} Repeat the command with `--resume`."}
+TRAINING = {"130, 143": f"{STOPPED} Repeat the command with `--resume`."}
 
 COMMANDS: Mapping[str, CommandFacts] = {
     "demo": CommandFacts(
@@ -49,7 +49,7 @@ COMMANDS: Mapping[str, CommandFacts] = {
     "pretrain": CommandFacts(
         "The recipe, its data files and the encoder.",
         "The pretrained encoder in the cache, and in the folder of `--out`.",
-        {"129, 130, 140, 143": f"{STOPPED} Repeat the command to resume."},
+        {"130, 143": f"{STOPPED} Repeat the command to resume."},
     ),
     "train": CommandFacts(
         "The recipe, its data files and the encoder.",

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -41,20 +41,20 @@ def run_and_show(
             run = train(recipe, out, resume=resume, listeners=listeners)
     except Interrupted as stopped:
         console.print(stopped_text(stopped.step, out, trackers), markup=False, highlight=False)
-        _exit(128 + stopped.signal_number, at_once=Launch.read().size > 1 and not trackers)
+        if Launch.read().size > 1 and not trackers:
+            _end_at_once(128 + stopped.signal_number)
+        raise SystemExit(128 + stopped.signal_number) from None
     console.print(results_table(run.results, width=console.width))
     console.print(_rates(run.results), markup=False, highlight=False)
     _report(out, console)
     console.print(next_text(out, list(run.results["last"]["tasks"]), console.width), markup=False, highlight=False)
 
 
-def _exit(status: int, *, at_once: bool) -> NoReturn:
-    """End the program. One of several processes ends at once: threads of torch could wait for processes that ended."""
-    if at_once:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    raise SystemExit(status)
+def _end_at_once(status: int) -> None:
+    """End one of several processes. Threads of torch could otherwise wait for processes that ended."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _report(out: Path, console: Console) -> None:
@@ -135,9 +135,7 @@ def plural(count: int, noun: str) -> str:
 def stopped_text(step: int, out: Path, trackers: Sequence[str] = ()) -> str:
     """Return what to print after a stopped run: the step, and the command that resumes the run."""
     stopped = f"Stopped after step {step}. "
-    from manyheads.training.launch import Launch
-
-    if Launch.read().size > 1:
+    if int(os.environ.get("WORLD_SIZE") or "1") > 1:
         return stopped + "To resume, start all processes again with the same command and --resume."
     words = ["manyheads", "train", str(out / "recipe.toml"), "--out", str(out), "--resume"]
     for name in trackers:

@@ -23,9 +23,12 @@ class MaskedLoss:
     def __init__(self, model: MaskedModel, *, device: torch.device, precision: str) -> None:
         self._model, self._device, self._precision = model, device, precision
 
-    def __call__(self, batch: MaskedBatch, labels: Mapping[str, int]) -> dict[str, Tensor]:
-        """Return the sum of the cross-entropies of the masked tokens, divided by their number in the update."""
-        return {NAME: self._losses(batch).sum() / labels[NAME]}
+    def __call__(self, batch: MaskedBatch, labels: Mapping[str, int] | None = None) -> dict[str, Tensor]:
+        """Return the sum of the cross-entropies of the masked tokens, divided by their number in the update.
+
+        `labels`: that number, under the name of the loss. Default: the batch is the update.
+        """
+        return {NAME: self._losses(batch).sum() / (labels or batch.label_counts)[NAME]}
 
     def held_out(self, texts: MaskedTexts) -> dict[str, float]:
         """Return `loss`, the mean over all masked tokens of the texts with fixed masks, and `perplexity`, exp(loss).

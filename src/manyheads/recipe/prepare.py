@@ -255,8 +255,8 @@ def _lacking(task: Task, train: Examples, dev: Examples) -> Iterator[str]:
     """Yield a sentence for each side that lacks classes which the other side has."""
     if task.kind.labels is None:
         return
-    classes = [set(np.unique(each.targets[~np.isnan(each.targets)]).astype(int).tolist()) for each in (train, dev)]
-    for name, own, other in (("training", *classes), ("dev", *reversed(classes))):
+    of_train, of_dev = (set(map(int, np.unique(each.targets[~np.isnan(each.targets)]))) for each in (train, dev))
+    for name, own, other in (("training", of_train, of_dev), ("dev", of_dev, of_train)):
         absent = sorted(other - own)
         if absent:
             shown = ", ".join(repr(task.kind.labels[number]) for number in absent[:NAMED])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
@@ -56,9 +56,12 @@ class StopFlag:
         """Note that a checkpoint was written."""
         self.save_wanted = False
 
-    @contextmanager
-    def protected(self) -> Iterator[None]:
+    def protected(self) -> AbstractContextManager[None]:
         """Let no signal interrupt the block."""
+        return self._protecting()
+
+    @contextmanager
+    def _protecting(self) -> Iterator[None]:
         self._protected += 1
         try:
             yield

@@ -20,8 +20,12 @@ class TaskLosses:
     def __init__(self, model: MultitaskModel, *, device: torch.device, precision: str = "float32") -> None:
         self._model, self._device, self._precision = model, device, precision
 
-    def __call__(self, batch: Batch, labels: Mapping[str, int]) -> dict[str, Tensor]:
-        """Return the sum of each task's losses in the batch, divided by the number of its `labels` in the update."""
+    def __call__(self, batch: Batch, labels: Mapping[str, int] | None = None) -> dict[str, Tensor]:
+        """Return the sum of each task's losses in the batch, divided by the number of its `labels` in the update.
+
+        Default: the batch is the update.
+        """
+        labels = batch.label_counts if labels is None else labels
         tokens = FlatTokens.from_batch(batch, self._device, keyed=self._model.training)
         with autocast(self._device, self._precision):
             outputs = self._model(tokens, batch.parts)

@@ -8,7 +8,7 @@ unchanged. So the error is reported late and does no harm. The optimiser and cli
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -234,5 +234,5 @@ class DeviceStepper(Stepper[Picks]):
         inputs.results.copy_(torch.stack([loss.detach(), norm]))
 
 
-def _refuse(picks: Picks) -> dict[str, Tensor]:
+def _refuse(picks: Picks, _labels: Mapping[str, int]) -> dict[str, Tensor]:
     raise AssertionError(f"the losses of {picks.task} are computed within its step")
