@@ -237,7 +237,7 @@ def _alone(recipe: Recipe, task: str) -> Recipe:
 
 
 def _drawn_with(recipe: Recipe, others: Mapping[str, TaskOptions]) -> Recipe:
-    """Return the recipe so that it holds out the rows that it would hold out with these other tasks.
+    """Return the recipe so that its held-out rows are those that it would draw with these other tasks.
 
     The draw depends on the labels of all tasks that read a file. Rows of a study can only be compared on equal rows.
     """
