@@ -176,3 +176,17 @@ def test_any_file(data: st.DataObject) -> None:
     assert all(len(train) + len(dev) == len(each) for (train, dev), each in zip(held, readers, strict=True))
     assert sum(map(len, trains)) > 0
     assert sum(map(len, devs)) > 0
+
+
+def test_rows_of_several_files_are_distinguished(tmp_path: Path) -> None:
+    for name, offset in (("a", 0), ("b", 30)):
+        rows = [f"text {n + offset}\t{'glad' if n % 3 else 'sad'}\t{'xy'[n % 7 == 0]}" for n in range(30)]
+        (tmp_path / f"{name}.tsv").write_text("\n".join(["text\tmood\ttopic", *rows]) + "\n")
+    files = '["a.tsv", "b.tsv"]'
+    both = [task(name, name).replace('"all.tsv"', files) for name in ("mood", "topic")]
+    data, _ = read(write(tmp_path, tmp_path, *both))
+    held = [list(each.dev.texts[0]) for each in data.values()]
+    assert held[0] == held[1]
+    assert len(held[0]) == 12
+    numbers = {int(text.split()[1]) for text in held[0]}
+    assert {number % 30 for number in numbers if number < 30} != {number % 30 for number in numbers if number >= 30}

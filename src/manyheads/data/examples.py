@@ -44,7 +44,8 @@ class Examples:
     `ids`: n ids. `texts`: n texts for each text column. `targets`: float64[n], NaN if an example has no label.
     `lines`: int64[n], the line on which each example begins. `fingerprint`: SHA-256 of the file. `key`: a hash of
     everything that decides which examples these are, or "" if it is unknown. `warnings`: what was suspicious in the
-    file; a part of the examples has none.
+    file; a part of the examples has none. `places`: int64[n], the line and the file of each example if several files
+    were read. Default: `lines`.
     """
 
     task: str
@@ -56,6 +57,7 @@ class Examples:
     fingerprint: str = ""
     key: str = ""
     warnings: tuple[str, ...] = ()
+    places: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -71,6 +73,7 @@ class Examples:
             gather(self.lines, rows),
             self.fingerprint,
             self.key and _key(self.key, rows),
+            places=None if self.places is None else gather(self.places, rows),
         )
 
 
@@ -107,7 +110,8 @@ def read_examples(
         *source.warnings,
         *(source.name + text if text.startswith(":") else text for text in Strings.of(arrays, "warnings")),
     )
-    return Examples(task.name, source.name, ids, texts, targets, lines, table.fingerprint, table.key, warnings), bad
+    own = (table.fingerprint, table.key, warnings, arrays["places"])
+    return Examples(task.name, source.name, ids, texts, targets, lines, *own), bad
 
 
 def bad_rows_error(bad: Sequence[BadRow]) -> DataError:

@@ -116,7 +116,8 @@ class _Rows:
                 np.add.at(sizes, texts.index[start:stop], 1)
             return cls((texts.index,), sizes)
         texts = distinct(np.concatenate(hashes))
-        lines, places = np.unique(np.concatenate([each.lines for each in readers]), return_inverse=True)
+        own = [each.lines if each.places is None else each.places for each in readers]
+        lines, places = np.unique(np.concatenate(own), return_inverse=True)
         size = len(lines) + texts.count
         links = coo_array((np.ones(len(places), dtype=np.int8), (places, texts.index + len(lines))), shape=(size, size))
         _, component = connected_components(links, directed=False)

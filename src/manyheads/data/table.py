@@ -22,7 +22,10 @@ from manyheads.tasks.cells import is_missing
 from manyheads.tasks.kind import LabelError
 from manyheads.tasks.task import Task
 
-VERSION = "3"
+LINE_BITS = 40
+"""Bits of the line in the place of a row. The bits above are the number of the file among several."""
+
+VERSION = "4"
 """Part of every cache key. It changes when the rules for usable rows, their reasons or the columns change."""
 
 SHOWN = 5
@@ -115,7 +118,7 @@ class _Writer:
         self._columns: list[tuple[StringsFile | ArrayFile, list[Any]]] = [
             (self._files.enter_context(StringsFile(folder, name)), []) for name in ("ids", *texts)
         ]
-        for name, dtype in (("targets", np.float64), ("lines", np.int64)):
+        for name, dtype in (("targets", np.float64), ("lines", np.int64), ("places", np.int64)):
             self._columns.append((self._files.enter_context(ArrayFile(folder, name, dtype)), []))
         self._bad: list[tuple[StringsFile | ArrayFile, list[Any]]] = [
             (self._files.enter_context(ArrayFile(folder, "bad_lines", np.int64)), []),
@@ -130,6 +133,7 @@ class _Writer:
         self._spellings = Spellings(task.kind)
         self._ignored, self._first_ignored = 0, ""
         self._seen = 0
+        self._numbers: dict[str, int] = {}
 
     def __enter__(self) -> _Writer:
         return self
@@ -149,18 +153,20 @@ class _Writer:
     def add(self, row: Row | BadRow) -> None:
         """Add one row."""
         self._seen += 1
+        file = self._file(row.source if isinstance(row, BadRow) else row.file)
+        place = (self._numbers.setdefault(file, len(self._numbers)) << LINE_BITS) + row.line
         if isinstance(row, BadRow):
-            self._put(self._bad, (row.line, row.reason, row.hint or "", self._file(row.source)))
+            self._put(self._bad, (row.line, row.reason, row.hint or "", file))
         else:
             try:
                 texts = [text_of(row, column) for column in self._task.text]
-                self._put(self._columns, (self._name(row), *texts, self._target(row), row.line))
+                self._put(self._columns, (self._name(row), *texts, self._target(row), row.line, place))
             except LabelError as error:
-                self._put(self._bad, (row.line, str(error), error.hint or "", self._file(row.file)))
+                self._put(self._bad, (row.line, str(error), error.hint or "", file))
             if row.warning is not None:
                 self._suspicions += 1
                 if len(self._suspicious) < SHOWN:
-                    self._suspicious.append(f"{self._file(row.file)}:{row.line}: {row.warning}")
+                    self._suspicious.append(f"{file}:{row.line}: {row.warning}")
         if self._seen % BLOCK == 0:
             self._flush()
 
