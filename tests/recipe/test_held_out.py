@@ -10,7 +10,10 @@ import pytest
 
 import manyheads
 from manyheads.errors import DataError, RunError
+from manyheads.recipe.held_out import fingerprint
+from manyheads.recipe.load import load_recipe
 from manyheads.recipe.measure import measure_run
+from manyheads.recipe.prepare import examples_held_out_in_0_4
 from manyheads.recipe.same import check_same
 from manyheads.report.compare import compare
 from manyheads.run.folder import RunFolder
@@ -79,3 +82,14 @@ def test_a_run_with_other_held_out_rows_is_neither_measured_nor_resumed(recipe: 
     with pytest.raises(RunError, match="the data has changed since the run started") as caught:
         check_same(RunFolder(run), (run / "recipe.toml").read_text(), now)
     assert caught.value.where == "sentiment: rows of sentences.tsv held out"
+
+
+def test_a_run_of_0_4_is_measured_on_the_rows_that_it_held_out(recipe: Path) -> None:
+    run = _trained(recipe, "run")
+    older = examples_held_out_in_0_4(load_recipe(run / "recipe.toml"), "sentiment")
+    provenance = json.loads((run / "provenance.json").read_text())
+    key = "sentiment: rows of sentences.tsv held out"
+    assert provenance["data"][key] != fingerprint(older)
+    provenance["data"][key] = fingerprint(older)
+    (run / "provenance.json").write_text(json.dumps(provenance))
+    assert measure_run(run).examples == {"sentiment": len(older)}

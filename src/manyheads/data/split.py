@@ -68,6 +68,18 @@ def hold_out(
     return sides
 
 
+def held_out_in_0_4(examples: Examples, share: float) -> Examples:
+    """Return the rows that version 0.4.0 held out: drawn for each task alone, without strata. To measure its runs."""
+    texts = distinct(row_hashes(examples.texts, len(examples)))
+    index = np.asarray(texts.index)
+    order = permutation(texts.count, np.random.default_rng([len(examples), HELD_OUT]))
+    ends = np.cumsum(np.bincount(index, minlength=texts.count)[order])
+    groups = min(len(order) - 1, int(np.searchsorted(ends, max(1, round(share * len(examples))))) + 1)
+    chosen = np.zeros(texts.count, dtype=bool)
+    chosen[order[:groups]] = True
+    return examples.take(np.flatnonzero(chosen[index]))
+
+
 def strata_of(examples: Examples, task: Task) -> Ints:
     """Return the stratum of each example: its class, or the fifth of the labels that its value is in."""
     targets = np.asarray(examples.targets)

@@ -29,6 +29,12 @@ def fingerprint(dev: Examples) -> str:
     return digest.hexdigest()
 
 
+def are_held_out(run: RunFolder, task: str, file: str, dev: Examples) -> bool:
+    """Return whether `dev` has the rows that a finished run held out, and the file is unchanged."""
+    before = run.fingerprints()
+    return before.get(file) == dev.fingerprint and before.get(mark(task, file)) == fingerprint(dev)
+
+
 def check_held_out(run: RunFolder, task: str, file: str, dev: Examples) -> None:
     """Check that `dev` has the rows that a finished run held out, and that the file is unchanged.
 
@@ -37,7 +43,7 @@ def check_held_out(run: RunFolder, task: str, file: str, dev: Examples) -> None:
             of `dev`.
     """
     before = run.fingerprints()
-    if before.get(file) == dev.fingerprint and before.get(mark(task, file)) == fingerprint(dev):
+    if are_held_out(run, task, file, dev):
         return
     versions = run.read_provenance().get("versions")
     version = versions.get("manyheads", "unknown") if isinstance(versions, Mapping) else "unknown"

@@ -20,9 +20,9 @@ from manyheads.errors import DataError, did_you_mean
 from manyheads.evaluation.evaluate import evaluate
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.model.int8 import to_int8
-from manyheads.recipe.held_out import check_held_out
+from manyheads.recipe.held_out import are_held_out, check_held_out
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.prepare import held_out_examples
+from manyheads.recipe.prepare import examples_held_out_in_0_4, held_out_examples
 from manyheads.recipe.tasks import open_task_source
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.task import Task
@@ -139,7 +139,11 @@ def labelled_rows(
         return None
     if isinstance(spec, float):
         dev, bad = held_out_examples(recipe, task.name)
-        check_held_out(run, task.name, files_name(options.train), dev)
+        file_name = files_name(options.train)
+        if not are_held_out(run, task.name, file_name, dev):
+            older = examples_held_out_in_0_4(recipe, task.name)
+            dev = older if are_held_out(run, task.name, file_name, older) else dev
+        check_held_out(run, task.name, file_name, dev)
         return dev, bad
     written = options.text_format if file is None else replace(options.text_format, **(text or {}))
     source = open_task_source(options, spec, folder, labelled=True, text=written)

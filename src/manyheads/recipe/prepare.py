@@ -13,7 +13,7 @@ from manyheads.data.cache import cache_folder
 from manyheads.data.dataset import Split
 from manyheads.data.examples import Examples, examples_warnings, read_examples
 from manyheads.data.reading import BadRow, files_name
-from manyheads.data.split import draw, hold_out, strata_of
+from manyheads.data.split import draw, held_out_in_0_4, hold_out, strata_of
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
@@ -131,6 +131,13 @@ def held_out_examples(recipe: Recipe, name: str) -> tuple[Examples, Sequence[Bad
         raise AssertionError(f"{name} holds out no rows")
     bad = [row for rows in reader.rejected.values() for row in rows]
     return draw(reader.dev, recipe.tasks[name].dev_rows), bad
+
+
+def examples_held_out_in_0_4(recipe: Recipe, name: str) -> Examples:
+    """Return the dev rows of a task as version 0.4.0 drew them."""
+    options = recipe.tasks[name]
+    whole = _Reader.of(name, options, recipe, _ignore).train
+    return draw(held_out_in_0_4(whole, float(str(options.dev))), options.dev_rows)
 
 
 @dataclass

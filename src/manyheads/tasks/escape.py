@@ -7,7 +7,11 @@ import re
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters other than tab and line feed, marks that change the direction of text, and lone surrogates."""
 
-MARKUP = re.compile(r"[\\|<>*_`\[\]&~$#]")
+MARKUP = re.compile(r"[\\|<>*`\[\]&~$#]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown may read as markup. An underscore within a word has no effect."""
+
+INTERVAL = re.compile(r"(\[[-+\u2212]?[\d.,]+(?:e-?\d+)?, [-+\u2212]?[\d.,]+(?:e-?\d+)?\](?![(\[:]))")
+"""An interval such as [0.785, 0.931]. It cannot be a link, so it is left as it is."""
 
 BLOCK_START = re.compile(r"([-+=]|\d+(?=[.)]))")
 """What begins a list or a heading at the start of a line."""
@@ -24,8 +28,8 @@ def visible(text: str) -> str:
 
 def markdown(text: str) -> str:
     """Return a text on one line of Markdown. Markup characters are escaped."""
-    line = visible(" ".join(text.split()))
-    return MARKUP.sub(r"\\\g<0>", line)
+    parts = INTERVAL.split(visible(" ".join(text.split())))
+    return "".join(part if place % 2 else MARKUP.sub(r"\\\g<0>", part) for place, part in enumerate(parts))
 
 
 def markdown_block(text: str) -> str:
