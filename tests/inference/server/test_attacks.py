@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -68,7 +68,9 @@ def test_half_sent_headers_are_closed_and_others_are_served(strict: Server) -> N
     with ExitStack() as stack:
         slow = [stack.enter_context(connect(strict)) for _ in range(80)]
         for connection in slow:
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+            # The server may have ended some already, because there are more than it keeps.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         assert predicts(strict)
         assert all(is_closed(connection) for connection in slow)
     assert predicts(strict)
