@@ -17,6 +17,7 @@ from manyheads.cli.demo import demo
 from manyheads.cli.evaluate import evaluate
 from manyheads.cli.export import export
 from manyheads.cli.init import init
+from manyheads.cli.output import UNWRITABLE, drop_output, flush_output, unwritable
 from manyheads.cli.predict import predict
 from manyheads.cli.pretrain import pretrain
 from manyheads.cli.report import report
@@ -72,7 +73,11 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        app(words, prog_name="manyheads")
+        try:
+            app(words, prog_name="manyheads")
+        except SystemExit:
+            flush_output()
+            raise
     except ManyheadsError as error:
         if debug:
             raise
@@ -82,3 +87,10 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader of the output has closed it (`... | head`). This is not an error.
         sys.stderr.close()
         raise SystemExit(0) from None
+    except OSError as error:
+        if debug or error.errno not in UNWRITABLE:
+            raise
+        drop_output()
+        reason = unwritable(error, "write to another file, or free disk space")
+        typer.secho(f"error: {reason}", fg=typer.colors.RED, err=True)
+        raise SystemExit(1) from None

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
 
+from manyheads.cli.output import Shown, drop_output, unwritable
 from manyheads.tasks.numbers import fixed
+
+
+class PlainConsole(Console):
+    """A console that raises BrokenPipeError. Rich itself ends the program at once and in silence."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise the error again."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def run_and_show(
@@ -22,8 +33,8 @@ def run_and_show(
     A run that a signal stops ends with exit status 128 + n and prints the command that resumes it.
     """
     # torchrun numbers its processes. Only process 0 prints.
-    console = Console(soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
-    with console.status("starting"):
+    console = PlainConsole(soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
+    with console.status("starting") if console.is_terminal else nullcontext():
         from manyheads.cli.progress import ProgressDisplay
         from manyheads.recipe.assemble import train
         from manyheads.recipe.load import load_recipe
@@ -33,15 +44,24 @@ def run_and_show(
         recipe = load_recipe(recipe_file, changes)
     try:
         with ProgressDisplay(console) as display:
-            listeners = [display, *(make_tracker(name, out, display) for name in trackers)]
+            shown = Shown(display)
+            listeners = [shown, *(make_tracker(name, out, display) for name in trackers)]
             run = train(recipe, out, resume=resume, listeners=listeners)
     except Interrupted as stopped:
+        if shown.failure is not None:
+            raise unwritable(shown.failure, stopped_text(stopped.step, out, trackers)) from None
         console.print(stopped_text(stopped.step, out, trackers), markup=False, highlight=False)
         raise SystemExit(128 + stopped.signal_number) from None
-    console.print(results_table(run.results, width=console.width))
-    console.print(_rates(run.results), markup=False, highlight=False)
-    _report(out, console)
-    console.print(next_text(out, list(run.results["last"]["tasks"]), console.width), markup=False, highlight=False)
+    try:
+        if shown.failure is not None:
+            raise shown.failure
+        console.print(results_table(run.results, width=console.width))
+        console.print(_rates(run.results), markup=False, highlight=False)
+        _report(out, console)
+        console.print(next_text(out, list(run.results["last"]["tasks"]), console.width), markup=False, highlight=False)
+    except OSError as error:
+        drop_output()
+        raise unwritable(error, f"the run is finished; its results are in {out}") from None
 
 
 def _report(out: Path, console: Console) -> None:
@@ -51,7 +71,7 @@ def _report(out: Path, console: Console) -> None:
     from manyheads.report.write import write_report
 
     try:
-        with console.status("writing the report"):
+        with console.status("writing the report") if console.is_terminal else nullcontext():
             page = write_report(out)
     except Exception as error:
         console.print(f"warning: the report could not be written: {error}", markup=False, style="yellow")

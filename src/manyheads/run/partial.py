@@ -1,8 +1,8 @@
 """Temporary files and folders next to the one that they will replace, and the removal of those that a kill left.
 
-Their names begin with a dot and end with `.partial`. The process that writes one holds a shared lock on it, which the
-operating system releases with the process. So an entry that can be locked alone is one that nobody writes, on this
-machine or in another container. A file system that cannot lock keeps its leftovers.
+Their names begin with a dot and end with `.partial`. The process that writes one has a shared lock on it, which the
+operating system releases with the process. So no process of this machine or of its containers writes an entry that can
+be locked exclusively. A file system that cannot lock keeps its leftovers.
 """
 
 from __future__ import annotations

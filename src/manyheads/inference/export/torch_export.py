@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -35,4 +36,7 @@ def _write(module: nn.Module, feeds: dict[str, Tensor], free: Any, path: Path) -
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.export.export(module, (), feeds, dynamic_shapes=free)
-        torch.export.save(program, path)
+        # torch's own writer of files names neither the file nor the reason if the disk is full.
+        content = io.BytesIO()
+        torch.export.save(program, content)
+    path.write_bytes(content.getvalue())
