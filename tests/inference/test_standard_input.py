@@ -130,7 +130,7 @@ def run_shell(run: manyheads.Run, command: str, folder: Path) -> subprocess.Comp
 def test_a_full_device_is_an_error(trained: manyheads.Run, tmp_path: Path, command: str) -> None:
     done = run_shell(trained, command, tmp_path)
     assert done.returncode == 1
-    assert "standard output cannot be written" in done.stderr
+    assert "the output cannot be written" in done.stderr
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
     assert "ignored" not in done.stderr

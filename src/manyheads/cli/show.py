@@ -6,12 +6,14 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from manyheads.cli.output import Shown, drop_output, unwritable
 from manyheads.cli.terminal import make_console
 from manyheads.tasks.numbers import fixed
 
@@ -27,7 +29,7 @@ def run_and_show(
 
     # Only the first of several processes prints.
     console = make_console(soft_wrap=True, quiet=Launch.read().rank != 0)
-    with console.status("starting"):
+    with console.status("starting") if console.is_terminal else nullcontext():
         from manyheads.cli.progress import ProgressDisplay
         from manyheads.recipe.assemble import train
         from manyheads.recipe.load import load_recipe
@@ -37,17 +39,26 @@ def run_and_show(
         recipe = load_recipe(recipe_file, changes)
     try:
         with ProgressDisplay(console) as display:
-            listeners = [display, *(make_tracker(name, out, display) for name in trackers)]
+            shown = Shown(display)
+            listeners = [shown, *(make_tracker(name, out, display) for name in trackers)]
             run = train(recipe, out, resume=resume, listeners=listeners)
     except Interrupted as stopped:
+        if shown.failure is not None:
+            raise unwritable(shown.failure, stopped_text(stopped.step, out, trackers)) from None
         console.print(stopped_text(stopped.step, out, trackers), markup=False, highlight=False)
         if Launch.read().size > 1 and not trackers:
             _end_at_once(128 + stopped.signal_number)
         raise SystemExit(128 + stopped.signal_number) from None
-    console.print(results_table(run.results, width=console.width))
-    console.print(_rates(run.results), markup=False, highlight=False)
-    _report(out, console)
-    console.print(next_text(out, list(run.results["last"]["tasks"]), console.width), markup=False, highlight=False)
+    try:
+        if shown.failure is not None:
+            raise shown.failure
+        console.print(results_table(run.results, width=console.width))
+        console.print(_rates(run.results), markup=False, highlight=False)
+        _report(out, console)
+        console.print(next_text(out, list(run.results["last"]["tasks"]), console.width), markup=False, highlight=False)
+    except OSError as error:
+        drop_output()
+        raise unwritable(error, f"the run is finished; its results are in {out}") from None
 
 
 def _end_at_once(status: int) -> None:
@@ -64,7 +75,7 @@ def _report(out: Path, console: Console) -> None:
     from manyheads.report.write import write_report
 
     try:
-        with console.status("writing the report"):
+        with console.status("writing the report") if console.is_terminal else nullcontext():
             page = write_report(out)
     except Exception as error:
         console.print(f"warning: the report could not be written: {error}", markup=False, style="yellow")

@@ -8,11 +8,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 import typer
 
-from manyheads.errors import RunError
+from manyheads.cli.output import drop_output, unwritable
 from manyheads.tasks.escape import visible
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def standard_output() -> Iterator[None]:
         if error.errno == errno.EPIPE:
             say("standard output was closed, so the rest of the output was not written", error=True)
             raise typer.Exit(0) from None
-        hint = "write to another file or device"
-        raise RunError("standard output cannot be written", found=error.strerror, hint=hint) from None
+        raise unwritable(error, "write to another file or device, or free disk space") from None
 
 
 def _fails() -> bool:
@@ -73,15 +72,16 @@ def _fails() -> bool:
         sys.stdout.write("\n")
         sys.stdout.flush()
     except OSError:
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, sys.stdout.fileno())
-        os.close(nothing)
+        drop_output()
         return True
     return False
 
 
 def make_console(**options: Any) -> Console:
-    """Return a console of rich on which control characters are shown."""
+    """Return a console of rich on which control characters are shown.
+
+    It raises BrokenPipeError. Rich itself ends the program at once and in silence.
+    """
     from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
     from rich.segment import Segment
 
@@ -99,6 +99,10 @@ def make_console(**options: Any) -> Console:
         def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
             return [Shown(each) for each in renderables]
 
-    console = Console(**options)
+    class Plain(Console):
+        def on_broken_pipe(self) -> NoReturn:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    console = Plain(**options)
     console.push_render_hook(Hook())
     return console

@@ -16,7 +16,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import DTypeLike, NDArray
 
-from manyheads.run.atomic import sync
+from manyheads.run.atomic import explained, sync
 from manyheads.run.checksum import checksum, is_unchanged
 from manyheads.run.partial import SUFFIX, held, remove, sweep
 
@@ -78,7 +78,8 @@ def entry(folder: Path | None, fill: Callable[[Path], None]) -> Arrays:
         save(folder, fill)
         arrays = load(folder)
     if arrays is None:
-        with tempfile.TemporaryDirectory(prefix="manyheads-") as name:
+        # The temporary folder has a name that means nothing to a user.
+        with tempfile.TemporaryDirectory(prefix="manyheads-") as name, explained(folder or Path(name).parent):
             fill(Path(name))
             _write_sizes(Path(name))
             arrays = load(Path(name))

@@ -13,8 +13,8 @@ from pathlib import Path
 from manyheads.errors import ManyheadsError, RunError
 from manyheads.run.partial import SUFFIX, held, partial_name, remove, sweep
 
-OS_ERROR = re.compile(r"\(os error (\d+)\)")
-"""How libraries written in Rust name an error of the system."""
+OS_ERROR = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
+"""How libraries written in Rust, and the error of `shutil.copytree`, name an error of the system."""
 
 UNWRITABLE = frozenset(
     {
@@ -143,8 +143,9 @@ def explained(path: Path) -> Iterator[None]:
     except ManyheadsError:
         raise
     except Exception as error:
-        found = None if isinstance(error, OSError) else OS_ERROR.search(str(error))
-        number = error.errno if isinstance(error, OSError) else (int(found[1]) if found else None)
+        number = error.errno if isinstance(error, OSError) else None
+        if number is None and (found := OS_ERROR.search(str(error))):
+            number = int(found[1] or found[2])
         explanation = None if number is None else _explanation(path, number)
         if explanation is None:
             raise

@@ -6,6 +6,7 @@ archive contains. `WrittenPrograms` loads only what this process has just writte
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -84,4 +85,7 @@ def _write(module: nn.Module, feeds: dict[str, Tensor], free: Any, path: Path) -
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.export.export(module, (), feeds, dynamic_shapes=free)
-        torch.export.save(program, path)
+        # torch's own writer of files names neither the file nor the reason if the disk is full.
+        content = io.BytesIO()
+        torch.export.save(program, content)
+    path.write_bytes(content.getvalue())
