@@ -53,9 +53,9 @@ def _recorded(recipe: Recipe, folder: RunFolder) -> Iterator[tuple[str, Hashable
         share = () if task is None else (task.dev, task.dev_rows)
         yield name, (recipe.data_dir, name, *share), fingerprint
     encoder = folder.read_provenance().get("encoder")
-    fingerprint = encoder.get("sha256") if isinstance(encoder, Mapping) else None
-    if fingerprint is not None:
-        yield f"the weights of {recipe.encoder}", ("encoder", recipe.encoder), str(fingerprint)
+    weights = encoder.get("sha256") if isinstance(encoder, Mapping) else None
+    if weights is not None:
+        yield f"the weights of {recipe.encoder}", ("encoder", recipe.encoder), str(weights)
 
 
 def _different(name: str, first: tuple[RunFolder, str], second: tuple[RunFolder, str]) -> RunError:
