@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from pathlib import Path
 import pytest
 
 import manyheads
-from manyheads.errors import DataError, ManyheadsError, RecipeError
+from manyheads.errors import DataError, EncoderError, ManyheadsError, RecipeError
+from manyheads.model.weights import resolve
+from manyheads.pretraining.cache import Entry
 from manyheads.run.events import read_events
 
 CHANGES = [
@@ -176,3 +179,61 @@ def test_errors_name_the_mistake(change: str, message: str, tiny_recipe: Path) -
 def test_the_command_needs_the_table(tiny_recipe: Path) -> None:
     with pytest.raises(RecipeError, match=r"no \[pretraining\] table"):
         manyheads.pretrain(tiny_recipe)
+
+
+def flipped(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "pretraining.json"])
+def test_each_file_of_a_pretrained_encoder_is_verified(whole: manyheads.Pretrained, tmp_path: Path, name: str) -> None:
+    shutil.copytree(whole.folder, tmp_path / "pretrained" / whole.key)
+    entry = Entry(tmp_path, whole.key)
+    assert entry.read() is not None
+    flipped(tmp_path / "pretrained" / whole.key / name)
+    assert entry.read() is None
+
+
+def test_a_pretrained_encoder_without_checksums_is_made_again(whole: manyheads.Pretrained, tmp_path: Path) -> None:
+    """Version 0.4.0 recorded only the weights."""
+    shutil.copytree(whole.folder, tmp_path / "pretrained" / whole.key)
+    file = tmp_path / "pretrained" / whole.key / "pretraining.json"
+    content = json.loads(file.read_text())
+    del content["checksums"], content["checksum"]
+    file.write_text(json.dumps(content))
+    assert Entry(tmp_path, whole.key).read() is None
+
+
+def test_other_weights_in_a_pretrained_folder_are_refused(whole: manyheads.Pretrained, tmp_path: Path) -> None:
+    shutil.copytree(whole.folder, tmp_path / "encoder")
+    assert resolve(str(tmp_path / "encoder"), tmp_path).folder == tmp_path / "encoder"
+    flipped(tmp_path / "encoder" / "model.safetensors")
+    with pytest.raises(EncoderError, match=r"not those that pretraining\.json records"):
+        resolve(str(tmp_path / "encoder"), tmp_path)
+    (tmp_path / "encoder" / "pretraining.json").unlink()
+    assert resolve(str(tmp_path / "encoder"), tmp_path).name
+
+
+def test_damaged_checkpoints_of_pretraining_start_from_the_beginning(
+    tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StopError(Exception):
+        pass
+
+    def stop(event: str, **fields: object) -> None:
+        if event == "pretraining_checkpoint" and fields["phase"] == "encoder":
+            raise StopError
+
+    monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path))
+    with pytest.raises(StopError):
+        manyheads.pretrain(tiny_recipe, changes=CHANGES, listeners=[stop])
+    (checkpoint,) = (tmp_path / "pretrained").glob("*.work/encoder/checkpoints/step-*")
+    flipped(checkpoint / "model.safetensors")
+    notes: list[str] = []
+    result = manyheads.pretrain(
+        tiny_recipe, changes=CHANGES, listeners=[lambda event, **fields: notes.append(f"{event} {fields.get('text')}")]
+    )
+    assert any("a checkpoint is damaged" in note for note in notes)
+    assert contents(result.folder) == contents(whole.folder)
