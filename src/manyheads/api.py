@@ -136,7 +136,7 @@ def run_study(
     plan = load_study(file, changes)
     folder = Path("runs") / plan.file.stem if out is None else Path(out)
     runner = local_runner(plan, jobs or default_jobs(plan, 0), 0)
-    if not run_cells(plan, folder, runner, notify or _ignore, survey(plan, folder)):
+    if run_cells(plan, folder, runner, notify or _ignore, survey(plan, folder)):
         raise RuntimeError(f"the study in {folder} was stopped")
     return write_table(plan, folder)
 

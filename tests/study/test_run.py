@@ -35,7 +35,7 @@ def run(
         if listener is not None:
             listener(event, **fields)
 
-    assert run_study(plan, out, local_runner(plan, jobs, 0), notify, survey(plan, out, **options))
+    assert run_study(plan, out, local_runner(plan, jobs, 0), notify, survey(plan, out, **options)) == 0
     return events
 
 
@@ -106,10 +106,10 @@ def test_a_signal_stops_the_study_and_it_resumes(tiny_study: Path, tmp_path: Pat
         signal.SIGTERM, signal.SIG_IGN
     )  # the study restores this handler, so a second signal is harmless
     try:
-        ended = run_study(plan, out, local_runner(plan, 1, 0), stop, survey(plan, out))
+        stopped_by = run_study(plan, out, local_runner(plan, 1, 0), stop, survey(plan, out))
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert not ended
+    assert stopped_by == signal.SIGTERM
     assert list(out.rglob("*.error.json")) == []
     assert "missing" in survey(plan, out).states
     run(plan, out)
@@ -141,7 +141,7 @@ def test_a_study_has_one_writer(tiny_study: Path, tmp_path: Path) -> None:
         only_writer(out / ".lock", "taken", out),
         pytest.raises(RunError, match="another process is running this study"),
     ):
-        run_study(plan, out, lambda _cells, _notify: True, lambda _event, **_fields: None, survey(plan, out))
+        run_study(plan, out, lambda _cells, _notify: 0, lambda _event, **_fields: None, survey(plan, out))
 
 
 def _writer(cell: Cell) -> int:

@@ -90,7 +90,7 @@ def test_without_a_course_score_nothing_shows_it(
 
 def test_real_runs_give_a_table(tiny_study: Path, tmp_path: Path) -> None:
     plan, out = load_study(tiny_study), tmp_path / "out"
-    assert run_study(plan, out, local_runner(plan, 2, 0), lambda _event, **_fields: None, survey(plan, out))
+    assert run_study(plan, out, local_runner(plan, 2, 0), lambda _event, **_fields: None, survey(plan, out)) == 0
     table = write_table(plan, out)
     rows = json.loads((out / "table.json").read_text())["rows"]
     assert [row["name"] for row in rows] == ["plain", "rescaled"]

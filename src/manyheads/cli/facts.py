@@ -16,7 +16,7 @@ COMMON: Mapping[str, str] = {
 }
 """Exit statuses that every command has."""
 
-STOPPED = "Stopped by a signal (130: Ctrl-C, 143: SIGTERM; 129: SIGHUP, 140: SIGUSR2). A checkpoint was written."
+STOPPED = "Stopped by a signal (130: Ctrl-C, 143: SIGTERM, 129: SIGHUP, 140: SIGUSR2). A checkpoint was written."
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ COMMANDS: Mapping[str, CommandFacts] = {
         "The [study folder](run-folder.md#study-folder), `runs/NAME` by default, where NAME is the study's name.",
         {
             "1": "Also if a run failed. The other runs are finished and the table is written.",
-            "130": "Stopped by a signal. Repeat the command to resume.",
+            "130, 143": f"{STOPPED} Repeat the command to resume.",
         },
     ),
     "table": CommandFacts(

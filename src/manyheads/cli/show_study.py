@@ -46,15 +46,15 @@ def study_and_show(
         chosen_cells = survey(chosen, out, only=only, retry_failed=retry_failed)
         runner, how = _runner(plan, jobs, ray)
     console.print(_opening(chosen, chosen_cells, how), markup=False, highlight=False)
-    ended = True
+    stopped_by = 0
     if chosen_cells.todo:
         with StudyDisplay(console, chosen_cells) as display:
-            ended = run_study(chosen, out, runner, display, chosen_cells)
+            stopped_by = run_study(chosen, out, runner, display, chosen_cells)
     else:
-        run_study(chosen, out, lambda _cells, _notify: True, _ignore, chosen_cells)
-    if not ended:
+        run_study(chosen, out, lambda _cells, _notify: 0, _ignore, chosen_cells)
+    if stopped_by:
         console.print("Stopped. Finished runs are kept. Repeat the same command to resume.", markup=False)
-        raise SystemExit(130)
+        raise SystemExit(128 + stopped_by)
     from manyheads.cli.table import show_table
 
     show_table(console, chosen, out)

@@ -27,8 +27,8 @@ NODE_PATIENCE = 20.0
 """Seconds that Ray may take to notice a lost node."""
 
 
-def run_on_ray(cells: Sequence[Cell], *, address: str, notify: Notify, keep_models: bool) -> bool:
-    """Run every cell once on a Ray cluster. Return whether every run ended, finished or failed.
+def run_on_ray(cells: Sequence[Cell], *, address: str, notify: Notify, keep_models: bool) -> int:
+    """Run every cell once on a Ray cluster. Return 0 if every run ended, or the number of the signal that stopped them.
 
     Each run requests one CPU per thread of its recipe. It also requests a GPU if the cluster has GPUs and the recipe
     allows them. If a node is lost, its runs are queued again and a "note" event is sent. If the process of a run
@@ -69,7 +69,7 @@ class _Cluster:
         self._nodes = self._alive()
         self._stop = StopFlag()
 
-    def run(self) -> bool:
+    def run(self) -> int:
         self._check_size()
         with self._stop.listening():
             while self._running or (self._waiting and not self._stop):
@@ -81,7 +81,7 @@ class _Cluster:
                     self._take(reference, self._running.pop(reference))
                 if self._stop:
                     self._cancel()
-        return not self._stop
+        return self._stop.signal_number or 0
 
     def _submit(self, cell: Cell) -> None:
         takes_gpu = cell.recipe.device != "cpu" and self._ray.cluster_resources().get("GPU", 0) > 0

@@ -23,8 +23,8 @@ WORKER = (sys.executable, "-P", "-m", "manyheads.study.worker")
 """The command of a worker. -P: Python does not import from the current folder, which may have files of others."""
 
 
-def run_local(cells: Sequence[Cell], *, jobs: int, notify: Notify, keep_models: bool, devices: int = 0) -> bool:
-    """Run every cell once. Return True if every run ended, finished or failed, and False if a signal stopped the study.
+def run_local(cells: Sequence[Cell], *, jobs: int, notify: Notify, keep_models: bool, devices: int = 0) -> int:
+    """Run every cell once. Return 0 if every run ended, finished or failed, else the number of the signal that stopped it.
 
     If a cell fails, its error is written to its error file and the other cells continue.
 
@@ -59,7 +59,7 @@ class _Local:
         self._events: queue.SimpleQueue[tuple[_Process, str | None]] = queue.SimpleQueue()
         self._stop = StopFlag()
 
-    def run(self) -> bool:
+    def run(self) -> int:
         with self._stop.listening():
             try:
                 while self._running or (self._waiting and not self._stop):
@@ -71,7 +71,7 @@ class _Local:
             finally:
                 for process in self._running:
                     process.child.kill()
-        return not self._stop
+        return self._stop.signal_number or 0
 
     def _start(self, cell: Cell) -> None:
         slot = self._free.pop(0)

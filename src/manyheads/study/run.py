@@ -14,7 +14,7 @@ from manyheads.study.local import run_local
 from manyheads.study.plan import StudyPlan
 from manyheads.study.worker import drop_weights
 
-Runner = Callable[[Sequence[Cell], Notify], bool]
+Runner = Callable[[Sequence[Cell], Notify], int]
 """Runs cells and reports events. Returns whether every run ended, finished or failed."""
 
 
@@ -56,8 +56,10 @@ def survey(plan: StudyPlan, out: Path, *, only: Sequence[str] = (), retry_failed
     return Survey(cells, tuple(states))
 
 
-def run_study(plan: StudyPlan, out: Path, runner: Runner, notify: Notify, survey: Survey) -> bool:
-    """Run the cells that a survey lists as unfinished or missing. Return whether every run ended, finished or failed.
+def run_study(plan: StudyPlan, out: Path, runner: Runner, notify: Notify, survey: Survey) -> int:
+    """Run the cells that a survey lists as unfinished or missing.
+
+    Return 0 if every run ended, finished or failed, and otherwise the number of the signal that stopped the study.
 
     Raises:
         RunError: another process is running this study.
@@ -72,7 +74,7 @@ def run_study(plan: StudyPlan, out: Path, runner: Runner, notify: Notify, survey
 def local_runner(plan: StudyPlan, jobs: int, devices: int) -> Runner:
     """Return a runner that uses processes on this machine."""
 
-    def run(cells: Sequence[Cell], notify: Notify) -> bool:
+    def run(cells: Sequence[Cell], notify: Notify) -> int:
         return run_local(cells, jobs=jobs, notify=notify, keep_models=plan.keep_models, devices=devices)
 
     return run
