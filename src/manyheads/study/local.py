@@ -24,7 +24,7 @@ WORKER = (sys.executable, "-P", "-m", "manyheads.study.worker")
 
 
 def run_local(cells: Sequence[Cell], *, jobs: int, notify: Notify, keep_models: bool, devices: int = 0) -> int:
-    """Run every cell once. Return 0 if every run ended, finished or failed, else the number of the signal that stopped it.
+    """Run every cell once. Return 0 if every run ended or failed, or the number of the signal that stopped them.
 
     If a cell fails, its error is written to its error file and the other cells continue.
 
