@@ -148,9 +148,9 @@ def use(environment: Path, folder: Path) -> None:
         user(manyheads, "export", "runs/first", "--to", "onnx")
         user(python, "-c", WITHOUT_TORCH)
     with step("report"):
-        (folder / "runs" / "first" / "report.html").unlink()
+        (folder / "runs" / "first" / "report" / "report.html").unlink()
         user(manyheads, "report", "runs/first")
-        expect("<html" in (folder / "runs" / "first" / "report.html").read_text(encoding="utf-8"), "no page")
+        expect("<html" in (folder / "runs" / "first" / "report" / "report.html").read_text(encoding="utf-8"), "no page")
     with step("a study of two rows and two seeds"):
         (folder / "choices.toml").write_text(STUDY, encoding="utf-8")
         user(manyheads, "study", "choices.toml", "--jobs", "2")

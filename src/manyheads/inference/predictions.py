@@ -66,7 +66,7 @@ class Predictions(Sequence[Prediction]):
 
     @property
     def probabilities(self) -> NDArray[np.float64] | None:
-        """The probabilities: float64[n, labels], in the order of the labels. None if the task predicts values."""
+        """The probabilities as float64[n, labels], in the order of the labels. None if the task predicts values."""
         exact = self._decoded.probabilities
         if exact is None:
             return None
