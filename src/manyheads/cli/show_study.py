@@ -81,7 +81,7 @@ def _runner(plan: StudyPlan, jobs: int | None, ray: str | None) -> tuple[Runner,
     if ray is not None:
         from manyheads.study.cluster import run_on_ray
 
-        def run(cells: Sequence[Any], notify: Any) -> bool:
+        def run(cells: Sequence[Any], notify: Any) -> int:
             return run_on_ray(cells, address=ray, notify=notify, keep_models=plan.keep_models)
 
         return run, f"on the Ray cluster {ray}, {each}"
