@@ -30,7 +30,7 @@ def _run(*words: str, **environment: str) -> str:
         ("manyheads sch", {"schema"}),
         ("manyheads schema ", {"recipe", "study"}),
         ("manyheads predict --format p", {"parquet"}),
-        ("manyheads init --enc", {"--encoder"}),
+        ("manyheads init --enc", {"--encoder", "--encoding"}),
     ],
 )
 def test_commands_options_and_values_are_completed(line: str, suggested: set[str]) -> None:

@@ -87,10 +87,10 @@ def test_an_encoder_that_reads_its_padding_fails_a_probe(name: str, tmp_path: Pa
         load_encoder(folder, untested=True)
 
 
-def test_an_encoder_without_a_number_of_positions_is_an_error(tmp_path: Path) -> None:
+def test_an_encoder_that_is_no_single_model_is_an_error(tmp_path: Path) -> None:
     sizes = {"d_model": 32, "n_head": 2, "d_head": 16, "d_inner": 64, "block_sizes": [1]}
     folder = saved(FunnelConfig(vocab_size=120, **sizes, architectures=["FunnelModel"]), tmp_path)
-    with pytest.raises(EncoderError, match=r"funnel cannot be run(.|\n)*max_position_embeddings"):
+    with pytest.raises(EncoderError, match=r"its architecture does not read texts(.|\n)*funnel"):
         load_encoder(folder, untested=True)
 
 
