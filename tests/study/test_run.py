@@ -86,7 +86,7 @@ def test_a_process_that_dies_is_a_failed_cell(tiny_study: Path, tmp_path: Path) 
         if event == "cell_progress":
             os.kill(_writer(cell), signal.SIGKILL)
 
-    assert run_local([cell], jobs=1, notify=notify, keep_models=False)
+    assert run_local([cell], jobs=1, notify=notify, keep_models=False) == 0
     assert received[-1][0] == "cell_failed"
     assert "signal 9" in read_error(cell.error_file)["error"]
     assert survey(plan, out, only=["plain"]).states == ("failed", "missing")

@@ -96,7 +96,7 @@ def read_records(file: Path, labels: Sequence[Label] | None, *, probabilities: b
         RunError: The file is missing or damaged, has a label that the task does not have, or has a number that is not
             finite.
     """
-    if not file.exists():
+    if not file.is_file():
         raise RunError("the predictions of a run are missing", where=str(file), hint=hint)
     wanted = probabilities and labels is not None
     return _by_columns(file, labels, wanted) or _by_lines(file, labels, wanted, hint)
