@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -189,7 +190,7 @@ def serve(manyheads: str, folder: Path, variables: Mapping[str, str]) -> None:
         finally:
             server.terminate()
             status = server.wait(timeout=60)
-    expect(status == 0, f"exit status {status} after SIGTERM\n{log.read_text()}")
+    expect(status == -signal.SIGTERM, f"exit status {status} after SIGTERM\n{log.read_text()}")
 
 
 def wait_until_ready(address: str, server: subprocess.Popen[bytes], seconds: float = 60) -> None:
