@@ -18,7 +18,7 @@ def test_every_client_gets_responses(serve, tmp_path: Path, batching: str) -> No
     with serve(tmp_path / "log", batching) as server:
         found = load(server.address, "sentiment", TEXTS, clients=64, seconds=3)
     assert found.failed == 0
-    assert len(found.seconds) >= 64
+    assert len(found.seconds) > 64
     stopped = server.events()[-1]
     assert (stopped["event"], stopped["accepted"]) == ("stopped", stopped["responded"])
     assert stopped["answered"] == stopped["responded"]
@@ -39,7 +39,7 @@ def test_a_signal_loses_no_accepted_request(serve, tmp_path: Path) -> None:
     assert stopped["event"] == "stopped"
     # The fixture sends one request in addition to those of the clients.
     assert stopped["accepted"] == stopped["responded"] == len(found.seconds) + found.refused + 1
-    assert len(found.seconds) >= 64
+    assert len(found.seconds) > 64
 
 
 def test_a_full_queue_refuses_at_once(serve, tmp_path: Path) -> None:
