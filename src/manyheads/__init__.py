@@ -26,19 +26,6 @@ if TYPE_CHECKING:
         train,
     )
 
-_LAZY = (
-    "Prediction",
-    "Predictions",
-    "Predictor",
-    "Pretrained",
-    "Run",
-    "Table",
-    "load",
-    "pretrain",
-    "run_study",
-    "train",
-)
-
 __all__ = [
     "ManyheadsError",
     "Prediction",
@@ -53,6 +40,8 @@ __all__ = [
     "run_study",
     "train",
 ]
+
+_LAZY = tuple(name for name in __all__ if name not in ("ManyheadsError", "__version__"))
 
 
 def __getattr__(name: str) -> Any:

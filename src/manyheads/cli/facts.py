@@ -28,7 +28,7 @@ class CommandFacts:
     statuses: Mapping[str, str] = field(default_factory=dict)
 
 
-TRAINING = {"130, 143": f"{STOPPED} Repeat the command with `--resume`."}
+TRAINING = {"129, 130, 140, 143": f"{STOPPED} Repeat the command with `--resume`."}
 
 COMMANDS: Mapping[str, CommandFacts] = {
     "demo": CommandFacts(
@@ -49,7 +49,7 @@ COMMANDS: Mapping[str, CommandFacts] = {
     "pretrain": CommandFacts(
         "The recipe, its data files and the encoder.",
         "The pretrained encoder in the cache, and in the folder of `--out`.",
-        {"130, 143": f"{STOPPED} Repeat the command to resume."},
+        {"129, 130, 140, 143": f"{STOPPED} Repeat the command to resume."},
     ),
     "train": CommandFacts(
         "The recipe, its data files and the encoder.",
@@ -84,7 +84,7 @@ COMMANDS: Mapping[str, CommandFacts] = {
         "The [study folder](run-folder.md#study-folder), `runs/NAME` by default, where NAME is the study's name.",
         {
             "1": "Also if a run failed. The other runs are finished and the table is written.",
-            "130, 143": f"{STOPPED} Repeat the command to resume.",
+            "129, 130, 140, 143": f"{STOPPED} Repeat the command to resume.",
         },
     ),
     "table": CommandFacts(

@@ -80,6 +80,7 @@ def _deleted(metric: str) -> Callable[[Floats, Floats], Floats]:
     """
 
     def influence(predicted: Floats, targets: Floats) -> Floats:
+        """Return the influence of each example: float64[n]."""
         cells, where, counts = np.unique(
             np.stack([predicted, targets], axis=1), axis=0, return_inverse=True, return_counts=True
         )

@@ -69,6 +69,7 @@ def save_bundle(
     """
 
     def fill(target: Path) -> None:
+        """Write the files of the bundle, the manifest last."""
         model.encoder.save(target)
         tokenizer.save(target)
         write_tokenizer_settings(target, tokenizer, max_length=max_length, segments=model.encoder.takes_segments)

@@ -27,6 +27,7 @@ def write_pretrained(
     content = dict(summary)
 
     def fill(target: Path) -> None:
+        """Write the encoder, the head and the summary, which has the checksums of both."""
         model.encoder.save(target)
         tokenizer.save(target)
         save_head(target, model)

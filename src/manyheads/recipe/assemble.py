@@ -115,6 +115,7 @@ class _Assembly:
     process_counts: dict[str, int] | None = None
 
     def run(self, latest: Path | None) -> Run:
+        """Read the data, then train from a checkpoint or from the beginning."""
         threads = use_threads(self.recipe, self.processes)
         note = Launch.read().note
         if note is not None:

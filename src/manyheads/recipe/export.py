@@ -93,6 +93,7 @@ def export_run(folder: Path, target: str, out: Path | None = None, *, int8: bool
     exports: list[Export] = []
 
     def fill(temporary: Path) -> None:
+        """Write the files of the target and verify them."""
         if target == "hub":
             exports.append(_fill_hub(bundle, run.model, temporary, to, data))
             return

@@ -136,8 +136,10 @@ def held_out_examples(recipe: Recipe, name: str) -> tuple[Examples, Sequence[Bad
 def examples_held_out_in_0_4(recipe: Recipe, name: str) -> Examples:
     """Return the dev rows of a task as version 0.4.0 drew them."""
     options = recipe.tasks[name]
+    if not isinstance(options.dev, float):
+        raise AssertionError(f"{name} holds out no rows")
     whole = _Reader.of(name, options, recipe, _ignore).train
-    return draw(held_out_in_0_4(whole, float(str(options.dev))), options.dev_rows)
+    return draw(held_out_in_0_4(whole, options.dev), options.dev_rows)
 
 
 @dataclass

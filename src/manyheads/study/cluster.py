@@ -70,6 +70,7 @@ class _Cluster:
         self._stop = StopFlag()
 
     def run(self) -> int:
+        """Run the cells. Return 0, or the number of the signal that stopped them."""
         self._check_size()
         with self._stop.listening():
             while self._running or (self._waiting and not self._stop):

@@ -77,6 +77,7 @@ class _Reader:
     overrides: tuple[str, ...]
 
     def plan(self) -> StudyPlan:
+        """Resolve the rows, their twins and the names that the study refers to."""
         rows = [self._row(change) for change in self._changes()]
         tasks = {name: options for _, recipe, _ in reversed(rows) for name, options in recipe.tasks.items()}
         rows = [(name, _drawn_with(recipe, tasks), remark) for name, recipe, remark in rows]

@@ -60,6 +60,7 @@ class _Local:
         self._stop = StopFlag()
 
     def run(self) -> int:
+        """Run the cells. Return 0, or the number of the signal that stopped them."""
         with self._stop.listening():
             try:
                 while self._running or (self._waiting and not self._stop):

@@ -38,6 +38,7 @@ class _Tabulation:
 
     @classmethod
     def of(cls, plan: StudyPlan, collected: Collected) -> _Tabulation:
+        """Take the samples of the best and the last epochs from the collected runs."""
         samples = {}
         for which in WHICH:
             by_row: dict[str, TaskSamples] = {}
@@ -48,6 +49,7 @@ class _Tabulation:
         return cls(plan, collected, samples, {task: dev.metric for task, dev in collected.dev.items()})
 
     def table(self) -> Table:
+        """Compute the table."""
         plan, collected = self.plan, self.collected
         differences = holm_corrected({row.name: self._difference(row, plan.metric) for row in self._compared()})
         by_task = holm_corrected(

@@ -82,6 +82,7 @@ class StopFlag:
             del before[signal.SIGHUP]
 
         def note(number: int, frame: FrameType | None) -> None:
+            """Note what a signal asks for."""
             if number == SAVES:
                 self.save_wanted = True
                 return

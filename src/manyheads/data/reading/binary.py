@@ -61,6 +61,11 @@ class _Raw(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Read decompressed bytes into a buffer.
+
+        Raises:
+            DataError: the file is damaged.
+        """
         damage: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, ValueError, *_zstd_errors())
         try:
             content = self._unpacked.read(len(buffer))

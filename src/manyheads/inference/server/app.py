@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,6 +70,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+Run = Callable[[list[str], list[Item], bool], Awaitable[dict[str, Records]]]
+"""Predicts tasks for texts, with explanations or without."""
+
+
 def create_app(predictor: Predictor, options: ServerOptions, host: str = "127.0.0.1") -> Gate:
     """Return the ASGI application of a predictor.
 
@@ -105,7 +109,8 @@ def create_app(predictor: Predictor, options: ServerOptions, host: str = "127.0.
     app.add_exception_handler(HTTPException, http_error)
     gate = Gate(app, options, metrics, hosts_for(host, options.hosts, token=options.token is not None))
 
-    async def run(tasks: list[str], texts: list[Item], *, explain: bool = False) -> dict[str, Records]:
+    async def run(tasks: list[str], texts: list[Item], explain: bool) -> dict[str, Records]:
+        """Predict tasks for texts in the next batch."""
         job = Job(tuple(tasks), rows_of(predictor, options, tasks, texts), explain)
         try:
             records = await batcher[0].submit(job)
@@ -114,6 +119,14 @@ def create_app(predictor: Predictor, options: ServerOptions, host: str = "127.0.
         for name in tasks:
             metrics.count_predictions(name, len(texts))
         return records
+
+    _add_predictions(app, predictor, run)
+    _add_operations(app, batcher, metrics)
+    return gate
+
+
+def _add_predictions(app: FastAPI, predictor: Predictor, run: Run) -> None:
+    """Add the routes for predictions."""
 
     @app.get("/v1/tasks", tags=["Tasks"], responses={401: PROBLEMS[401]}, summary="List the tasks")
     async def tasks() -> list[TaskInfo]:
@@ -132,7 +145,7 @@ def create_app(predictor: Predictor, options: ServerOptions, host: str = "127.0.
 
         The encoder reads a text once for all tasks that encode it in the same way.
         """
-        return predictions_by_task(await run(body.tasks, body.texts))
+        return predictions_by_task(await run(body.tasks, body.texts, False))
 
     @app.post(
         "/v1/predict/{task}",
@@ -143,7 +156,7 @@ def create_app(predictor: Predictor, options: ServerOptions, host: str = "127.0.
     )
     async def predict(task: TaskName, body: TextsBody) -> Response:
         """Predict one task for texts or pairs of texts."""
-        return task_predictions(task, (await run([task], body.texts))[task])
+        return task_predictions(task, (await run([task], body.texts, False))[task])
 
     @app.post(
         "/v1/explain/{task}",
@@ -163,10 +176,7 @@ def create_app(predictor: Predictor, options: ServerOptions, host: str = "127.0.
             )
         if len(body.texts) > EXPLAINED_TEXTS:
             raise ProblemError(413, "too many texts to explain", where="texts", allowed=str(EXPLAINED_TEXTS))
-        return task_explanations(task, (await run([task], body.texts, explain=True))[task])
-
-    _add_operations(app, batcher, metrics)
-    return gate
+        return task_explanations(task, (await run([task], body.texts, True))[task])
 
 
 def _add_operations(app: FastAPI, batcher: list[Batcher], metrics: Metrics) -> None:
