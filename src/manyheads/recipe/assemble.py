@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,12 +16,12 @@ from manyheads.data.batch import Batch
 from manyheads.data.batching import BATCHING
 from manyheads.data.dataset import count_cut
 from manyheads.data.reading import files_name
-from manyheads.errors import RunError
 from manyheads.evaluation.evaluate import Scores, evaluate, summarise
 from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import TaskFiles, encoder_licence, model_card
 from manyheads.model.forward import forward_split
-from manyheads.model.weights import EncoderSource, resolve
+from manyheads.model.weights import resolve
+from manyheads.recipe.begin import begin_run, describe, finished_run, resume_run
 from manyheads.recipe.build import (
     build_model,
     compare_with_tokenizer,
@@ -32,19 +31,15 @@ from manyheads.recipe.build import (
     resolve_recipe,
     use_threads,
 )
-from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks, rejected_rows, tokenise_tasks
 from manyheads.recipe.pretrain import pretrained
-from manyheads.recipe.same import check_finished, check_same, pretraining_fingerprint, recipe_checksum
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.steps import make_steps
-from manyheads.recipe.write import recipe_to_toml
-from manyheads.run.atomic import write_json, write_text
+from manyheads.run.atomic import write_json
 from manyheads.run.checksum import is_unchanged
-from manyheads.run.events import EventLog, cut_after
+from manyheads.run.events import EventLog
 from manyheads.run.folder import RunFolder
-from manyheads.run.provenance import collect
-from manyheads.training.checkpoint import Checkpoints, Progress, read_progress, step_of
+from manyheads.training.checkpoint import Checkpoints, Progress, step_of
 from manyheads.training.distributed import Processes, joined
 from manyheads.training.launch import Launch
 from manyheads.training.listener import Listener, Listeners, report_end
@@ -86,9 +81,9 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequenc
             checkpoints = SharedCheckpoints(folder.checkpoints, processes, keep=keep)
         # Only the main process takes the lock. It keeps the lock until its stack is closed.
         processes.from_main(lambda: stack.enter_context(folder.writing(resume=resume)))
-        finished = processes.from_main(lambda: _finished(folder, recipe) if folder.finished else None)
-        if finished is not None:
-            results, notes = finished
+        result = processes.from_main(lambda: finished_run(folder, recipe) if folder.finished else None)
+        if result is not None:
+            results, notes = result
             checkpoints.drop()
             for text in (*notes, f"the run in {out} is already finished. Nothing was trained."):
                 Listeners(listeners)("note", text=text)
@@ -168,54 +163,14 @@ class _Assembly:
 
     def _begin(self, latest: Path | None) -> None:
         """Write the recipe and provenance of a new run, or check that those of a resumed run are unchanged."""
-        text = recipe_to_toml(self.recipe)
-        if latest is not None:
-            before = self.folder.read_provenance().get("processes", 1)
-            other = before != self.processes.size
-            notes = check_same(
-                self.folder,
-                text,
-                self._fingerprints(),
-                encoder=self.source.sha256,
-                ignored=("threads",) if other else (),
-            )
-            self.pending += [("note", {"text": note}) for note in notes]
-            if other:
-                self.process_counts = {"before": before, "now": self.processes.size}
-            self._keep_score()
-            if not cut_after(self.folder.events, step_of(latest), evaluated=read_progress(latest).evaluated):
-                text = f"{self.folder.events} lacks steps, so the losses in the report are incomplete"
-                self.pending.append(("note", {"text": text}))
+        own = (self.folder, self.recipe, self.prepared, self.source, self.processes.size)
+        if latest is None:
+            begin_run(*own)
             return
-        provenance = collect(
-            seed=self.recipe.seed,
-            threads=self.recipe.threads or 1,
-            device=self.recipe.device,
-            precision=self.recipe.precision,
-            encoder=_describe(self.source),
-            data=self._fingerprints(),
-            command=["manyheads", *sys.argv[1:]],
-        )
-        content = {**provenance, "processes": self.processes.size, "recipe": recipe_checksum(text)}
-        write_json(self.folder.provenance, content)
-        write_text(self.folder.recipe, text)
-
-    def _fingerprints(self) -> dict[str, str]:
-        """Return the SHA-256 of every data file, of the held-out rows, and of the files of texts for pretraining."""
-        options, folder = self.recipe.pretraining, Path(self.recipe.data_dir)
-        files = () if options is None else options.files
-        return {**self.prepared.fingerprints, **{name: pretraining_fingerprint(folder, name) for name in files}}
-
-    def _keep_score(self) -> None:
-        """Write a `score` that was added or removed since the run began into the run's own recipe."""
-        own = load_recipe(self.folder.recipe)
-        if own.score != self.recipe.score:
-            text = recipe_to_toml(own.model_copy(update={"score": self.recipe.score}))
-            # First the provenance without the checksum: a kill between two of the writes leaves a run that resumes.
-            provenance = {key: value for key, value in self.folder.read_provenance().items() if key != "recipe"}
-            write_json(self.folder.provenance, provenance)
-            write_text(self.folder.recipe, text)
-            write_json(self.folder.provenance, {**provenance, "recipe": recipe_checksum(text)})
+        notes, processes = resume_run(*own, latest)
+        self.pending += [("note", {"text": note}) for note in notes]
+        if processes != self.processes.size:
+            self.process_counts = {"before": processes, "now": self.processes.size}
 
     def _train(self, latest: Path | None) -> Run:
         model = build_model(self.recipe, self.encoder, self.prepared.tasks)
@@ -365,7 +320,7 @@ class _Assembly:
             self.model,
             self.tokenizer,
             max_length=self.max_length,
-            encoder=_describe(self.source),
+            encoder=describe(self.source),
             card=self._card(shipped),
         )
         results = write_results(self.folder, progress, untested=self._untested)
@@ -382,7 +337,7 @@ class _Assembly:
             counts = len(self.prepared.train[name]), len(self.prepared.dev[name])
             data[name] = TaskFiles(train, counts[0], held_out, counts[1])
         licence = encoder_licence(self.source.folder)
-        tasks, source = self.prepared.tasks, _describe(self.source)
+        tasks, source = self.prepared.tasks, describe(self.source)
         return model_card(
             tasks, shipped, source, data, max_length=self.max_length, licence=licence, untested=self._untested
         )
@@ -414,15 +369,3 @@ class _Assembly:
         """Return whether a file of dev predictions is not the one that its evaluation wrote."""
         files = [self.folder.prediction_file(task.name, "dev", which) for task in self.prepared.tasks]
         return not all(is_unchanged(file, progress.predictions.get(file.name)) for file in files)
-
-
-def _finished(folder: RunFolder, recipe: Recipe) -> tuple[dict[str, Any], list[str]]:
-    """Return the results of a finished run of this recipe, and notes about what could not be compared."""
-    results = folder.read_results(complete=True)
-    if results["last"] is None:
-        raise RunError("the finished run has no evaluation", where=str(folder.results))
-    return results, check_finished(folder, recipe)
-
-
-def _describe(source: EncoderSource) -> dict[str, object]:
-    return {"name": source.name, "revision": source.revision, "sha256": source.sha256}
