@@ -22,50 +22,17 @@ from manyheads.model.encoder import quiet
 from manyheads.recipe.export import Export, _dev_data, export_run
 from manyheads.run.folder import RunFolder
 
-RECIPE = """
-encoder = "{encoder}"
-threads = 1
-data_dir = "{corpus}"
-model = {{ max_length = 40 }}
-
-[tasks.sentiment]
-kind = "classification"
-train = "sentiment-train.tsv"
-dev = "sentiment-dev.tsv"
-text = "sentence"
-label = "sentiment"
-
-[tasks.paraphrase]
-kind = "classification"
-train = "paraphrase-train.tsv"
-dev = "paraphrase-dev.tsv"
-text = ["sentence1", "sentence2"]
-label = "is_paraphrase"
-
-[tasks.similarity]
-kind = "regression"
-train = "similarity-train.tsv"
-dev = "similarity-dev.tsv"
-text = ["sentence1", "sentence2"]
-pair = "cross"
-label = "similarity"
-range = [-1, 5]
-
-[tasks.alone]
-kind = "regression"
-train = "similarity-train.tsv"
-dev = "similarity-dev.tsv"
-text = ["sentence1", "sentence2"]
-pair = "bi"
-head = "b1"
-label = "similarity"
-range = [0, 5]
-
-[training]
-epochs = 1
-max_steps = 8
-learning_rate = 1e-3
-"""
+CHANGES = (
+    "model.max_length=40",
+    'tasks.similarity.pair="cross"',
+    "tasks.similarity.range=[-1, 5]",
+    (
+        'tasks.alone={kind="regression", train="similarity-train.tsv", dev="similarity-dev.tsv", pair="bi", head="b1", '
+        'text=["sentence1", "sentence2"], label="similarity", range=[0, 5]}'
+    ),
+    "training.max_steps=8",
+)
+"""The tiny recipe with a cross-encoded regression, and a task that no stock class of transformers can predict."""
 
 WORDS = "the film is a fine and long one that everyone should see"
 PAIRS = [
@@ -78,11 +45,8 @@ PAIRS = [
 
 
 @pytest.fixture(scope="module")
-def cross(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    corpus = Path(manyheads.demo.__file__).parent / "corpus"
-    folder = tmp_path_factory.mktemp("hub")
-    (folder / "recipe.toml").write_text(RECIPE.format(encoder=tiny_encoder, corpus=corpus))
-    return manyheads.train(folder / "recipe.toml", folder / "run").folder
+def cross(tiny_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return manyheads.train(tiny_recipe, tmp_path_factory.mktemp("hub") / "run", changes=CHANGES).folder
 
 
 @pytest.fixture(scope="module")
