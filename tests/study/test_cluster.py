@@ -53,7 +53,7 @@ def test_two_nodes_give_the_bytes_of_local_processes_and_a_lost_node_loses_no_fi
             lost.append(event)
             cluster.remove_node(second, allow_graceful=False)
 
-    assert run(cells, cluster, received, lose_a_node)
+    assert run(cells, cluster, received, lose_a_node) == 0
     events = [event for event, _ in received]
     assert lost
     assert events.count("cell_done") == 4
@@ -62,7 +62,7 @@ def test_two_nodes_give_the_bytes_of_local_processes_and_a_lost_node_loses_no_fi
     assert all("missing/encoder" in read_error(cell.error_file)["error"] for cell in cells if cell.row == "broken")
 
     local = [cell for cell in cells_of(plan, tmp_path / "local") if cell.row == "plain"][:1]
-    assert run_local(local, jobs=1, notify=lambda _event, **_fields: None, keep_models=False)
+    assert run_local(local, jobs=1, notify=lambda _event, **_fields: None, keep_models=False) == 0
     other = next(cell for cell in cells if (cell.row, cell.seed) == (local[0].row, local[0].seed))
     for file in sorted((local[0].folder / "predictions").iterdir()):
         assert file.read_bytes() == (other.folder / "predictions" / file.name).read_bytes()

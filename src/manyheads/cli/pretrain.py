@@ -36,12 +36,12 @@ def pretrain(
         from manyheads.cli.progress import ProgressDisplay
         from manyheads.recipe.load import load_recipe
         from manyheads.recipe.pretrain import pretrain as pretrain_recipe
-        from manyheads.training.stop import Interrupted
+        from manyheads.training.stop import Interrupted, StopFlag
 
         loaded = load_recipe(recipe, set_ or [])
     try:
         with ProgressDisplay(console) as display:
-            pretrained = pretrain_recipe(loaded, out, listeners=[display])
+            pretrained = pretrain_recipe(loaded, out, listeners=[display], stop=StopFlag(ends_process=True))
     except Interrupted as stopped:
         console.print("Stopped. Run the same command again to resume.", markup=False)
         raise SystemExit(128 + stopped.signal_number) from None

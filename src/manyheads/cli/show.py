@@ -33,7 +33,7 @@ def run_and_show(
         from manyheads.cli.progress import ProgressDisplay
         from manyheads.recipe.assemble import train
         from manyheads.recipe.load import load_recipe
-        from manyheads.training.stop import Interrupted
+        from manyheads.training.stop import Interrupted, StopFlag
         from manyheads.training.tracking import make_tracker
 
         recipe = load_recipe(recipe_file, changes)
@@ -41,7 +41,7 @@ def run_and_show(
         with ProgressDisplay(console) as display:
             shown = Shown(display)
             listeners = [shown, *(make_tracker(name, out, display) for name in trackers)]
-            run = train(recipe, out, resume=resume, listeners=listeners)
+            run = train(recipe, out, resume=resume, listeners=listeners, stop=StopFlag(ends_process=True))
     except Interrupted as stopped:
         if shown.failure is not None:
             raise unwritable(shown.failure, stopped_text(stopped.step, out, trackers)) from None

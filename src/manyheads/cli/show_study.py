@@ -75,6 +75,9 @@ def _runner(plan: StudyPlan, jobs: int | None, ray: str | None) -> tuple[Runner,
     import torch
 
     from manyheads.study.run import default_jobs, local_runner
+    from manyheads.training.stop import StopFlag
+
+    stop = StopFlag(ends_process=True)
 
     threads = max(row.recipe.threads or 1 for row in plan.rows)
     each = f"{counted(threads, 'thread')} per run"
@@ -82,12 +85,12 @@ def _runner(plan: StudyPlan, jobs: int | None, ray: str | None) -> tuple[Runner,
         from manyheads.study.cluster import run_on_ray
 
         def run(cells: Sequence[Any], notify: Any) -> int:
-            return run_on_ray(cells, address=ray, notify=notify, keep_models=plan.keep_models)
+            return run_on_ray(cells, address=ray, notify=notify, keep_models=plan.keep_models, stop=stop)
 
         return run, f"on the Ray cluster {ray}, {each}"
     devices = torch.cuda.device_count() if any(row.recipe.device != "cpu" for row in plan.rows) else 0
     count = jobs or default_jobs(plan, devices)
-    return local_runner(plan, count, devices), f"{counted(count, 'parallel run')}, {each}"
+    return local_runner(plan, count, devices, stop), f"{counted(count, 'parallel run')}, {each}"
 
 
 def _opening(plan: StudyPlan, survey: Survey, how: str) -> str:

@@ -59,11 +59,19 @@ class Run:
     results: dict[str, Any]
 
 
-def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequence[Listener] = ()) -> Run:
+def train(
+    recipe: Recipe,
+    out: Path,
+    *,
+    resume: bool = False,
+    listeners: Sequence[Listener] = (),
+    stop: StopFlag | None = None,
+) -> Run:
     """Train a recipe into the run folder `out`.
 
     A resumed run ends with the same bytes in model/, predictions/ and results.csv as a run that was never stopped,
     on the same machine with the same number of threads. With `resume`, a finished run is returned without training.
+    `stop` is the flag that signals set during the call. Default: a new one.
 
     Raises:
         ManyheadsError: The recipe, the data, the encoder or the folder cannot be used.
@@ -71,13 +79,14 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequenc
             the last files were written, the run is finished.
     """
     folder = RunFolder(out)
-    own = StopFlag()
+    own = StopFlag() if stop is None else stop
     with own.listening(), joined(recipe.device) as processes, ExitStack() as stack:
         listeners = listeners if processes.main else ()
-        keep, stop = recipe.training.keep, own
+        keep = recipe.training.keep
         checkpoints = Checkpoints(folder.checkpoints, keep=keep)
+        run_stop = own
         if processes.size > 1:
-            stop = SharedStop(own, processes)
+            run_stop = SharedStop(own, processes)
             checkpoints = SharedCheckpoints(folder.checkpoints, processes, keep=keep)
         # Only the main process takes the lock. It keeps the lock until its stack is closed.
         processes.from_main(lambda: stack.enter_context(folder.writing(resume=resume)))
@@ -92,7 +101,7 @@ def train(recipe: Recipe, out: Path, *, resume: bool = False, listeners: Sequenc
         if latest is None:
             processes.from_main(folder.clear)
         with report_end(Listeners(listeners)):
-            return _Assembly(recipe, folder, checkpoints, listeners, stop, processes).run(latest)
+            return _Assembly(recipe, folder, checkpoints, listeners, run_stop, processes).run(latest)
 
 
 @dataclass

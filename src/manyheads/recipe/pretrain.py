@@ -25,10 +25,13 @@ from manyheads.training.listener import Listener, Listeners
 from manyheads.training.stop import StopFlag
 
 
-def pretrain(recipe: Recipe, out: Path | None = None, *, listeners: Sequence[Listener] = ()) -> Pretrained:
+def pretrain(
+    recipe: Recipe, out: Path | None = None, *, listeners: Sequence[Listener] = (), stop: StopFlag | None = None
+) -> Pretrained:
     """Pretrain the encoder of a recipe as its `[pretraining]` table specifies, or take it from the cache.
 
-    If `out` is given, the encoder is copied to this folder.
+    If `out` is given, the encoder is copied to this folder. `stop` is the flag that signals set during the call.
+    Default: a new one.
 
     Raises:
         ManyheadsError: The recipe has no `[pretraining]` table, or the recipe, the data or the folder cannot be used.
@@ -46,7 +49,7 @@ def pretrain(recipe: Recipe, out: Path | None = None, *, listeners: Sequence[Lis
     data = read_tasks(recipe, _only_messages(notify))
     resolved = resolve_recipe(recipe, [each.task for each in data], threads)
     source, tokenizer = open_encoder(recipe)
-    stop = StopFlag()
+    stop = StopFlag() if stop is None else stop
     with stop.listening():
         encoder = pretrained(resolved, source, tokenizer, data, stop=stop, notify=notify)
     if out is None:

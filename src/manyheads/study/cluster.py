@@ -27,7 +27,9 @@ NODE_PATIENCE = 20.0
 """Seconds that Ray may take to notice a lost node."""
 
 
-def run_on_ray(cells: Sequence[Cell], *, address: str, notify: Notify, keep_models: bool) -> int:
+def run_on_ray(
+    cells: Sequence[Cell], *, address: str, notify: Notify, keep_models: bool, stop: StopFlag | None = None
+) -> int:
     """Run every cell once on a Ray cluster. Return 0 if every run ended, or the number of the signal that stopped them.
 
     Each run requests one CPU per thread of its recipe. It also requests a GPU if the cluster has GPUs and the recipe
@@ -39,6 +41,7 @@ def run_on_ray(cells: Sequence[Cell], *, address: str, notify: Notify, keep_mode
         address: the address of the cluster, or "auto" for the cluster that this machine belongs to.
         notify: receives the events "cell_start", "cell_done", "cell_failed" and "note".
         keep_models: keep the weights of finished runs.
+        stop: the flag that signals set during the call. Default: a new one.
 
     Raises:
         RunError: Ray is not installed, the cluster cannot be reached, or no node has enough CPUs for a run.
@@ -55,7 +58,7 @@ def run_on_ray(cells: Sequence[Cell], *, address: str, notify: Notify, keep_mode
             "the Ray cluster cannot be reached", where=f"--ray {address}", found=str(error), hint=hint
         ) from None
     try:
-        return _Cluster(ray, deque(cells), notify, keep_models).run()
+        return _Cluster(ray, deque(cells), notify, keep_models, StopFlag() if stop is None else stop).run()
     finally:
         ray.shutdown()
 
@@ -63,11 +66,11 @@ def run_on_ray(cells: Sequence[Cell], *, address: str, notify: Notify, keep_mode
 class _Cluster:
     """The cells of one call: those that wait, and those that were submitted."""
 
-    def __init__(self, ray: Any, waiting: deque[Cell], notify: Notify, keep_models: bool) -> None:
+    def __init__(self, ray: Any, waiting: deque[Cell], notify: Notify, keep_models: bool, stop: StopFlag) -> None:
         self._ray, self._waiting, self._notify, self._keep_models = ray, waiting, notify, keep_models
         self._running: dict[Any, Cell] = {}
         self._nodes = self._alive()
-        self._stop = StopFlag()
+        self._stop = stop
 
     def run(self) -> int:
         """Run the cells. Return 0, or the number of the signal that stopped them."""

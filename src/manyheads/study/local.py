@@ -23,7 +23,15 @@ WORKER = (sys.executable, "-P", "-m", "manyheads.study.worker")
 """The command of a worker. -P: Python does not import from the current folder, which may have files of others."""
 
 
-def run_local(cells: Sequence[Cell], *, jobs: int, notify: Notify, keep_models: bool, devices: int = 0) -> int:
+def run_local(
+    cells: Sequence[Cell],
+    *,
+    jobs: int,
+    notify: Notify,
+    keep_models: bool,
+    devices: int = 0,
+    stop: StopFlag | None = None,
+) -> int:
     """Run every cell once. Return 0 if every run ended or failed, or the number of the signal that stopped them.
 
     If a cell fails, its error is written to its error file and the other cells continue.
@@ -34,8 +42,9 @@ def run_local(cells: Sequence[Cell], *, jobs: int, notify: Notify, keep_models: 
         notify: receives the events "cell_start", "cell_progress", "cell_done", "cell_failed" and "cell_stopped".
         keep_models: keep the weights of finished runs.
         devices: number of CUDA devices over which the processes are distributed. 0: do not assign devices.
+        stop: the flag that signals set during the call. Default: a new one.
     """
-    return _Local(deque(cells), jobs, notify, keep_models, devices).run()
+    return _Local(deque(cells), jobs, notify, keep_models, devices, StopFlag() if stop is None else stop).run()
 
 
 @dataclass
@@ -52,12 +61,14 @@ class _Process:
 class _Local:
     """The processes of one call, and the queue of their events."""
 
-    def __init__(self, waiting: deque[Cell], jobs: int, notify: Notify, keep_models: bool, devices: int) -> None:
+    def __init__(
+        self, waiting: deque[Cell], jobs: int, notify: Notify, keep_models: bool, devices: int, stop: StopFlag
+    ) -> None:
         self._waiting, self._notify, self._keep_models, self._devices = waiting, notify, keep_models, devices
         self._free = list(range(jobs))
         self._running: list[_Process] = []
         self._events: queue.SimpleQueue[tuple[_Process, str | None]] = queue.SimpleQueue()
-        self._stop = StopFlag()
+        self._stop = stop
 
     def run(self) -> int:
         """Run the cells. Return 0, or the number of the signal that stopped them."""

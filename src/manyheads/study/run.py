@@ -13,9 +13,10 @@ from manyheads.study.cells import Cell, Notify, State, cells_of, state_of
 from manyheads.study.local import run_local
 from manyheads.study.plan import StudyPlan
 from manyheads.study.worker import drop_weights
+from manyheads.training.stop import StopFlag
 
 Runner = Callable[[Sequence[Cell], Notify], int]
-"""Runs cells and reports events. Returns whether every run ended, finished or failed."""
+"""Runs cells and reports events. Returns 0 if every run ended, or the number of the signal that stopped them."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,11 @@ def run_study(plan: StudyPlan, out: Path, runner: Runner, notify: Notify, survey
         return runner(survey.todo, notify)
 
 
-def local_runner(plan: StudyPlan, jobs: int, devices: int) -> Runner:
-    """Return a runner that uses processes on this machine."""
+def local_runner(plan: StudyPlan, jobs: int, devices: int, stop: StopFlag | None = None) -> Runner:
+    """Return a runner that uses processes on this machine. `stop`: the flag that signals set."""
 
     def run(cells: Sequence[Cell], notify: Notify) -> int:
-        return run_local(cells, jobs=jobs, notify=notify, keep_models=plan.keep_models, devices=devices)
+        return run_local(cells, jobs=jobs, notify=notify, keep_models=plan.keep_models, devices=devices, stop=stop)
 
     return run
 

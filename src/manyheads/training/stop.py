@@ -36,9 +36,14 @@ class StopFlag:
 
     Later signals do not change it, so that they cannot break the checkpoint that the first one asked for. Only Ctrl-C
     number `PATIENCE` has its usual effect, outside of `protected` blocks.
+
+    Args:
+        ends_process: The process ends after a stop, as a command does. A stop then leaves all these signals ignored,
+            so that a repeated signal cannot change the exit status.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, ends_process: bool = False) -> None:
+        self.ends_process = ends_process
         self.signal_number: int | None = None
         self.save_wanted = False
         self._interrupts = 0
@@ -98,4 +103,5 @@ class StopFlag:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                # Python restores SIG_DFL for its own handlers when the interpreter ends, and leaves SIG_IGN alone.
+                signal.signal(number, signal.SIG_IGN if self and self.ends_process else handler)
