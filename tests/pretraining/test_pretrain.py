@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -20,6 +21,7 @@ import manyheads
 from manyheads.errors import DataError, EncoderError, ManyheadsError, RecipeError
 from manyheads.model.weights import resolve
 from manyheads.pretraining.cache import Entry
+from manyheads.recipe.pretraining_files import pretraining_fingerprint, pretraining_texts
 from manyheads.run.events import read_events
 
 CHANGES = [
@@ -157,8 +159,25 @@ def test_an_extra_file_is_used_for_training(tiny_recipe: Path, tmp_path: Path) -
     few = [*CHANGES, "pretraining.epochs=1", "pretraining.head_epochs=0", f'pretraining.files=["{extra}"]']
     result = manyheads.pretrain(tiny_recipe, changes=few)
     assert result.summary["corpus"]["train"]["texts"] == 603
-    with pytest.raises(DataError, match=r"the file does not exist"):
+    with pytest.raises(DataError, match=r"there is no such file"):
         manyheads.pretrain(tiny_recipe, changes=[*CHANGES, 'pretraining.files=["nowhere.txt"]'])
+
+
+def test_extra_files_may_be_a_folder_a_pattern_or_compressed(tmp_path: Path) -> None:
+    texts = [f"the film number {number} was long and dull" for number in range(3)]
+    (tmp_path / "a.txt").write_text(f"{texts[0]}\n\n")
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(f"{texts[1]}\n".encode()))
+    (tmp_path / "c[1].txt").write_text(f"{texts[2]}\n")
+    (tmp_path / "notes.md").write_text("no text for pretraining\n")
+    assert pretraining_texts(tmp_path, ".") == pretraining_texts(tmp_path, "*.txt*") == texts
+    assert pretraining_texts(tmp_path, "c[1].txt") == texts[2:]
+    before = pretraining_fingerprint(tmp_path, ".")
+    (tmp_path / "c[1].txt").write_text(f"{texts[2]}.\n")
+    assert pretraining_fingerprint(tmp_path, ".") != before
+    for name in ("hub:stanfordnlp/imdb@train", "none-*.txt", "empty"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        with pytest.raises(DataError):
+            pretraining_texts(tmp_path, name)
 
 
 @pytest.mark.parametrize(

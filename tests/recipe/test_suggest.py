@@ -105,3 +105,41 @@ def test_the_learning_rate_depends_on_the_encoder(tmp_path: Path) -> None:
     large = _load(tmp_path, suggest([file], tmp_path, encoder="google-bert/bert-base-uncased"))
     assert (small.encoder, large.encoder) == ("minilm-offline", "google-bert/bert-base-uncased")
     assert small.training.learning_rate > large.training.learning_rate
+
+
+def _shards(folder: Path, split: str, count: int, extra: str = "") -> list[Path]:
+    rows = [f"text number {number},{number % 2}" for number in range(20)]
+    files = [folder / f"{split}-{number:05}-of-{count:05}{extra}.csv" for number in range(count)]
+    for file in files:
+        _write(file, "text,label", rows)
+    return files
+
+
+@pytest.mark.parametrize("extra", ["", "-0123456789abcdef"])
+def test_the_shards_of_a_file_are_one_pattern(tmp_path: Path, extra: str) -> None:
+    folder = tmp_path / "reviews"
+    files = [*_shards(folder, "train", 2, extra), *_shards(folder, "test", 1, extra)]
+    text = suggest(files, tmp_path)
+    ((name, task),) = tomllib.loads(text)["tasks"].items()
+    pattern = "train-*-of-00002" + ("-*" if extra else "") + ".csv"
+    assert (name, task["train"], task["test"]) == ("reviews", pattern, files[-1].name)
+    (data,) = read_tasks(_load(tmp_path, text), _ignore)
+    assert len(data.train) + len(data.dev) == 40
+    with pytest.raises(DataError, match="1 of 2 shards are given"):
+        suggest(files[1:], tmp_path)
+
+
+def test_a_folder_with_the_name_of_a_split_is_one_entry(tmp_path: Path) -> None:
+    for part in range(2):
+        rows = [f"text {part} number {number},{number % 2}" for number in range(20)]
+        _write(tmp_path / "reviews" / "train" / f"part-{part}.csv", "text,label", rows)
+    _shards(tmp_path / "reviews" / "validation", "part", 2)
+    text = suggest([tmp_path / "reviews" / name for name in ("train", "validation")], tmp_path)
+    ((name, task),) = tomllib.loads(text)["tasks"].items()
+    assert (name, task["train"], task["dev"]) == ("reviews", "train", "validation")
+
+
+def test_a_schema_in_a_folder_is_no_data_file(tmp_path: Path) -> None:
+    _write(tmp_path / "reviews.csv", "text,label", [f"text number {number},{number % 2}" for number in range(20)])
+    (tmp_path / "manyheads.recipe.schema.json").write_text('{\n"type": "object"\n}\n')
+    assert list(tomllib.loads(suggest([tmp_path], tmp_path))["tasks"]) == ["reviews"]

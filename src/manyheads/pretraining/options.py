@@ -77,8 +77,9 @@ class PretrainingOptions(Options):
     )
     files: list[str] = Field(
         default=[],
-        description="Additional text files with one text per line, relative to `data_dir` or absolute. Empty lines "
-        "are ignored.",
+        description="Additional text files with one text per line, relative to `data_dir` or absolute. An entry may be "
+        "a file, a pattern such as `texts/*.txt`, or a folder of .txt files. Files may be compressed as .gz or .zst. "
+        "Empty lines are ignored.",
     )
     seed: int = Field(
         default=1,

@@ -10,7 +10,8 @@ from manyheads.errors import RunError
 from manyheads.model.weights import EncoderSource
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import Prepared
-from manyheads.recipe.same import check_finished, check_same, pretraining_fingerprint, recipe_checksum
+from manyheads.recipe.pretraining_files import pretraining_fingerprint
+from manyheads.recipe.same import check_finished, check_same, recipe_checksum
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.write import recipe_to_toml
 from manyheads.run.atomic import write_json, write_text

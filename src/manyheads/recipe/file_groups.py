@@ -1,4 +1,8 @@
-"""Group data files by task, by their names: sst-train.csv, sst-dev.csv and sst-test.csv belong to one task."""
+"""Group data files by task, by their names: sst-train.csv, sst-dev.csv and sst-test.csv belong to one task.
+
+The shards of one file, such as train-00000-of-00002.parquet, are one entry: the pattern that matches all of them. A
+folder that is named after a split, such as train/, is one entry, too.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from pathlib import Path
 
 from manyheads.data.reading.binary import uncompressed_name
 from manyheads.data.reading.hub import PREFIX
+from manyheads.data.reading.paths import MARKS
 from manyheads.errors import DataError
 
 WORDS = {
@@ -26,10 +31,13 @@ SPLITS = {
     for end in ("", "set", "data", "file", "split")
 }
 
+SHARD = re.compile(r"(?P<start>.+)-(?P<number>\d+)-of-(?P<count>\d+)(?P<hash>-[0-9a-f]{16})?")
+"""The name of a shard without its ending, as the datasets library writes it."""
+
 
 @dataclass(frozen=True)
 class FileGroup:
-    """The files of one task. `dev` and `test` are None if there is no such file."""
+    """The files of one task: each a file, a pattern or a folder. `dev` and `test` are None if there is no such file."""
 
     name: str
     train: Path
@@ -72,6 +80,45 @@ def group_files(files: Sequence[Path]) -> list[FileGroup]:
     return [_group(names[key], splits) for key, splits in groups.items()]
 
 
+def join_shards(files: Sequence[Path]) -> list[Path]:
+    """Return the files with one pattern in the place of all shards of a file.
+
+    Raises:
+        DataError: some shards of a file are missing.
+    """
+    shards: dict[Path, list[Path]] = {}
+    for file in dict.fromkeys(files):
+        shards.setdefault(_shard_pattern(file) or file, []).append(file)
+    return [_joined(pattern, members) for pattern, members in shards.items()]
+
+
+def _joined(pattern: Path, members: list[Path]) -> Path:
+    named = SHARD.fullmatch(uncompressed_name(members[0]).stem)
+    if named is None or pattern == members[0]:
+        return members[0]
+    count = int(named["count"])
+    if len(members) != count:
+        what = f"{len(members)} of {count} shards are given"
+        hint = f"add the other shards, or give their folder: {pattern.parent}"
+        raise DataError(what, where=str(pattern), found=", ".join(member.name for member in members), hint=hint)
+    return pattern if count > 1 and not MARKS.search(named["start"]) else members[0]
+
+
+def _shard_pattern(file: Path) -> Path | None:
+    """Return the pattern of all shards of a file, or None if the file is no shard."""
+    stem = uncompressed_name(file).stem
+    named = SHARD.fullmatch(stem)
+    if named is None or str(file).startswith(PREFIX):
+        return None
+    ending = file.name.removeprefix(stem)
+    return file.with_name(f"{named['start']}-*-of-{named['count']}{'-*' if named['hash'] else ''}{ending}")
+
+
+def is_split_folder(folder: Path) -> bool:
+    """Return whether a folder is named after a split, so that its files are the shards of one file."""
+    return folder.absolute().name.lower() in SPLITS
+
+
 def task_name(text: str) -> str:
     """Return a text as the name of a task: letters and digits of ASCII in lower case, joined by -."""
     return "-".join(re.findall(r"[a-z0-9]+", text.lower())) or "task"
@@ -95,6 +142,8 @@ def _key_and_split(file: Path) -> tuple[str, str]:
         words = _words(name)[1:] or _words(name)
         return _key(words), SPLITS.get(split.lower(), "train")
     stem, folder = uncompressed_name(file).stem, file.absolute().parent
+    shard = re.match(r"(.+)-(?:\d+|\*)-of-\d+", stem)
+    stem = shard[1] if shard else stem
     for words in (_words(stem), _words(_spaced(stem))):
         for position, word in enumerate(words):
             if word.lower() in SPLITS:

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.data.cache import cache_folder
-from manyheads.data.reading import BadRow
-from manyheads.data.reading.plain import EMPTY_LINE, PlainLines
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.errors import DataError, RecipeError, RunError
+from manyheads.errors import RecipeError, RunError
 from manyheads.model.weights import EncoderSource
 from manyheads.pretraining.cache import Pretrained
 from manyheads.pretraining.corpus import Corpus, build_corpus
@@ -19,6 +17,7 @@ from manyheads.pretraining.options import PretrainingOptions
 from manyheads.pretraining.run import Pretraining, texts_of
 from manyheads.recipe.build import open_encoder, resolve_recipe, use_threads
 from manyheads.recipe.prepare import TaskData, read_tasks
+from manyheads.recipe.pretraining_files import pretraining_texts
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import replace_folder
 from manyheads.training.listener import Listener, Listeners
@@ -88,7 +87,7 @@ def corpus_of(data: Sequence[TaskData], options: PretrainingOptions, folder: Pat
         DataError: An extra file cannot be read, or no text is left.
     """
     train = [text for each in data for text in texts_of(each.train.texts)]
-    train += [text for name in options.files for text in _lines(folder / Path(name).expanduser())]
+    train += [text for name in options.files for text in pretraining_texts(folder, name)]
     return build_corpus(
         train,
         [text for each in data for text in texts_of(each.dev.texts)],
@@ -96,21 +95,6 @@ def corpus_of(data: Sequence[TaskData], options: PretrainingOptions, folder: Pat
         min_characters=options.min_characters,
         deduplicate=options.deduplicate,
     )
-
-
-def _lines(path: Path) -> list[str]:
-    """Return the texts of a file with one text per line. Empty lines are ignored."""
-    if not path.is_file():
-        hint = "check the path: it is relative to data_dir"
-        raise DataError("the file does not exist", where=f"{path}, in pretraining.files", hint=hint)
-    texts = []
-    for row in PlainLines(path, ("text",)).rows():
-        if isinstance(row, BadRow):
-            if row.reason == EMPTY_LINE:  # between paragraphs
-                continue
-            raise DataError("a line cannot be read", where=f"{row.source}:{row.line}", found=row.reason)
-        texts.append(str(row.values["text"]))
-    return texts
 
 
 def _only_messages(notify: Listener) -> Listener:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.data.reading import files_name
-from manyheads.errors import DataError, EncoderError, ManyheadsError, RecipeError, RunError
+from manyheads.errors import EncoderError, ManyheadsError, RecipeError, RunError
 from manyheads.model.weights import resolve
 from manyheads.recipe.load import load_recipe, recipe_from
+from manyheads.recipe.pretraining_files import pretraining_fingerprint
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import open_task_source
 from manyheads.run.folder import RunFolder
@@ -117,20 +118,6 @@ def current_fingerprints(recipe: Recipe) -> tuple[dict[str, str], dict[str, str]
         except (ManyheadsError, OSError) as error:
             missing[name] = _reason(error)
     return fingerprints, missing
-
-
-def pretraining_fingerprint(folder: Path, name: str) -> str:
-    """Return the SHA-256 of a file of texts for pretraining.
-
-    Raises:
-        DataError: The file does not exist.
-    """
-    path = folder / Path(name).expanduser()
-    if not path.is_file():
-        hint = "check the path: it is relative to data_dir"
-        raise DataError("the file does not exist", where=f"{path}, in pretraining.files", hint=hint)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def recipe_checksum(text: str) -> str:

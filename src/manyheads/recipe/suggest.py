@@ -17,7 +17,7 @@ from manyheads.data.reading.hub import PREFIX
 from manyheads.data.reading.paths import find_files
 from manyheads.data.reading.text_format import USUAL
 from manyheads.model.weights import OFFLINE, OFFLINE_PACKAGE
-from manyheads.recipe.file_groups import group_files
+from manyheads.recipe.file_groups import group_files, is_split_folder, join_shards
 from manyheads.recipe.survey import Survey, surveys
 
 HUB_ENCODER = "google-bert/bert-base-uncased"
@@ -55,7 +55,7 @@ def suggest(
     Raises:
         DataError: a file cannot be read, or its columns cannot be found.
     """
-    files = [file for each in files for file in _expanded(each)]
+    files = join_shards([file for each in files for file in _expanded(each)])
     found = [each for group in group_files(files) for each in surveys(group, text=text, label=label, written=written)]
     if warn is not None:
         for warning in dict.fromkeys(warning for each in found for warning in each.warnings):
@@ -67,10 +67,16 @@ def suggest(
 
 
 def _expanded(file: Path) -> list[Path]:
-    """Return the files of a folder or a pattern."""
-    if _on_hub(file):
+    """Return the files of a folder or a pattern. A folder that is named after a split is one entry."""
+    if _on_hub(file) or file.is_file():
         return [file]
-    return [file] if file.is_file() else find_files(str(file), Path(), READERS)
+    found = find_files(str(file), Path(), READERS)
+    return [file] if file.is_dir() and is_split_folder(file) else [each for each in found if not _is_schema(each)]
+
+
+def _is_schema(file: Path) -> bool:
+    """Whether a file of a folder is a JSON Schema, such as the one that is written next to a recipe."""
+    return file.name.endswith(".schema.json")
 
 
 class Paths:
