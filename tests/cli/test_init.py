@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -142,6 +143,17 @@ def test_each_label_column_of_a_file_becomes_a_task(tmp_path: Path, capsys: pyte
     assert tasks["hotel-topic"].labels == sorted(topics)
     assert _run(file, "--label", "topic") == 0
     assert capsys.readouterr().out.count("[tasks.") == 1
+
+
+def test_an_output_that_is_no_file_is_refused(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert _run(*files, "-o", str(pipe), "--force") == 1
+    assert "the output is not a file" in capsys.readouterr().err
+    assert pipe.is_fifo()
+    assert not (tmp_path / "manyheads.recipe.schema.json").exists()
 
 
 def test_file_names_in_any_alphabet_and_with_sets_are_grouped(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,16 @@ def test_the_command_prints_and_writes(runs: list[Path], tmp_path: Path) -> None
     assert page.read_text().startswith("<!doctype html>")
     assert not re.search(r'(src|href)="(?!#)', page.read_text())
     assert json.loads(comparison_text(compare(runs), "json"))["runs"] == ["one", "two"]
+
+
+def test_the_output_may_be_a_pipe_or_a_device(runs: list[Path], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        result = CliRunner().invoke(app, ["compare", *map(str, runs), "--output", str(pipe)])
+        assert result.exit_code == 0, result.output
+        assert reader.communicate(timeout=30)[0].startswith("# ")
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_json_has_the_documented_keys(runs: list[Path]) -> None:

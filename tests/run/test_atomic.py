@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.errors import RunError
-from manyheads.run.atomic import explained, replace_folder, replacing, write_json, write_text
+from manyheads.run.atomic import explained, replace_folder, replacing, write_json, write_text, writing_to
 
 
 def test_the_content_is_replaced_and_no_temporary_file_is_left(tmp_path: Path) -> None:
@@ -34,6 +35,22 @@ def test_a_failure_while_writing_keeps_the_old_file(tmp_path: Path) -> None:
         fail()
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_an_output_follows_links_and_is_copied_to_a_pipe(tmp_path: Path) -> None:
+    file, link, pipe = tmp_path / "out.md", tmp_path / "link.md", tmp_path / "pipe"
+    file.write_text("old")
+    link.symlink_to(file)
+    with writing_to(link) as temporary:
+        temporary.write_text("new")
+    assert (link.is_symlink(), file.read_text()) == (True, "new")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        with writing_to(pipe) as temporary:
+            temporary.write_text("content")
+        assert reader.communicate(timeout=30)[0] == "content"
+    assert pipe.is_fifo()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link.md", "out.md", "pipe"]
 
 
 def test_a_kill_while_writing_keeps_the_old_file(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def compare(
     """Compare finished runs: metrics, paired differences with intervals, and examples with different predictions."""
     from manyheads.report.compare import compare as compare_runs
     from manyheads.report.compared import comparison_text
-    from manyheads.run.atomic import write_text
+    from manyheads.run.atomic import writing_to
 
     ending = "" if output is None else output.suffix.lstrip(".")
     form = format_.value if format_ is not None else (ending if ending in tuple(Form) else Form.md.value)
@@ -38,5 +38,6 @@ def compare(
     if output is None:
         show(text)
     else:
-        write_text(output, text)
+        with writing_to(output) as file:
+            file.write_text(text, encoding="utf-8", newline="")
         say(output)

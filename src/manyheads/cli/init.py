@@ -74,6 +74,8 @@ def init(
     from manyheads.recipe.suggest import suggest
     from manyheads.run.atomic import write_text
 
+    if output is not None and output.exists() and not output.is_file():
+        raise RecipeError("the output is not a file", where=str(output), hint="leave out --output to print the recipe")
     if output is not None and output.exists() and not force:
         hint = "choose another file with --output, or overwrite it with --force"
         raise RecipeError("the output file already exists", where=str(output), hint=hint)

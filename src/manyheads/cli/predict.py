@@ -204,20 +204,16 @@ def _file(output: Path | None, scratch: Path) -> Iterator[Path]:
 
     It replaces the output file, or is copied to standard output, to a pipe or to a device.
     """
-    from manyheads.run.atomic import explained, replacing
+    from manyheads.run.atomic import writing_to
 
-    if output is not None and (not output.exists() or output.is_file()):
-        with replacing(output.resolve()) as temporary:
+    if output is not None:
+        with writing_to(output) as temporary:
             yield temporary
         return
     path = scratch / "output"
     yield path
     with path.open("rb") as file:
-        if output is None:
-            shutil.copyfileobj(file, sys.stdout.buffer)
-        else:
-            with explained(output), output.open("wb") as target:
-                shutil.copyfileobj(file, target)
+        shutil.copyfileobj(file, sys.stdout.buffer)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +72,27 @@ def replacing(path: Path) -> Iterator[Path]:
             sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[Path]:
+    """Yield a temporary path whose content becomes the content of a path that a user named.
+
+    A file is replaced, or the file that a link leads to. A pipe or a device gets a copy of the content.
+
+    Raises:
+        RunError: As `replacing`.
+    """
+    if not path.exists() or path.is_file():
+        with replacing(path.resolve()) as temporary:
+            yield temporary
+        return
+    with tempfile.TemporaryDirectory(prefix="manyheads-") as scratch:
+        temporary = Path(scratch) / "output"
+        with explained(temporary):
+            yield temporary
+        with explained(path), path.open("wb") as target, temporary.open("rb") as file:
+            shutil.copyfileobj(file, target)
 
 
 def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
