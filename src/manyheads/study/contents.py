@@ -16,7 +16,7 @@ DIFFERENCE = {
     "mean": "Mean difference over seeds.",
     "low": "Lower end of the 95% interval.",
     "high": "Upper end of the 95% interval.",
-    "p": "P value of the hypothesis that there is no difference. Null with too few seeds.",
+    "p": "P value of the hypothesis that there is no difference. At least 0.000001. Null with too few seeds.",
     "p_holm": "The p value after the correction of Holm.",
 }
 FIGURES = {
