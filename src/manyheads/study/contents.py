@@ -78,6 +78,7 @@ TABLE: dict[str, str] = {
     "effects[].name": "Name of the effect.",
     "effects[].factors": "Factors of the effect.",
     **_nested("effects[].value", "Size of the effect.", DIFFERENCE),
+    "effects[].contains.INTERACTION": "Share of an interaction that the estimate of a main effect contains.",
     "aliases": "Notes on factors whose effects cannot be separated.",
     "smallest_difference": "Smallest difference that the study could have found. Null if unknown.",
     "notes": "Notes below the table.",

@@ -79,6 +79,10 @@ def _notes(
         )
     if analysis.aliases:
         yield f"Aliased effects, which these rows cannot separate: {'; '.join(analysis.aliases)}."
+    for effect in analysis.effects:
+        if effect.contains:
+            parts = ", ".join(f"{value:+.2f} times {name}" for name, value in effect.contains.items())
+            yield f"The main effect of {effect.name} contains interactions, because of the choice of rows: {parts}."
     if len({count for count in (len(row.seeds) for row in rows) if count}) > 1:
         yield "The rows have different numbers of finished seeds. See the column of seeds."
     yield from _undefined(collected, rows)

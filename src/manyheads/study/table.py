@@ -113,13 +113,15 @@ class TwinGain:
 class Effect:
     """The effect of a factor's level compared with the baseline's level, or the interaction of two levels.
 
-    `kind`: "main effect" or "interaction". Each kind is a separate family of comparisons.
+    `kind`: "main effect" or "interaction". Each kind is a separate family of comparisons. `contains`: the interactions
+    that the estimate of a main effect contains, with their coefficients. The rows cannot separate them.
     """
 
     kind: str
     name: str
     factors: tuple[str, ...]
     value: Difference
+    contains: Mapping[str, float]
 
 
 @dataclass(frozen=True)
