@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from manyheads.evaluation.influence import INFLUENCE, sample
 from manyheads.evaluation.metrics import METRICS
@@ -61,6 +63,24 @@ def test_the_spread_of_influences_is_the_spread_over_samples(metric: str) -> Non
         spreads.append(found.influence[0].var(ddof=1) / 200)
     # The relative standard deviation of a variance from 150 samples is 12%. The tolerance is three times that.
     assert np.mean(spreads) / np.var(values, ddof=1) == pytest.approx(1.0, abs=0.35)
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.sampled_from(["macro_f1", "mcc"]),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=25),
+)
+def test_influences_of_class_metrics_are_the_jackknife_exactly(metric: str, cells: list[tuple[int, int]]) -> None:
+    """Without an example a class may disappear, or the metric may be undefined (0)."""
+    predicted, targets = np.array(cells, dtype=np.float64).T
+    whole = METRICS[metric](Predictions(predicted, None), targets)
+    if whole is None:
+        return
+    expected = []
+    for place in range(len(targets)):
+        without = METRICS[metric](Predictions(np.delete(predicted, place), None), np.delete(targets, place))
+        expected.append((len(targets) - 1) * (whole - (without or 0.0)))
+    np.testing.assert_allclose(INFLUENCE[metric](predicted, targets), expected, atol=1e-9)
 
 
 def test_spearman_with_ties_uses_mean_ranks() -> None:

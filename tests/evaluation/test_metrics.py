@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import f1_score, matthews_corrcoef
 
-from manyheads.evaluation.metrics import METRICS, PRIMARY
+from manyheads.evaluation.metrics import EARLIER, METRICS, PRIMARY
 from manyheads.tasks.kind import Predictions
 
 CLASSES = st.integers(1, 40).flatmap(
@@ -79,6 +79,21 @@ def test_a_class_that_is_never_predicted_counts_zero_in_macro_f1() -> None:
     assert _measure("macro_f1", [0, 0, 0, 0], [0, 0, 1, 1]) == pytest.approx((2 / 3) / 2)
 
 
+def test_a_prediction_of_a_class_without_targets_hardly_moves_macro_f1() -> None:
+    """Over the classes of targets or predictions, one such prediction of 100 would move it from .950 to .636."""
+    targets = np.repeat([0, 1], 50)
+    predictions = targets.copy()
+    predictions[[0, 1, 2, 50, 51]] = 1 - predictions[[0, 1, 2, 50, 51]]
+    before = _measure("macro_f1", predictions, targets)
+    predictions[0] = 2
+    after = _measure("macro_f1", predictions, targets)
+    assert before == pytest.approx(0.95, abs=0.001)
+    assert after == pytest.approx(before, abs=0.006)
+    earlier = EARLIER["macro_f1"](Predictions(_floats(predictions), None), _floats(targets))
+    assert earlier == pytest.approx(f1_score(targets, predictions, average="macro"))
+    assert earlier == pytest.approx(0.636, abs=0.002)
+
+
 def test_many_classes_with_one_example_each_give_no_warning() -> None:
     assert _measure("macro_f1", np.arange(60), np.arange(60)) == 1.0
     assert _measure("mcc", np.arange(60), np.arange(60)) == pytest.approx(1.0)
@@ -88,7 +103,7 @@ def test_many_classes_with_one_example_each_give_no_warning() -> None:
 @given(CLASSES)
 def test_classes_agree_with_scikit_learn(drawn: tuple[list[int], list[int]]) -> None:
     predictions, targets = drawn
-    f1 = f1_score(targets, predictions, average="macro", zero_division=0.0)
+    f1 = f1_score(targets, predictions, average="macro", labels=sorted(set(targets)), zero_division=0.0)
     assert _measure("macro_f1", predictions, targets) == pytest.approx(f1)
     mcc = _measure("mcc", predictions, targets)
     if len(set(predictions)) > 1 and len(set(targets)) > 1:

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import manyheads
 from manyheads.errors import RunError
+from manyheads.evaluation.metrics import EARLIER
 from manyheads.report.build import build_report
 from manyheads.report.compare import compare
+from manyheads.tasks.kind import Predictions
 
 
 @pytest.fixture
@@ -134,4 +137,20 @@ def test_a_changed_recipe_is_refused(run: Path) -> None:
     recipe = run / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("weight_decay = 0.0", "weight_decay = 0.5"))
     with pytest.raises(RunError, match="recipe in the run folder was changed"):
+        build_report(run)
+
+
+def test_a_run_with_the_earlier_macro_f1_is_read(run: Path) -> None:
+    """Versions up to 0.4.0 counted classes that are predicted and have no target. Other values are refused."""
+    file, results = run / "predictions" / "sentiment.dev.best.jsonl", run / "results.json"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    predicted, targets = ([float(line[key]) for line in lines] for key in ("prediction", "target"))
+    content = json.loads(results.read_text())
+    earlier = EARLIER["macro_f1"](Predictions(np.array(predicted), None), np.array(targets))
+    content["best"]["tasks"]["sentiment"]["macro_f1"] = earlier
+    results.write_text(json.dumps(content))
+    assert build_report(run).tasks
+    content["best"]["tasks"]["sentiment"]["macro_f1"] = (earlier or 0) + 0.01
+    results.write_text(json.dumps(content))
+    with pytest.raises(RunError, match="do not give the metric"):
         build_report(run)

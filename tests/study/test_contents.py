@@ -31,7 +31,17 @@ def test_the_fields_of_its_table_are_those_documented(synthetic: Any) -> None:
     synthetic.fail("even", 3, "out of memory")
     write_table(synthetic.plan(), synthetic.out)
     content = json.loads((synthetic.out / "table.json").read_text())
-    check(keys(content), TABLE, {name for name in TABLE if name.endswith("course_score") or ".course_score." in name})
+    course_score = {name for name in TABLE if name.endswith("course_score") or ".course_score." in name}
+    check(keys(content), TABLE, {*course_score, "effects[].contains.INTERACTION"})
+
+
+def test_the_interactions_that_main_effects_contain_are_documented(synthetic: Any) -> None:
+    synthetic.run(skip={("even", seed) for seed in (1, 2, 3)})
+    write_table(synthetic.plan(), synthetic.out)
+    content = json.loads((synthetic.out / "table.json").read_text())
+    assert any(name.startswith("effects[].contains.") for name in keys(content))
+    check(keys({"effects": content["effects"]}), {name: TABLE[name] for name in TABLE if name.startswith("effects[]")})
+    assert "The main effect of EB contains interactions" in (synthetic.out / "table.md").read_text()
 
 
 def test_the_fields_of_an_error_are_those_documented(synthetic: Any) -> None:

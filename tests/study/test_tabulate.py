@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from manyheads.errors import RunError
 from manyheads.run.folder import RunFolder
@@ -76,6 +77,51 @@ def test_the_correction_is_over_the_rows_with_their_own_runs(synthetic: Any) -> 
     assert len(tested) == 3
     assert tested[0][1] == pytest.approx(min(1, 3 * tested[0][0]), abs=1e-5)
     assert all(p_holm >= p for p, p_holm in tested)
+
+
+def test_the_notes_count_the_comparisons_that_have_a_p_value(synthetic: Any) -> None:
+    skipped = {("even", 2), ("even", 3)}
+    table = tabulate(synthetic.run(skip=skipped), synthetic.out)
+    even = row_of(table, "even")
+    assert even.difference is not None
+    assert even.difference.p is None
+    assert any("corrected over the 2 comparisons" in note for note in table.notes)
+
+
+def test_a_p_value_is_never_zero(synthetic: Any) -> None:
+    table = tabulate(synthetic.run({"even": 0.3, "even_rescale0.1": 0.3}), synthetic.out)
+    values = [p for row in table.rows for each in row.differences.values() if each for p in (each.p, each.p_holm)]
+    assert values
+    assert all(p is not None and p >= 1e-6 for p in values)
+
+
+def test_runs_with_the_earlier_macro_f1_are_read(synthetic: Any) -> None:
+    """Version 0.4.0 counted a class that is predicted and has no target. Any other value is refused."""
+    base = synthetic.file.parent / "recipe.toml"
+    base.write_text(base.read_text().replace('labels = ["bad"', 'metric = "macro_f1"\nlabels = ["bad"'))
+    plan = synthetic.run()
+    folder = RunFolder(cell_folder(synthetic.out, "even", 1))
+    lines = []
+    for which in ("best", "last"):
+        file = folder.prediction_file("sst", "dev", which)
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        lines = [{**line, "target": "bad"} if line["target"] == "good" else line for line in lines]
+    for row, seed in [(cell.row, cell.seed) for cell in cells_of(plan, synthetic.out) if "sst" in cell.recipe.tasks]:
+        folder = RunFolder(cell_folder(synthetic.out, row, seed))
+        found = folder.read_results()
+        for which in ("best", "last"):
+            file = folder.prediction_file("sst", "dev", which)
+            own = [json.loads(line) for line in file.read_text().splitlines()]
+            own = [{**each, "target": line["target"]} for each, line in zip(own, lines, strict=True)]
+            file.write_text("".join(json.dumps(each) + "\n" for each in own))
+            names = [str(each["prediction"]) for each in own], [str(each["target"]) for each in own]
+            found[which]["tasks"]["sst"]["macro_f1"] = f1_score(*reversed(names), average="macro")
+        folder.results.write_text(json.dumps(found))
+    assert row_of(tabulate(plan, synthetic.out), "even").best.tasks["sst"] is not None
+    found["best"]["tasks"]["sst"]["macro_f1"] += 0.01
+    folder.results.write_text(json.dumps(found))
+    with pytest.raises(RunError, match="do not give the metric"):
+        tabulate(plan, synthetic.out)
 
 
 def test_rows_with_the_same_recipe_have_the_same_values(synthetic: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from manyheads.evaluation.class_counts import ClassCounts
 from manyheads.evaluation.estimate import Sample
 from manyheads.evaluation.metrics import METRICS
 from manyheads.tasks.kind import Predictions
@@ -73,32 +74,20 @@ def _rank_effect(values: Floats, weights: Floats) -> Floats:
     return effect
 
 
-def _deleted(metric: str) -> Callable[[Floats, Floats], Floats]:
-    """Return the jackknife influence, (n - 1)(whole - without the example), for a metric of a confusion matrix.
-
-    All examples in one cell of the matrix have the same influence, so the metric is computed once per cell.
-    """
-
-    def influence(predicted: Floats, targets: Floats) -> Floats:
-        """Return the influence of each example: float64[n]."""
-        cells, where, counts = np.unique(
-            np.stack([predicted, targets], axis=1), axis=0, return_inverse=True, return_counts=True
-        )
-        whole = _of_cells(metric, cells, counts)
-        without = np.array(
-            [_of_cells(metric, cells, counts - (np.arange(len(counts)) == cell)) for cell in range(len(cells))]
-        )
-        influences: Floats = ((len(targets) - 1) * (whole - without))[where.reshape(-1)]
-        return influences
-
-    return influence
+def _macro_f1(predicted: Floats, targets: Floats) -> Floats:
+    counts = ClassCounts.of(predicted, targets)
+    return _jackknife(counts.macro_f1(), counts.macro_f1_without())
 
 
-def _of_cells(metric: str, cells: Floats, counts: NDArray[np.int64]) -> float:
-    """Return the metric of (prediction, target) pairs with counts. It is 0 if a deletion makes it undefined."""
-    kept = np.repeat(cells, counts, axis=0)
-    value = METRICS[metric](Predictions(kept[:, 0], None), kept[:, 1])
-    return 0.0 if value is None else value
+def _mcc(predicted: Floats, targets: Floats) -> Floats:
+    counts = ClassCounts.of(predicted, targets)
+    return _jackknife(counts.mcc(), counts.mcc_without())
+
+
+def _jackknife(whole: float, without: Floats) -> Floats:
+    """Return (n - 1)(whole - without the example), the jackknife influence of each example (Miller 1974)."""
+    influences: Floats = (len(without) - 1) * (whole - without)
+    return influences
 
 
 def _rmse(predicted: Floats, targets: Floats) -> Floats:
@@ -115,8 +104,8 @@ def _standardised(values: Floats) -> Floats:
 
 INFLUENCE: dict[str, Callable[[Floats, Floats], Floats]] = {
     "accuracy": _accuracy,
-    "macro_f1": _deleted("macro_f1"),
-    "mcc": _deleted("mcc"),
+    "macro_f1": _macro_f1,
+    "mcc": _mcc,
     "pearson": _pearson,
     "spearman": _spearman,
     "rmse": _rmse,

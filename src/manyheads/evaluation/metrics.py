@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads.evaluation.class_counts import ClassCounts
 from manyheads.tasks.kind import Predictions
 
 Metric = Callable[[Predictions, NDArray[np.float64]], float | None]
@@ -19,16 +20,12 @@ def accuracy(predictions: Predictions, targets: NDArray[np.float64]) -> float | 
 
 
 def macro_f1(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
-    """Return the mean of F1 over the classes that occur in targets or predictions. None without examples.
+    """Return the mean of F1 over the classes that occur in the targets. None without examples.
 
-    This is the convention of scikit-learn: a class in neither does not count, and a class that is never predicted, or
-    never correctly, counts 0.
+    A class that is never predicted, or never correctly, counts 0. A class of the task without a target has no F1 of its
+    own: predicting it lowers the F1 of the class that was missed.
     """
-    from sklearn.metrics import f1_score
-
-    if not len(targets):
-        return None
-    return float(f1_score(targets, predictions.values, average="macro", zero_division=0.0))
+    return ClassCounts.of(predictions.values, targets).macro_f1() if len(targets) else None
 
 
 def mcc(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
@@ -38,9 +35,7 @@ def mcc(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
     """
     if _constant(predictions.values) or _constant(targets):
         return None
-    from sklearn.metrics import matthews_corrcoef
-
-    return float(matthews_corrcoef(targets, predictions.values))
+    return ClassCounts.of(predictions.values, targets).mcc()
 
 
 def pearson(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
@@ -77,6 +72,21 @@ METRICS: dict[str, Metric] = {
 
 PRIMARY = ("accuracy", "macro_f1", "mcc", "pearson", "spearman")
 """Metrics that may be a task's primary metric. Higher is better, so that an average over tasks is meaningful."""
+
+
+def earlier_macro_f1(predictions: Predictions, targets: NDArray[np.float64]) -> float | None:
+    """Return macro-F1 as versions up to 0.4.0 wrote it: over the classes that occur in targets or predictions.
+
+    One prediction of a class without a target adds a class with an F1 of 0.
+    """
+    if not len(targets):
+        return None
+    counts = ClassCounts.of(predictions.values, targets)
+    return counts.macro_f1() * float((counts.occurring > 0).mean())
+
+
+EARLIER: dict[str, Metric] = {"macro_f1": earlier_macro_f1}
+"""Metrics with another definition in versions up to 0.4.0, which `results.json` of their runs has."""
 
 
 def _constant(values: NDArray[np.float64]) -> bool:

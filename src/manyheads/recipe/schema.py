@@ -133,8 +133,8 @@ class TaskOptions(Options):
     metric: str | None = Field(
         default=None,
         description="Primary metric of the task. The average over the tasks uses it. For classification: "
-        '"accuracy" (default), "macro_f1" or "mcc". For regression: "pearson" (default) or "spearman". All metrics '
-        "of a kind are computed in any case.",
+        '"accuracy" (default), "macro_f1" (the mean of F1 over the classes that have labelled examples) or "mcc". For '
+        'regression: "pearson" (default) or "spearman". All metrics of a kind are computed in any case.',
         json_schema_extra={"enum": [*PRIMARY]},
     )
     train_rows: int | None = Field(

@@ -9,8 +9,10 @@ import numpy as np
 
 from manyheads.errors import RunError
 from manyheads.evaluation.interval import measured
+from manyheads.evaluation.metrics import EARLIER
 from manyheads.report.predictions import HINT, TaskPredictions
 from manyheads.run.folder import RunFolder
+from manyheads.tasks.kind import Predictions
 from manyheads.tasks.task import Task
 
 AGREEMENT = 1e-4
@@ -42,13 +44,20 @@ def check_agreement(
             continue
         reported = folder.reported(entry, task.name, metric)
         computed = measured(metric, predictions.predictions, predictions.targets).value
-        if not same_value(computed, reported):
+        if not same_value(computed, reported) and not _earlier(metric, predictions, reported):
             raise RunError(
                 f"the predictions of {task.name} do not give the metric in results.json",
                 where=str(file),
                 found=f"{metric}: {computed} from the predictions, {reported} in results.json",
                 hint=HINT,
             )
+
+
+def _earlier(metric: str, predictions: TaskPredictions, reported: float | None) -> bool:
+    """Return whether a metric in results.json is that of versions up to 0.4.0, which defined it differently."""
+    if metric not in EARLIER:
+        return False
+    return same_value(EARLIER[metric](Predictions(predictions.predictions, None), predictions.targets), reported)
 
 
 def same_value(one: float | None, other: float | None) -> bool:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from manyheads.evaluation.estimate import Estimate, Sample, contrast
 from manyheads.evaluation.multiple import holm
-from manyheads.study.table import Difference, Interval, rounded
+from manyheads.study.table import Difference, Interval, rounded, rounded_p
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -42,8 +42,8 @@ def difference(estimate: Estimate, p_holm: float | None) -> Difference:
         mean=rounded(estimate.mean),
         low=rounded(estimate.low),
         high=rounded(estimate.high),
-        p=None if estimate.p is None else rounded(estimate.p),
-        p_holm=None if p_holm is None else rounded(p_holm),
+        p=rounded_p(estimate.p),
+        p_holm=rounded_p(p_holm),
     )
 
 

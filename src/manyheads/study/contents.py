@@ -16,7 +16,7 @@ DIFFERENCE = {
     "mean": "Mean difference over seeds.",
     "low": "Lower end of the 95% interval.",
     "high": "Upper end of the 95% interval.",
-    "p": "P value of the hypothesis that there is no difference. Null with too few seeds.",
+    "p": "P value of the hypothesis that there is no difference. At least 0.000001. Null with too few seeds.",
     "p_holm": "The p value after the correction of Holm.",
 }
 FIGURES = {
@@ -78,6 +78,7 @@ TABLE: dict[str, str] = {
     "effects[].name": "Name of the effect.",
     "effects[].factors": "Factors of the effect.",
     **_nested("effects[].value", "Size of the effect.", DIFFERENCE),
+    "effects[].contains.INTERACTION": "Share of an interaction that the estimate of a main effect contains.",
     "aliases": "Notes on factors whose effects cannot be separated.",
     "smallest_difference": "Smallest difference that the study could have found. Null if unknown.",
     "notes": "Notes below the table.",

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.evaluation.estimate import Estimate, Sample, contrast
+from manyheads.study.aliases import TOLERANCE, aliases, interaction_biases
 
 Levels = Mapping[str, Mapping[str, str]]
 """The level of each factor, by row."""
@@ -23,21 +24,23 @@ Levels = Mapping[str, Mapping[str, str]]
 Term = tuple[str, str]
 """A factor and one of its levels, compared with the level of the factor in the baseline."""
 
-TOLERANCE = 1e-8
-
 
 @dataclass(frozen=True)
 class FactorEffect:
-    """The main effect of one term, or the interaction of two, with the weight of each row in the contrast."""
+    """The main effect of one term, or the interaction of two, with the weight of each row in the contrast.
+
+    `contains`: the interactions that a main effect contains because of the choice of the rows, with their coefficients.
+    """
 
     terms: tuple[Term, ...]
     estimate: Estimate
     weights: Mapping[str, float]
+    contains: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """Return "AP" for a factor that is present or absent, "LR = 0.2" for a level, "AP x CE" for an interaction."""
-        return " x ".join(factor if level == "yes" else f"{factor} = {level or 'no'}" for factor, level in self.terms)
+        return " x ".join(map(_name, self.terms))
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,21 @@ def effects_of(levels: Levels, samples: Mapping[str, Sequence[Sample]], baseline
     design = np.array([[1.0, *(float(levels[row][factor] == level) for factor, level in terms)] for row in rows])
     solution = np.linalg.pinv(design)
     identified = _identified(design, solution)
+    biases = interaction_biases(solution, design, terms)
+    contained = {
+        place: {" x ".join(_name(terms[each]) for each in pair): value for pair, value in found.items()}
+        for place, found in biases.items()
+    }
     main = tuple(
-        _effect((term,), dict(zip(rows, solution[place], strict=True)), samples)
+        replace(
+            _effect((term,), dict(zip(rows, solution[place], strict=True)), samples),
+            contains=contained.get(place - 1, {}),
+        )
         for place, term in enumerate(terms, start=1)
         if identified[place]
     )
     interactions = tuple(_interactions(levels, rows, terms, samples))
-    return Effects(main, interactions, tuple(_aliases(design, identified, terms)))
+    return Effects(main, interactions, tuple(aliases(design, [_name(term) for term in terms])))
 
 
 def _terms(levels: Levels, baseline: str) -> Iterator[Term]:
@@ -87,24 +98,6 @@ def _identified(design: NDArray[np.float64], solution: NDArray[np.float64]) -> l
         bool(np.abs(projection[place] - np.eye(len(projection))[place]).max() < TOLERANCE)
         for place in range(len(projection))
     ]
-
-
-def _aliases(design: NDArray[np.float64], identified: Sequence[bool], terms: Sequence[Term]) -> Iterator[str]:
-    """Yield the terms that are not identified, grouped by the terms that vary together."""
-    unknown = [place for place in range(1, len(identified)) if not identified[place]]
-    _, values, vectors = np.linalg.svd(design)
-    rank = int((values > TOLERANCE).sum())
-    null = vectors[rank:]
-    groups: list[set[int]] = []
-    for vector in null:
-        group = {place for place in unknown if abs(vector[place]) > TOLERANCE}
-        for other in [each for each in groups if each & group]:
-            group |= other
-            groups.remove(other)
-        if group:
-            groups.append(group)
-    for group in groups:
-        yield " is aliased with ".join(_name(terms[place - 1]) for place in sorted(group))
 
 
 def _interactions(

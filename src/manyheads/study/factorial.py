@@ -48,7 +48,13 @@ def _family(kind: str, estimated: Sequence[FactorEffect]) -> list[Effect]:
     """Return effects with p values that are corrected over all effects of their kind."""
     tested = holm_corrected({effect.name: effect.estimate for effect in estimated})
     return [
-        Effect(kind, effect.name, tuple(factor for factor, _ in effect.terms), value)
+        Effect(
+            kind=kind,
+            name=effect.name,
+            factors=tuple(factor for factor, _ in effect.terms),
+            value=value,
+            contains={name: rounded(coefficient) for name, coefficient in effect.contains.items()},
+        )
         for effect in estimated
         if (value := tested[effect.name]) is not None
     ]

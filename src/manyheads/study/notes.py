@@ -79,6 +79,10 @@ def _notes(
         )
     if analysis.aliases:
         yield f"Aliased effects, which these rows cannot separate: {'; '.join(analysis.aliases)}."
+    for effect in analysis.effects:
+        if effect.contains:
+            parts = ", ".join(f"{value:+.2f} times {name}" for name, value in effect.contains.items())
+            yield f"The main effect of {effect.name} contains interactions, because of the choice of rows: {parts}."
     if len({count for count in (len(row.seeds) for row in rows) if count}) > 1:
         yield "The rows have different numbers of finished seeds. See the column of seeds."
     yield from _undefined(collected, rows)
@@ -86,14 +90,14 @@ def _notes(
 
 
 def _comparisons(plan: StudyPlan, rows: Sequence[TableRow]) -> str:
-    count = sum(row.difference is not None for row in rows if row.same_as is None)
+    tested = [row for row in rows if row.same_as is None and row.difference and row.difference.p is not None]
     meaning = f"Differences are paired differences from {plan.baseline} in {metric_name(plan.metric)}."
-    if len(plan.seeds) == 1:
+    if not tested:
         return meaning
     return (
-        f"{meaning} p is two-sided. p (Holm) is corrected over the {counted(count, 'comparison')} of this column. "
-        "Bold differences are significant: p (Holm) is below .05. Differences by task, gains over single-task twins, "
-        "main effects and interactions are separate families of comparisons."
+        f"{meaning} p is two-sided. p (Holm) is corrected over the {counted(len(tested), 'comparison')} of this "
+        "column. Bold differences are significant: p (Holm) is below .05. Differences by task, gains over single-task "
+        "twins, main effects and interactions are separate families of comparisons."
     )
 
 

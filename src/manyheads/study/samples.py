@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manyheads.errors import RunError
 from manyheads.evaluation.average import CORRELATIONS
 from manyheads.evaluation.estimate import Sample
 from manyheads.evaluation.influence import sample
+from manyheads.evaluation.metrics import EARLIER
 from manyheads.study.collect import Collected, RowRuns
+from manyheads.study.predictions import DevExamples
+from manyheads.tasks.kind import Predictions
 
 AGREEMENT = 1e-4
 """Tolerance between a metric of the prediction files and results.json. Predictions of 0.4.0 have seven decimals."""
@@ -31,7 +35,7 @@ def samples_of(collected: Collected, runs: RowRuns, which: str) -> TaskSamples:
         if values is not None:
             dev = collected.dev[task]
             samples[task] = sample(dev.metric, values, dev.targets)
-            _check(task, runs, which, samples[task])
+            _check(task, runs, which, samples[task], _earlier(dev, values))
     return samples
 
 
@@ -60,13 +64,22 @@ def _halved(part: Sample) -> Sample:
     return replace(part, values=(part.values + 1) / 2, influence=part.influence / 2)
 
 
-def _check(task: str, runs: RowRuns, which: str, computed: Sample | None) -> None:
+def _earlier(dev: DevExamples, values: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return the metric of each run as versions up to 0.4.0 defined it. None if they had the same definition."""
+    if dev.metric not in EARLIER or not len(dev.targets):
+        return None
+    return np.array([EARLIER[dev.metric](Predictions(each, None), dev.targets) for each in values], dtype=np.float64)
+
+
+def _check(task: str, runs: RowRuns, which: str, computed: Sample | None, earlier: NDArray[np.float64] | None) -> None:
     reported = runs.reported[which][task]
-    agrees = (
-        bool(np.isnan(reported).any())
-        if computed is None
-        else np.allclose(computed.values, reported, rtol=0, atol=AGREEMENT)
-    )
+    if computed is None:
+        agrees = bool(np.isnan(reported).any())
+    else:
+        close = np.isclose(computed.values, reported, rtol=0, atol=AGREEMENT)
+        if earlier is not None:
+            close |= np.isclose(earlier, reported, rtol=0, atol=AGREEMENT)
+        agrees = bool(close.all())
     if not agrees:
         raise RunError(
             f"the predictions of {task} do not give the metric in results.json",

@@ -16,6 +16,11 @@ def rounded(value: float) -> float:
     return round(float(value), DIGITS) + 0.0
 
 
+def rounded_p(p: float | None) -> float | None:
+    """Return a p value with the decimal places of a table. It is never 0: the smallest one is 0.000001."""
+    return None if p is None else max(rounded(p), 10.0**-DIGITS)
+
+
 @dataclass(frozen=True)
 class Interval:
     """A mean over seeds with its 95% confidence interval, which covers seed variance and sampling variance."""
@@ -108,13 +113,15 @@ class TwinGain:
 class Effect:
     """The effect of a factor's level compared with the baseline's level, or the interaction of two levels.
 
-    `kind`: "main effect" or "interaction". Each kind is a separate family of comparisons.
+    `kind`: "main effect" or "interaction". Each kind is a separate family of comparisons. `contains`: the interactions
+    that the estimate of a main effect contains, with their coefficients. The rows cannot separate them.
     """
 
     kind: str
     name: str
     factors: tuple[str, ...]
     value: Difference
+    contains: Mapping[str, float]
 
 
 @dataclass(frozen=True)
