@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from tests.forked.start import ForkServer, made_once, shared_folder
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -71,6 +74,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Use a temporary cache instead of the user's, also in subprocesses."""
     os.environ["MANYHEADS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    """The fork server, which runs commands without importing torch again. `forked.bin` has `manyheads` and `python`."""
+    folder = shared_folder(tmp_path_factory.getbasetemp()) / "forked"
+    found = ForkServer(folder)
+    with made_once(folder) as first:
+        if first:
+            found.start({**os.environ, "OMP_NUM_THREADS": "1"})
+        lease = found.lease()
+    yield found
+    lease.close()
+
+
+@pytest.fixture
+def forked_commands(forked: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the fork server run the commands that a test, or the program, starts with `sys.executable`."""
+    monkeypatch.setattr(sys, "executable", str(forked.bin / "python"))
+    for name, value in forked.variables.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,11 @@ from typer.testing import CliRunner
 import manyheads
 from manyheads.cli.main import COMMANDS, app
 
+pytestmark = pytest.mark.usefixtures("forked_commands")
+
+REAL_PYTHON = sys.executable
+"""The interpreter itself, for tests of what an import loads."""
+
 CORPUS = Path(manyheads.__file__).parent / "demo" / "corpus"
 NAMES = [command.__name__ for command in COMMANDS]
 
@@ -39,7 +44,7 @@ def test_help_names_every_command_and_loads_no_torch() -> None:
         "try: main(['--help'])\n"
         "except SystemExit: print('torch' in sys.modules)\n"
     )
-    asked = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    asked = subprocess.run([REAL_PYTHON, "-c", program], capture_output=True, text=True, check=True)
     assert asked.stdout.splitlines()[-1] == "False"
 
 

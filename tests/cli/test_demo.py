@@ -7,7 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.cli.program import manyheads_
+
+pytestmark = pytest.mark.usefixtures("forked_commands")
+
+REAL_PYTHON = sys.executable
+"""The interpreter itself, for tests of what an import loads."""
 
 
 def test_files_are_written_with_the_next_command(tmp_path: Path) -> None:
@@ -31,7 +37,7 @@ def test_writing_files_does_not_import_torch(tmp_path: Path) -> None:
         f"try: main(['demo', '--files', {str(tmp_path / 'data')!r}])\n"
         "except SystemExit as done: print(done.code, 'torch' in sys.modules, 'transformers' in sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([REAL_PYTHON, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 False False"
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.conftest import CORPUS
 from tests.docs.blocks import Block, Page
 from tests.docs.runner import PageRun, Server
+from tests.forked.start import made_once, shared_folder
 
 REAL = os.environ.get("MANYHEADS_DOCS_REAL") == "1"
 """Whether pages are run with the real offline encoder (minutes each) in place of a tiny one."""
@@ -61,21 +60,10 @@ batching.strategy = "sequential"
 """
 
 
-@contextmanager
-def made_once(folder: Path) -> Iterator[bool]:
-    """Yield True to the first process of the tests that asks for `folder`; the others wait until it is complete."""
-    done = folder.with_suffix(".done")
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield not done.exists()
-        done.touch()
-
-
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of one test run share."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "docs"
+    folder = shared_folder(tmp_path_factory.getbasetemp()) / "docs"
     folder.mkdir(exist_ok=True)
     return folder
 
@@ -91,8 +79,8 @@ def server(shared: Path, tiny_encoder: Path) -> Iterator[Server]:
         if first:
             if offline is not None:
                 _write_offline(offline, tiny_encoder)
-            folder.mkdir()
-            found.start()
+            (folder / "matplotlib").mkdir(parents=True)
+            found.start(found.environment(folder))
         lease = found.lease()
     yield found
     lease.close()

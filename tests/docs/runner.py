@@ -18,9 +18,9 @@ from typing import Any, Self
 
 from tests.docs.blocks import Block, Page
 from tests.docs.output import missing_line
+from tests.forked.start import ROOT, ForkServer
 
-ROOT = Path(__file__).parents[2]
-TIMEOUT = 120.0
+TIMEOUT = 600.0
 """Seconds that one block may take."""
 
 CLEARED = ("MANYHEADS_", "OMP_", "MKL_", "COLUMNS", "LINES", "TERM", "PYTHON", "XDG_", "COVERAGE", "PYTEST")
@@ -31,8 +31,8 @@ class BlockError(Exception):
     """A block failed; the message names the page, the line, what went wrong and what the block printed."""
 
 
-class Server:
-    """The fork server (fork_server.py), its shims, and the environment in which pages run.
+class Server(ForkServer):
+    """The fork server and the environment in which pages run.
 
     `folder`: shared by all processes of the tests. The first one starts the server.
     `offline`: a folder at the start of the path of every Python process, or None.
@@ -41,50 +41,8 @@ class Server:
     """
 
     def __init__(self, folder: Path, offline: Path | None, core: int | None) -> None:
-        self._core = core
-        self._socket = folder / "server"
-        self._bin = folder / "bin"
-        self._offline = offline
-        self._fonts = folder / "matplotlib"
-
-    def start(self) -> None:
-        """Install the shims and start the server; call it once."""
-        self._bin.mkdir()
-        self._fonts.mkdir()
-        code = (Path(__file__).parent / "shim.py").read_text(encoding="utf-8")
-        for name in ("manyheads", "python"):
-            shim = self._bin / name
-            shim.write_text(f"#!{sys.executable} -IS\n{code}", encoding="utf-8")
-            shim.chmod(0o755)
-        log = self._socket.with_suffix(".log").open("w")
-        server = subprocess.Popen(
-            [sys.executable, "-m", "tests.docs.fork_server", str(self._socket)],
-            cwd=ROOT,
-            env=self.environment(self._socket.parent),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-        log.close()
-        while not self._socket.exists():
-            if server.poll() is not None:
-                raise RuntimeError(f"the fork server did not start:\n{self._socket.with_suffix('.log').read_text()}")
-            time.sleep(0.05)
-        # The server ends with its last lease, not with this process.
-        server.returncode = 0
-
-    def lease(self) -> socket.socket:
-        """Keep the server running until the returned connection is closed."""
-        connection = self.connect()
-        connection.sendall(b'{"kind": "lease"}\n')
-        connection.recv(2)
-        return connection
-
-    def connect(self) -> socket.socket:
-        """Open a connection to the server."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.connect(str(self._socket))
-        return connection
+        super().__init__(folder)
+        self._folder, self._offline, self._core = folder, offline, core
 
     def environment(self, home: Path) -> dict[str, str]:
         """The environment of a page with the home folder `home`."""
@@ -93,15 +51,14 @@ class Server:
         return {
             **kept,
             "HOME": str(home),
-            "PATH": os.pathsep.join([str(self._bin), str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(self.bin), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": os.pathsep.join(path),
             "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": "1",
-            "MPLCONFIGDIR": str(self._fonts),
+            "MPLCONFIGDIR": str(self._folder / "matplotlib"),
             "MANYHEADS_CACHE": str(home / "cache"),
-            "MANYHEADS_DOCS_SOCKET": str(self._socket),
-            "MANYHEADS_DOCS_PYTHON": sys.executable,
-            **({} if self._core is None else {"MANYHEADS_DOCS_CORE": str(self._core)}),
+            **self.variables,
+            **({} if self._core is None else {"MANYHEADS_FORK_CORE": str(self._core)}),
         }
 
 

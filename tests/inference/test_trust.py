@@ -20,7 +20,7 @@ from manyheads.cli.main import app
 from manyheads.errors import BundleError, ManyheadsError, RunError
 from manyheads.inference.manifest import checksum, sha256
 from manyheads.recipe.export import export_run
-from manyheads.study.local import WORKER
+from manyheads.study.local import worker_command
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -277,6 +277,8 @@ def test_a_program_of_torch_export_is_written_with_a_warning_and_never_loaded(
 def test_a_worker_does_not_import_from_the_current_folder(tmp_path: Path) -> None:
     """A module of the current folder is not found by the command with which a study starts its workers."""
     (tmp_path / "trap.py").write_text("open('sprung', 'w').close()")
-    started = subprocess.run([*WORKER[:-1], "trap"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    started = subprocess.run(
+        [*worker_command()[:-1], "trap"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert "No module named trap" in started.stderr
     assert not (tmp_path / "sprung").exists()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import manyheads
+
+pytestmark = pytest.mark.usefixtures("forked_commands")
 
 
 def test_a_study_from_python(tiny_study: Path, tmp_path: Path) -> None:

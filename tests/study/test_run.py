@@ -20,6 +20,8 @@ from manyheads.study.local import run_local
 from manyheads.study.plan import StudyPlan
 from manyheads.study.run import local_runner, run_study, survey
 
+pytestmark = pytest.mark.usefixtures("forked_commands")
+
 Events = list[tuple[str, dict[str, Any]]]
 
 

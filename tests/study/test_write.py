@@ -15,6 +15,8 @@ from manyheads.study.load import load_study
 from manyheads.study.run import local_runner, run_study, survey
 from manyheads.study.write import write_table
 
+pytestmark = pytest.mark.usefixtures("forked_commands")
+
 FORMS = ["table.csv", "table.html", "table.json", "table.md", "table.tex"]
 
 

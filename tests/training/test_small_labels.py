@@ -17,6 +17,8 @@ from manyheads.report.words import with_interval
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.records import read_records
 
+pytestmark = pytest.mark.usefixtures("forked_commands")
+
 CORPUS = Path(manyheads.demo.__file__).parent / "corpus"
 
 RECIPE = """

@@ -19,9 +19,6 @@ from manyheads.training.stop import StopFlag
 TAIL = 40
 """Lines of standard error that are kept, for processes that die without an event."""
 
-WORKER = (sys.executable, "-P", "-m", "manyheads.study.worker")
-"""The command of a worker. -P: Python does not import from the current folder, which may have files of others."""
-
 
 def run_local(
     cells: Sequence[Cell],
@@ -45,6 +42,11 @@ def run_local(
         stop: the flag that signals set during the call. Default: a new one.
     """
     return _Local(deque(cells), jobs, notify, keep_models, devices, StopFlag() if stop is None else stop).run()
+
+
+def worker_command() -> tuple[str, ...]:
+    """Return the command of a worker. -P: Python does not import from the current folder, which may be of others."""
+    return (sys.executable, "-P", "-m", "manyheads.study.worker")
 
 
 @dataclass
@@ -92,7 +94,7 @@ class _Local:
         if self._devices:
             environment["CUDA_VISIBLE_DEVICES"] = str(slot % self._devices)
         child = subprocess.Popen(
-            WORKER,
+            worker_command(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""`manyheads` and `python` on the PATH of a page: hand the command to the fork server (fork_server.py).
+"""`manyheads` and `python` for tests and pages: hand the command to the fork server (server.py).
 
 Started with `python -I -S`, so it imports only the standard library. The installation fills in {settings}.
 """
@@ -9,11 +9,11 @@ import signal
 import socket
 import sys
 
-SOCKET = os.environ["MANYHEADS_DOCS_SOCKET"]
-PYTHON = os.environ["MANYHEADS_DOCS_PYTHON"]
+SOCKET = os.environ["MANYHEADS_FORK_SOCKET"]
+PYTHON = os.environ["MANYHEADS_FORK_PYTHON"]
 name = os.path.basename(sys.argv[0])  # noqa: PTH119 (pathlib takes half of this program's time)
 arguments = sys.argv[1:]
-if name == "python" and (not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-m", "-c"))):
+if name == "python" and (not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-m", "-c", "-P"))):
     os.execv(PYTHON, [PYTHON, *arguments])
 if name == "python" and arguments[:2] in (["-m", "pip"], ["-m", "venv"]):
     os.execv(PYTHON, [PYTHON, *arguments])

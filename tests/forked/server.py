@@ -1,11 +1,11 @@
-"""A process that has imported everything heavy and forks once for every command of a page.
+"""A process that has imported everything heavy and forks once for every command of a test or a page.
 
-Importing torch and transformers takes seconds of CPU time per process. The pages run about a hundred.
-The shims `manyheads` and `python` (shim.py) are on the PATH of a page. They pass their arguments, environment, folder
-and standard streams over a Unix socket. For each of them, the server forks a supervisor, which forks the command,
+Importing torch and transformers takes seconds of CPU time per process. The tests start some hundreds.
+The shims `manyheads` and `python` (shim.py) pass their arguments, environment, folder and standard streams over a Unix
+socket. For each of them, the server forks a supervisor, which forks the command,
 forwards signals to it and returns its exit status. No thread may start before the fork. The server checks this.
 
-    python -m tests.docs.fork_server SOCKET
+    python -m tests.forked.server SOCKET
 
 The server ends, with every process that it started, when the last client that leased it (`lease`) has gone.
 """
@@ -164,7 +164,7 @@ def _run(request: dict[str, Any], fds: list[int]) -> NoReturn:
     for number, fd in enumerate(fds[:3]):
         os.dup2(fd, number)
         os.close(fd)
-    core = request["env"].get("MANYHEADS_DOCS_CORE")
+    core = request["env"].get("MANYHEADS_FORK_CORE")
     if core is not None:
         os.sched_setaffinity(0, {int(core)})
     os.chdir(request["cwd"])
@@ -206,13 +206,17 @@ def _run(request: dict[str, Any], fds: list[int]) -> NoReturn:
 
 
 def _command(kind: str, argv: list[str]) -> None:
-    """Run `manyheads ARGUMENTS`, or `python FILE`, `python -m MODULE`, `python -c CODE`."""
+    """Run `manyheads ARGUMENTS`, or `python FILE`, `python [-P] -m MODULE`, `python -c CODE`."""
     if kind == "manyheads":
         from manyheads.cli.main import main
 
         sys.argv = argv
         sys.path[0] = str(Path(sys.executable).parent)
         main()
+    elif argv[1:3] == ["-P", "-m"]:
+        sys.argv = argv[3:]
+        sys.path[0] = str(Path(sys.executable).parent)
+        runpy.run_module(argv[3], run_name="__main__", alter_sys=True)
     elif argv[1] == "-m":
         sys.argv = argv[2:]
         sys.path[0] = str(Path.cwd())
