@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,12 @@ class Entry:
     def drop_work(self) -> None:
         """Remove the checkpoints when the encoder is finished, or when they are damaged."""
         remove(self.work)
+
+    def drop_leftovers(self) -> None:
+        """Remove the checkpoints that a process left that was killed after it had finished the encoder."""
+        if self.work.exists():
+            with suppress(RunError), only_writer(self._lock, "another process trains this encoder", self.folder):
+                remove(self.work)
 
 
 def own_checksum(summary: Mapping[str, Any]) -> str:
