@@ -99,6 +99,7 @@ def run(
     before: Callable[[], None] | None = None,
     environment: Mapping[str, str] | None = None,
     seconds: float = SECONDS,
+    streams: Path | None = None,
 ) -> Done:
     """Run a command in `folder` and wait for it and for every process that it forked.
 
@@ -109,9 +110,10 @@ def run(
         before: is called in the new process before the command.
         environment: added to the environment.
         seconds: the time limit.
+        streams: the folder of the files for the standard streams. Default: `.streams` in `folder`.
     """
     arguments = tuple(map(str, words))
-    streams = folder / ".streams"
+    streams = streams or folder / ".streams"
     streams.mkdir(parents=True, exist_ok=True)
     (streams / "in").write_bytes(text)
     began = time.monotonic()

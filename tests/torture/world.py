@@ -90,6 +90,8 @@ class World:
         finished: has `run`, a finished run of `three`, and the `cache` that it made.
         unfinished: has `run`, the same run, killed after its second evaluation, and the `cache`.
         exported: has `run` with its exports to ONNX and to the hub.
+        other: has `run`, a run of `three` with another seed.
+        pretrained: has the `cache` of a run of `pretraining`.
     """
 
     def __init__(self, work: Path) -> None:
@@ -97,7 +99,8 @@ class World:
         self.two, self.three = self.folder / "two.toml", self.folder / "three.toml"
         self.pretraining, self.study = self.folder / "pretraining.toml", self.folder / "study.toml"
         self.finished, self.unfinished = self.folder / "finished", self.folder / "unfinished"
-        self.exported = self.folder / "exported"
+        self.exported, self.other = self.folder / "exported", self.folder / "other"
+        self.pretrained = self.folder / "pretrained"
         self.data = self.folder / "data"
 
     @property
@@ -123,6 +126,10 @@ class World:
         shutil.copytree(self.finished, self.exported)
         for target in ("onnx", "hub"):
             self._must(["export", "run", "--to", target], self.exported)
+        self.other.mkdir()
+        self._must(["train", self.three, "--out", "run", "--set", "seed=2"], self.other)
+        self.pretrained.mkdir()
+        self._must(["train", self.pretraining, "--out", "run"], self.pretrained)
         (self.folder / READY).touch()
 
     def command(
@@ -135,6 +142,7 @@ class World:
         before: Callable[[], None] | None = None,
         text: bytes = b"",
         seconds: float = fork.SECONDS,
+        streams: Path | None = None,
     ) -> Done:
         """Run a command in a fork of this process.
 
@@ -146,6 +154,7 @@ class World:
             before: is called in the new process before the command.
             text: standard input.
             seconds: the time limit.
+            streams: the folder of the files for the standard streams.
         """
 
         def prepared() -> None:
@@ -158,7 +167,7 @@ class World:
                 handle = None if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
                 Watch(folder, log=handle, kill_at=kill_at).start()
 
-        return fork.run(words, folder, before=prepared, text=text, seconds=seconds)
+        return fork.run(words, folder, before=prepared, text=text, seconds=seconds, streams=streams)
 
     def events(self, words: Sequence[str | os.PathLike[str]], folder: Path) -> list[str]:
         """Return the file-system events of an undisturbed command."""
@@ -245,7 +254,7 @@ def _in_fork(work: Callable[[], None]) -> None:
 TIMES = frozenset(
     {
         *("time", "seconds", "seconds_of_last_start", "evaluation_seconds", "examples_per_second", "tokens_per_second", "timings"),
-        *("command", "checksum", "checksums"),
+        *("command", "hardware", "versions", "checksum", "checksums"),
     }
 )
 """Keys of JSON files that differ between two undisturbed runs, and checksums of files that have such keys."""
