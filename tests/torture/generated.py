@@ -384,10 +384,11 @@ def _data(world: World, trial: Trial, folder: Path) -> Verdict:
     written = write(path, names, rows, example)
     if written is None:
         return verdict(SAME, "the writer cannot write this table")
-    end = _read_back(path, names, written, example)
-    if end.faults:
-        return end
+    # The command comes first: the reader in this process starts threads, which a fork would lose.
     predicted = _predicted(world, path, folder, names, written, example)
+    if predicted.faults:
+        return predicted
+    end = _read_back(path, names, written, example)
     return max((end, predicted), key=lambda each: (each.faults, each.counts.get(ERROR, 0)))
 
 
