@@ -16,19 +16,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from tests.torture import fork
+from tests.torture import disk, fork, generated, kills, mutations, requests
 from tests.torture.ledger import TRACEBACK, Ledger, Trial, Verdict, verdict
 from tests.torture.table import table, write_results
 from tests.torture.world import World
 
 SEED = 12
+"""The order of the trials."""
 
 
-def parts() -> dict[str, ModuleType]:
-    """Return the parts by name."""
-    from tests.torture import disk, generated, kills, mutations, requests
-
-    return {"kills": kills, "disk": disk, "mutations": mutations, "generated": generated, "requests": requests}
+PARTS: dict[str, ModuleType] = {
+    "generated": generated,
+    "disk": disk,
+    "requests": requests,
+    "mutations": mutations,
+    "kills": kills,
+}
+"""The parts by name, the shortest first."""
 
 
 def main() -> int:
@@ -48,13 +52,13 @@ def main() -> int:
     world = World(work)
     world.prepare()
     ledger = Ledger(work / "ledger.jsonl")
-    chosen = [each for each in options.only.split(",") if each] or list(parts())
+    chosen = [each for each in options.only.split(",") if each] or list(PARTS)
     if options.again:
         return again(world, options.again)
     todo: list[tuple[ModuleType, Trial]] = []
     last = ledger.last()
     for name in chosen:
-        part = parts()[name]
+        part = PARTS[name]
         for trial in part.trials(world):
             entry = last.get(trial.id)
             if options.match not in trial.id:
@@ -63,7 +67,7 @@ def main() -> int:
                 todo.append((part, trial))
     # The parts stay in order. In each, the order is random, so that a stopped run is a sample.
     generator = random.Random(SEED)
-    order = {id(part): number for number, part in enumerate(parts().values())}
+    order = {id(part): number for number, part in enumerate(PARTS.values())}
     generator.shuffle(todo)
     todo.sort(key=lambda each: order[id(each[0])])
     if options.short:
@@ -71,7 +75,7 @@ def main() -> int:
     run_all(world, ledger, todo, options.jobs, work / "trials")
     print(table(ledger.totals()))
     if options.out is not None:
-        write_results(options.out, ledger, SEED)
+        write_results(options.out, ledger, SEED, generated.SEED, fork.SECONDS, sys.argv[1:])
     return 1 if any(Verdict(counts).faults for counts in ledger.totals().values()) else 0
 
 
@@ -124,7 +128,7 @@ def attempt(world: World, part: ModuleType, trial: Trial, folder: Path) -> Verdi
 
 def again(world: World, wanted: str) -> int:
     """Repeat one trial and print how it ended. Its folder is kept."""
-    part = parts()[wanted.split("/")[0]]
+    part = PARTS[wanted.split("/")[0]]
     trial = next((each for each in part.trials(world) if each.id == wanted), None)
     if trial is None:
         raise SystemExit(f"no such trial: {wanted}")

@@ -409,7 +409,9 @@ def write(path: Path, names: Sequence[str], rows: list[dict[str, Any]], example:
         return pq.read_table(path).to_pylist() if damage not in ("bytes", "short", "unclosed") else rows
     if form in ("csv", "tsv"):
         text = io.StringIO(newline="")
-        quoting = csv.QUOTE_ALL if example["quote"] == "all" else csv.QUOTE_MINIMAL
+        # Python 3.11 does not quote a carriage return that is not its line end. Such a file is not valid CSV.
+        alone = any("\r" in str(cell) for row in rows for cell in row.values())
+        quoting = csv.QUOTE_ALL if example["quote"] == "all" or alone else csv.QUOTE_MINIMAL
         writer = csv.writer(text, delimiter="," if form == "csv" else "\t", quoting=quoting, lineterminator=example["line"])
         writer.writerow([*names, names[0]] if damage == "twice" else names)
         for number, row in enumerate(rows):
