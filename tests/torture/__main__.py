@@ -79,9 +79,7 @@ def main() -> int:
     return 1 if any(Verdict(counts).faults for counts in ledger.totals().values()) else 0
 
 
-def run_all(
-    world: World, ledger: Ledger, todo: Sequence[tuple[ModuleType, Trial]], jobs: int, scratch: Path
-) -> None:
+def run_all(world: World, ledger: Ledger, todo: Sequence[tuple[ModuleType, Trial]], jobs: int, scratch: Path) -> None:
     """Run each trial in a process of its own, at most `jobs` at once."""
     shutil.rmtree(scratch, ignore_errors=True)
     running: set[int] = set()

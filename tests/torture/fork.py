@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import atexit
 import contextlib
+import faulthandler
 import importlib
 import io
 import json
@@ -41,7 +42,7 @@ ONE_THREAD = {
 LATE = ("manyheads.training.tracking", "manyheads.study.cluster")
 """Modules that import trackers and Ray. No command of a trial uses them."""
 
-SECONDS = 120.0
+SECONDS = 300.0
 """The time limit of a command. It takes about a second."""
 
 
@@ -128,6 +129,8 @@ def run(
     os.close(alive)
     if not ended:
         with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGABRT)  # writes where it hangs to standard error
+            time.sleep(1)
             os.killpg(child, signal.SIGKILL)
     _, how = os.waitpid(child, 0)
     status = os.waitstatus_to_exitcode(how) if ended else None
@@ -167,6 +170,7 @@ def _become(
 
         tempfile.tempdir = None
         _renew_streams()
+        faulthandler.enable(2)
         if before is not None:
             before()
         status = _command(arguments)
@@ -235,7 +239,8 @@ class _Worker:
         theirs = [pairs[0][0], pairs[1][1], pairs[2][1], pairs[3][1]]
         message = json.dumps(dict(environment)).encode()
         server.sendmsg(
-            [len(message).to_bytes(4, "big") + message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", theirs))]
+            [len(message).to_bytes(4, "big") + message],
+            [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", theirs))],
         )
         for handle in theirs:
             os.close(handle)

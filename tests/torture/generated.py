@@ -15,13 +15,13 @@ from typing import Any
 
 from tests.torture.ledger import ERROR, SAME, WRONG, Trial, Verdict, verdict
 from tests.torture.outcome import crash, first_error
-from tests.torture.world import World
+from tests.torture.world import World, in_fork
 
 COUNT = 500
 
 SEED = 2026
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 """Seconds for `check` or `train` of a small recipe."""
 
 MEMORY = 8 << 30
@@ -38,7 +38,12 @@ def collected(strategy: Any, count: int, seed: int) -> list[Any]:
 
     @seeded(seed)
     @settings(
-        max_examples=count, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=checks, derandomize=False
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=checks,
+        derandomize=False,
     )
     @given(strategy)
     def collect(example: Any) -> None:
@@ -82,9 +87,46 @@ def recipes(world: World) -> Any:
 
     word = some.sampled_from(
         [
-            *("", " ", "a", "é", "日本語", "\U0001f600", "x" * 300, "y" * 5000, "~nosuchuser/x", "~", "..", "../..", "/", "."),
-            *("hub:../..", "hub:", "hub:a/b@train", "hub:a/b/c@d", "a\0b", "a\nb", "\x1b[31mred", "\u202eabc", "a\u2028b"),
-            *("/dev/null", "/proc/self/mem", "/etc/passwd", "con", "*.tsv", "[", "**", "None", "true", "1e400", "%s{x}"),
+            *(
+                "",
+                " ",
+                "a",
+                "é",
+                "日本語",
+                "\U0001f600",
+                "x" * 300,
+                "y" * 5000,
+                "~nosuchuser/x",
+                "~",
+                "..",
+                "../..",
+                "/",
+                ".",
+            ),
+            *(
+                "hub:../..",
+                "hub:",
+                "hub:a/b@train",
+                "hub:a/b/c@d",
+                "a\0b",
+                "a\nb",
+                "\x1b[31mred",
+                "\u202eabc",
+                "a\u2028b",
+            ),
+            *(
+                "/dev/null",
+                "/proc/self/mem",
+                "/etc/passwd",
+                "con",
+                "*.tsv",
+                "[",
+                "**",
+                "None",
+                "true",
+                "1e400",
+                "%s{x}",
+            ),
             *("minilm-offline", "org/repo", "file:///etc", "http://127.0.0.1:1/", "\ufeff", "sentiment-train.tsv"),
         ]
     )
@@ -115,7 +157,9 @@ def recipes(world: World) -> Any:
         some.tuples(word.map(lambda name: f"tasks.{_key(name)}"), some.just({"copy": "tasks.sentiment"})),
     )
     text_change = some.sampled_from(sorted(TEXT_CHANGES))
-    config = some.tuples(some.sampled_from(sorted(CONFIG_KEYS)), some.one_of(number, word, some.none(), some.lists(number)))
+    config = some.tuples(
+        some.sampled_from(sorted(CONFIG_KEYS)), some.one_of(number, word, some.none(), some.lists(number))
+    )
     return some.fixed_dictionaries(
         {
             "changes": some.lists(change, max_size=4),
@@ -129,7 +173,14 @@ CONFIG_KEYS = (
     *("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "vocab_size", "pad_token_id"),
     *("max_position_embeddings", "type_vocab_size", "layer_norm_eps", "hidden_act", "model_type", "architectures"),
     *("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range", "is_decoder", "torch_dtype", "dtype"),
-    *("auto_map", "quantization_config", "attn_implementation", "_attn_implementation", "chunk_size_feed_forward", "id2label"),
+    *(
+        "auto_map",
+        "quantization_config",
+        "attn_implementation",
+        "_attn_implementation",
+        "chunk_size_feed_forward",
+        "id2label",
+    ),
     *("num_labels", "output_attentions", "return_dict", "use_cache", "tie_word_embeddings", "position_embedding_type"),
 )
 """Keys of an encoder's config.json that are changed."""
@@ -224,8 +275,10 @@ def _key(name: str) -> str:
 
 def _plain(example: Mapping[str, Any]) -> dict[str, Any]:
     """Return an example as JSON values. NaN and infinity are texts in JSON, so values are kept as TOML."""
-    changes = [[place, value["copy"], True] if _is_copy(value) else [place, to_toml(value), False]
-               for place, value in example["changes"]]
+    changes = [
+        [place, value["copy"], True] if _is_copy(value) else [place, to_toml(value), False]
+        for place, value in example["changes"]
+    ]
     config = [[key, json.dumps(value)] for key, value in example["config"]]
     return {"changes": changes, "text": example["text"], "config": config}
 
@@ -239,7 +292,9 @@ def to_toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return "".join(c if c.isprintable() or ord(c) > 0x7F else f"\\u{ord(c):04x}" for c in json.dumps(value, ensure_ascii=False)).replace("\x7f", "\\u007f")
+        return "".join(
+            c if c.isprintable() or ord(c) > 0x7F else f"\\u{ord(c):04x}" for c in json.dumps(value, ensure_ascii=False)
+        ).replace("\x7f", "\\u007f")
     if isinstance(value, dict):
         if "raw" in value:
             return str(value["raw"])
@@ -252,7 +307,11 @@ def to_toml(value: Any) -> str:
 def recipe_bytes(world: World, values: Mapping[str, Any]) -> bytes:
     """Return the recipe of a trial. Values are set as dotted keys before the tables, and replace those of the tables."""
     tables: dict[str, dict[str, str]] = {
-        "": {"encoder": json.dumps(str(world.folder / "encoder")), "threads": "1", "data_dir": json.dumps(str(world.data))},
+        "": {
+            "encoder": json.dumps(str(world.folder / "encoder")),
+            "threads": "1",
+            "data_dir": json.dumps(str(world.data)),
+        },
         "tasks.sentiment": {
             "kind": '"classification"',
             "train": '"sentiment-train.tsv"',
@@ -333,9 +392,58 @@ def tables() -> Any:
 
     piece = some.sampled_from(
         [
-            *("film", "a fine film", "lamp", " ", "  ", ",", ";", "\t", "|", '"', '""', "'", "\n", "\r\n", "\r", "\u2028", "\x85"),
-            *("\x0b", "\x0c", "\x1c", "\ufeff", "é", "e\u0301", "日本語", "\U0001f600", "\u200b", "007", "1e2", "0", "0.0", "1_000"),
-            *("null", "NaN", "true", "None", "=1+1", "-5", "#", "\\", "\\n", "[1]", "{}", "<b>", "x" * 3000, "\x1b[31m", "\x01"),
+            *(
+                "film",
+                "a fine film",
+                "lamp",
+                " ",
+                "  ",
+                ",",
+                ";",
+                "\t",
+                "|",
+                '"',
+                '""',
+                "'",
+                "\n",
+                "\r\n",
+                "\r",
+                "\u2028",
+                "\x85",
+            ),
+            *(
+                "\x0b",
+                "\x0c",
+                "\x1c",
+                "\ufeff",
+                "é",
+                "e\u0301",
+                "日本語",
+                "\U0001f600",
+                "\u200b",
+                "007",
+                "1e2",
+                "0",
+                "0.0",
+                "1_000",
+            ),
+            *(
+                "null",
+                "NaN",
+                "true",
+                "None",
+                "=1+1",
+                "-5",
+                "#",
+                "\\",
+                "\\n",
+                "[1]",
+                "{}",
+                "<b>",
+                "x" * 3000,
+                "\x1b[31m",
+                "\x01",
+            ),
         ]
     )
     cell = some.lists(piece, max_size=4).map("".join)
@@ -352,7 +460,11 @@ def tables() -> Any:
 
     def rows(names: Sequence[str]) -> Any:
         return some.lists(
-            some.tuples(text, some.lists(cell, min_size=len(names), max_size=len(names)), some.lists(typed, min_size=len(names), max_size=len(names))),
+            some.tuples(
+                text,
+                some.lists(cell, min_size=len(names), max_size=len(names)),
+                some.lists(typed, min_size=len(names), max_size=len(names)),
+            ),
             min_size=1,
             max_size=6,
         ).map(lambda found: {"names": list(names), "rows": [[a, b, c] for a, b, c in found]})
@@ -367,7 +479,9 @@ def tables() -> Any:
             "ascii": some.booleans(),
             "typed": some.booleans(),
             "first": some.booleans(),
-            "damage": some.sampled_from([None, None, None, None, "nul", "bytes", "unclosed", "short", "long", "twice", "missing", "empty"]),
+            "damage": some.sampled_from(
+                [None, None, None, None, "nul", "bytes", "unclosed", "short", "long", "twice", "missing", "empty"]
+            ),
         }
     ).map(lambda example: {"file": json.dumps(example)})
 
@@ -392,7 +506,9 @@ def _data(world: World, trial: Trial, folder: Path) -> Verdict:
     return max((end, predicted), key=lambda each: (each.faults, each.counts.get(ERROR, 0)))
 
 
-def write(path: Path, names: Sequence[str], rows: list[dict[str, Any]], example: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+def write(
+    path: Path, names: Sequence[str], rows: list[dict[str, Any]], example: Mapping[str, Any]
+) -> list[dict[str, Any]] | None:
     """Write a table with the writers of the standard library or pyarrow. Return the rows that were written."""
     form, damage = example["form"], example["damage"]
     if form == "parquet":
@@ -403,26 +519,39 @@ def write(path: Path, names: Sequence[str], rows: list[dict[str, Any]], example:
             columns = {name: pa.array([row[name] for row in rows]) for name in names}
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             return None
-        pq.write_table(pa.table(columns), path)
+        content = pa.table(columns)
+        in_fork(lambda: pq.write_table(content, path))  # it starts threads, which a later fork would lose
         if damage in ("bytes", "short", "unclosed"):
             path.write_bytes(path.read_bytes()[:-7])
-        return pq.read_table(path).to_pylist() if damage not in ("bytes", "short", "unclosed") else rows
+        return content.to_pylist()
     if form in ("csv", "tsv"):
         text = io.StringIO(newline="")
         # Python 3.11 does not quote a carriage return that is not its line end. Such a file is not valid CSV.
         alone = any("\r" in str(cell) for row in rows for cell in row.values())
         quoting = csv.QUOTE_ALL if example["quote"] == "all" or alone else csv.QUOTE_MINIMAL
-        writer = csv.writer(text, delimiter="," if form == "csv" else "\t", quoting=quoting, lineterminator=example["line"])
+        writer = csv.writer(
+            text, delimiter="," if form == "csv" else "\t", quoting=quoting, lineterminator=example["line"]
+        )
         writer.writerow([*names, names[0]] if damage == "twice" else names)
         for number, row in enumerate(rows):
             cells = [row[name] for name in names] + ([row[names[0]]] if damage == "twice" else [])
-            writer.writerow(cells[:-1] if damage == "short" and number == 0 else [*cells, "x"] if damage == "long" and number == 0 else cells)
+            writer.writerow(
+                cells[:-1]
+                if damage == "short" and number == 0
+                else [*cells, "x"]
+                if damage == "long" and number == 0 and len(names) > 1
+                else cells
+            )
         content = text.getvalue()
         if damage == "unclosed":
-            content += '"film' + (",x" * (len(names) - 1) if form == "csv" else "\tx" * (len(names) - 1)) + example["line"]
+            content += (
+                '"film' + (",x" * (len(names) - 1) if form == "csv" else "\tx" * (len(names) - 1)) + example["line"]
+            )
     elif form == "jsonl":
         content = "".join(json.dumps(row, ensure_ascii=example["ascii"]) + example["line"] for row in rows)
-        content += '{"sentence": "film\n' if damage == "unclosed" else '{"sentence": "\\ud800"}\n' if damage == "short" else ""
+        content += (
+            '{"sentence": "film\n' if damage == "unclosed" else '{"sentence": "\\ud800"}\n' if damage == "short" else ""
+        )
     else:
         content = json.dumps(rows, ensure_ascii=example["ascii"], indent=1 if example["mark"] else None)
         content = content[:-2] if damage == "unclosed" else content
@@ -440,7 +569,9 @@ def write(path: Path, names: Sequence[str], rows: list[dict[str, Any]], example:
     return rows
 
 
-def _read_back(path: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any]], example: Mapping[str, Any]) -> Verdict:
+def _read_back(
+    path: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any]], example: Mapping[str, Any]
+) -> Verdict:
     """Read the file with the program's reader, and compare with what was written."""
     from manyheads.data.reading import Row, open_file
     from manyheads.errors import ManyheadsError
@@ -484,13 +615,24 @@ def _equal(first: Any, second: Any) -> bool:
 
 
 def _differ(got: Any, expected: Any, bad: Sequence[str], path: Path) -> Verdict:
-    shown = [f"{found!r:.300} where {wanted!r:.300} was written" for found, wanted in zip(got, expected, strict=False) if not _equal(found, wanted)]
+    shown = [
+        f"{found!r:.300} where {wanted!r:.300} was written"
+        for found, wanted in zip(got, expected, strict=False)
+        if not _equal(found, wanted)
+    ]
     content = base64.b64encode(path.read_bytes()).decode() if path.stat().st_size < 2000 else ""
-    return verdict(WRONG, f"{len(got)} rows read of {len(expected)}, {len(bad)} bad rows", *shown[:3], *bad[:3], content)
+    return verdict(
+        WRONG, f"{len(got)} rows read of {len(expected)}, {len(bad)} bad rows", *shown[:3], *bad[:3], content
+    )
 
 
 def _predicted(
-    world: World, path: Path, folder: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any]], example: Mapping[str, Any]
+    world: World,
+    path: Path,
+    folder: Path,
+    names: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    example: Mapping[str, Any],
 ) -> Verdict:
     """Predict the file, and read the output with other readers: it has every row and cell of the input."""
     ending = "jsonl" if path.suffix == ".json" else path.suffix[1:]
@@ -500,7 +642,11 @@ def _predicted(
     if (end := crash(done)) is not None:
         return end
     if done.status == 1:
-        return verdict(ERROR, first_error(done)) if example["damage"] is not None else verdict(WRONG, "a valid file is refused", done.text)
+        return (
+            verdict(ERROR, first_error(done))
+            if example["damage"] is not None
+            else verdict(WRONG, "a valid file is refused", done.text)
+        )
     if example["damage"] is not None:
         return verdict(ERROR if done.status == 3 else SAME)
     found = _output(output, ending, example)
@@ -510,7 +656,11 @@ def _predicted(
         for name in names:
             key = name.strip() if ending in ("csv", "tsv") else name
             if key not in row or not _equal(row[key], wanted[name]):
-                return verdict(WRONG, f"column {name!r}: {row.get(key)!r:.300} where the input has {wanted[name]!r:.300}", done.text)
+                return verdict(
+                    WRONG,
+                    f"column {name!r}: {row.get(key)!r:.300} where the input has {wanted[name]!r:.300}",
+                    done.text,
+                )
         if not any(key.startswith("prediction") and row[key] not in (None, "") for key in row):
             return verdict(WRONG, "a row without a prediction", done.text)
     return verdict(SAME)

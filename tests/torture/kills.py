@@ -81,7 +81,9 @@ def start(case: Case, world: World, folder: Path) -> None:
 def trials(world: World) -> list[Trial]:
     """Return a trial per file-system event of each command."""
     return [
-        Trial(f"kills/{name.replace(' ', '-')}/{number:04}", f"kill: {name}", {"case": name, "event": number, "at": event})
+        Trial(
+            f"kills/{name.replace(' ', '-')}/{number:04}", f"kill: {name}", {"case": name, "event": number, "at": event}
+        )
         for name in CASES
         for number, event in enumerate(undisturbed(name, world)["events"], 1)
         if number % CASES[name].every == 0

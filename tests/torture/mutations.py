@@ -187,9 +187,21 @@ def _one(
     found = _output(target, done, folder)
     if found == expected[name]:
         return verdict(SAME)
-    noted = [line for line in done.err.decode().splitlines() if line.strip()]
+    if (note := _noted(done, str(expected[name]))) is not None:
+        return verdict(ERROR, f"{name}: {note}")
     detail = _difference(expected[name], found)
-    return verdict(WRONG, f"{' '.join(done.words)}: exit status {done.status}", detail, *noted, done.text[:1500])
+    return verdict(WRONG, f"{' '.join(done.words)}: exit status {done.status}", detail, done.text[:1500])
+
+
+NOTE = re.compile(
+    r"damaged|missing|was changed|could not be written|has no checksum|lacks steps|starts from the beginning"
+)
+
+
+def _noted(done: Done, expected: str) -> str | None:
+    """Return a message about the damage in the output of a command, which does not have it without the damage."""
+    lines = [line.strip() for line in done.text.splitlines() if NOTE.search(line) and line not in expected]
+    return lines[0] if lines else None
 
 
 def _filled(words: tuple[str, ...], world: World) -> list[str]:

@@ -12,7 +12,8 @@ CLEAR = re.compile(r"^(?:error: .|Usage: |failed: )", re.MULTILINE)
 """The form of the program's messages, and of its usage errors."""
 
 INTERNAL = re.compile(
-    r"Traceback \(most recent call last\)|^(?:thread '.*' panicked|Exception in thread|Fatal Python error)", re.MULTILINE
+    r"Traceback \(most recent call last\)|^(?:thread '.*' panicked|Exception in thread|Fatal Python error)",
+    re.MULTILINE,
 )
 
 
@@ -39,7 +40,9 @@ def judge(done: Done, found: Mapping[str, object], expected: Mapping[str, object
     differences = [name for name in sorted({*found, *expected}) if found.get(name) != expected.get(name)]
     if not differences:
         return verdict(SAME)
-    shown = [f"{name}: {expected.get(name)!r:.300} expected, {found.get(name)!r:.300} found" for name in differences[:8]]
+    shown = [
+        f"{name}: {expected.get(name)!r:.300} expected, {found.get(name)!r:.300} found" for name in differences[:8]
+    ]
     return verdict(WRONG, " ".join(done.words), *shown, done.text)
 
 

@@ -38,7 +38,16 @@ SINGLE, PAIRS = ("sentiment",), ("paraphrase", "similarity")
 
 TEXTS = (
     *("a fine film", "The lamp is broken.", "I want to polish a brass lamp.", "x", "word " * 90, "é à ü", "日本語"),
-    *("\U0001f600 smile", "a\u2028b", "tab\there", "line\nbreak", "\u200b zero", "\ufeffmark", "[CLS] a [SEP]", "a\u0301"),
+    *(
+        "\U0001f600 smile",
+        "a\u2028b",
+        "tab\there",
+        "line\nbreak",
+        "\u200b zero",
+        "\ufeffmark",
+        "[CLS] a [SEP]",
+        "a\u0301",
+    ),
     *("\u202eback", "0", "null", "=1+1", "<b>bold</b>", "\x7f\x1b[31m", "\U0010ffff", "fi\ufb01", "İ", "%s {x} $y \\n"),
 )
 
@@ -84,7 +93,9 @@ def attempt(world: World, trial: Trial, folder: Path) -> Verdict:
                 outcome, detail = _judge(request, end, predictor)
                 counts[outcome] += 1
                 if detail:
-                    details.append(f"request {number}, {request.kind}: {outcome}: {detail}; sent {request.content[:600]!r}")
+                    details.append(
+                        f"request {number}, {request.kind}: {outcome}: {detail}; sent {request.content[:600]!r}"
+                    )
         ready = _exchange(port, Sent(_get("/readyz"), "valid", "ready"))
         if not isinstance(ready, tuple) or ready[0] != 200:
             counts[HANG] += 1
@@ -222,10 +233,15 @@ def _compared(request: Sent, body: bytes, predictor: Any) -> str:
             return f"{len(by_task[task])} predictions of {len(expected)}"
         for got, wanted in zip(by_task[task], expected, strict=True):
             if wanted.probabilities is None:
-                if not math.isclose(got["prediction"], wanted.prediction, abs_tol=1e-5) or got["value"] != got["prediction"]:
+                if (
+                    not math.isclose(got["prediction"], wanted.prediction, abs_tol=1e-5)
+                    or got["value"] != got["prediction"]
+                ):
                     return f"{wanted} expected"
                 continue
-            if got["prediction"] != wanted.prediction or set(got["probabilities"]) != set(map(str, wanted.probabilities)):
+            if got["prediction"] != wanted.prediction or set(got["probabilities"]) != set(
+                map(str, wanted.probabilities)
+            ):
                 return f"{wanted} expected"
             for label, share in wanted.probabilities.items():
                 if not math.isclose(got["probabilities"][str(label)], share, abs_tol=1e-5):
@@ -239,7 +255,9 @@ def _get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
 
 
-def _post(path: str, body: bytes, *headers: str, kind: str | None = "application/json", host: str = "localhost") -> bytes:
+def _post(
+    path: str, body: bytes, *headers: str, kind: str | None = "application/json", host: str = "localhost"
+) -> bytes:
     lines = [f"POST {path} HTTP/1.1", f"Host: {host}", "Connection: close", f"Content-Length: {len(body)}"]
     lines += [f"Content-Type: {kind}"] if kind is not None else []
     return "\r\n".join([*lines, *headers, "", ""]).encode("utf-8", "surrogatepass") + body
@@ -273,9 +291,17 @@ def _one_task(generator: random.Random) -> Sent:
     task = generator.choice((*SINGLE, *PAIRS))
     texts = _texts(generator, task in PAIRS)
     headers = [["Accept: */*"], ["X-Odd: \x7f"], ["Cookie: a=b"], ["Expect: 100-continue"], []]
-    kinds = ("application/json", "Application/JSON", "application/json; charset=utf-8", 'application/json;charset="UTF-8"')
+    kinds = (
+        "application/json",
+        "Application/JSON",
+        "application/json; charset=utf-8",
+        'application/json;charset="UTF-8"',
+    )
     content = _post(
-        f"/v1/predict/{task}", _dump(generator, {"texts": texts}), *generator.choice(headers), kind=generator.choice(kinds)
+        f"/v1/predict/{task}",
+        _dump(generator, {"texts": texts}),
+        *generator.choice(headers),
+        kind=generator.choice(kinds),
     )
     return Sent(content, "either" if b"\x7f" in content else "valid", "one task", ((task,), texts))
 
@@ -417,13 +443,21 @@ def _wrong_headers(generator: random.Random) -> Sent:
             _post(path, body, "X-Long: " + "a" * 100_000),
         )
     )
-    return Sent(content, "invalid" if b"\x01" not in content and b"a" * 60_000 not in content else "protocol", "headers")
+    return Sent(
+        content, "invalid" if b"\x01" not in content and b"a" * 60_000 not in content else "protocol", "headers"
+    )
 
 
 def _wrong_path(generator: random.Random) -> Sent:
     path = generator.choice(
         (
-            *("/v1/predict/nothing", "/v1/predict/..", "/v1/predict/%2e%2e%2fetc", "/v1/predict/sentiment/", "/v2/predict"),
+            *(
+                "/v1/predict/nothing",
+                "/v1/predict/..",
+                "/v1/predict/%2e%2e%2fetc",
+                "/v1/predict/sentiment/",
+                "/v2/predict",
+            ),
             *("/v1/explain/", "//", "/assets/../../etc/passwd", "/assets/%2e%2e/%2e%2e/etc/passwd", "/v1/predict/%00"),
             *("/v1/predict/%ff", "/v1/predict/" + "x" * 9000, "/v1/predict/sentiment%0d%0aX:1", "/static/page.html"),
         )
@@ -469,7 +503,9 @@ def _broken_http(generator: random.Random) -> Sent:
 def _leaves(generator: random.Random) -> Sent:
     body = json.dumps({"texts": ["a film"] * 30}).encode()
     valid = _post("/v1/predict/sentiment", body).replace(b"Connection: close\r\n", b"")
-    return Sent(valid[: generator.choice((len(valid), generator.randrange(len(valid))))], "nothing", "the client leaves")
+    return Sent(
+        valid[: generator.choice((len(valid), generator.randrange(len(valid))))], "nothing", "the client leaves"
+    )
 
 
 MAKERS: tuple[Callable[[random.Random], Sent], ...] = (

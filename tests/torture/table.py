@@ -58,17 +58,24 @@ damage: the SHA-256 of the name of the trial |
 def table(totals: Mapping[str, Counter[str]]) -> str:
     """Return the number of trials and of each outcome by group, as Markdown."""
     head = ["trials", "tried", *OUTCOMES]
-    rows = [(name, counts.total(), *(counts[outcome] for outcome in OUTCOMES)) for name, counts in sorted(totals.items())]
+    rows = [
+        (name, counts.total(), *(counts[outcome] for outcome in OUTCOMES)) for name, counts in sorted(totals.items())
+    ]
     rows.append(("all", *(sum(row[place] for row in rows) for place in range(1, len(head)))))  # type: ignore[misc]
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
-    return "\n".join([*lines, *(f"| {row[0]} | " + " | ".join(f"{number:,}" for number in row[1:]) + " |" for row in rows)])
+    return "\n".join(
+        [*lines, *(f"| {row[0]} | " + " | ".join(f"{number:,}" for number in row[1:]) + " |" for row in rows)]
+    )
 
 
 def write_results(out: Path, ledger: Ledger, seed: int, generated: int, patience: float, words: Iterable[str]) -> None:
     """Write README.md and counts.json."""
     totals = ledger.totals()
     out.mkdir(parents=True, exist_ok=True)
-    counts = {name: {"tried": each.total(), **{outcome: each[outcome] for outcome in OUTCOMES}} for name, each in totals.items()}
+    counts = {
+        name: {"tried": each.total(), **{outcome: each[outcome] for outcome in OUTCOMES}}
+        for name, each in totals.items()
+    }
     (out / "counts.json").write_text(json.dumps(dict(sorted(counts.items())), indent=1) + "\n", encoding="utf-8")
     page = PAGE.format(
         table=table(totals),

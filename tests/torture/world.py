@@ -114,7 +114,7 @@ class World:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        _in_fork(self._write_sources)
+        in_fork(self._write_sources)
         self._train(self.finished)
         log = self.events(["train", self.three, "--out", "run"], self.folder / "counted")
         last = max(number for number, event in enumerate(log, 1) if event == "write /run/events.jsonl")
@@ -236,7 +236,7 @@ class World:
             onnx._write = write  # type: ignore[assignment]
 
 
-def _in_fork(work: Callable[[], None]) -> None:
+def in_fork(work: Callable[[], None]) -> None:
     """Call a function in a fork, so that this process does not use what the function uses."""
     child = os.fork()
     if child == 0:
@@ -253,7 +253,15 @@ def _in_fork(work: Callable[[], None]) -> None:
 
 TIMES = frozenset(
     {
-        *("time", "seconds", "seconds_of_last_start", "evaluation_seconds", "examples_per_second", "tokens_per_second", "timings"),
+        *(
+            "time",
+            "seconds",
+            "seconds_of_last_start",
+            "evaluation_seconds",
+            "examples_per_second",
+            "tokens_per_second",
+            "timings",
+        ),
         *("command", "hardware", "versions", "checksum", "checksums"),
     }
 )

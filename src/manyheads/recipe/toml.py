@@ -37,6 +37,8 @@ def parse(text: str) -> dict[str, Any]:
 def _is_deeper(content: Any, levels: int) -> bool:
     inside = [content]
     for _ in range(levels):
-        lists = [each.values() if isinstance(each, Mapping) else each for each in inside if isinstance(each, dict | list)]
+        lists = [
+            each.values() if isinstance(each, Mapping) else each for each in inside if isinstance(each, dict | list)
+        ]
         inside = [value for each in lists for value in each]
     return any(isinstance(each, dict | list) for each in inside)
