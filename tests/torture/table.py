@@ -30,7 +30,8 @@ note. A request counts as one trial.
   (fsync), renamed or removed, a folder is made or removed, a file is locked. A kill at a write leaves half of what is
   written. The command is then repeated, with `--resume` for `train`. Each event of each command is tried once; of
   `train` with `[pretraining]`, each fourth.
-- **full disk**: 25 sizes of a small disk, and 25 limits of the size of a file. The command is repeated with room.
+- **full disk**: half of the sizes are those of a small disk, and half are limits of the size of a file. The command is
+  repeated with room.
 - **damage**: each file of a finished run, an unfinished run, a bundle, an ONNX export, the cache of tokenised texts and
   the cache of pretrained encoders: one bit changed, half of the file missing, an empty file, bytes appended, the content
   of another file of the folder, the file missing. Then each command that reads it.
