@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.tiny import CORPUS, write_tiny_encoder
 
 import manyheads
-from tests.tiny import CORPUS, write_tiny_encoder
 
 RECIPE = """
 encoder = "{encoder}"

@@ -53,11 +53,12 @@ def collected(strategy: Any, count: int, seed: int) -> list[Any]:
     return found[:count]
 
 
-def trials(world: World) -> list[Trial]:
+def trials(world: World, *, short: bool) -> list[Trial]:
     """Return a trial per recipe and per data file. The generated content is kept in the work folder."""
     kept = world.folder / "generated.json"
     if not kept.exists():
-        content = {"recipes": collected(recipes(world), COUNT, SEED), "data": collected(tables(), COUNT, SEED + 1)}
+        count = 5 if short else COUNT
+        content = {"recipes": collected(recipes(world), count, SEED), "data": collected(tables(), count, SEED + 1)}
         kept.write_text(json.dumps(content), encoding="utf-8")
     content = json.loads(kept.read_text(encoding="utf-8"))
     found = [
@@ -131,8 +132,10 @@ def recipes(world: World) -> Any:
         ]
     )
     number = some.sampled_from(
-        [0, 1, -1, 2, 3, 7, 2**31, 2**63, 2**64, 10**6, 10**9, 10**30, -(10**30), 0.0, -0.0, 0.5, 1e-320, 1e308, -1.5]
-        + [math.nan, math.inf, -math.inf]
+        [
+            *(0, 1, -1, 2, 3, 7, 2**31, 2**63, 2**64, 10**6, 10**9, 10**30, -(10**30), 0.0, -0.0, 0.5, 1e-320, 1e308),
+            *(-1.5, math.nan, math.inf, -math.inf),
+        ]
     )
     scalar = some.one_of(word, number, some.booleans())
     weird = some.one_of(
@@ -233,7 +236,7 @@ def _places() -> set[str]:
     """Return the keys of a recipe that are changed: all of the schema."""
     from manyheads.recipe.schema import Recipe, TaskOptions
 
-    found = {name for name in Recipe.model_fields}
+    found = set(Recipe.model_fields)
     for table in ("model", "batching", "training"):
         found |= {f"{table}.{name}" for name in Recipe.model_fields[table].annotation.model_fields}  # type: ignore[union-attr]
     for task in ("sentiment", "similarity"):
@@ -305,7 +308,7 @@ def to_toml(value: Any) -> str:
 
 
 def recipe_bytes(world: World, values: Mapping[str, Any]) -> bytes:
-    """Return the recipe of a trial. Values are set as dotted keys before the tables, and replace those of the tables."""
+    """Return the recipe of a trial, as the text of a file."""
     tables: dict[str, dict[str, str]] = {
         "": {
             "encoder": json.dumps(str(world.folder / "encoder")),

@@ -135,10 +135,13 @@ TARGETS = {
 }
 
 
-def trials(world: World) -> list[Trial]:
+def trials(world: World, *, short: bool) -> list[Trial]:
     """Return a trial per file and way."""
     found = []
     for name, target in TARGETS.items():
+        if short and name != "unfinished run":
+            continue
+        world.make(target.start, "other" if name == "finished run" else "finished")
         _undamaged(world, name)
         folder = world.folder / target.start / target.inside
         files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -150,7 +153,7 @@ def trials(world: World) -> list[Trial]:
                 seed = int(hashlib.sha256(place.encode()).hexdigest()[:8], 16)
                 values = {"target": name, "file": file, "way": way, "seed": seed}
                 found.append(Trial(place, f"damage: {name}", values))
-    return found
+    return found[5::23][:4] if short else found
 
 
 def attempt(world: World, trial: Trial, folder: Path) -> Verdict:
@@ -172,8 +175,7 @@ def attempt(world: World, trial: Trial, folder: Path) -> Verdict:
         outcomes.append(_one(world, target, name, words, place, expected))
         if place != folder:
             shutil.rmtree(place)
-    worst = max(outcomes, key=lambda each: (each.faults, each.counts.get(ERROR, 0)))
-    return worst
+    return max(outcomes, key=lambda each: (each.faults, each.counts.get(ERROR, 0)))
 
 
 def _one(

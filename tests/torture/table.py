@@ -33,13 +33,13 @@ note. A request counts as one trial.
 - **full disk**: half of the sizes are those of a small disk, and half are limits of the size of a file. The command is
   repeated with room.
 - **damage**: each file of a finished run, an unfinished run, a bundle, an ONNX export, the cache of tokenised texts and
-  the cache of pretrained encoders: one bit changed, half of the file missing, an empty file, bytes appended, the content
-  of another file of the folder, the file missing. Then each command that reads it.
+  the cache of pretrained encoders: one bit changed, half of the file missing, an empty file, bytes appended, the
+  content of another file of the folder, the file missing. Then each command that reads it.
 - **generated**: recipes with valid and invalid keys, values and texts, and encoders with changed configurations, for
   `check` and `train`; data files in CSV, TSV, JSON, JSON lines and Parquet for the reader and for `predict`.
 - **requests**: valid and invalid requests to a server process from three clients at once, 250 per server.
 
-The drawing of figures and the tracing of ONNX graphs are replaced by stored bytes, except in *full disk: export to onnx*.
+The drawing of figures and the tracing of ONNX graphs are replaced by stored bytes.
 
 | | |
 |---|---|
@@ -49,8 +49,8 @@ The drawing of figures and the tracing of ONNX graphs are replaced by stored byt
 | system | {system} |
 | Python | {python} |
 | packages | {packages} |
-| seeds | order of trials: {seed}; recipes and data files: {generated} and {generated} + 1; batches of requests: 0 to 19; \
-damage: the SHA-256 of the name of the trial |
+| seeds | order of trials: {seed}; recipes and data files: {generated} and the next number; batches of requests: 0 to \
+19; damage: the SHA-256 of the name of the trial |
 
 `counts.json` has the same numbers. One trial is repeated with `python -m tests.torture --again ID`.
 """

@@ -69,7 +69,7 @@ class Watch:
         """Return the absolute path, or None if it is not counted."""
         if isinstance(path, int) or path is None:
             return None
-        text = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
+        text = os.path.abspath(os.fsdecode(path))
         return text if text.startswith(self._folder) and "/.streams/" not in text else None
 
     def _hook(self, name: str, arguments: tuple[Any, ...]) -> None:

@@ -115,22 +115,38 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         in_fork(self._write_sources)
-        self._train(self.finished)
-        log = self.events(["train", self.three, "--out", "run"], self.folder / "counted")
-        last = max(number for number, event in enumerate(log, 1) if event == "write /run/events.jsonl")
-        evaluated = next(
-            number for number, event in enumerate(log, 1) if event.startswith("os.mkdir /run/.model.") and number < last
-        )
-        self._train(self.unfinished, kill_at=evaluated)
-        shutil.rmtree(self.folder / "counted")
-        shutil.copytree(self.finished, self.exported)
-        for target in ("onnx", "hub"):
-            self._must(["export", "run", "--to", target], self.exported)
-        self.other.mkdir()
-        self._must(["train", self.three, "--out", "run", "--set", "seed=2"], self.other)
-        self.pretrained.mkdir()
-        self._must(["train", self.pretraining, "--out", "run"], self.pretrained)
+        self.make("finished")
         (self.folder / READY).touch()
+
+    def make(self, *names: str) -> None:
+        """Make folders of the world by name, unless they are there."""
+        for name in names:
+            if (self.folder / name).exists():
+                continue
+            new = self.folder / f"{name}.new"
+            shutil.rmtree(new, ignore_errors=True)
+            if name == "exported":
+                self.make("finished")
+                shutil.copytree(self.finished, new)
+                for target in ("onnx", "hub"):
+                    self._must(["export", "run", "--to", target], new)
+            elif name == "other":
+                self._train(new, "--set", "seed=2")
+            elif name == "pretrained":
+                self._train(new, recipe=self.pretraining)
+            elif name == "unfinished":
+                self._train(new, kill_at=self._before_the_bundle())
+            else:
+                self._train(new)
+            new.rename(self.folder / name)
+
+    def _before_the_bundle(self) -> int:
+        """Return the event at which a run has made its evaluations and has not yet written its bundle."""
+        counted = self.folder / "counted"
+        shutil.rmtree(counted, ignore_errors=True)
+        events = self.events(["train", self.three, "--out", "run"], counted)
+        shutil.rmtree(counted)
+        return next(number for number, event in enumerate(events, 1) if event.startswith("os.mkdir /run/.model."))
 
     def command(
         self,
@@ -183,13 +199,13 @@ class World:
         if done.status != 0:
             raise RuntimeError(f"{done.words}: status {done.status}\n{done.text}")
 
-    def _train(self, folder: Path, kill_at: int | None = None) -> None:
+    def _train(self, folder: Path, *words: str, recipe: Path | None = None, kill_at: int | None = None) -> None:
         folder.mkdir()
-        words = ["train", self.three, "--out", "run"]
+        command = ["train", recipe or self.three, "--out", "run", *words]
         if kill_at is None:
-            self._must(words, folder)
+            self._must(command, folder)
         else:
-            self.command(words, folder, kill_at=kill_at)
+            self.command(command, folder, kill_at=kill_at)
         for name in (".streams", "tmp"):
             shutil.rmtree(folder / name)
 
@@ -276,7 +292,7 @@ def snapshot(folder: Path, *, reports: bool = False) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if name.split("/")[0] in (".streams", "tmp", ".events"):
+        if name.split("/", maxsplit=1)[0] in (".streams", "tmp", ".events"):
             continue
         found[name] = "folder" if path.is_dir() else _content(path, name, reports=reports)
     return found

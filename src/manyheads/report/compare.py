@@ -104,8 +104,8 @@ def compare(runs: Sequence[Path]) -> Comparison:
     """Compare two or more finished runs by the dev predictions of the models that they ship.
 
     Raises:
-        RunError: there are fewer than two runs, a run is named twice, is not finished or is damaged, or no two runs share
-            a task with the same dev examples.
+        RunError: there are fewer than two runs, a run is named twice, is not finished or is damaged, or no two runs
+            share a task with the same dev examples.
     """
     if len(runs) < 2:
         raise RunError("a comparison needs at least two runs", found=len(runs))
