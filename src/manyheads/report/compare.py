@@ -127,6 +127,9 @@ def compare(runs: Sequence[Path]) -> Comparison:
             for each in with_task
             if each not in same
         ]
+        for each in same if len(same) > 1 else ():
+            which = "last" if each.results["best"] is None else "best"
+            check_agreement(each.folder, each.results[which], each.task, each.predictions, which)
         if len(same) > 1:
             tasks.append(_compare(same))
         elif len(with_task) == 1:
@@ -149,7 +152,6 @@ def _members(name: str, run: Path) -> list[_Member]:
         task = task_of(recipe, task_name)
         file = folder.require_whole(folder.prediction_file(task_name, "dev", which), results)
         predictions = read_predictions(file, task.kind.labels)
-        check_agreement(folder, results[which], task, predictions, which)
         texts = find_texts(recipe, task_name, predictions.ids, data)
         members.append(
             _Member(name, folder, results, task, predictions, None if texts.dev is None else texts.dev.texts)
