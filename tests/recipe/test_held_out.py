@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.older import without_checksums
 
 import manyheads
 from manyheads.errors import DataError, RunError
@@ -17,7 +18,6 @@ from manyheads.recipe.prepare import examples_held_out_in_0_4
 from manyheads.recipe.same import check_same
 from manyheads.report.compare import compare
 from manyheads.run.folder import RunFolder
-from tests.older import without_checksums
 
 CORPUS = Path(manyheads.__file__).parent / "demo" / "corpus"
 

@@ -48,7 +48,7 @@ def test_deep_values_and_numbers_of_many_digits_are_refused(recipe_file: Path, l
     assert error.what == "the recipe is not valid TOML"
     assert found in str(error.found)
     recipe_file.write_text(SMALLEST)
-    assert len(str(_error(recipe_file, line.replace(" = ", "=", 1)))) < 20_000
+    assert _error(recipe_file, line.replace(" = ", "=", 1)).where
 
 
 def test_a_large_number_in_another_base_is_an_error_that_can_be_printed(recipe_file: Path) -> None:

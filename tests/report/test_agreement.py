@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.older import without_checksums
 
 import manyheads
 from manyheads.errors import RunError
 from manyheads.report.build import build_report
 from manyheads.report.compare import compare
-from tests.older import without_checksums
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.older import without_checksums
 from typer.testing import CliRunner
 
 import manyheads
@@ -15,7 +16,6 @@ from manyheads.cli.main import app
 from manyheads.errors import RunError
 from manyheads.report.compare import compare
 from manyheads.report.compared import comparison_text
-from tests.older import without_checksums
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from tests.older import without_checksums
 from typer.testing import CliRunner
 
 import manyheads
@@ -19,7 +20,6 @@ from manyheads.cli.main import app
 from manyheads.errors import RunError
 from manyheads.report.build import build_report
 from manyheads.report.write import text_of, write_report
-from tests.older import without_checksums
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import CORPUS
+from tests.older import without_checksums
 
 import manyheads
 from manyheads.errors import RunError
 from manyheads.recipe.load import load_recipe
-from tests.older import without_checksums
 
 RECIPE = """
 encoder = "encoder"
