@@ -165,7 +165,7 @@ def recipes(world: World) -> Any:
     )
     return some.fixed_dictionaries(
         {
-            "changes": some.lists(change, max_size=4),
+            "changes": some.one_of(some.lists(valid, max_size=5), some.lists(change, min_size=1, max_size=4)),
             "text": some.one_of(some.none(), some.none(), some.none(), text_change),
             "config": some.one_of(some.just([]), some.just([]), some.lists(config, min_size=1, max_size=2)),
         }
