@@ -2,6 +2,7 @@
 # make test    check formatting, lint, types and layers, and run the tests
 # make docs    the documentation site, into docs/_build/html
 # make wheel   build the wheel, install it in a new environment and use it there
+# make torture kill, damage and misuse the commands; the figures go to results/torture (two to three hours)
 # make bench   measure the speed and compare it with other programs (about 50 minutes; about 10 with QUICK=1)
 # make image   build a container image of the server (needs docker and a network)
 # make image-check   run the steps of the Dockerfile in a chroot (needs root and debootstrap)
@@ -10,7 +11,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test docs wheel bench image image-check
+.PHONY: demo test docs wheel torture bench image image-check
 
 demo: .venv/installed
 	$(BIN)/manyheads demo
@@ -29,6 +30,10 @@ docs: .venv/installed
 
 wheel: .venv/installed
 	$(BIN)/python -m tests.wheel
+
+# It can be stopped and started again: trials in the ledger under runs/torture are not repeated.
+torture: .venv/installed
+	$(BIN)/python -m tests.torture --out results/torture
 
 bench: .venv/benched
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+SHOWN = 2000
+"""Characters of a found value that a message shows."""
+
 
 class ManyheadsError(Exception):
     """A mistake or a limit that the user can correct. The base class of all errors below.
@@ -38,12 +41,23 @@ class ManyheadsError(Exception):
         if self.where is not None:
             parts.append(f"  where:   {self.where}")
         if self.found is not None:
-            parts.append(f"  found:   {self.found!r}" if isinstance(self.found, str) else f"  found:   {self.found}")
+            parts.append(f"  found:   {_shown(self.found)}")
         if self.allowed is not None:
             parts.append(f"  allowed: {self.allowed}")
         if self.hint is not None:
             parts.append(f"  try:     {self.hint}")
         return "\n".join(parts)
+
+
+def _shown(found: object) -> str:
+    """Return a value for a message. A long one is truncated."""
+    try:
+        text = repr(found[:SHOWN]) if isinstance(found, str) else str(found)
+    except (ValueError, RecursionError):
+        # Python does not write numbers of more than some thousand digits, or values that are nested deeply.
+        return f"a value that is too large to show ({type(found).__name__})"
+    long = len(found) > SHOWN if isinstance(found, str) else len(text) > SHOWN
+    return f"{text[:SHOWN]}... (truncated)" if long else text
 
 
 class RecipeError(ManyheadsError):

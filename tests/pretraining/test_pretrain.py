@@ -215,6 +215,17 @@ def test_each_file_of_a_pretrained_encoder_is_verified(whole: manyheads.Pretrain
     assert entry.read() is None
 
 
+def test_checkpoints_of_a_process_that_was_killed_at_the_end_are_removed(
+    tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path))
+    shutil.copytree(whole.folder, tmp_path / "pretrained" / whole.key)
+    work = Entry(tmp_path, whole.key).work
+    (work / "encoder").mkdir(parents=True)
+    manyheads.pretrain(tiny_recipe, changes=CHANGES)
+    assert not work.exists()
+
+
 def test_a_pretrained_encoder_without_checksums_is_made_again(whole: manyheads.Pretrained, tmp_path: Path) -> None:
     """Version 0.4.0 recorded only the weights."""
     shutil.copytree(whole.folder, tmp_path / "pretrained" / whole.key)

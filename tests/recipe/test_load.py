@@ -32,6 +32,30 @@ def _error(file: Path, *changes: str) -> RecipeError:
     return error.value
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("seed = " + "9" * 5000, "a value cannot be read"),
+        ("seed = " + "[" * 20_000 + "]" * 20_000, "nested more than 32 levels deep"),
+        ("seed = " + "[" * 40 + "]" * 40, "nested more than 32 levels deep"),
+        (".".join("a" * 3000) + " = 1", "nested more than 32 levels deep"),
+        ("x = " + "{a=" * 3000 + "1" + "}" * 3000, "nested more than 32 levels deep"),
+    ],
+)
+def test_deep_values_and_numbers_of_many_digits_are_refused(recipe_file: Path, line: str, found: str) -> None:
+    recipe_file.write_text(f"{line}\n{SMALLEST}")
+    error = _error(recipe_file)
+    assert error.what == "the recipe is not valid TOML"
+    assert found in str(error.found)
+    recipe_file.write_text(SMALLEST)
+    assert _error(recipe_file, line.replace(" = ", "=", 1)).where
+
+
+def test_a_large_number_in_another_base_is_an_error_that_can_be_printed(recipe_file: Path) -> None:
+    recipe_file.write_text(f"seed = 0x{'f' * 9000}\n{SMALLEST}")
+    assert "too large to show" in str(_error(recipe_file)) or "seed" in str(_error(recipe_file))
+
+
 def test_everything_else_has_a_default(recipe_file: Path) -> None:
     recipe = load_recipe(recipe_file)
     assert recipe.seed == 1

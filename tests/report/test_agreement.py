@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.older import without_checksums
 
 import manyheads
 from manyheads.errors import RunError
@@ -80,11 +81,11 @@ def test_other_predictions_are_refused(
     compared: bool,
 ) -> None:
     edit(run / "predictions" / f"{name}.jsonl", change)
-    refused(run, trained, match, compared=compared)
+    refused(without_checksums(run), trained, match, compared=compared)
 
 
 def test_a_missing_prediction_is_refused(run: Path) -> None:
-    file = run / "predictions" / "sentiment.dev.best.jsonl"
+    file = without_checksums(run) / "predictions" / "sentiment.dev.best.jsonl"
     file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))
     with pytest.raises(RunError, match="do not give the metric"):
         build_report(run)
@@ -99,7 +100,7 @@ def test_a_missing_prediction_is_refused(run: Path) -> None:
     ],
 )
 def test_other_metrics_in_the_results_are_refused(run: Path, path: tuple[str, ...], match: str) -> None:
-    content = json.loads((run / "results.json").read_text())
+    content = json.loads((without_checksums(run) / "results.json").read_text())
     at = content
     for key in path[:-1]:
         at = at[key]
@@ -119,7 +120,7 @@ def test_predictions_with_seven_decimals_agree(run: Path, trained: manyheads.Run
         for label, value in record.get("probabilities", {}).items():
             record["probabilities"][label] = round(value, 7)
 
-    for file in (run / "predictions").iterdir():
+    for file in (without_checksums(run) / "predictions").iterdir():
         edit(file, rounded)
     assert build_report(run).tasks
     assert compare([trained.folder.path, run]).tasks
@@ -146,6 +147,7 @@ def test_a_run_with_the_earlier_macro_f1_is_read(run: Path) -> None:
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     predicted, targets = ([float(line[key]) for line in lines] for key in ("prediction", "target"))
     content = json.loads(results.read_text())
+    del content["checksum"], content["checksums"]  # which 0.4.0 did not write
     earlier = EARLIER["macro_f1"](Predictions(np.array(predicted), None), np.array(targets))
     content["best"]["tasks"]["sentiment"]["macro_f1"] = earlier
     results.write_text(json.dumps(content))
@@ -154,3 +156,51 @@ def test_a_run_with_the_earlier_macro_f1_is_read(run: Path) -> None:
     results.write_text(json.dumps(content))
     with pytest.raises(RunError, match="do not give the metric"):
         build_report(run)
+
+
+def flip(file: Path, place: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_a_changed_digit_of_a_prediction_is_refused(run: Path, trained: manyheads.Run, name: str) -> None:
+    file = run / "predictions" / f"sentiment.dev.{name}.jsonl"
+    flip(file, file.read_bytes().index(b'"probabilities": {"0": 0.') + 29)
+    refused(run, trained, "a prediction file is damaged", compared=name == "best")
+
+
+def test_a_changed_prediction_for_the_test_file_is_refused(run: Path) -> None:
+    (run / "predictions" / "similarity.test.best.jsonl").unlink()
+    with pytest.raises(RunError, match="a prediction file is damaged") as caught:
+        build_report(run)
+    assert caught.value.found == "the file is missing"
+
+
+def test_a_changed_digit_in_the_results_or_the_provenance_is_refused(run: Path) -> None:
+    provenance, results = run / "provenance.json", run / "results.json"
+    before = provenance.read_bytes()
+    flip(provenance, before.index(b'"memory_gib": ') + 14)
+    with pytest.raises(RunError, match="provenance cannot be read"):
+        build_report(run)
+    provenance.write_bytes(before)
+    assert build_report(run).tasks
+    flip(results, results.read_bytes().index(b'"seconds": ') + 11)
+    with pytest.raises(RunError, match="results cannot be read") as caught:
+        build_report(run)
+    assert caught.value.found == "the content does not have its own checksum"
+
+
+def test_a_damaged_name_of_the_checksum_is_refused(run: Path) -> None:
+    file = run / "results.json"
+    file.write_text(file.read_text().replace('"checksum":', '"chucksum":').replace('"seconds": ', '"seconds": 1'))
+    with pytest.raises(RunError, match="results cannot be read"):
+        build_report(run)
+
+
+@pytest.mark.parametrize("damage", [lambda file: flip(file, 700), Path.unlink, lambda file: file.write_bytes(b"")])
+def test_a_report_names_a_changed_event_log(run: Path, damage: Callable[[Path], object]) -> None:
+    assert not build_report(run).log.warnings
+    damage(run / "events.jsonl")
+    assert any("events.jsonl is missing or was changed" in warning for warning in build_report(run).log.warnings)

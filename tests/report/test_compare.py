@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.older import without_checksums
 from typer.testing import CliRunner
 
 import manyheads
@@ -66,10 +67,18 @@ def test_a_run_does_not_differ_from_itself(runs: list[Path], tmp_path: Path) -> 
         assert task.disagreements[0].shown == ()
 
 
+def test_the_same_run_twice_is_refused(runs: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(runs[0])
+    for second in (runs[0], runs[0] / ".." / "one", tmp_path / "link"):
+        with pytest.raises(RunError, match="cannot be compared with itself") as caught:
+            compare([runs[0], runs[1], second])
+        assert caught.value.found == str(second)
+
+
 def test_other_examples_are_not_compared(runs: list[Path], tmp_path: Path) -> None:
     copy = tmp_path / "short"
     shutil.copytree(runs[1], copy)
-    file = copy / "predictions" / "sentiment.dev.best.jsonl"
+    file = without_checksums(copy) / "predictions" / "sentiment.dev.best.jsonl"
     file.write_text("\n".join(file.read_text().splitlines()[:-1]) + "\n")
     comparison = compare([runs[0], copy])
     assert {task.name for task in comparison.tasks} == {"paraphrase", "similarity"}
@@ -83,6 +92,7 @@ def test_texts_of_a_changed_file_are_not_shown(runs: list[Path], tmp_path: Path)
     for run in runs:
         copies.append(tmp_path / run.name)
         shutil.copytree(run, copies[-1])
+        without_checksums(copies[-1])
         provenance = json.loads((run / "provenance.json").read_text())
         provenance["data"]["sentiment-dev.tsv"] = "0" * 64
         (copies[-1] / "provenance.json").write_text(json.dumps(provenance))

@@ -6,15 +6,13 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import xxhash
-
 from manyheads.errors import RunError
-from manyheads.run.checksum import is_unchanged
+from manyheads.run.checksum import OWN_SUM, is_unchanged, own_checksum
 from manyheads.run.lock import only_writer
 from manyheads.run.partial import SUFFIX, remove, sweep
 from manyheads.training.listener import Listener
@@ -24,9 +22,6 @@ VERSION = "1"
 """Part of every key. It changes when the stored content changes its meaning."""
 
 SUMMARY = "pretraining.json"
-
-OWN_SUM = "checksum"
-"""The key of pretraining.json with the checksum of its other keys."""
 
 POLL_SECONDS = 0.2
 """Time between two tries to take a lock that another process has."""
@@ -100,11 +95,11 @@ class Entry:
         """Remove the checkpoints when the encoder is finished, or when they are damaged."""
         remove(self.work)
 
-
-def own_checksum(summary: Mapping[str, Any]) -> str:
-    """Return the xxh3_128 of the content of pretraining.json without its own checksum."""
-    content = {name: value for name, value in summary.items() if name != OWN_SUM}
-    return xxhash.xxh3_128(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    def drop_leftovers(self) -> None:
+        """Remove the checkpoints that a process left that was killed after it had finished the encoder."""
+        if self.work.exists():
+            with suppress(RunError), only_writer(self._lock, "another process trains this encoder", self.folder):
+                remove(self.work)
 
 
 def sha256(path: Path) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.pretraining.cache import OWN_SUM, SUMMARY, own_checksum, sha256
+from manyheads.pretraining.cache import SUMMARY, sha256
 from manyheads.pretraining.figure import draw_perplexity
 from manyheads.pretraining.head import HEAD_FILE, MaskedModel, save_head
 from manyheads.run.atomic import replace_folder, write_json, write_text
-from manyheads.run.checksum import checksum
+from manyheads.run.checksum import OWN_SUM, checksum, own_checksum
 
 
 def write_pretrained(

@@ -74,6 +74,7 @@ class Pretraining:
                 pretrained = entry.read() or self._make_again(entry, stop, notify)
         else:
             notify("note", text=f"using the pretrained encoder in {pretrained.folder}")
+            entry.drop_leftovers()
         return pretrained
 
     def _make_again(self, entry: Entry, stop: StopFlag, notify: Listener) -> Pretrained:

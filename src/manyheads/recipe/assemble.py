@@ -137,8 +137,8 @@ class _Assembly:
         if not self.processes.main:
             self.notify = Listeners(())
             return self._train(latest)
-        with EventLog(self.folder.events) as log:
-            self.notify = Listeners([log.write, *self.listeners])
+        with EventLog(self.folder.events) as self.log:
+            self.notify = Listeners([self.log.write, *self.listeners])
             return self._train(latest)
 
     def _may_stop(self, latest: Path | None) -> None:
@@ -332,8 +332,12 @@ class _Assembly:
             encoder=describe(self.source),
             card=self._card(shipped),
         )
+        end = {"at": progress.step, "average": shipped["average"]}
+        # results.json has the checksum of the complete log.
+        self.log.write("finish", **end)
+        self.log.sync()
         results = write_results(self.folder, progress, untested=self._untested)
-        self.notify("finish", at=progress.step, average=shipped["average"])
+        Listeners(self.listeners)("finish", **end)
         self.checkpoints.drop()
         return results
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from manyheads.recipe.faults import from_validation, raise_faults
 from manyheads.recipe.locate import agreement, line_of
 from manyheads.recipe.override import apply_override, from_here, parse_override
 from manyheads.recipe.schema import Recipe
+from manyheads.recipe.toml import TomlError, parse
 
 INIT = "write one with: manyheads init FILE..."
 
@@ -77,8 +77,8 @@ def read_toml(file: Path, noun: str) -> tuple[str, dict[str, Any]]:
     """
     text = _read(file, noun)
     try:
-        return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return text, parse(text)
+    except TomlError as error:
         raise RecipeError(f"the {noun} is not valid TOML", where=_toml_place(file, error), found=str(error)) from error
 
 
@@ -116,7 +116,7 @@ def _place(file: Path, text: str, key: Sequence[str]) -> str:
     return f"{file}:{line}, key {shown}" if line else f"{file}, key {shown}"
 
 
-def _toml_place(file: Path, error: tomllib.TOMLDecodeError) -> str:
+def _toml_place(file: Path, error: TomlError) -> str:
     """Return "file:line, column n" of a TOML syntax error."""
     place = re.search(r"at line (\d+), column (\d+)", str(error))
     return f"{file}:{place[1]}, column {place[2]}" if place else str(file)

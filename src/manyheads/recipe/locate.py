@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from typing import Any
+
+from manyheads.recipe.toml import TomlError, parse
 
 TABLE = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$")
 KEY = re.compile(r"^\s*((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[\w-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
@@ -45,8 +46,8 @@ def agreement(path: Sequence[str], key: Sequence[str]) -> int:
 def _parts(dotted: str) -> tuple[str, ...]:
     """Split a dotted TOML key into its parts. Return no parts if it is not a valid key."""
     try:
-        at: Any = tomllib.loads(f"{dotted} = 0")
-    except tomllib.TOMLDecodeError:
+        at: Any = parse(f"{dotted} = 0")
+    except TomlError:
         return ()
     parts = []
     while isinstance(at, dict):

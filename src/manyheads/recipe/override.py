@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from manyheads.errors import RecipeError
+from manyheads.recipe.toml import TomlError, parse
 
 FORM = "KEY=VALUE, such as training.epochs=3"
 
@@ -24,8 +24,8 @@ def parse_override(text: str) -> tuple[list[str], Any]:
     if not equals or not key.strip():
         raise RecipeError("the override is not of the form KEY=VALUE", where=f"--set {text}", allowed=FORM)
     try:
-        nested = tomllib.loads(f"{key.strip()} = 0")
-    except tomllib.TOMLDecodeError as error:
+        nested = parse(f"{key.strip()} = 0")
+    except TomlError as error:
         raise RecipeError(
             "the key of the override is not a dotted TOML key", where=f"--set {text}", allowed=FORM
         ) from error
@@ -69,6 +69,6 @@ def from_here(parts: list[str], value: Any) -> Any:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse(f"value = {text}")["value"]
+    except TomlError:
         return text

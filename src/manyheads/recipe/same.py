@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-import tomllib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from manyheads.recipe.load import load_recipe, recipe_from
 from manyheads.recipe.pretraining_files import pretraining_fingerprint
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import open_task_source
+from manyheads.recipe.toml import parse
 from manyheads.run.folder import RunFolder
 
 REPORT_ONLY = frozenset({"score"})
@@ -55,7 +55,7 @@ def check_same(
         RunError: A value of the recipe, a data file, the choice of the held-out rows or the encoder has changed, or
             the run folder's own recipe or provenance is damaged.
     """
-    now = recipe_from(tomllib.loads(recipe), folder.path, ".".join)
+    now = recipe_from(parse(recipe), folder.path, ".".join)
     before = _own_recipe(folder)
     _refuse_changes(folder, _changes(before, now, ignored=ignored, resolved=True))
     data = folder.fingerprints()
@@ -122,7 +122,7 @@ def current_fingerprints(recipe: Recipe) -> tuple[dict[str, str], dict[str, str]
 
 def recipe_checksum(text: str) -> str:
     """Return the SHA-256 of the values of a recipe in TOML, without the keys that may be edited in a run folder."""
-    values = {key: value for key, value in _flat(tomllib.loads(text)).items() if key not in MOVABLE}
+    values = {key: value for key, value in _flat(parse(text)).items() if key not in MOVABLE}
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
 

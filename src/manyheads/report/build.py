@@ -44,6 +44,10 @@ def build_report(run: Path) -> Report:
     folder.require("provenance.json", "results.csv")
     check_own_recipe(folder)
     recipe, log = load_recipe(folder.recipe), read_log(folder.events)
+    if not folder.is_whole(folder.events, results):
+        log.warnings.append(
+            f"{folder.events.name} is missing or was changed after the run, so losses, times and messages may be wrong"
+        )
     provenance = folder.read_provenance()
     last, best = results["last"], results["best"]
     if not isinstance(last, Mapping):
@@ -94,8 +98,8 @@ def _task(
 ) -> TaskReport:
     task = task_of(recipe, name)
     which = "last" if results["best"] is None else "best"
-    predictions = read_predictions(folder.prediction_file(name, "dev", which), task.kind.labels)
-    last = read_predictions(folder.prediction_file(name, "dev", "last"), task.kind.labels)
+    files = [folder.prediction_file(name, "dev", each) for each in (which, "last")]
+    predictions, last = (read_predictions(folder.require_whole(file, results), task.kind.labels) for file in files)
     check_agreement(folder, results[which], task, predictions, which)
     check_agreement(folder, results["last"], task, last, "last")
     texts = find_texts(recipe, name, predictions.ids, fingerprints)
@@ -108,7 +112,7 @@ def _task(
         predictions=predictions,
         measures=_measures(task, predictions),
         last=measured(task.metric, last.predictions, last.targets),
-        test=_test(folder, task, which),
+        test=_test(folder, results, task, which),
         majority_accuracy=_majority_accuracy(predictions),
         curve=curve,
         losses=tuple(log.losses.get(name, ())),
@@ -143,9 +147,11 @@ def _measures(task: Task, predictions: TaskPredictions) -> tuple[Measured, ...]:
     return tuple(measured(metric, predictions.predictions, predictions.targets) for metric in metrics_of(task))
 
 
-def _test(folder: RunFolder, task: Task, which: str) -> tuple[Measured, ...]:
+def _test(folder: RunFolder, results: Mapping[str, Any], task: Task, which: str) -> tuple[Measured, ...]:
     file = folder.prediction_file(task.name, "test", which)
-    predictions = read_predictions(file, task.kind.labels) if file.exists() else None
+    recorded = file.name in results.get("checksums", {})
+    exists = file.exists() or recorded
+    predictions = read_predictions(folder.require_whole(file, results), task.kind.labels) if exists else None
     return _measures(task, predictions) if predictions is not None and len(predictions) else ()
 
 

@@ -104,12 +104,16 @@ def compare(runs: Sequence[Path]) -> Comparison:
     """Compare two or more finished runs by the dev predictions of the models that they ship.
 
     Raises:
-        RunError: there are fewer than two runs, a run is not finished, or no two runs share a task with the same dev
-            examples.
+        RunError: there are fewer than two runs, a run is named twice, is not finished or is damaged, or no two runs
+            share a task with the same dev examples.
     """
     if len(runs) < 2:
         raise RunError("a comparison needs at least two runs", found=len(runs))
     names = _names(runs)
+    places = [run.resolve() for run in runs]
+    repeated = [str(run) for number, run in enumerate(runs) if places[number] in places[:number]]
+    if repeated:
+        raise RunError("a run cannot be compared with itself", found=", ".join(repeated), hint="name each run once")
     members: dict[str, list[_Member]] = {}
     for name, run in zip(names, runs, strict=True):
         for member in _members(name, run):
@@ -146,7 +150,8 @@ def _members(name: str, run: Path) -> list[_Member]:
     members = []
     for task_name in recipe.tasks:
         task = task_of(recipe, task_name)
-        predictions = read_predictions(folder.prediction_file(task_name, "dev", which), task.kind.labels)
+        file = folder.require_whole(folder.prediction_file(task_name, "dev", which), results)
+        predictions = read_predictions(file, task.kind.labels)
         texts = find_texts(recipe, task_name, predictions.ids, data)
         members.append(
             _Member(name, folder, results, task, predictions, None if texts.dev is None else texts.dev.texts)

@@ -5,13 +5,19 @@ xxh3_128 reads a file at memory speed, several times as fast as SHA-256 and CRC-
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import xxhash
 
 PIECE = 1 << 20
+
+OWN_SUM = "checksum"
+"""The key of a JSON file with the checksum of its other keys."""
 
 SETTLED = 50_000_000
 """Nanoseconds. A file that changed less than this before it was read could change again under the same time."""
@@ -39,6 +45,12 @@ def checksum(path: Path) -> str:
 def checksum_text(text: str) -> str:
     """Return the xxh3_128 of a text in UTF-8 in hexadecimal."""
     return str(xxhash.xxh3_128(text.encode("utf-8", "surrogatepass")).hexdigest())
+
+
+def own_checksum(content: Mapping[str, Any]) -> str:
+    """Return the xxh3_128 of the content of a JSON file without its own checksum."""
+    others = {name: value for name, value in content.items() if name != OWN_SUM}
+    return checksum_text(json.dumps(others, sort_keys=True))
 
 
 def checksum_once(path: Path) -> str:

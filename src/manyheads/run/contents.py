@@ -145,7 +145,9 @@ RUN_FILES: tuple[FileFacts, ...] = (
             "seconds": "Seconds of training.",
             "examples_per_second": "Training examples per second.",
             "tokens_per_second": "Training tokens per second.",
-            "checksums.FILE": "xxh3_128 of `results.csv`, which is verified when the curve is read.",
+            "checksums.FILE": "xxh3_128 of `results.csv`, `provenance.json`, `events.jsonl` and of each file of "
+            "`predictions/`, verified when they are read.",
+            "checksum": "xxh3_128 of the other keys.",
         },
     ),
     FileFacts(

@@ -89,6 +89,8 @@ def cut_after(path: Path, step: int, *, evaluated: int | None = None) -> bool:
         repeated = evaluated is not None and str(event.get("event")).endswith("evaluation")
         if repeated and isinstance(number, int) and number > (evaluated or 0):
             break
+        if event.get("event") == "finish":  # written by a process that was killed before its results were
+            break
         if str(event.get("event")).endswith("step"):
             steps.append(number)
         kept.append(json.dumps(event, ensure_ascii=False) + "\n")

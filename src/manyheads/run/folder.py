@@ -40,6 +40,11 @@ class RunFolder:
         self.model = path / "model"
 
     @property
+    def verified(self) -> tuple[Path, ...]:
+        """The files whose checksums are in results.json. They do not change when the run is finished."""
+        return self.results_csv, self.provenance, self.events, *sorted(self.predictions.glob("*.jsonl"))
+
+    @property
     def finished(self) -> bool:
         """Whether the run is finished. results.json is the last file that a run writes."""
         return self.results.exists()
@@ -75,6 +80,25 @@ class RunFolder:
             raise RunError("the run's results cannot be read", where=where, found=str(error), hint=hint) from error
         return dict(content)
 
+    def require_whole(self, file: Path, results: Mapping[str, Any]) -> Path:
+        """Return a prediction file that has the checksum in `results`, the content of results.json.
+
+        Raises:
+            RunError: It is missing or was changed after the run.
+        """
+        if not self.is_whole(file, results):
+            found = (
+                "the file is missing" if not file.exists() else "the file does not have the checksum in results.json"
+            )
+            hint = "restore the file, or train the run again in a new folder"
+            raise RunError("a prediction file is damaged", where=str(file), found=found, hint=hint)
+        return file
+
+    def is_whole(self, file: Path, results: Mapping[str, Any]) -> bool:
+        """Return whether a file has the checksum in `results`, the content of results.json, or none is recorded."""
+        sums = results.get("checksums")
+        return not isinstance(sums, Mapping) or file.name not in sums or is_unchanged(file, sums[file.name])
+
     def read_curve(self, results: Mapping[str, Any], metrics: Mapping[str, str]) -> list[dict[str, float | None]]:
         """Return the rows of results.csv: `epoch`, `step`, `TASK.METRIC` and `average`. None if undefined.
 
@@ -86,8 +110,7 @@ class RunFolder:
         """
         needed = {"epoch", "step", "average", *(f"{task}.{metric}" for task, metric in metrics.items())}
         try:
-            sums = results.get("checksums")
-            if isinstance(sums, Mapping) and not is_unchanged(self.results_csv, sums.get(self.results_csv.name)):
+            if not self.is_whole(self.results_csv, results):
                 raise ValueError("the file is missing, or does not have the checksum in results.json")
             with self.results_csv.open(encoding="utf-8", newline="") as file:
                 reader = csv.DictReader(file, strict=True)
@@ -108,8 +131,10 @@ class RunFolder:
         """Return the content of provenance.json.
 
         Raises:
-            RunError: The file is missing or damaged.
+            RunError: The file is missing or damaged. In a finished run, it must have the checksum in results.json.
         """
+        if self.finished and not self.is_whole(self.provenance, self.read_results()):
+            raise self._damaged_provenance("the file is missing, or does not have the checksum in results.json")
         try:
             content: dict[str, Any] = json.loads(self.provenance.read_bytes())
             if not isinstance(content, dict):

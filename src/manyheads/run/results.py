@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from manyheads.run.checksum import OWN_SUM, own_checksum
+
+KNOWN = frozenset(
+    {
+        *("best", "last", "steps", "stopped_early", "stop_reason", "untested", "examples", "tokens", "seconds"),
+        *("examples_per_second", "tokens_per_second", "checksums", OWN_SUM),
+    }
+)
+"""Keys that this version writes."""
+
+CHECKSUM = re.compile(r"[0-9a-f]{32}")
 
 NEEDED = ("best", "last", "seconds", "examples")
 """Keys that every finished run has."""
@@ -24,9 +37,16 @@ def fault_in(content: object, *, complete: bool) -> str | None:
 
 
 def _faults(content: Mapping[str, Any], complete: bool) -> Iterator[str]:
+    if OWN_SUM in content:
+        if content[OWN_SUM] != own_checksum(content):
+            yield "the content does not have its own checksum"
+    elif any(key not in KNOWN and _is_checksum(value) for key, value in content.items()):
+        yield "an unknown key has the checksum of the content"
     for key in NEEDED if complete else ():
         if key not in content:
             yield f"no `{key}`"
+    if "checksums" in content and not isinstance(content["checksums"], Mapping):
+        yield "`checksums` is not a table"
     for key in COUNTS:
         if key in content and not _is_number(content[key]):
             yield f"`{key}` is not a number"
@@ -63,6 +83,10 @@ def _are_intervals(intervals: object) -> bool:
         bounds is None or (isinstance(bounds, list) and len(bounds) == 2 and all(map(_is_number, bounds)))
         for bounds in intervals.values()
     )
+
+
+def _is_checksum(value: object) -> bool:
+    return isinstance(value, str) and CHECKSUM.fullmatch(value) is not None
 
 
 def _is_number(value: object) -> bool:

@@ -182,7 +182,12 @@ def _values(
     if not done or any(result[which] is None for result in results):
         return dict.fromkeys(recipe.tasks)
     return {
-        task: np.stack([read_values(folder.prediction_file(task, "dev", which), dev[task]) for folder in done.values()])
+        task: np.stack(
+            [
+                read_values(folder.require_whole(folder.prediction_file(task, "dev", which), result), dev[task])
+                for folder, result in zip(done.values(), results, strict=True)
+            ]
+        )
         for task in recipe.tasks
     }
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from manyheads.data.dataset import Split
 from manyheads.run.atomic import write_json, write_text
-from manyheads.run.checksum import checksum
+from manyheads.run.checksum import OWN_SUM, checksum, own_checksum
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.records import json_lines, records
@@ -64,8 +64,9 @@ def write_results(folder: RunFolder, progress: Progress, *, untested: str | None
         "seconds": round(progress.seconds, 3),
         "examples_per_second": _rate(progress.examples, progress.seconds),
         "tokens_per_second": _rate(progress.tokens, progress.seconds),
-        "checksums": {folder.results_csv.name: checksum(folder.results_csv)},
+        "checksums": {file.name: checksum(file) for file in folder.verified},
     }
+    results[OWN_SUM] = own_checksum(results)
     write_json(folder.results, results)
     return results
 
