@@ -127,7 +127,7 @@ def attempt(world: World, trial: Trial, folder: Path) -> Verdict:
 def serve(run: Path, folder: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start a server as a user does."""
     command = [sys.executable, "-m", "manyheads", "serve", str(run), "--port", "0", "--threads", "1"]
-    command += ["--stop-seconds", str(STOP_SECONDS), "--request-texts", "64"]
+    command += ["--stop-seconds", str(STOP_SECONDS), "--request-texts", "64", "--idle-seconds", "3"]
     with log.open("wb") as file:
         return subprocess.Popen(command, stderr=file, stdout=file, cwd=folder, env=dict(os.environ))
 
@@ -160,7 +160,8 @@ def _exchange(port: int, request: Sent) -> tuple[int, bytes] | str:
                 while data := connection.recv(65536):
                     received.write(data)
             except TimeoutError:
-                return "no response in time"
+                if not received.getvalue():
+                    return "no response in time"
             except ConnectionError:
                 if not received.getvalue():
                     return "closed"
