@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from manyheads.evaluation.estimate import Sample, components
+from manyheads.evaluation.estimate import components
 from manyheads.evaluation.influence import sample
+from manyheads.evaluation.sample import Sample
 
 STUDIES = 1000
 SLACK = 1.96 * np.sqrt(0.95 * 0.05 / STUDIES)

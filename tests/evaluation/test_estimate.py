@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from manyheads.evaluation.estimate import Sample, contrast
+from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.multiple import holm
 from manyheads.evaluation.power import detectable
+from manyheads.evaluation.sample import Sample
 
 
 def only_seeds(values: list[float]) -> list[Sample]:
@@ -41,6 +44,32 @@ def test_two_rows_without_sampling_variance_give_welchs_test() -> None:
     assert found.p == pytest.approx(expected.pvalue, rel=1e-6)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
     assert found.df == pytest.approx(expected.df, rel=1e-3)
+
+
+def test_rows_that_share_seeds_give_the_paired_t_test_over_seeds() -> None:
+    one, other = [0.71, 0.74, 0.69, 0.75, 0.72], [0.70, 0.73, 0.70, 0.73, 0.71]
+    rows = [[replace(part, seeds=(1, 2, 3, 4, 5)) for part in only_seeds(values)] for values in (one, other)]
+    found = contrast(rows, [1.0, -1.0])
+    expected = stats.ttest_rel(one, other)
+    interval = expected.confidence_interval(0.95)
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-6)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_only_the_seeds_that_rows_share_are_compared() -> None:
+    one = [replace(part, seeds=(1, 2, 3)) for part in only_seeds([0.71, 0.74, 0.69])]
+    other = [replace(part, seeds=(3, 9, 2)) for part in only_seeds([0.70, 0.11, 0.73])]
+    found = contrast([one, other], [1.0, -1.0])
+    expected = stats.ttest_rel([0.74, 0.69], [0.73, 0.70])
+    assert found.mean == pytest.approx(0.0)
+    assert found.p == pytest.approx(expected.pvalue)
+
+
+def test_a_shared_effect_of_the_seeds_cancels_in_a_main_effect() -> None:
+    shared, own = np.array([0.0, 0.1, -0.1, 0.05]), np.array([0.001, -0.001, 0.0, 0.0])
+    rows = [[replace(part, seeds=(1, 2, 3, 4)) for part in only_seeds(list(shared + k * own))] for k in range(4)]
+    found = contrast(rows, [-0.5, -0.5, 0.5, 0.5])
+    assert found.se == pytest.approx(2 * own.std(ddof=1) / 2, rel=1e-6)
 
 
 def test_two_rows_without_seed_variance_give_the_paired_t_test() -> None:

@@ -96,7 +96,7 @@ label = "similarity"
 range = [0, 5]
 """
 
-DEV_ROWS = {"sst": 150, "para": 200, "sts": 120}
+DEV_ROWS = {"sst": 150, "para": 200, "sts": 120, "one": 80, "other": 80}
 
 
 class SyntheticStudy:

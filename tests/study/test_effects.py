@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.evaluation.estimate import Sample
+from manyheads.evaluation.sample import Sample
 from manyheads.study.aliases import aliases, row_echelon
 from manyheads.study.effects import Effects, effects_of
 

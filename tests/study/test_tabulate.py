@@ -11,13 +11,16 @@ import pytest
 from sklearn.metrics import f1_score
 
 from manyheads.errors import RunError
+from manyheads.evaluation.interval import measured
 from manyheads.run.folder import RunFolder
 from manyheads.study.cells import cell_folder, cells_of, state_of
 from manyheads.study.counted import counted
 from manyheads.study.plan import StudyPlan
+from manyheads.study.predictions import read_dev, read_values
 from manyheads.study.render.json_ import content_of
 from manyheads.study.table import Table, TableRow
 from manyheads.study.tabulate import tabulate
+from manyheads.study.write import write_table
 
 
 def results(out: Path, row: str, seed: int) -> dict[str, Any]:
@@ -86,6 +89,51 @@ def test_the_notes_count_the_comparisons_that_have_a_p_value(synthetic: Any) -> 
     assert even.difference is not None
     assert even.difference.p is None
     assert any("corrected over the 2 comparisons" in note for note in table.notes)
+
+
+def test_a_row_left_with_one_seed_has_no_interval(synthetic: Any) -> None:
+    table = tabulate(synthetic.run(skip={("even", 2), ("even", 3)}), synthetic.out)
+    even = row_of(table, "even")
+    assert even.best.average is not None
+    assert even.best.average.low is None
+    assert even.difference is not None
+    assert (even.difference.low, even.difference.high, even.difference.p) == (None, None, None)
+    assert any("No intervals for even: one finished seed" in note for note in table.notes)
+    write_table(synthetic.plan(), synthetic.out)
+
+
+def test_a_study_with_one_seed_and_the_report_of_its_run_have_the_same_intervals(synthetic: Any) -> None:
+    synthetic.rewrite("[1, 2, 3]", "[1]")
+    plan = synthetic.run()
+    row = row_of(tabulate(plan, synthetic.out), "even")
+    folder = RunFolder(cell_folder(synthetic.out, "even", 1))
+    for task, metric in (("sst", "accuracy"), ("sts", "pearson")):
+        options = plan.row("even").recipe.tasks[task]
+        dev = read_dev(folder.prediction_file(task, "dev", "best"), task, metric, options.labels)
+        found = measured(metric, read_values(folder.prediction_file(task, "dev", "best"), dev), dev.targets)
+        interval = row.best.tasks[task]
+        assert interval is not None
+        assert (interval.low, interval.high) == pytest.approx((found.low, found.high), abs=1e-6)
+
+
+@pytest.mark.parametrize("order", [("plain", "even"), ("even", "plain")])
+def test_rows_with_different_extra_tasks_are_compared_only_in_what_they_share(
+    synthetic: Any, order: tuple[str, str]
+) -> None:
+    """Two rows have four tasks each, but not the same four, with the same number of examples."""
+    extra = 'kind = "classification"\ntrain = "x.csv"\ndev = "y.csv"\ntext = "s"\nlabel = "l"\nlabels = [0, 1]\n'
+    for row, name in zip(order, ("one", "other"), strict=True):
+        synthetic.file.write_text(synthetic.file.read_text() + f"[rows.{row}.tasks.{name}]\n{extra}")
+    synthetic.rewrite('twins = ["even"]', "twins = []")
+    synthetic.rewrite('[rows.again]\nbatching.strategy = "even"', "")
+    table = tabulate(synthetic.run(), synthetic.out)
+    even = row_of(table, "even")
+    assert even.difference is None
+    assert even.differences["sst"] is not None
+    assert even.best.average is not None
+    assert even.may_be_best in (None, True)
+    assert any("different tasks" in note for note in table.notes)
+    write_table(synthetic.plan(), synthetic.out)
 
 
 def test_a_p_value_is_never_zero(synthetic: Any) -> None:

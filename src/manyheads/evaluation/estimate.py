@@ -3,39 +3,33 @@
 The statistical model has two crossed random factors. The result of run s of row r on dev example i differs from the
 true value of the row by
 
-    seed_rs + example_ri + residual_rsi
+    seed_s + seed_rs + example_ri + residual_rsi
 
-Seeds are independent between rows, even if rows use the same seed numbers, because their models differ. The dev
-examples of a task are one sample that all rows and seeds share, so the difficulty of an example cancels in a
-difference. The tasks of a row share its runs (one model); the examples of different tasks are independent samples.
+Seeds are blocks: a seed number has an effect that all rows share (seed_s), for example through the order of the
+batches, and an effect of its own in each row. A contrast is therefore computed per seed, and the shared effect cancels.
+The dev examples of a task are one sample that all rows and seeds share, so the difficulty of an example cancels in a
+difference, too. Examples that belong together are one unit. The tasks of a row share its runs (one model); the units of
+different tasks are independent unless the tasks share them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, special
 
-Floats = NDArray[np.float64]
+from manyheads.evaluation.moderation import NO_PRIOR, Prior
+from manyheads.evaluation.sample import Floats, Sample
+from manyheads.evaluation.within_range import within_range
 
 SMALLEST_LOG_P = math.log(1e-12)
 """Smaller p values are reported as this value."""
 
-
-@dataclass(frozen=True)
-class Sample:
-    """A metric of one task and one row.
-
-    `values`: float64[S], the metric of each seed. `influence`: float64[S, n], the influence of each example on the
-    metric of each seed. Its mean over the examples is 0; see `influence.sample`.
-    """
-
-    values: Floats
-    influence: Floats
+FURTHER_ERRORS = 3.0
+"""Errors common to all seeds that are added to the interval of a share, chosen by simulation."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +54,9 @@ class Estimate:
 class Components:
     """The variance components of a contrast.
 
-    `seeds`: the seed variance of the rows' means, which includes the residual, with `seeds_df` degrees of freedom
-    (Welch 1947, Satterthwaite 1946). `examples`: the sampling variance of the examples, without the residual.
-    `examples_df`: the smallest number of examples of a task, minus 1.
+    `seeds`: the seed variance of the mean over seeds, which includes the residual, with `seeds_df` degrees of freedom.
+    `examples`: the sampling variance of the examples, without the residual. `examples_df`: the smallest number of units
+    of a task, minus 1.
     """
 
     seeds: float
@@ -74,12 +68,20 @@ class Components:
         """Return half the width of the interval of level 1 - `error`.
 
         Each component uses the t quantile of its own degrees of freedom: the method of variance estimates recovery
-        (Zou and Donner 2008; Howe 1974). Without sampling variance this is Welch's interval; without seed variance it
-        is the paired t interval over examples. A single t quantile with Satterthwaite's degrees of freedom covers only
-        90 to 93% instead of 95% with 3 seeds: when the seed variance is small by chance, it also assumes too many
-        degrees of freedom.
+        (Zou and Donner 2008; Howe 1974). Without sampling variance this is the t interval over seeds; without seed
+        variance it is the paired t interval over examples. A single t quantile with Satterthwaite's degrees of freedom
+        covers only 90 to 93% instead of 95% with 3 seeds: when the seed variance is small by chance, it also assumes
+        too many degrees of freedom.
         """
-        return math.sqrt(_share(self.seeds, self.seeds_df, error) + _share(self.examples, self.examples_df, error))
+        return math.sqrt(self.of_seeds(error) + self.of_examples(error))
+
+    def of_seeds(self, error: float) -> float:
+        """Return the contribution of the seeds to the squared half width."""
+        return _share(self.seeds, self.seeds_df, error)
+
+    def of_examples(self, error: float) -> float:
+        """Return the contribution of the examples to the squared half width."""
+        return _share(self.examples, self.examples_df, error)
 
     @property
     def standard_error(self) -> float:
@@ -87,56 +89,164 @@ class Components:
         return math.sqrt(self.seeds + self.examples)
 
 
-def contrast(rows: Sequence[Sequence[Sample]], weights: Sequence[float], level: float = 0.95) -> Estimate:
+def contrast(
+    rows: Sequence[Sequence[Sample]], weights: Sequence[float], level: float = 0.95, prior: Prior = NO_PRIOR
+) -> Estimate:
     """Estimate a weighted sum of rows. The weights [1] give a mean, [1, -1] a difference, others any contrast.
 
+    If all rows have numbers of seeds, and share at least two, the contrast is estimated over the shared seeds. If not,
+    the seeds of different rows are taken as independent.
+
     `rows[r]`: the samples of a row, one per task, with the same order of tasks in every row. The value of a row is the
-    mean over its tasks. The examples of a task must be the same, in the same order, in every row.
+    mean over its tasks. The examples of a task must be the same, in the same order, in every row. `prior`: what the
+    other rows of the study say about the seed variance.
 
     Raises:
         ValueError: There are no rows, or rows have different tasks or examples.
     """
     _check(rows, weights)
+    rows = shared_seeds(rows)
     mean = float(sum(w * _by_seed(row).mean() for w, row in zip(weights, rows, strict=True)))
-    parts = components(rows, weights)
+    parts = components(rows, weights, prior)
     known = all(len(row[0].values) > 1 for row in rows)
     half, se = parts.half_width(1 - level), parts.standard_error
     p = _p_value(mean, parts) if known and se > 0 else None
-    return Estimate(mean, mean - half, mean + half, p, se, _matching_df(half, se, 1 - level), known)
+    low, high = mean - half, mean + half
+    if len(rows) == 1 and weights[0] == 1:
+        low, high = _mean_bounds(mean, rows[0], parts, 1 - level)
+    return Estimate(mean, low, high, p, se, _matching_df(half, se, 1 - level), known)
 
 
-def components(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> Components:
+def shared_seeds(rows: Sequence[Sequence[Sample]]) -> Sequence[Sequence[Sample]]:
+    """Return the rows over the seeds that they share. Unchanged if seeds are unknown or fewer than two are shared."""
+    first = rows[0][0].seeds
+    if len(rows) == 1 or first is None or any(part.seeds is None for row in rows for part in row):
+        return rows
+    shared = [seed for seed in first if all(seed in (row[0].seeds or ()) for row in rows)]
+    return [[part.take(shared) for part in row] for row in rows] if len(shared) > 1 else rows
+
+
+def components(rows: Sequence[Sequence[Sample]], weights: Sequence[float], prior: Prior = NO_PRIOR) -> Components:
     """Estimate the variance components of a contrast with the method of moments."""
+    rows = shared_seeds(rows)
+    paired = len(rows) > 1 and rows[0][0].seeds is not None and len({row[0].seeds for row in rows}) == 1
+    added = _pseudo_examples(rows, weights) if len(rows) > 1 else 0.0
+    if paired and len(rows[0][0].values) > 1:
+        # A contrast per seed has one value and one influence per unit, as one row has.
+        scale = math.fsum(w * w for w in weights)
+        rows, weights = [_combined(rows, weights)], [1.0]
+        values = _by_seed(rows[0])
+        own, df = prior.moderate(float(np.var(values, ddof=1)) / scale, len(values) - 1)
+        seeds, seeds_df = own * scale / len(values), df
+    else:
+        seeds, seeds_df = _independent_seeds(rows, weights)
+    examples, smallest = _examples(rows, weights)
+    return Components(seeds, seeds_df, max(0.0, examples) + added, smallest - 1)
+
+
+def _independent_seeds(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> tuple[float, float]:
+    """Return the seed variance of rows with independent seeds, and its degrees of freedom (Welch 1947)."""
     pieces = [
         (w * w * float(np.var(_by_seed(row), ddof=1)) / len(row[0].values), len(row[0].values) - 1)
         for w, row in zip(weights, rows, strict=True)
         if len(row[0].values) > 1
     ]
     seeds = math.fsum(piece for piece, _ in pieces)
-    # Welch-Satterthwaite degrees of freedom, for the component that has few of them.
-    seeds_df = seeds**2 / math.fsum(piece**2 / df for piece, df in pieces) if seeds > 0 else 1.0
-    examples, tasks = 0.0, len(rows[0])
+    return seeds, seeds**2 / math.fsum(piece**2 / df for piece, df in pieces) if seeds > 0 else 1.0
+
+
+def _examples(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> tuple[float, int]:
+    """Return the sampling variance of a contrast without the residual, and the number of units of the smallest task.
+
+    Units that tasks share are added over the tasks before they are squared (Liang and Zeger 1986).
+    """
     counts = [part.influence.shape[1] for part in rows[0]]
-    for task, count in enumerate(counts):
-        combined = sum(w * row[task].influence.mean(axis=0) for w, row in zip(weights, rows, strict=True))
-        residual = sum(w * w * _residual(row[task].influence) for w, row in zip(weights, rows, strict=True))
-        examples += (float(np.var(combined, ddof=1)) - residual) / count / tasks**2
-    return Components(seeds, seeds_df, max(0.0, examples), min(counts) - 1)
+    if len(rows[0]) == 1 or any(part.units is None for part in rows[0]):
+        tasks = [[[row[task]] for row in rows] for task in range(len(counts))]
+        return math.fsum(_of_units(each, weights) for each in tasks) / len(counts) ** 2, min(counts)
+    return _of_units(rows, weights), min(counts)
+
+
+def _of_units(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> float:
+    """Return the variance over units of the mean over tasks of a contrast, without the residual."""
+    residual = 0.0
+    per_row = [_per_unit(row) for row in rows]
+    combined = sum(w * each.mean(axis=0) for w, each in zip(weights, per_row, strict=True))
+    totals = float(np.square(combined).sum())
+    for w, each in zip(weights, per_row, strict=True):
+        if len(each) > 1:
+            residual += w * w * float(np.square(each - each.mean(axis=0)).sum()) / ((len(each) - 1) * len(each))
+    units = per_row[0].shape[1]
+    return (totals - residual) * units / (units - 1) if units > 1 else 0.0
+
+
+def _per_unit(row: Sequence[Sample]) -> Floats:
+    """Return what each unit adds to the value of a row: float64[S, units]."""
+    parts: list[Floats] = [part.influence / (part.influence.shape[1] * len(row)) for part in row]
+    if len(row) == 1:
+        return parts[0]
+    units = np.concatenate([part.units for part in row if part.units is not None])
+    names, places = np.unique(units, return_inverse=True)
+    columns = np.concatenate(parts, axis=1)
+    totals: Floats = np.stack([np.bincount(places, weights=each, minlength=len(names)) for each in columns])
+    return totals
+
+
+def _combined(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> list[Sample]:
+    """Return the contrast of each seed as one row."""
+    return [
+        replace(
+            rows[0][task],
+            values=_weighted([row[task].values for row in rows], weights),
+            influence=_weighted([row[task].influence for row in rows], weights),
+        )
+        for task in range(len(rows[0]))
+    ]
+
+
+def _weighted(arrays: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    total: Floats = weights[0] * arrays[0]
+    for w, array in zip(weights[1:], arrays[1:], strict=True):
+        total += w * array
+    return total
+
+
+def _pseudo_examples(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> float:
+    """Return the variance of two further examples on which the rows of a contrast disagree, one in each direction.
+
+    Bonett and Price (2012) add them to paired shares, so that rows without any disagreement have an interval, too. Here
+    each run has its own two.
+    """
+    scale = math.fsum(w * w / len(row[0].values) for w, row in zip(weights, rows, strict=True)) / 2
+    parts = rows[0]
+    return (
+        math.fsum(2 * scale * part.step**2 / (part.count * part.influence.shape[1]) for part in parts) / len(parts) ** 2
+    )
+
+
+def _mean_bounds(mean: float, row: Sequence[Sample], parts: Components, error: float) -> tuple[float, float]:
+    """Return the interval of the mean of a row, within the range of its metric."""
+    part = row[0]
+    if len(row) > 1 or not part.step:
+        return within_range(mean, parts.half_width(error) ** 2, row, error)
+    units = part.influence.shape[1]
+    # The part of a share's variance that all seeds have in common cannot be estimated from few errors. It is moved
+    # towards all of the variance, as if there were further errors that all seeds have in common.
+    spread = max(0.0, mean * (1 - mean)) / part.count
+    errors = min(mean, 1 - mean) * part.count
+    weight = FURTHER_ERRORS / (FURTHER_ERRORS + errors) if len(part.values) > 1 else 0.0
+    examples = max(parts.examples, (1 - weight) * parts.examples + weight * spread)
+    if part.clustered:
+        squared = _share(examples, parts.examples_df, error)
+    else:
+        # A share of n independent examples: the interval of one run is exactly that of Wilson.
+        squared = float(special.ndtri(error / 2)) ** 2 * examples * (units - 1) / units
+    return within_range(mean, parts.of_seeds(error) + squared, row, error)
 
 
 def _share(variance: float, df: float, error: float) -> float:
     """Return the contribution of a variance component to the squared half width."""
     return float(special.stdtrit(df, error / 2)) ** 2 * variance if variance > 0 else 0.0
-
-
-def _residual(influence: Floats) -> float:
-    """Return the residual variance of a mean over seeds, which is due to neither seed nor example. 0 for one seed."""
-    seeds, count = influence.shape
-    if seeds == 1:
-        return 0.0
-    residuals = influence - influence.mean(axis=0)
-    variance: float = np.square(residuals).sum().item() / ((seeds - 1) * (count - 1)) / seeds
-    return variance
 
 
 def _p_value(mean: float, parts: Components) -> float:
@@ -176,7 +286,7 @@ def _by_seed(row: Sequence[Sample]) -> Floats:
 def _check(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> None:
     if not rows or len(rows) != len(weights) or not rows[0]:
         raise ValueError("a contrast needs rows, each with at least one task and a weight")
-    shapes = {tuple(sample.influence.shape[1] for sample in row) for row in rows}
+    shapes = {tuple((sample.task, sample.influence.shape[1]) for sample in row) for row in rows}
     if len(shapes) > 1:
         raise ValueError(f"rows have different tasks or numbers of examples: {sorted(shapes)}")
     for row in rows:

@@ -5,24 +5,30 @@ A metric of n examples is approximately its true value plus the mean of the exam
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from manyheads.evaluation.class_counts import ClassCounts
-from manyheads.evaluation.estimate import Sample
 from manyheads.evaluation.metrics import METRICS
+from manyheads.evaluation.sample import Floats, Integers, Sample, summed
 from manyheads.tasks.kind import Predictions
 
-Floats = NDArray[np.float64]
 
+def sample(
+    metric: str,
+    predictions: Floats,
+    targets: Floats,
+    *,
+    seeds: Sequence[int] | None = None,
+    clusters: Integers | None = None,
+) -> Sample | None:
+    """Return the metric of each seed's predictions for the same n examples, and the influence of each unit.
 
-def sample(metric: str, predictions: Floats, targets: Floats) -> Sample | None:
-    """Return the metric of each seed's predictions for the same n examples, and the influence of each example.
-
-    `predictions`: float64[S, n], decoded values. `targets`: float64[n]. None if the metric is undefined for a seed.
+    `predictions`: float64[S, n], decoded values. `targets`: float64[n]. `seeds`: the numbers of the seeds. `clusters`:
+    int64[n], the cluster of each example; None if examples are independent. None if the metric is undefined for a seed.
     """
     values = [METRICS[metric](Predictions(each, None), targets) for each in predictions]
     known = [value for value in values if value is not None]
@@ -30,7 +36,33 @@ def sample(metric: str, predictions: Floats, targets: Floats) -> Sample | None:
         return None
     rows = [INFLUENCE[metric](each, targets) for each in predictions]
     influence = np.stack([row - row.mean() for row in rows])
-    return Sample(np.array(known, dtype=np.float64), influence)
+    units, clustered = clusters, False
+    if clusters is not None:
+        examples = influence.shape[1]
+        influence, units = summed(influence, clusters)
+        clustered = influence.shape[1] < examples
+    return Sample(
+        values=np.array(known, dtype=np.float64),
+        influence=influence,
+        seeds=None if seeds is None else tuple(seeds),
+        units=units,
+        clustered=clustered,
+        count=len(targets),
+        **_range(metric, targets, influence.shape[1]),
+    )
+
+
+def _range(metric: str, targets: Floats, units: int) -> dict[str, Any]:
+    """Return the fields of a sample that describe the range of its metric."""
+    if metric == "rmse":
+        return {}
+    if metric in ("pearson", "spearman"):
+        return {"low": -1.0, "high": 1.0, "correlation": True, "rarest": units}
+    if metric == "accuracy":
+        return {"low": 0.0, "high": 1.0, "step": 1.0, "rarest": units}
+    _, counts = np.unique(targets, return_counts=True)
+    low, correlation = (-1.0, True) if metric == "mcc" else (0.0, False)
+    return {"low": low, "high": 1.0, "correlation": correlation, "rarest": min(int(counts.min()), units)}
 
 
 def _accuracy(predicted: Floats, targets: Floats) -> Floats:

@@ -6,18 +6,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-from manyheads.evaluation.influence import INFLUENCE
-from manyheads.evaluation.metrics import METRICS
-from manyheads.tasks.kind import Predictions
+from manyheads.evaluation.estimate import contrast
+from manyheads.evaluation.influence import sample
+from manyheads.evaluation.sample import Floats, Integers, Sample
+from manyheads.evaluation.within_range import wilson, within_range
 
-Floats = NDArray[np.float64]
-
-Z = float(special.ndtri(0.975))
-
-CORRELATIONS = ("pearson", "spearman", "mcc")
+ERROR = 0.05
+"""1 - level of every interval."""
 
 
 @dataclass(frozen=True)
@@ -34,33 +31,34 @@ class Measured:
     count: int
 
 
-def measured(metric: str, predictions: Floats, targets: Floats) -> Measured:
-    """Compute a metric of the menu and its interval. `predictions`, `targets`: float64[n].
+def measured(metric: str, predictions: Floats, targets: Floats, clusters: Integers | None = None) -> Measured:
+    """Compute a metric of the menu and its interval, as a study with one seed does.
 
-    Accuracy has Wilson's interval (1927). Other metrics are assumed to be normal on an unbounded scale: Fisher's z for
-    correlations, the logit for F1, the logarithm for RMSE. The standard error is that of the mean influence
-    (Hampel 1974). Intervals therefore stay within the range of the metric. There is no interval at the ends of that
-    range, for example for a perfect fit.
+    `predictions`, `targets`: float64[n]. `clusters`: int64[n], the cluster of each example; None if examples are
+    independent. The standard error is that of the mean influence (Hampel 1974), and intervals stay within the range of
+    the metric; see `estimate.contrast`. RMSE is normal on the logarithmic scale, and has no interval for a perfect fit.
     """
     count = len(targets)
-    if metric == "accuracy":
-        return share(metric, int((predictions == targets).sum()), count)
-    value = METRICS[metric](Predictions(predictions, None), targets)
-    if value is None or count < 3:
+    one = sample(metric, predictions[None], targets, clusters=clusters) if count else None
+    if one is None:
+        return Measured(metric, None, None, None, count)
+    value = float(one.values[0])
+    if count < 3 and metric != "accuracy":
         return Measured(metric, value, None, None, count)
-    error = float(np.std(INFLUENCE[metric](predictions, targets), ddof=1)) / math.sqrt(count)
-    low, high = _bounds(metric, value, error, count)
-    return Measured(metric, value, low, high, count)
+    if metric == "rmse":
+        return Measured(metric, value, *_of_rmse(value, one), count)
+    if one.influence.shape[1] < 2:
+        low, high = within_range(value, 0.0, [one], ERROR)
+        return Measured(metric, value, low, high, count)
+    estimate = contrast([[one]], [1.0])
+    return Measured(metric, value, estimate.low, estimate.high, count)
 
 
 def share(name: str, hits: int, count: int) -> Measured:
     """Return the share `hits / count` with Wilson's score interval."""
     if count == 0:
         return Measured(name, None, None, None, 0)
-    value, extra = hits / count, Z * Z / count
-    middle = (value + extra / 2) / (1 + extra)
-    half = Z / (1 + extra) * math.sqrt(value * (1 - value) / count + extra / (4 * count))
-    return Measured(name, value, max(0.0, middle - half), min(1.0, middle + half), count)
+    return Measured(name, hits / count, *wilson(hits / count, count, ERROR), count)
 
 
 def mean(name: str, values: Floats) -> Measured:
@@ -72,23 +70,15 @@ def mean(name: str, values: Floats) -> Measured:
     return Measured(name, value, value - half, value + half, count)
 
 
-def _bounds(metric: str, value: float, error: float, count: int) -> tuple[float | None, float | None]:
+def _of_rmse(value: float, one: Sample) -> tuple[float | None, float | None]:
     """Return both bounds, from the delta method. The slope of the scale multiplies the error."""
-    half = _quantile(count) * error
-    if metric in CORRELATIONS:
-        slope = 1 - value * value
-        if slope < 1e-12:
-            return None, None
-        return math.tanh(math.atanh(value) - half / slope), math.tanh(math.atanh(value) + half / slope)
-    if metric == "rmse":
-        if value <= 0:
-            return None, None
-        return value * math.exp(-half / value), value * math.exp(half / value)
-    slope = value * (1 - value)
-    if slope <= 0:
+    if value <= 0:
         return None, None
-    middle = math.log(value / (1 - value))
-    return float(special.expit(middle - half / slope)), float(special.expit(middle + half / slope))
+    units = one.influence.shape[1]
+    if units < 2:
+        return None, None
+    half = _quantile(units) * float(np.std(one.influence, ddof=1)) / math.sqrt(units) / value
+    return value * math.exp(-half), value * math.exp(half)
 
 
 def _quantile(count: int) -> float:

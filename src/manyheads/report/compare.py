@@ -31,7 +31,9 @@ SHOWN = 10
 class Difference:
     """A paired difference: the metric of a run minus that of the first run, on the same examples.
 
-    `low`, `high`: the 95% confidence interval, which covers only the sampling variance of the examples.
+    `low`, `high`: the 95% confidence interval, which covers only the sampling variance of the examples. `all_low`,
+    `all_high`: the interval at the level at which all intervals of the comparison cover together with 95% confidence
+    (Bonferroni's correction).
     """
 
     run: str
@@ -39,6 +41,8 @@ class Difference:
     value: float
     low: float
     high: float
+    all_low: float
+    all_high: float
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
     for name, run in zip(names, runs, strict=True):
         for member in _members(name, run):
             members.setdefault(member.task.name, []).append(member)
-    tasks, excluded = [], []
+    comparable, excluded = [], []
     for task, with_task in members.items():
         first = with_task[0]
         same = [each for each in with_task if _comparable(first, each)]
@@ -131,13 +135,14 @@ def compare(runs: Sequence[Path]) -> Comparison:
             which = "last" if each.results["best"] is None else "best"
             check_agreement(each.folder, each.results[which], each.task, each.predictions, which)
         if len(same) > 1:
-            tasks.append(_compare(same))
+            comparable.append(same)
         elif len(with_task) == 1:
             excluded.append(f"{task}: only {first.name} has this task")
-    if not tasks:
+    if not comparable:
         hint = "compare runs whose recipes have the same tasks and dev files"
         raise RunError("these runs share no task with the same dev examples", found="; ".join(excluded), hint=hint)
-    return Comparison(tuple(names), tuple(tasks), tuple(excluded))
+    shown = sum((len(same) - 1) * len(metrics_of(same[0].task)) for same in comparable)
+    return Comparison(tuple(names), tuple(_compare(same, shown) for same in comparable), tuple(excluded))
 
 
 def _members(name: str, run: Path) -> list[_Member]:
@@ -164,7 +169,8 @@ def _comparable(one: _Member, other: _Member) -> bool:
     return a.ids == b.ids and a.labels == b.labels and same_targets(a.targets, b.targets)
 
 
-def _compare(members: Sequence[_Member]) -> TaskComparison:
+def _compare(members: Sequence[_Member], shown: int) -> TaskComparison:
+    """Compare the runs of one task. `shown`: the number of differences of the whole comparison."""
     first, task = members[0], members[0].task
     metrics = metrics_of(task)
     return TaskComparison(
@@ -179,19 +185,20 @@ def _compare(members: Sequence[_Member]) -> TaskComparison:
             difference
             for each in members[1:]
             for metric in metrics
-            if (difference := _difference(metric, first, each)) is not None
+            if (difference := _difference(metric, first, each, shown)) is not None
         ),
         disagreements=tuple(_disagreements(first, each) for each in members[1:]),
     )
 
 
-def _difference(metric: str, first: _Member, other: _Member) -> Difference | None:
+def _difference(metric: str, first: _Member, other: _Member, shown: int) -> Difference | None:
     samples = [sample(metric, each.predictions.predictions[None], each.predictions.targets) for each in (other, first)]
     known = [each for each in samples if each is not None]
     if len(known) < 2:
         return None
-    estimate = contrast([[each] for each in known], [1.0, -1.0])
-    return Difference(other.name, metric, estimate.mean, estimate.low, estimate.high)
+    rows, weights = [[each] for each in known], [1.0, -1.0]
+    one, together = contrast(rows, weights), contrast(rows, weights, level=1 - 0.05 / shown)
+    return Difference(other.name, metric, one.mean, one.low, one.high, together.low, together.high)
 
 
 def _disagreements(first: _Member, other: _Member) -> Disagreements:

@@ -27,8 +27,8 @@ def _blocks(comparison: Comparison) -> Iterator[Block]:
     yield Text(
         f"Differences are paired differences from {comparison.runs[0]}, on the same dev examples. The 95% confidence "
         "intervals cover only the sampling variance of the dev examples. They do not cover seed variance, which single "
-        "runs cannot measure. Use a study with several seeds (manyheads study). The intervals are not corrected for "
-        "the number of comparisons."
+        "runs cannot measure. Use a study with several seeds (manyheads study). The last column "
+        "is corrected for the number of differences that are shown: all intervals together cover with 95% confidence."
     )
     if comparison.excluded:
         yield Items(comparison.excluded)
@@ -48,9 +48,11 @@ def _metrics(task: TaskComparison) -> Grid:
             text = (
                 "" if difference is None else f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
             )
-            excludes_zero = "" if difference is None else ("yes" if difference.low > 0 or difference.high < 0 else "no")
+            excludes_zero = (
+                "" if difference is None else ("yes" if difference.all_low > 0 or difference.all_high < 0 else "no")
+            )
             rows.append((run, name_of(each.name), with_interval(each), text, excludes_zero))
-    columns = ("run", "metric", "value", f"difference from {task.runs[0]}", "interval excludes 0")
+    columns = ("run", "metric", "value", f"difference from {task.runs[0]}", "corrected interval excludes 0")
     title = f"Metrics of {task.name} on {counted(task.examples, 'dev example')}"
     return Grid(title, columns, tuple(rows), words=frozenset({1}), long=frozenset({0}))
 

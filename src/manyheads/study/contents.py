@@ -9,13 +9,13 @@ from manyheads.run.contents import FileFacts
 
 INTERVAL = {
     "mean": "Mean over seeds.",
-    "low": "Lower end of the 95% interval.",
-    "high": "Upper end of the 95% interval.",
+    "low": "Lower end of the 95% interval. Null for a row with one finished seed of several.",
+    "high": "Upper end of the 95% interval. Null for a row with one finished seed of several.",
 }
 DIFFERENCE = {
     "mean": "Mean difference over seeds.",
-    "low": "Lower end of the 95% interval.",
-    "high": "Upper end of the 95% interval.",
+    "low": "Lower end of the 95% interval. Null for a row with one finished seed of several.",
+    "high": "Upper end of the 95% interval. Null for a row with one finished seed of several.",
     "p": "P value of the hypothesis that there is no difference. At least 0.000001. Null with too few seeds.",
     "p_holm": "The p value after the correction of Holm.",
 }

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.evaluation.estimate import Estimate, Sample, contrast
+from manyheads.evaluation.estimate import Estimate, contrast
+from manyheads.evaluation.moderation import NO_PRIOR, Prior
+from manyheads.evaluation.sample import Sample
 from manyheads.study.aliases import TOLERANCE, aliases, interaction_biases
 
 Levels = Mapping[str, Mapping[str, str]]
@@ -52,7 +54,9 @@ class Effects:
     aliases: tuple[str, ...]
 
 
-def effects_of(levels: Levels, samples: Mapping[str, Sequence[Sample]], baseline: str) -> Effects:
+def effects_of(
+    levels: Levels, samples: Mapping[str, Sequence[Sample]], baseline: str, prior: Prior = NO_PRIOR
+) -> Effects:
     """Estimate the effects of the factors from the rows that have samples and a level of every factor.
 
     Raises:
@@ -74,13 +78,13 @@ def effects_of(levels: Levels, samples: Mapping[str, Sequence[Sample]], baseline
     }
     main = tuple(
         replace(
-            _effect((term,), dict(zip(rows, solution[place], strict=True)), samples),
+            _effect((term,), dict(zip(rows, solution[place], strict=True)), samples, prior),
             contains=contained.get(place - 1, {}),
         )
         for place, term in enumerate(terms, start=1)
         if identified[place]
     )
-    interactions = tuple(_interactions(levels, rows, terms, samples))
+    interactions = tuple(_interactions(levels, rows, terms, samples, prior))
     return Effects(main, interactions, tuple(aliases(design, [_name(term) for term in terms])))
 
 
@@ -101,7 +105,11 @@ def _identified(design: NDArray[np.float64], solution: NDArray[np.float64]) -> l
 
 
 def _interactions(
-    levels: Levels, rows: Sequence[str], terms: Sequence[Term], samples: Mapping[str, Sequence[Sample]]
+    levels: Levels,
+    rows: Sequence[str],
+    terms: Sequence[Term],
+    samples: Mapping[str, Sequence[Sample]],
+    prior: Prior,
 ) -> Iterator[FactorEffect]:
     reference = {factor: _reference(levels, rows, terms, factor) for factor, _ in terms}
     by_levels = {tuple(levels[row].items()): row for row in rows}
@@ -126,7 +134,7 @@ def _interactions(
             for square in squares:
                 for corner, sign in zip(square, (1.0, -1.0, -1.0, 1.0), strict=True):
                     weights[corner] = weights.get(corner, 0.0) + sign / len(squares)
-            yield _effect((one, other), weights, samples)
+            yield _effect((one, other), weights, samples, prior)
 
 
 def _reference(levels: Levels, rows: Sequence[str], terms: Sequence[Term], factor: str) -> str:
@@ -136,10 +144,10 @@ def _reference(levels: Levels, rows: Sequence[str], terms: Sequence[Term], facto
 
 
 def _effect(
-    terms: tuple[Term, ...], weights: Mapping[str, float], samples: Mapping[str, Sequence[Sample]]
+    terms: tuple[Term, ...], weights: Mapping[str, float], samples: Mapping[str, Sequence[Sample]], prior: Prior
 ) -> FactorEffect:
     kept = {row: float(weight) for row, weight in weights.items() if abs(weight) > TOLERANCE}
-    return FactorEffect(terms, contrast([samples[row] for row in kept], list(kept.values())), kept)
+    return FactorEffect(terms, contrast([samples[row] for row in kept], list(kept.values()), prior=prior), kept)
 
 
 def _name(term: Term) -> str:

@@ -6,8 +6,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from manyheads.evaluation.estimate import Estimate, Sample
+from manyheads.evaluation.estimate import Estimate
+from manyheads.evaluation.moderation import NO_PRIOR, Prior
 from manyheads.evaluation.power import detectable
+from manyheads.evaluation.sample import Sample
 from manyheads.study.compare import holm_corrected
 from manyheads.study.effects import FactorEffect, effects_of
 from manyheads.study.table import Effect, rounded
@@ -27,26 +29,35 @@ def analyse_factors(
     rows: Mapping[str, Sequence[Sample] | None],
     levels: Mapping[str, Mapping[str, str]],
     comparisons: Sequence[Estimate | None],
+    prior: Prior = NO_PRIOR,
+    planned: int = 1,
 ) -> FactorialAnalysis:
-    """Analyse the rows that have samples. `comparisons`: the differences from the baseline."""
+    """Analyse the rows that have samples and the tasks of the baseline.
+
+    `comparisons`: the differences from the baseline. `prior`: what all rows say about the seed variance. `planned`: the
+    number of seeds of the study.
+    """
     samples = {row: each for row, each in rows.items() if each is not None and _comparable(each, rows[baseline])}
     effects: tuple[Effect, ...] = ()
     aliases: tuple[str, ...] = ()
     if baseline in samples and all(levels[baseline].values()):
-        estimated = effects_of(levels, samples, baseline)
-        effects = (*_family("main effect", estimated.main), *_family("interaction", estimated.interactions))
+        estimated = effects_of(levels, samples, baseline, prior)
+        effects = (
+            *_family("main effect", estimated.main, planned),
+            *_family("interaction", estimated.interactions, planned),
+        )
         aliases = estimated.aliases
     return FactorialAnalysis(effects, aliases, _smallest(comparisons))
 
 
 def _comparable(one: Sequence[Sample], other: Sequence[Sample] | None) -> bool:
     """Return whether two rows have the same tasks. One model cannot describe averages over different tasks."""
-    return other is not None and len(one) == len(other)
+    return other is not None and [part.task for part in one] == [part.task for part in other]
 
 
-def _family(kind: str, estimated: Sequence[FactorEffect]) -> list[Effect]:
+def _family(kind: str, estimated: Sequence[FactorEffect], planned: int) -> list[Effect]:
     """Return effects with p values that are corrected over all effects of their kind."""
-    tested = holm_corrected({effect.name: effect.estimate for effect in estimated})
+    tested = holm_corrected({effect.name: effect.estimate for effect in estimated}, planned)
     return [
         Effect(
             kind=kind,

@@ -65,6 +65,9 @@ def _notes(
             "Brackets are 95% confidence intervals of the mean over seeds. They cover seed variance (training again "
             "with another seed) and sampling variance (other dev examples from the same source)."
         )
+    alone = [row.name for row in rows if row.same_as is None and len(row.seeds) == 1 and len(plan.seeds) > 1]
+    if alone:
+        yield f"No intervals for {', '.join(alone)}: one finished seed does not show the seed variance."
     yield _comparisons(plan, rows)
     if any(row.may_be_best is not None for row in rows):
         yield (
@@ -84,14 +87,27 @@ def _notes(
             parts = ", ".join(f"{value:+.2f} times {name}" for name, value in effect.contains.items())
             yield f"The main effect of {effect.name} contains interactions, because of the choice of rows: {parts}."
     if len({count for count in (len(row.seeds) for row in rows) if count}) > 1:
-        yield "The rows have different numbers of finished seeds. See the column of seeds."
+        yield (
+            "The rows have different numbers of finished seeds. See the column of seeds. A difference is estimated "
+            "over the seeds that both rows have, so it can differ from the difference of their means."
+        )
+    if plan.metric in METRIC_NAMES:
+        tasks = set(plan.row(plan.baseline).recipe.tasks)
+        apart = [row.name for row in plan.rows if row.twin_of is None and set(row.recipe.tasks) != tasks]
+        if apart:
+            yield (
+                f"Rows with different tasks than {plan.baseline} are compared with it only by task: {', '.join(apart)}."
+            )
     yield from _undefined(collected, rows)
     yield from collected.notes
 
 
 def _comparisons(plan: StudyPlan, rows: Sequence[TableRow]) -> str:
     tested = [row for row in rows if row.same_as is None and row.difference and row.difference.p is not None]
-    meaning = f"Differences are paired differences from {plan.baseline} in {metric_name(plan.metric)}."
+    meaning = (
+        f"Differences are paired differences from {plan.baseline} in {metric_name(plan.metric)}, per seed and on the "
+        "same dev examples."
+    )
     if not tested:
         return meaning
     return (

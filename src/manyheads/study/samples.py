@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from manyheads.errors import RunError
 from manyheads.evaluation.average import CORRELATIONS
-from manyheads.evaluation.estimate import Sample
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.metrics import EARLIER
+from manyheads.evaluation.sample import Sample
 from manyheads.study.collect import Collected, RowRuns
 from manyheads.study.predictions import DevExamples
 from manyheads.tasks.kind import Predictions
@@ -34,7 +34,8 @@ def samples_of(collected: Collected, runs: RowRuns, which: str) -> TaskSamples:
         samples[task] = None
         if values is not None:
             dev = collected.dev[task]
-            samples[task] = sample(dev.metric, values, dev.targets)
+            found = sample(dev.metric, values, dev.targets, seeds=runs.seeds)
+            samples[task] = None if found is None else replace(found, task=task)
             _check(task, runs, which, samples[task], _earlier(dev, values))
     return samples
 
@@ -61,7 +62,14 @@ def of_metric(samples: TaskSamples, metric: str, metrics: Mapping[str, str]) -> 
 
 
 def _halved(part: Sample) -> Sample:
-    return replace(part, values=(part.values + 1) / 2, influence=part.influence / 2)
+    return replace(
+        part,
+        values=(part.values + 1) / 2,
+        influence=part.influence / 2,
+        low=(part.low + 1) / 2,
+        high=(part.high + 1) / 2,
+        correlation=False,
+    )
 
 
 def _earlier(dev: DevExamples, values: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -23,24 +23,27 @@ def rounded_p(p: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds with its 95% confidence interval, which covers seed variance and sampling variance."""
+    """A mean over seeds with its 95% confidence interval, which covers seed variance and sampling variance.
+
+    `low`, `high`: None for a row with one finished seed of several, whose seed variance is unknown.
+    """
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A paired difference with its 95% confidence interval.
+    """A paired difference with its 95% confidence interval, which is None if a row has one finished seed of several.
 
     `p`: two-sided p value. `p_holm`: Holm-corrected over the family of comparisons. Both are None if there are too few
     seeds for a test.
     """
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p: float | None
     p_holm: float | None
 

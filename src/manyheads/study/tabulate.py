@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from manyheads.evaluation.estimate import Estimate, Sample
+from manyheads.evaluation.estimate import Estimate
+from manyheads.evaluation.moderation import Prior
+from manyheads.evaluation.sample import Sample
 from manyheads.study.collect import WHICH, Collected, collect
-from manyheads.study.compare import holm_corrected, interval, may_be_best, paired_difference
+from manyheads.study.compare import holm_corrected, interval, may_be_best, paired_difference, prior_over
 from manyheads.study.curves import curves_of, timings_of
 from manyheads.study.factorial import FactorialAnalysis, analyse_factors
 from manyheads.study.notes import notes_of, setting_of
@@ -29,12 +31,16 @@ def tabulate(plan: StudyPlan, out: Path) -> Table:
 
 @dataclass(frozen=True)
 class _Tabulation:
-    """The samples of a study: `samples[which][row][task]`, with the metric of each task."""
+    """The samples of a study: `samples[which][row][task]`, with the metric of each task.
+
+    `priors`: what the rows say about the seed variance of each metric, as far as it was needed.
+    """
 
     plan: StudyPlan
     collected: Collected
     samples: Mapping[str, Mapping[str, TaskSamples]]
     metrics: Mapping[str, str]
+    priors: dict[str, Prior] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: StudyPlan, collected: Collected) -> _Tabulation:
@@ -50,12 +56,17 @@ class _Tabulation:
 
     def table(self) -> Table:
         """Compute the table."""
-        plan, collected = self.plan, self.collected
-        differences = holm_corrected({row.name: self._difference(row, plan.metric) for row in self._compared()})
-        by_task = holm_corrected(
-            {(row.name, task): self._difference(row, task) for row in self._compared() for task in self.metrics}
+        plan, collected, planned = self.plan, self.collected, len(self.plan.seeds)
+        differences = holm_corrected(
+            {row.name: self._difference(row, plan.metric) for row in self._compared()}, planned
         )
-        best = may_be_best({row.name: self._of(row.name, plan.metric) for row in self._distinct()})
+        by_task = holm_corrected(
+            {(row.name, task): self._difference(row, task) for row in self._compared() for task in self.metrics},
+            planned,
+        )
+        best = may_be_best(
+            {row.name: self._of(row.name, plan.metric) for row in self._distinct()}, self._prior(plan.metric)
+        )
         rows = tuple(self._row(row, differences, by_task, best) for row in plan.rows)
         analysis = self._analyse_factors()
         return Table(
@@ -68,7 +79,7 @@ class _Tabulation:
             factors=plan.factors,
             tasks=tuple(TaskFacts(task, dev.metric, len(dev.ids)) for task, dev in collected.dev.items()),
             rows=rows,
-            twins=twin_gains(plan, self._of),
+            twins=twin_gains(plan, self._of, self._prior),
             effects=analysis.effects,
             aliases=analysis.aliases,
             smallest_difference=analysis.smallest_difference,
@@ -93,11 +104,16 @@ class _Tabulation:
         return of_metric(self.samples[which][row], metric, self.metrics)
 
     def _difference(self, row: Row, metric: str) -> Estimate | None:
-        if metric in ("average", "course_score") and set(self.samples["best"][row.name]) != set(
-            self.samples["best"][self.plan.baseline]
-        ):
-            return None
-        return paired_difference(self._of(row.name, metric), self._of(self.plan.baseline, metric))
+        baseline = self._of(self.plan.baseline, metric)
+        return paired_difference(self._of(row.name, metric), baseline, self._prior(metric))
+
+    def _prior(self, metric: str) -> Prior:
+        """What the rows that have the tasks of the baseline say about the seed variance of a metric."""
+        if metric not in self.priors:
+            baseline = self._of(self.plan.baseline, metric)
+            others = [self._of(row.name, metric) for row in self._distinct() if row.name != self.plan.baseline]
+            self.priors[metric] = prior_over([baseline, *others])
+        return self.priors[metric]
 
     def _row(
         self,
@@ -131,10 +147,12 @@ class _Tabulation:
         return Figures(tasks, average, course_score, self.collected.rows[row.name].epochs[which])
 
     def _interval(self, row: str, metric: str, which: str) -> Interval | None:
-        return interval(self._of(row, metric, which))
+        return interval(self._of(row, metric, which), len(self.plan.seeds))
 
     def _analyse_factors(self) -> FactorialAnalysis:
         rows = {row.name: self._of(row.name, self.plan.metric) for row in self._distinct()}
         levels = {row.name: row.levels for row in self._distinct()}
         comparisons = [self._difference(row, self.plan.metric) for row in self._compared()]
-        return analyse_factors(self.plan.baseline, rows, levels, comparisons)
+        return analyse_factors(
+            self.plan.baseline, rows, levels, comparisons, self._prior(self.plan.metric), len(self.plan.seeds)
+        )

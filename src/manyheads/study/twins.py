@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from manyheads.evaluation.estimate import Estimate, Sample
+from manyheads.evaluation.estimate import Estimate
+from manyheads.evaluation.moderation import Prior
+from manyheads.evaluation.sample import Sample
 from manyheads.study.compare import holm_corrected, interval, paired_difference
 from manyheads.study.plan import StudyPlan
 from manyheads.study.table import TwinGain
@@ -14,10 +16,13 @@ AVERAGE = "average"
 Samples = list[Sample] | None
 
 
-def twin_gains(plan: StudyPlan, of: Callable[[str, str], Samples]) -> tuple[TwinGain, ...]:
+def twin_gains(
+    plan: StudyPlan, of: Callable[[str, str], Samples], prior: Callable[[str], Prior]
+) -> tuple[TwinGain, ...]:
     """Compute the gain of every task and of the average, for every row with twins. All are one family of comparisons.
 
-    `of(row, metric)`: the samples whose mean is the metric of the row.
+    `of(row, metric)`: the samples whose mean is the metric of the row. `prior(metric)`: what the rows of the study say
+    about its seed variance.
     """
     sides: dict[tuple[str, str], tuple[Samples, Samples, str | None]] = {}
     for row in dict.fromkeys(row.twin_of[0] for row in plan.rows if row.twin_of is not None):
@@ -28,11 +33,12 @@ def twin_gains(plan: StudyPlan, of: Callable[[str, str], Samples]) -> tuple[Twin
             sides[row, task] = (of(row, task), of(twin, task), twin)
         sides[row, AVERAGE] = (of(row, AVERAGE), _joined([of(twin, task) for task, twin in twins.items()]), None)
     estimates: dict[tuple[str, str], Estimate | None] = {
-        key: paired_difference(together, alone) for key, (together, alone, _) in sides.items()
+        key: paired_difference(together, alone, prior(key[1])) for key, (together, alone, _) in sides.items()
     }
-    gains = holm_corrected(estimates)
+    planned = len(plan.seeds)
+    gains = holm_corrected(estimates, planned)
     return tuple(
-        TwinGain(row, task, twin, interval(together), interval(alone), gains[row, task])
+        TwinGain(row, task, twin, interval(together, planned), interval(alone, planned), gains[row, task])
         for (row, task), (together, alone, twin) in sides.items()
     )
 
@@ -44,5 +50,5 @@ def _joined(twins: Sequence[Samples]) -> Samples:
     both cases because it is estimated from the mean over tasks of each seed.
     """
     parts = [part for samples in twins if samples is not None for part in samples]
-    alike = len({len(part.values) for part in parts}) == 1
+    alike = len({part.seeds for part in parts}) == 1
     return parts if alike and len(parts) == len(twins) else None

@@ -23,7 +23,7 @@ def describe(table: Table) -> str | None:
     if not differences:
         return None
     parts = [
-        f"{name} {words.signed(difference.mean)} {words.signed_bounds(difference)}"
+        f"{name} {words.signed(difference.mean)} {words.signed_bounds(difference)}".rstrip()
         + (", significant after correction" if difference.significant else "")
         for name, difference in differences
     ]
@@ -46,7 +46,9 @@ def intervals(axes: Axes, differences: list[tuple[str, Difference]]) -> None:
     axes.axvline(0, color=INK, linewidth=0.8)
     for place, (_, difference) in enumerate(differences):
         colour = GREY if not difference.significant else (BLUE if difference.mean > 0 else ORANGE)
-        axes.plot([difference.low, difference.high], [place, place], color=colour, linewidth=1.6, solid_capstyle="butt")
+        if difference.low is not None and difference.high is not None:
+            ends = [difference.low, difference.high]
+            axes.plot(ends, [place, place], color=colour, linewidth=1.6, solid_capstyle="butt")
         fill = colour if difference.significant else "none"
         axes.plot([difference.mean], [place], marker="o", markersize=4.5, color=colour, markerfacecolor=fill)
         axes.annotate(

@@ -47,7 +47,8 @@ def draw(table: Table) -> Figure:
     axes = figure.add_subplot()
     for seconds, value, name in points:
         colour = BLUE if any(name == other for _, _, other in best) else GREY
-        axes.plot([seconds, seconds], [value.low, value.high], color=colour, linewidth=0.8, alpha=0.6)
+        if value.low is not None and value.high is not None:
+            axes.plot([seconds, seconds], [value.low, value.high], color=colour, linewidth=0.8, alpha=0.6)
         axes.plot([seconds], [value.mean], marker="o", markersize=4.5, color=colour)
     axes.step([entry[0] for entry in best], [entry[1].mean for entry in best], where="post", color=BLUE, linewidth=0.9)
     for number, (seconds, value, _) in enumerate(best, start=1):

@@ -20,7 +20,7 @@ def describe(table: Table) -> str | None:
     if not gains:
         return None
     parts = [
-        f"{task} in {row} {words.signed(gain.mean)} {words.signed_bounds(gain)}"
+        f"{task} in {row} {words.signed(gain.mean)} {words.signed_bounds(gain)}".rstrip()
         + (", significant after correction" if gain.significant else "")
         for row, task, gain in gains
     ]

@@ -22,12 +22,14 @@ def signed(value: float) -> str:
 
 
 def bounds(interval: Interval) -> str:
-    """Format the interval of a metric."""
-    return f"[{score(interval.low)}, {score(interval.high)}]"
+    """Format the interval of a metric. An unknown one is empty."""
+    return "" if interval.low is None or interval.high is None else f"[{score(interval.low)}, {score(interval.high)}]"
 
 
 def signed_bounds(difference: Difference) -> str:
-    """Format the interval of a difference."""
+    """Format the interval of a difference. An unknown one is empty."""
+    if difference.low is None or difference.high is None:
+        return ""
     return f"[{signed(difference.low)}, {signed(difference.high)}]"
 
 

@@ -1,0 +1,144 @@
+"""Draw studies whose rows are equal, with a known true value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from benchmarks.statistics.condition import Condition
+from manyheads.evaluation.influence import sample
+from manyheads.evaluation.sample import Sample
+
+Floats = NDArray[np.float64]
+
+NOISE = 0.36
+"""The variance of the noise of one run on one example. The ease of an example has the variance 1."""
+
+COMMON = 0.7
+"""The share of the errors of a regression that all runs have in common."""
+
+R = 0.85
+"""The correlation of a regression."""
+
+R_SD = 0.15
+"""The standard deviation of the correlation of a run, divided by that of a latent seed effect."""
+
+RARE = 0.02
+"""The share of the rare class of macro-F1."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A simulated study. `rows`: the sample of each row; None if a metric is undefined. `truth`: of every row."""
+
+    rows: list[Sample | None]
+    truth: float
+
+
+def draw(condition: Condition, rng: np.random.Generator) -> Study:
+    """Draw one study.
+
+    Classification: an example is predicted correctly if its ease, the effect of the seed and noise exceed a threshold.
+    Regression: predictions are targets plus errors that runs partly share. The size of the errors depends on the seed.
+    """
+    shifts = _shifts(condition, rng)
+    clusters = np.repeat(np.arange(condition.n // condition.clusters), condition.clusters)
+    regression = condition.metric in ("pearson", "spearman")
+    targets, predictions = (_regression if regression else _classes)(condition, shifts, clusters, rng)
+    known = None if condition.clusters == 1 or condition.ignore_clusters else clusters
+    seeds = range(condition.seeds)
+    rows = [sample(condition.metric, each, targets, seeds=seeds, clusters=known) for each in predictions]
+    return Study(rows, truth(condition))
+
+
+def _shifts(condition: Condition, rng: np.random.Generator) -> Floats:
+    """Return the latent effect of each run: float64[rows, seeds]."""
+    own = rng.standard_normal((condition.rows, condition.seeds))
+    own[-1] *= condition.noise
+    shared = rng.standard_normal(condition.seeds)
+    effects = np.sqrt(condition.correlation) * shared + np.sqrt(1 - condition.correlation) * own
+    return condition.seed_sd * effects
+
+
+def _classes(
+    condition: Condition, shifts: Floats, clusters: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    n = len(clusters)
+    targets = (rng.random(n) < _prevalence(condition)).astype(np.float64)
+    cuts = np.array(_cuts(condition))[targets.astype(int)]
+    ease = _within(condition, rng.standard_normal, clusters)
+    noise = rng.standard_normal((*shifts.shape, n), dtype=np.float32)
+    spread = np.sqrt(_totals(condition))
+    correct = (ease + shifts[:, :, None] + np.sqrt(NOISE) * noise) > cuts * spread[:, None, None]
+    return targets, np.where(correct, targets, 1 - targets)
+
+
+def _regression(
+    condition: Condition, shifts: Floats, clusters: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    draws = {
+        "normal": rng.standard_normal,
+        "skewed": lambda size: (rng.chisquare(4, size) - 4) / np.sqrt(8),
+        "t3": lambda size: rng.standard_t(3, size) / np.sqrt(3),
+    }[condition.distribution]
+    targets, common = (_within(condition, draws, clusters) for _ in range(2))
+    own = rng.standard_normal((*shifts.shape, len(clusters)), dtype=np.float32)
+    r = _r(shifts)[:, :, None]
+    errors = np.sqrt(COMMON) * common + np.sqrt(1 - COMMON) * own
+    return targets, targets + np.sqrt(1 / r**2 - 1) * errors
+
+
+def _within(condition: Condition, draws: object, clusters: NDArray[np.int64]) -> Floats:
+    """Draw a value per example. 80% of the variance is shared within a cluster."""
+    n = len(clusters)
+    if condition.clusters == 1:
+        return draws(n)  # type: ignore[operator, no-any-return]
+    shared, own = draws(clusters[-1] + 1), draws(n)  # type: ignore[operator]
+    return np.sqrt(0.8) * shared[clusters] + np.sqrt(0.2) * own  # type: ignore[no-any-return]
+
+
+def _prevalence(condition: Condition) -> float:
+    return RARE if condition.metric == "macro_f1" else 0.5
+
+
+def _cuts(condition: Condition) -> tuple[float, float]:
+    """Return the thresholds of both classes, in standard deviations: the rare class of macro-F1 is the second one."""
+    other = 0.994 if condition.metric == "macro_f1" else condition.accuracy
+    return -float(special.ndtri(other)), -float(special.ndtri(condition.accuracy))
+
+
+def _totals(condition: Condition) -> Floats:
+    """Return the latent variance of each row, so that a noisy row has the same accuracy: float64[rows]."""
+    totals = np.full(condition.rows, 1.0)
+    totals[-1] = condition.correlation + (1 - condition.correlation) * condition.noise**2
+    return 1 + NOISE + condition.seed_sd**2 * totals
+
+
+def _r(shifts: Floats) -> Floats:
+    """Return the correlation of runs with these latent effects."""
+    return np.clip(R + R_SD * shifts, 0.2, 0.99)
+
+
+@cache
+def truth(condition: Condition) -> float:
+    """Return the expected metric of a run on all examples, by numerical integration over the effect of the seed."""
+    points, weights = np.polynomial.hermite_e.hermegauss(61)
+    weights = weights / weights.sum()
+    effects = condition.seed_sd * points
+    if condition.metric in ("pearson", "spearman"):
+        r = _r(effects)
+        return float(weights @ (r if condition.metric == "pearson" else 6 / np.pi * np.arcsin(r / 2)))
+    spread = np.sqrt(_totals(condition)[0])
+    first, second = (special.ndtr((effects - cut * spread) / np.sqrt(1 + NOISE)) for cut in _cuts(condition))
+    share = _prevalence(condition)
+    right, missed, hits, other = (1 - share) * first, share * (1 - second), share * second, (1 - share) * (1 - first)
+    if condition.metric == "accuracy":
+        return float(weights @ (right + hits))
+    if condition.metric == "macro_f1":
+        return float(weights @ (hits / (2 * hits + missed + other) + right / (2 * right + missed + other)))
+    spreads = (hits + other) * (hits + missed) * (right + other) * (right + missed)
+    return float(weights @ ((hits * right - missed * other) / np.sqrt(spreads)))
