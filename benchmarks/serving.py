@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,26 +75,30 @@ async def _load(
         except OSError:
             result.failed += not stopping.is_set()
             return
-        turn = number
-        while time.perf_counter() - started < seconds:
-            body = json.dumps({"texts": [f"{texts[turn % len(texts)]} {turn}"]}).encode()
-            turn += clients
-            begun = time.perf_counter()
-            try:
-                status, closing = await _ask(reader, writer, f"/v1/predict/{task}", host, body)
-            except (OSError, EOFError):
-                result.failed += not stopping.is_set()
-                return
-            if status == 200:
-                result.seconds.append(time.perf_counter() - begun)
-            elif status == 503:
-                result.refused += 1
-                await asyncio.sleep(0.05)
-            else:
-                result.failed += 1
-            if closing:
-                break
-        writer.close()
+        try:
+            turn = number
+            while time.perf_counter() - started < seconds:
+                body = json.dumps({"texts": [f"{texts[turn % len(texts)]} {turn}"]}).encode()
+                turn += clients
+                begun = time.perf_counter()
+                try:
+                    status, closing = await _ask(reader, writer, f"/v1/predict/{task}", host, body)
+                except (OSError, EOFError):
+                    result.failed += not stopping.is_set()
+                    return
+                if status == 200:
+                    result.seconds.append(time.perf_counter() - begun)
+                elif status == 503:
+                    result.refused += 1
+                    await asyncio.sleep(0.05)
+                else:
+                    result.failed += 1
+                if closing:
+                    break
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     jobs = [client(number) for number in range(clients)]
     await asyncio.gather(*jobs, *([interrupt(*after)] if after else []))
