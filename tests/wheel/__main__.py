@@ -149,7 +149,7 @@ def use(environment: Path, folder: Path) -> None:
         user(manyheads, "export", "runs/first", "--to", "onnx")
         user(python, "-c", WITHOUT_TORCH)
     with step("report"):
-        (folder / "runs" / "first" / "report" / "report.html").unlink()
+        shutil.rmtree(folder / "runs" / "first" / "report")
         user(manyheads, "report", "runs/first")
         expect("<html" in (folder / "runs" / "first" / "report" / "report.html").read_text(encoding="utf-8"), "no page")
     with step("a study of two rows and two seeds"):
