@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -57,11 +58,13 @@ def main() -> int:
         return again(world, options.again)
     todo: list[tuple[ModuleType, Trial]] = []
     last = ledger.last()
-    for name in chosen:
+    planned: Counter[str] = Counter()
+    for name in PARTS if options.out is not None else chosen:
         part = PARTS[name]
         for trial in part.trials(world, short=options.short):
+            planned[trial.group] += trial.values.get("count", 1)
             entry = last.get(trial.id)
-            if options.match not in trial.id:
+            if options.match not in trial.id or name not in chosen:
                 continue
             if entry is None or (options.faults and Verdict(entry["counts"]).faults):
                 todo.append((part, trial))
@@ -72,9 +75,17 @@ def main() -> int:
     right = sum(found == wanted for wanted, found in ends.items())
     print(f"planted faults found: {right} of {len(ends)}", flush=True)
     run_all(world, ledger, todo, options.jobs, work / "trials")
-    print(table(ledger.totals()))
+    print(table(ledger.totals(), planned))
     if options.out is not None:
-        write_results(options.out, ledger, SEED, generated.SEED, fork.SECONDS, sys.argv[1:])
+        write_results(
+            options.out,
+            ledger,
+            planned,
+            seed=SEED,
+            generated=generated.SEED,
+            patience=fork.SECONDS,
+            words=sys.argv[1:],
+        )
     return 1 if right < len(ends) or any(Verdict(counts).faults for counts in ledger.totals().values()) else 0
 
 

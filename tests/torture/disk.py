@@ -92,7 +92,8 @@ def attempt(world: World, trial: Trial, folder: Path) -> Verdict:
     start(case, world, place)
     before = None
     if values["kind"] == "disk":
-        _resize(place, _blocks(place) + values["bytes"])
+        state = os.statvfs(place)
+        _resize(place, (state.f_blocks - state.f_bfree) * state.f_frsize + values["bytes"])
     else:
 
         def before() -> None:

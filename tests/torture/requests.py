@@ -133,7 +133,7 @@ def serve(run: Path, folder: Path, log: Path) -> subprocess.Popen[bytes]:
 
 
 def _port(process: subprocess.Popen[bytes], log: Path) -> int:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and process.poll() is None:
         for line in log.read_text(encoding="utf-8").splitlines():
             if '"event": "listening"' in line and line.endswith("}"):

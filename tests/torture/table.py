@@ -21,14 +21,15 @@ undisturbed program prints and writes. Each trial runs the real commands on a ti
 
 {table}
 
-*same*: the bytes, or the printed figures, of an undisturbed command, if it is repeated as a user would repeat it.
+*planned*: the trials of a complete run. *same*: the bytes, or the printed figures, of an undisturbed command, if it is
+repeated as a user would repeat it.
 *clear error*: an error or a note that says what is wrong. *traceback*: also an end by a signal that the trial did not
 send, or a status without a message. *hang*: no end within {patience} seconds. *silently wrong*: other output without a
 note. A request counts as one trial.
 
 - **kill**: the command is killed (SIGKILL) before a file-system event: a file is opened for writing, written, flushed
   (fsync), renamed or removed, a folder is made or removed, a file is locked. A kill at a write leaves half of what is
-  written. The command is then repeated, with `--resume` for `train`. Each event of each command is tried once; of
+  written. The command is then repeated, with `--resume` for `train`. Each event of each command is one trial; of
   `train` with `[pretraining]`, each fourth.
 - **full disk**: half of the sizes are those of a small disk, and half are limits of the size of a file. The command is
   repeated with room.
@@ -56,30 +57,42 @@ The drawing of figures and the tracing of ONNX graphs are replaced by stored byt
 """
 
 
-def table(totals: Mapping[str, Counter[str]]) -> str:
-    """Return the number of trials and of each outcome by group, as Markdown."""
-    head = ["trials", "tried", *OUTCOMES]
-    rows = [
-        (name, counts.total(), *(counts[outcome] for outcome in OUTCOMES)) for name, counts in sorted(totals.items())
-    ]
-    rows.append(("all", *(sum(row[place] for row in rows) for place in range(1, len(head)))))  # type: ignore[misc]
+def table(totals: Mapping[str, Counter[str]], planned: Mapping[str, int]) -> str:
+    """Return the number of planned trials, of trials and of each outcome by group, as Markdown."""
+    head = ["trials", "planned", "tried", *OUTCOMES]
+    rows: list[tuple[str, list[int]]] = []
+    for name in sorted({*totals, *planned}):
+        counts = totals.get(name, Counter())
+        rows.append((name, [planned.get(name, 0), counts.total(), *(counts[outcome] for outcome in OUTCOMES)]))
+    rows.append(("all", [sum(numbers) for numbers in zip(*(row for _, row in rows), strict=True)]))
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
-    return "\n".join(
-        [*lines, *(f"| {row[0]} | " + " | ".join(f"{number:,}" for number in row[1:]) + " |" for row in rows)]
-    )
+    return "\n".join([*lines, *(f"| {name} | " + " | ".join(f"{each:,}" for each in row) + " |" for name, row in rows)])
 
 
-def write_results(out: Path, ledger: Ledger, seed: int, generated: int, patience: float, words: Iterable[str]) -> None:
+def write_results(
+    out: Path,
+    ledger: Ledger,
+    planned: Mapping[str, int],
+    *,
+    seed: int,
+    generated: int,
+    patience: float,
+    words: Iterable[str],
+) -> None:
     """Write README.md and counts.json."""
     totals = ledger.totals()
     out.mkdir(parents=True, exist_ok=True)
     counts = {
-        name: {"tried": each.total(), **{outcome: each[outcome] for outcome in OUTCOMES}}
+        name: {
+            "planned": planned.get(name, 0),
+            "tried": each.total(),
+            **{outcome: each[outcome] for outcome in OUTCOMES},
+        }
         for name, each in totals.items()
     }
     (out / "counts.json").write_text(json.dumps(dict(sorted(counts.items())), indent=1) + "\n", encoding="utf-8")
     page = PAGE.format(
-        table=table(totals),
+        table=table(totals, planned),
         patience=f"{patience:.0f}",
         command=" ".join(["python -m tests.torture", *words]),
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
