@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from tests.docs.fork_server import check_threads, preload
+from tests.forked.server import check_threads, preload
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
