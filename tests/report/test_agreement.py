@@ -120,7 +120,7 @@ def test_predictions_with_seven_decimals_agree(run: Path, trained: manyheads.Run
         for label, value in record.get("probabilities", {}).items():
             record["probabilities"][label] = round(value, 7)
 
-    for file in (without_checksums(run) / "predictions").iterdir():
+    for file in (without_checksums(run) / "predictions").glob("*.jsonl"):
         edit(file, rounded)
     assert build_report(run).tasks
     assert compare([trained.folder.path, run]).tasks

@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
+import pytest
+
 import manyheads
 from manyheads.run.contents import EVENTS, RUN_FILES, FileFacts, pattern
 from manyheads.run.events import read_events
@@ -60,9 +63,29 @@ def test_the_columns_of_its_results_are_those_documented(trained: manyheads.Run)
 
 def test_the_fields_of_its_predictions_are_those_documented(trained: manyheads.Run) -> None:
     found = set()
-    for path in trained.folder.predictions.iterdir():
+    for path in trained.folder.predictions.glob("*.jsonl"):
         found |= {key for line in path.read_text().splitlines() for key in keys(json.loads(line))}
     check(found, FIELDS["predictions/TASK.dev.last.jsonl"])
+
+
+def test_every_evaluation_is_in_the_file_of_all_predictions(trained: manyheads.Run) -> None:
+    """The last row is that of the last predictions, and the text of the reference names every array."""
+    folder, results = trained.folder, trained.folder.read_results()
+    (facts,) = [each for each in RUN_FILES if each.name.endswith(".all.npz")]
+    for task in results["last"]["tasks"]:
+        found = folder.read_evaluations(results, task, "dev")
+        assert found is not None
+        lines = [json.loads(line) for line in folder.prediction_file(task, "dev", "last").read_text().splitlines()]
+        assert list(found.ids) == [str(line["id"]) for line in lines]
+        assert len(found.steps) == len(folder.results_csv.read_text().splitlines()) - 1
+        assert found.steps[-1] == results["last"]["step"]
+        if "value" in lines[0]:
+            assert found.values[-1].tolist() == pytest.approx([line["value"] for line in lines], rel=1e-6)
+        else:
+            assert len(set(zip(found.values[-1], (line["prediction"] for line in lines), strict=True))) <= 5
+        assert len(found.clusters) == len(lines)
+        with np.load(folder.evaluations_file(task, "dev")) as content:
+            assert all(f"`{name}`" in facts.meaning for name in content.files)
 
 
 def test_its_events_are_documented(trained: manyheads.Run) -> None:

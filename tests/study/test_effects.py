@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manyheads.evaluation.influence import sample
+from manyheads.evaluation.lack_of_fit import lack_of_fit
 from manyheads.evaluation.sample import Sample
 from manyheads.study.aliases import aliases, row_echelon
 from manyheads.study.effects import Effects, effects_of
@@ -94,3 +97,53 @@ def test_any_number_of_aliased_pairs_is_told_apart(pairs: int, seed: int) -> Non
     design = np.column_stack([np.ones(12), np.repeat(own, 2, axis=1)])
     names = [f"{place}{side}" for place in range(pairs) for side in "ab"]
     assert list(aliases(design, names)) == [f"{place}a is aliased with {place}b" for place in range(pairs)]
+
+
+def noisy(values: list[float], rng: np.random.Generator, seeds: int = 4) -> list[list[Sample]]:
+    """Rows with these true accuracies, seed variance, and independent errors on the same 400 examples."""
+    rows = []
+    shared = 0.02 * rng.standard_normal((seeds, 1))
+    ease = rng.random(400)
+    for value in values:
+        right = (ease < value + shared + 0.02 * rng.standard_normal((seeds, 1))).astype(float)
+        one = sample("accuracy", right, np.ones(400), seeds=range(seeds))
+        assert one is not None
+        rows.append([one])
+    return rows
+
+
+def test_the_lack_of_fit_of_one_effect_is_like_the_test_of_the_interaction() -> None:
+    rng = np.random.default_rng(0)
+    design = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1]], dtype=float)
+    levels = {name: {"A": name[0], "B": name[1]} for name in ("00", "10", "01", "11")}
+    for values, significant in (([0.7, 0.75, 0.72, 0.77], False), ([0.7, 0.7, 0.7, 0.9], True)):
+        rows = noisy(values, rng)
+        found = lack_of_fit(rows, design)
+        assert found is not None
+        assert found.df == 1
+        assert (found.p < 0.05) == significant
+        (interaction,) = effects_of(levels, dict(zip(levels, rows, strict=True)), "00").interactions
+        assert interaction.estimate.p is not None
+        assert (interaction.estimate.p < 0.05) == significant
+
+
+def test_an_average_over_tasks_has_a_lack_of_fit_test() -> None:
+    rng = np.random.default_rng(3)
+    rows = [[*one, *other] for one, other in zip(noisy([0.7] * 4, rng), noisy([0.8] * 4, rng), strict=True)]
+    found = lack_of_fit(rows, np.array([[1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1]], dtype=float))
+    assert found is not None
+    assert 0 < found.p <= 1
+
+
+def test_the_lack_of_fit_test_keeps_its_level() -> None:
+    rng = np.random.default_rng(1)
+    design = np.array([[1, a, b] for a in (0, 1) for b in (0, 1)] + [[1, 1, 1], [1, 0, 0]], dtype=float)
+    found = [lack_of_fit(noisy([0.7] * 6, rng), design) for _ in range(300)]
+    rejected = np.mean([each is not None and each.p < 0.05 for each in found])
+    assert rejected < 0.055 + 2.6 * (0.055 * 0.945 / 300) ** 0.5
+
+
+def test_a_model_with_as_many_parameters_as_rows_has_no_test() -> None:
+    rows = noisy([0.7, 0.7], np.random.default_rng(2))
+    assert lack_of_fit(rows, np.array([[1.0, 0.0], [1.0, 1.0]])) is None
+    assert lack_of_fit([[replace(row[0], seeds=None)] for row in rows], np.ones((2, 1))) is None

@@ -170,7 +170,7 @@ def _examples(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> tup
 def _of_units(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> float:
     """Return the variance over units of the mean over tasks of a contrast, without the residual."""
     residual = 0.0
-    per_row = [_per_unit(row) for row in rows]
+    per_row = [per_unit(row) for row in rows]
     combined = sum(w * each.mean(axis=0) for w, each in zip(weights, per_row, strict=True))
     totals = float(np.square(combined).sum())
     for w, each in zip(weights, per_row, strict=True):
@@ -180,14 +180,16 @@ def _of_units(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> flo
     return (totals - residual) * units / (units - 1) if units > 1 else 0.0
 
 
-def _per_unit(row: Sequence[Sample]) -> Floats:
+def per_unit(row: Sequence[Sample]) -> Floats:
     """Return what each unit adds to the value of a row: float64[S, units]."""
     parts: list[Floats] = [part.influence / (part.influence.shape[1] * len(row)) for part in row]
     if len(row) == 1:
         return parts[0]
-    units = np.concatenate([part.units for part in row if part.units is not None])
-    names, places = np.unique(units, return_inverse=True)
-    columns = np.concatenate(parts, axis=1)
+    columns: Floats = np.concatenate(parts, axis=1)
+    units = [part.units for part in row if part.units is not None]
+    if len(units) < len(row):
+        return columns
+    names, places = np.unique(np.concatenate(units), return_inverse=True)
     totals: Floats = np.stack([np.bincount(places, weights=each, minlength=len(names)) for each in columns])
     return totals
 
@@ -232,7 +234,7 @@ def _mean_bounds(mean: float, row: Sequence[Sample], parts: Components, error: f
     units = part.influence.shape[1]
     # The part of a share's variance that all seeds have in common cannot be estimated from few errors. It is moved
     # towards all of the variance, as if there were further errors that all seeds have in common.
-    spread = max(0.0, mean * (1 - mean)) / part.count
+    spread = max(0.0, mean * (1 - mean)) / units
     errors = min(mean, 1 - mean) * part.count
     weight = FURTHER_ERRORS / (FURTHER_ERRORS + errors) if len(part.values) > 1 else 0.0
     examples = max(parts.examples, (1 - weight) * parts.examples + weight * spread)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from manyheads.data.clusters import clusters_of
 from manyheads.data.dataset import Split
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
@@ -53,11 +54,12 @@ def evaluate(
     of `forward_split`.
     """
     predictions, metrics, bounds = {}, {}, {}
+    clusters = clusters_of(splits)
     for name, split in splits.items():
         outputs = forward(model, store, template, split, max_length=max_length, device=device)
         predictions[name] = split.task.kind.decode(outputs)
         metrics[name] = measure(split.task, predictions[name], split.targets.astype(np.float64))
-        bounds[name] = intervals(split.task, predictions[name], split.targets.astype(np.float64))
+        bounds[name] = intervals(split.task, predictions[name], split.targets.astype(np.float64), clusters[name])
     tasks = {name: split.task for name, split in splits.items()}
     summary = summarise(tasks, metrics, course_score=course_score)
     return Scores(predictions, {"tasks": summary.pop("tasks"), "intervals": bounds, **summary})
@@ -71,12 +73,22 @@ def measure(task: Task, predictions: Predictions, targets: NDArray[np.float64]) 
     return {metric: METRICS[metric](kept, targets[known]) for metric in task.kind.metrics}
 
 
-def intervals(task: Task, predictions: Predictions, targets: NDArray[np.float64]) -> dict[str, list[float] | None]:
-    """Return both bounds of the 95% interval of every metric. The interval covers sampling variance only."""
+def intervals(
+    task: Task, predictions: Predictions, targets: NDArray[np.float64], clusters: NDArray[np.int64] | None = None
+) -> dict[str, list[float] | None]:
+    """Return both bounds of the 95% interval of every metric. The interval covers sampling variance only.
+
+    `clusters`: int64[n], the cluster of each example; None if examples are independent.
+    """
     known = ~np.isnan(targets)
     bounds: dict[str, list[float] | None] = {}
     for metric in task.kind.metrics:
-        estimate = measured(metric, predictions.values[known].astype(np.float64), targets[known])
+        estimate = measured(
+            metric,
+            predictions.values[known].astype(np.float64),
+            targets[known],
+            None if clusters is None else clusters[known],
+        )
         bounds[metric] = None if estimate.low is None or estimate.high is None else [estimate.low, estimate.high]
     return bounds
 

@@ -45,7 +45,7 @@ from manyheads.training.launch import Launch
 from manyheads.training.listener import Listener, Listeners, report_end
 from manyheads.training.loop import Loop
 from manyheads.training.memory import keep_freed_memory
-from manyheads.training.record import write_predictions, write_results, write_results_csv
+from manyheads.training.record import write_every_evaluation, write_predictions, write_results, write_results_csv
 from manyheads.training.schedule import build_schedule
 from manyheads.training.shared import SharedCheckpoints, SharedForward, SharedStop
 from manyheads.training.stop import Interrupted, StopFlag, Stopping
@@ -303,6 +303,9 @@ class _Assembly:
             return
         for which in ("last", "best") if is_best else ("last",):
             progress.predictions |= self._write_dev(self.scores, which)
+        progress.predictions |= write_every_evaluation(
+            self.folder, self.prepared.dev, self.scores.predictions, progress
+        )
         write_results_csv(self.folder, {task.name: task for task in self.prepared.tasks}, progress)
 
     def _finish(self, progress: Progress) -> Run:

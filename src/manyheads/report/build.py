@@ -12,7 +12,7 @@ from manyheads.errors import RunError
 from manyheads.evaluation import average as averages
 from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
-from manyheads.evaluation.interval import Measured, measured
+from manyheads.evaluation.interval import Measured
 from manyheads.recipe.label_space import LabelSpace
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.same import check_own_recipe
@@ -98,8 +98,11 @@ def _task(
 ) -> TaskReport:
     task = task_of(recipe, name)
     which = "last" if results["best"] is None else "best"
+    evaluations = folder.read_evaluations(results, name, "dev")
     files = [folder.prediction_file(name, "dev", each) for each in (which, "last")]
-    predictions, last = (read_predictions(folder.require_whole(file, results), task.kind.labels) for file in files)
+    predictions, last = (
+        read_predictions(folder.require_whole(file, results), task.kind.labels, evaluations) for file in files
+    )
     check_agreement(folder, results[which], task, predictions, which)
     check_agreement(folder, results["last"], task, last, "last")
     texts = find_texts(recipe, name, predictions.ids, fingerprints)
@@ -111,7 +114,7 @@ def _task(
         value_range=task.kind.value_range,
         predictions=predictions,
         measures=_measures(task, predictions),
-        last=measured(task.metric, last.predictions, last.targets),
+        last=last.measured(task.metric),
         test=_test(folder, results, task, which),
         majority_accuracy=_majority_accuracy(predictions),
         curve=curve,
@@ -144,7 +147,7 @@ def _check_average(folder: RunFolder, recipe: Recipe, entry: Mapping[str, Any]) 
 
 
 def _measures(task: Task, predictions: TaskPredictions) -> tuple[Measured, ...]:
-    return tuple(measured(metric, predictions.predictions, predictions.targets) for metric in metrics_of(task))
+    return tuple(predictions.measured(metric) for metric in metrics_of(task))
 
 
 def _test(folder: RunFolder, results: Mapping[str, Any], task: Task, which: str) -> tuple[Measured, ...]:
@@ -167,7 +170,15 @@ def _majority_accuracy(predictions: TaskPredictions) -> float | None:
 
 def _average(tasks: list[TaskReport], value: float | None) -> Measured:
     """Return the average over tasks with its interval, which covers the sampling variance of the dev examples."""
-    samples = [sample(task.metric, task.predictions.predictions[None], task.predictions.targets) for task in tasks]
+    samples = [
+        sample(
+            task.metric,
+            task.predictions.predictions[None],
+            task.predictions.targets,
+            clusters=task.predictions.clusters,
+        )
+        for task in tasks
+    ]
     known = [each for each in samples if each is not None]
     count = sum(len(task.predictions) for task in tasks)
     if value is None or len(known) < len(samples):

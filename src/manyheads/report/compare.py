@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from manyheads.errors import RunError
 from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
-from manyheads.evaluation.interval import Measured, measured
+from manyheads.evaluation.interval import Measured
 from manyheads.recipe.load import load_recipe
 from manyheads.report.agreement import check_agreement
 from manyheads.report.build import metrics_of, task_of
@@ -155,8 +155,9 @@ def _members(name: str, run: Path) -> list[_Member]:
     members = []
     for task_name in recipe.tasks:
         task = task_of(recipe, task_name)
+        evaluations = folder.read_evaluations(results, task_name, "dev")
         file = folder.require_whole(folder.prediction_file(task_name, "dev", which), results)
-        predictions = read_predictions(file, task.kind.labels)
+        predictions = read_predictions(file, task.kind.labels, evaluations)
         texts = find_texts(recipe, task_name, predictions.ids, data)
         members.append(
             _Member(name, folder, results, task, predictions, None if texts.dev is None else texts.dev.texts)
@@ -177,10 +178,7 @@ def _compare(members: Sequence[_Member], shown: int) -> TaskComparison:
         name=task.name,
         examples=len(first.predictions),
         runs=tuple(each.name for each in members),
-        measures=tuple(
-            tuple(measured(metric, each.predictions.predictions, each.predictions.targets) for metric in metrics)
-            for each in members
-        ),
+        measures=tuple(tuple(each.predictions.measured(metric) for metric in metrics) for each in members),
         differences=tuple(
             difference
             for each in members[1:]
@@ -192,7 +190,11 @@ def _compare(members: Sequence[_Member], shown: int) -> TaskComparison:
 
 
 def _difference(metric: str, first: _Member, other: _Member, shown: int) -> Difference | None:
-    samples = [sample(metric, each.predictions.predictions[None], each.predictions.targets) for each in (other, first)]
+    clusters = first.predictions.clusters
+    samples = [
+        sample(metric, each.predictions.predictions[None], each.predictions.targets, clusters=clusters)
+        for each in (other, first)
+    ]
     known = [each for each in samples if each is not None]
     if len(known) < 2:
         return None

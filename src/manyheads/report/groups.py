@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.evaluation.interval import Measured, mean, measured, share
+from manyheads.evaluation.interval import Measured, mean, share
 from manyheads.report.predictions import TaskPredictions
 
 BANDS = 5
@@ -40,7 +40,7 @@ def by_label(predictions: TaskPredictions, value_range: tuple[float, float] | No
         inside = predictions.take(np.flatnonzero(place == band))
         name = f"{edges[band]:.3g} to {edges[band + 1]:.3g}"
         errors = inside.predictions - inside.targets
-        figures = (mean("mean error", errors), measured("rmse", inside.predictions, inside.targets))
+        figures = (mean("mean error", errors), inside.measured("rmse"))
         groups.append(Group(name, len(inside), figures))
     return tuple(groups)
 
@@ -60,7 +60,7 @@ def by_length(predictions: TaskPredictions, texts: Sequence[Sequence[str]], metr
     for number in np.unique(place):
         rows = np.flatnonzero(place == number)
         inside, span = predictions.take(rows), words[rows]
-        figures = tuple(measured(each, inside.predictions, inside.targets) for each in metrics)
+        figures = tuple(inside.measured(each) for each in metrics)
         groups.append(Group(_span(int(span.min()), int(span.max())), len(rows), figures))
     return tuple(groups)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads.evaluation.interval import Measured, measured
+from manyheads.run.evaluations import Evaluations
 from manyheads.tasks.records import Floats, Label, read_records
 
 HINT = "the folder was changed after the run: train again from its recipe.toml into another folder"
@@ -19,7 +21,8 @@ class TaskPredictions:
     """The predictions of a run for n labelled examples of a task.
 
     `labels`: the classes, None for regression. `predictions`, `targets`: float64[n], class indices or values.
-    `probabilities`: float64[n, classes], None for regression.
+    `probabilities`: float64[n, classes], None for regression. `clusters`: int64[n], equal for examples that share a
+    text; None if the run does not have them.
     """
 
     ids: tuple[str, ...]
@@ -27,6 +30,7 @@ class TaskPredictions:
     predictions: Floats
     targets: Floats
     probabilities: Floats | None
+    clusters: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -53,19 +57,28 @@ class TaskPredictions:
         """Return the examples with these indices, in the given order."""
         probabilities = None if self.probabilities is None else self.probabilities[rows]
         ids = tuple(self.ids[row] for row in rows)
-        return TaskPredictions(ids, self.labels, self.predictions[rows], self.targets[rows], probabilities)
+        clusters = None if self.clusters is None else self.clusters[rows]
+        return TaskPredictions(ids, self.labels, self.predictions[rows], self.targets[rows], probabilities, clusters)
+
+    def measured(self, metric: str) -> Measured:
+        """Return a metric of the examples with its interval."""
+        return measured(metric, self.predictions, self.targets, self.clusters)
 
     def shown(self, value: float) -> str:
         """Format a prediction or target: the label of a class, or the number."""
         return f"{value:.3g}" if self.labels is None else str(self.labels[int(value)])
 
 
-def read_predictions(file: Path, labels: Sequence[Label] | None) -> TaskPredictions:
-    """Read the records of a prediction file that have a target.
+def read_predictions(
+    file: Path, labels: Sequence[Label] | None, evaluations: Evaluations | None = None
+) -> TaskPredictions:
+    """Read the records of a prediction file that have a target. Clusters are those of `evaluations`, if given.
 
     Raises:
         RunError: the file is missing or damaged, or contains a label that the task does not have.
     """
     found = read_records(file, labels, probabilities=True, hint=HINT)
     kept = None if labels is None else tuple(labels)
-    return TaskPredictions(tuple(found.ids), kept, found.predictions, found.targets, found.probabilities)
+    ids = tuple(found.ids)
+    clusters = None if evaluations is None else evaluations.clusters_of(ids)
+    return TaskPredictions(ids, kept, found.predictions, found.targets, found.probabilities, clusters)

@@ -109,6 +109,14 @@ RUN_FILES: tuple[FileFacts, ...] = (
         "The same at the evaluation with the best dev average.",
     ),
     FileFacts(
+        "predictions/TASK.dev.all.npz",
+        "at each evaluation",
+        "Predictions for the dev examples at every evaluation, as arrays of numpy without pickles: `ids`, `targets` "
+        "and `clusters` per example (examples with a text in common, in any task, have the same cluster), `epochs` and "
+        "`steps` per evaluation, and `values`, float32[evaluations, examples]: indices of labels in the order of the "
+        "recipe, or values. Runs of other programs and of version 0.4.0 have none.",
+    ),
+    FileFacts(
         "predictions/TASK.test.last.jsonl",
         "at the end, if the task has a test file",
         "Predictions for the test file with the last weights.",

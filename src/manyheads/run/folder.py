@@ -15,6 +15,7 @@ from typing import Any
 from manyheads.errors import RunError
 from manyheads.run.atomic import explained
 from manyheads.run.checksum import is_unchanged
+from manyheads.run.evaluations import Evaluations, read_evaluations
 from manyheads.run.links import strangers
 from manyheads.run.lock import only_writer
 from manyheads.run.names import TASK_NAME, TASK_NAMES
@@ -42,7 +43,8 @@ class RunFolder:
     @property
     def verified(self) -> tuple[Path, ...]:
         """The files whose checksums are in results.json. They do not change when the run is finished."""
-        return self.results_csv, self.provenance, self.events, *sorted(self.predictions.glob("*.jsonl"))
+        predictions = sorted((*self.predictions.glob("*.jsonl"), *self.predictions.glob("*.npz")))
+        return self.results_csv, self.provenance, self.events, *predictions
 
     @property
     def finished(self) -> bool:
@@ -60,6 +62,35 @@ class RunFolder:
                 "the name of a task cannot be used in file names", where=str(self.path), found=task, allowed=TASK_NAMES
             )
         return self.predictions / f"{task}.{split}.{which}.jsonl"
+
+    def evaluations_file(self, task: str, split: str) -> Path:
+        """Return the path `predictions/<task>.<dev|test>.all.npz`.
+
+        Raises:
+            RunError: The name of the task cannot be part of a file name.
+        """
+        return self.prediction_file(task, split, "all").with_suffix(".npz")
+
+    def read_evaluations(self, results: Mapping[str, Any], task: str, split: str) -> Evaluations | None:
+        """Return the predictions of every evaluation. None for runs that have no such file, as those of 0.4.0.
+
+        `results`: the content of results.json, which has the checksum of the file.
+
+        Raises:
+            RunError: The file was changed or damaged.
+        """
+        file = self.evaluations_file(task, split)
+        sums = results.get("checksums")
+        known = isinstance(sums, Mapping) and file.name in sums
+        if not known and not file.exists():
+            return None
+        try:
+            if isinstance(sums, Mapping) and known and not is_unchanged(file, sums[file.name]):
+                raise ValueError("the file is missing, or does not have the checksum in results.json")
+            return read_evaluations(file)
+        except (OSError, ValueError) as error:
+            hint = "restore the file, or train the run again in a new folder"
+            raise RunError("the predictions cannot be read", where=str(file), found=str(error), hint=hint) from error
 
     def read_results(self, *, complete: bool = False) -> dict[str, Any]:
         """Return the content of results.json. Its parts have the types that its readers expect.

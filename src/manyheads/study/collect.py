@@ -16,6 +16,7 @@ from manyheads.recipe.load import load_recipe
 from manyheads.recipe.schema import Recipe
 from manyheads.run.folder import RunFolder
 from manyheads.study.cells import cell_folder, differences, error_file, read_error
+from manyheads.study.dev_clusters import with_clusters
 from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.predictions import DevExamples, read_dev, read_values
 from manyheads.study.same_data import check_same_data
@@ -88,6 +89,7 @@ def collect(plan: StudyPlan, out: Path) -> Collected:
     for row in plan.rows:
         shared = collected.rows[row.same_as] if row.same_as else None
         collected.rows[row.name] = _read_row(plan, out, row, collected.dev) if shared is None else shared
+    collected.dev = with_clusters(plan, out, collected.dev)
     if not any(runs.seeds for runs in collected.rows.values()):
         raise RunError(
             "no run of this study is finished", where=str(out), hint=f"run the study: {study_command(plan, out)}"

@@ -81,6 +81,11 @@ TABLE: dict[str, str] = {
     "effects[].contains.INTERACTION": "Share of an interaction that the estimate of a main effect contains.",
     "aliases": "Notes on factors whose effects cannot be separated.",
     "smallest_difference": "Smallest difference that the study could have found. Null if unknown.",
+    **_nested(
+        "lack_of_fit",
+        "Test of the additive model of the main effects. Null if the rows do not allow one.",
+        {"df": "Effects that the model leaves out.", "p": "P value of the hypothesis that they are all zero."},
+    ),
     "notes": "Notes below the table.",
     "failures[].row": "Row of a failed run.",
     "failures[].seed": "Seed of a failed run.",

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.evaluation.estimate import Estimate, contrast
+from manyheads.evaluation.lack_of_fit import LackOfFit, lack_of_fit
 from manyheads.evaluation.moderation import NO_PRIOR, Prior
 from manyheads.evaluation.sample import Sample
 from manyheads.study.aliases import TOLERANCE, aliases, interaction_biases
@@ -47,11 +48,15 @@ class FactorEffect:
 
 @dataclass(frozen=True)
 class Effects:
-    """Main effects and interactions. `aliases`: the effects that the rows cannot separate, one sentence per group."""
+    """Main effects and interactions. `aliases`: the effects that the rows cannot separate, one sentence per group.
+
+    `lack_of_fit`: the test of the additive model of the main effects, None if the rows do not allow one.
+    """
 
     main: tuple[FactorEffect, ...]
     interactions: tuple[FactorEffect, ...]
     aliases: tuple[str, ...]
+    lack_of_fit: LackOfFit | None = None
 
 
 def effects_of(
@@ -85,7 +90,8 @@ def effects_of(
         if identified[place]
     )
     interactions = tuple(_interactions(levels, rows, terms, samples, prior))
-    return Effects(main, interactions, tuple(aliases(design, [_name(term) for term in terms])))
+    fit = lack_of_fit([samples[row] for row in rows], design)
+    return Effects(main, interactions, tuple(aliases(design, [_name(term) for term in terms])), fit)
 
 
 def _terms(levels: Levels, baseline: str) -> Iterator[Term]:

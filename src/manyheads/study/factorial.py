@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from manyheads.evaluation.estimate import Estimate
+from manyheads.evaluation.lack_of_fit import LackOfFit
 from manyheads.evaluation.moderation import NO_PRIOR, Prior
 from manyheads.evaluation.power import detectable
 from manyheads.evaluation.sample import Sample
@@ -17,11 +18,12 @@ from manyheads.study.table import Effect, rounded
 
 @dataclass(frozen=True)
 class FactorialAnalysis:
-    """Effects of factors, aliases as sentences, and the minimum detectable difference."""
+    """Effects of factors, aliases as sentences, the test of the additive model, and the detectable difference."""
 
     effects: tuple[Effect, ...]
     aliases: tuple[str, ...]
     smallest_difference: float | None
+    lack_of_fit: LackOfFit | None = None
 
 
 def analyse_factors(
@@ -40,14 +42,15 @@ def analyse_factors(
     samples = {row: each for row, each in rows.items() if each is not None and _comparable(each, rows[baseline])}
     effects: tuple[Effect, ...] = ()
     aliases: tuple[str, ...] = ()
+    fit: LackOfFit | None = None
     if baseline in samples and all(levels[baseline].values()):
         estimated = effects_of(levels, samples, baseline, prior)
         effects = (
             *_family("main effect", estimated.main, planned),
             *_family("interaction", estimated.interactions, planned),
         )
-        aliases = estimated.aliases
-    return FactorialAnalysis(effects, aliases, _smallest(comparisons))
+        aliases, fit = estimated.aliases, estimated.lack_of_fit
+    return FactorialAnalysis(effects, aliases, _smallest(comparisons), fit)
 
 
 def _comparable(one: Sequence[Sample], other: Sequence[Sample] | None) -> bool:

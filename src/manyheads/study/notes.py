@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from manyheads.study.collect import Collected
 from manyheads.study.counted import counted
+from manyheads.study.dev_clusters import cluster_notes
 from manyheads.study.factorial import FactorialAnalysis
 from manyheads.study.plan import StudyPlan
-from manyheads.study.render.words import score
+from manyheads.study.render.words import p_value, score
 from manyheads.study.table import TableRow
 
 METRIC_NAMES = {"average": "the average over tasks", "course_score": "the course score"}
@@ -68,6 +69,7 @@ def _notes(
     alone = [row.name for row in rows if row.same_as is None and len(row.seeds) == 1 and len(plan.seeds) > 1]
     if alone:
         yield f"No intervals for {', '.join(alone)}: one finished seed does not show the seed variance."
+    yield from cluster_notes(collected.dev)
     yield _comparisons(plan, rows)
     if any(row.may_be_best is not None for row in rows):
         yield (
@@ -86,6 +88,15 @@ def _notes(
         if effect.contains:
             parts = ", ".join(f"{value:+.2f} times {name}" for name, value in effect.contains.items())
             yield f"The main effect of {effect.name} contains interactions, because of the choice of rows: {parts}."
+    fit = analysis.lack_of_fit
+    if fit is not None:
+        result = "does not fit" if fit.p < 0.05 else "is not contradicted"
+        meaning = " A main effect then depends on the levels of other factors." if fit.p < 0.05 else ""
+        freedom = counted(fit.df, "degree")
+        yield (
+            f"The additive model of the main effects {result} (lack-of-fit test, {freedom} of freedom, "
+            f"p {p_value(fit.p)}).{meaning}"
+        )
     if len({count for count in (len(row.seeds) for row in rows) if count}) > 1:
         yield (
             "The rows have different numbers of finished seeds. See the column of seeds. A difference is estimated "

@@ -22,7 +22,8 @@ class DevExamples:
     """The labelled dev examples of a task, on which every run of a study is evaluated.
 
     `labels`: the classes, or None for regression. `targets`: float64[n], class indices or values. `source`: the
-    prediction file from which the examples were read, for messages.
+    prediction file from which the examples were read, for messages. `clusters`: int64[n], the cluster of each example;
+    None if the runs do not have them. Tasks share the numbers of clusters.
     """
 
     task: str
@@ -31,6 +32,7 @@ class DevExamples:
     ids: tuple[str, ...]
     targets: NDArray[np.float64]
     source: Path
+    clusters: NDArray[np.int64] | None = None
 
     @cached_property
     def names(self) -> pl.Series:

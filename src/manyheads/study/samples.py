@@ -34,7 +34,7 @@ def samples_of(collected: Collected, runs: RowRuns, which: str) -> TaskSamples:
         samples[task] = None
         if values is not None:
             dev = collected.dev[task]
-            found = sample(dev.metric, values, dev.targets, seeds=runs.seeds)
+            found = sample(dev.metric, values, dev.targets, seeds=runs.seeds, clusters=dev.clusters)
             samples[task] = None if found is None else replace(found, task=task)
             _check(task, runs, which, samples[task], _earlier(dev, values))
     return samples

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from manyheads.evaluation.lack_of_fit import LackOfFit
 from manyheads.study.collect import Failure
 
 DIGITS = 6
@@ -161,7 +162,10 @@ class TaskFacts:
 
 @dataclass(frozen=True)
 class Table:
-    """The table of a study. `rows` depend only on the predictions of the runs. `timings` depend on the machine."""
+    """The table of a study. `rows` depend only on the predictions of the runs. `timings` depend on the machine.
+
+    `lack_of_fit`: the test of the additive model of the main effects, None if the rows do not allow one.
+    """
 
     title: str
     caption: str
@@ -176,6 +180,7 @@ class Table:
     effects: tuple[Effect, ...]
     aliases: tuple[str, ...]
     smallest_difference: float | None
+    lack_of_fit: LackOfFit | None
     notes: tuple[str, ...]
     failures: tuple[Failure, ...]
     curves: tuple[RowCurve, ...]

@@ -83,6 +83,7 @@ class _Tabulation:
             effects=analysis.effects,
             aliases=analysis.aliases,
             smallest_difference=analysis.smallest_difference,
+            lack_of_fit=analysis.lack_of_fit,
             notes=notes_of(plan, collected, rows, analysis),
             failures=tuple(
                 failure for row in plan.rows if not row.same_as for failure in collected.rows[row.name].failures

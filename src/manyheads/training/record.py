@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from manyheads.data.clusters import clusters_of
 from manyheads.data.dataset import Split
 from manyheads.run.atomic import write_json, write_text
 from manyheads.run.checksum import OWN_SUM, checksum, own_checksum
+from manyheads.run.evaluations import Evaluations, read_evaluations, with_evaluation, write_evaluations
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.records import json_lines, records
@@ -32,6 +35,41 @@ def write_predictions(
         write_text(file, "".join(lines))
         sums[file.name] = checksum(file)
     return sums
+
+
+def write_every_evaluation(
+    folder: RunFolder, splits: Mapping[str, Split], predictions: Mapping[str, Predictions], progress: Progress
+) -> dict[str, str]:
+    """Add the latest evaluation to `predictions/<task>.dev.all.npz` of every task. Return the checksum of each file.
+
+    `progress.evaluations` includes the latest one. Later evaluations in the files, which a resumed run repeats, are
+    dropped.
+    """
+    clusters = clusters_of(splits)
+    epochs = [float(entry["epoch"]) for entry in progress.evaluations]
+    steps = [int(entry["step"]) for entry in progress.evaluations]
+    sums = {}
+    for name, predicted in predictions.items():
+        split, file = splits[name], folder.evaluations_file(name, "dev")
+        latest = Evaluations(
+            ids=tuple(split.ids),
+            targets=np.asarray(split.targets, dtype=np.float32),
+            clusters=clusters[name],
+            epochs=np.array(epochs[-1:]),
+            steps=np.array(steps[-1:]),
+            values=predicted.values[None].astype(np.float32),
+        )
+        write_evaluations(file, with_evaluation(_earlier(file) if steps[:-1] else None, latest, epochs, steps))
+        sums[file.name] = checksum(file)
+    return sums
+
+
+def _earlier(file: Path) -> Evaluations | None:
+    """Return what the file of a run has. A file that cannot be read is made again without its evaluations."""
+    try:
+        return read_evaluations(file)
+    except (OSError, ValueError):
+        return None
 
 
 def write_results_csv(folder: RunFolder, tasks: Mapping[str, Task], progress: Progress) -> None:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from manyheads.study.table import Figures, Table, TableRow
+from manyheads.study.table import Figures, Table, TableRow, rounded_p
 
 
 def to_json(table: Table) -> str:
@@ -30,6 +30,9 @@ def content_of(table: Table) -> dict[str, Any]:
         "effects": [asdict(effect) for effect in table.effects],
         "aliases": list(table.aliases),
         "smallest_difference": table.smallest_difference,
+        "lack_of_fit": None
+        if table.lack_of_fit is None
+        else {"df": table.lack_of_fit.df, "p": rounded_p(table.lack_of_fit.p)},
         "notes": list(table.notes),
         "failures": [asdict(failure) for failure in table.failures],
         "curves": [asdict(curve) for curve in table.curves],

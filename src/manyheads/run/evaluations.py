@@ -1,0 +1,106 @@
+"""Predictions of every evaluation of a run: `predictions/<task>.dev.all.npz`."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyheads.run.atomic import write_bytes
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """The predictions of E evaluations for the same n examples.
+
+    `ids`: the ids of the examples. `targets`: float32[n], class indices or values, NaN if an example has none.
+    `clusters`: int64[n], equal for examples that share a text; the tasks of a run share the numbers. `epochs`:
+    float64[E]. `steps`: int64[E]. `values`: float32[E, n], predicted class indices or values; NaN for an evaluation
+    whose predictions were lost.
+    """
+
+    ids: tuple[str, ...]
+    targets: NDArray[np.float32]
+    clusters: NDArray[np.int64]
+    epochs: NDArray[np.float64]
+    steps: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+    def clusters_of(self, ids: Sequence[str]) -> NDArray[np.int64] | None:
+        """Return the cluster of each labelled example: int64[n]. None if these are not the labelled examples."""
+        known = np.flatnonzero(~np.isnan(self.targets))
+        same = len(known) == len(ids) and all(self.ids[place] == name for place, name in zip(known, ids, strict=True))
+        return self.clusters[known] if same else None
+
+
+def write_evaluations(file: Path, evaluations: Evaluations) -> None:
+    """Write the file. Equal evaluations give equal bytes."""
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        ids=np.array(evaluations.ids, dtype=np.str_),
+        targets=evaluations.targets.astype(np.float32),
+        clusters=evaluations.clusters.astype(np.int64),
+        epochs=evaluations.epochs.astype(np.float64),
+        steps=evaluations.steps.astype(np.int64),
+        values=evaluations.values.astype(np.float32),
+    )
+    write_bytes(file, content.getvalue())
+
+
+def read_evaluations(file: Path) -> Evaluations:
+    """Read the file. Nothing in it is executed.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is damaged.
+    """
+    data = file.read_bytes()
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        raise ValueError("the file is damaged: it is not an archive of arrays")
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+        ids = tuple(str(each) for each in arrays["ids"])
+        found = Evaluations(
+            ids=ids,
+            targets=arrays["targets"].astype(np.float32),
+            clusters=arrays["clusters"].astype(np.int64),
+            epochs=arrays["epochs"].astype(np.float64),
+            steps=arrays["steps"].astype(np.int64),
+            values=arrays["values"].astype(np.float32),
+        )
+    except (KeyError, zipfile.BadZipFile, EOFError, TypeError) as error:
+        raise ValueError(f"the file is damaged: {error}") from error
+    n, count = len(ids), len(found.steps)
+    shapes = (found.targets.shape, found.clusters.shape, found.epochs.shape, found.values.shape)
+    if shapes != ((n,), (n,), (count,), (count, n)):
+        raise ValueError(f"the arrays have different sizes: {shapes}")
+    return found
+
+
+def with_evaluation(
+    earlier: Evaluations | None,
+    latest: Evaluations,
+    epochs: Sequence[float],
+    steps: Sequence[int],
+) -> Evaluations:
+    """Return the evaluations of a run with the latest one at the end.
+
+    `earlier`: what the file has; later evaluations, which a resumed run repeats, are dropped. `latest`: one evaluation.
+    `epochs`, `steps`: those of every evaluation, the latest one included.
+    """
+    count, n = len(steps), len(latest.ids)
+    values = np.full((count, n), np.nan, dtype=np.float32)
+    if earlier is not None and earlier.ids == latest.ids:
+        for place, step in enumerate(steps[:-1]):
+            known = np.flatnonzero(earlier.steps == step)
+            if len(known):
+                values[place] = earlier.values[known[0]]
+    values[-1] = latest.values[0]
+    return Evaluations(latest.ids, latest.targets, latest.clusters, np.array(epochs), np.array(steps), values)

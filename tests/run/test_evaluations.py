@@ -1,0 +1,58 @@
+"""The file with the predictions of every evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from manyheads.run.evaluations import Evaluations, read_evaluations, with_evaluation, write_evaluations
+
+
+def evaluation(step: int, value: float) -> Evaluations:
+    return Evaluations(
+        ids=("a", "ü", "c"),
+        targets=np.array([0, 1, np.nan], np.float32),
+        clusters=np.array([0, 0, 1]),
+        epochs=np.array([step / 10]),
+        steps=np.array([step]),
+        values=np.full((1, 3), value, np.float32),
+    )
+
+
+def test_what_is_written_is_read_and_equal_bytes_are_written(tmp_path: Path) -> None:
+    one = with_evaluation(evaluation(10, 1.0), evaluation(20, 2.0), [1.0, 2.0], [10, 20])
+    for name in ("a.npz", "b.npz"):
+        write_evaluations(tmp_path / name, one)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    found = read_evaluations(tmp_path / "a.npz")
+    assert found.ids == one.ids
+    np.testing.assert_array_equal(found.values, [[1, 1, 1], [2, 2, 2]])
+    np.testing.assert_array_equal(found.steps, [10, 20])
+    np.testing.assert_array_equal(found.targets, one.targets)
+
+
+def test_a_resumed_run_drops_what_it_repeats_and_marks_what_was_lost() -> None:
+    three = with_evaluation(
+        with_evaluation(evaluation(10, 1.0), evaluation(20, 2.0), [1.0, 2.0], [10, 20]),
+        evaluation(30, 3.0),
+        [1.0, 2.0, 3.0],
+        [10, 20, 30],
+    )
+    again = with_evaluation(three, evaluation(20, 5.0), [1.0, 2.0], [10, 20])
+    np.testing.assert_array_equal(again.values[:, 0], [1, 5])
+    lost = with_evaluation(None, evaluation(20, 5.0), [1.0, 2.0], [10, 20])
+    assert np.isnan(lost.values[0]).all()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no", b"text"])
+def test_a_damaged_file_is_an_error(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "a.npz"
+    file.write_bytes(content)
+    with pytest.raises((ValueError, OSError)):
+        read_evaluations(file)
+    write_evaluations(file, replace(evaluation(1, 1.0), clusters=np.zeros(2, np.int64)))
+    with pytest.raises(ValueError, match="different sizes"):
+        read_evaluations(file)
