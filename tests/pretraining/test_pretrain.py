@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import manyheads
-from manyheads.errors import DataError, EncoderError, ManyheadsError, RecipeError
+from manyheads.errors import DataError, EncoderError, ManyheadsError, RecipeError, RunError
 from manyheads.model.weights import resolve
 from manyheads.pretraining.cache import Entry
 from manyheads.recipe.pretraining_files import pretraining_fingerprint, pretraining_texts
@@ -161,6 +161,19 @@ def test_an_extra_file_is_used_for_training(tiny_recipe: Path, tmp_path: Path) -
     assert result.summary["corpus"]["train"]["texts"] == 603
     with pytest.raises(DataError, match=r"there is no such file"):
         manyheads.pretrain(tiny_recipe, changes=[*CHANGES, 'pretraining.files=["nowhere.txt"]'])
+
+
+def test_a_complete_copy_can_be_made_again_and_another_folder_is_refused(
+    tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path
+) -> None:
+    out = tmp_path / "encoder"
+    shutil.copytree(whole.folder, out)
+    assert manyheads.pretrain(tiny_recipe, out, changes=CHANGES).key == whole.key
+    for name in ("pretraining.json", "pretraining.csv"):
+        shutil.copytree(whole.folder, tmp_path / name)
+        (tmp_path / name / name).unlink()
+        with pytest.raises(RunError, match="already exists"):
+            manyheads.pretrain(tiny_recipe, tmp_path / name, changes=CHANGES)
 
 
 def test_extra_files_may_be_a_folder_a_pattern_or_compressed(tmp_path: Path) -> None:

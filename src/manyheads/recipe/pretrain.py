@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from manyheads.data.cache import cache_folder
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import RecipeError, RunError
 from manyheads.model.weights import EncoderSource
-from manyheads.pretraining.cache import Pretrained
+from manyheads.pretraining.cache import SUMMARY, Entry, Pretrained
 from manyheads.pretraining.corpus import Corpus, build_corpus
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.pretraining.run import Pretraining, texts_of
@@ -39,10 +40,8 @@ def pretrain(
     if recipe.pretraining is None:
         hint = "add the table [pretraining] to the recipe, or use --set pretraining.epochs=3"
         raise RecipeError("the recipe has no [pretraining] table", hint=hint)
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(
-            "the folder already exists and is not empty", where=str(out), hint="choose a new folder with --out"
-        )
+    if out is not None and _is_taken(out) and not (out / SUMMARY).is_file():
+        raise _taken(out)
     notify = Listeners(listeners)
     threads = use_threads(recipe)
     data = read_tasks(recipe, _only_messages(notify))
@@ -50,7 +49,11 @@ def pretrain(
     source, tokenizer = open_encoder(recipe)
     stop = StopFlag() if stop is None else stop
     with stop.listening():
-        encoder = pretrained(resolved, source, tokenizer, data, stop=stop, notify=notify)
+        job = _job(resolved, source, tokenizer, data)
+        # A command that was killed after its copy was complete can be repeated.
+        if out is not None and _is_taken(out) and not _is_copy(out, job.key):
+            raise _taken(out)
+        encoder = job.get(cache_folder(), stop=stop, notify=notify)
     if out is None:
         return encoder
     replace_folder(out, lambda target: _copy(encoder.folder, target))
@@ -67,8 +70,12 @@ def pretrained(
     notify: Listener,
 ) -> Pretrained:
     """Return the pretrained encoder of a resolved recipe whose files have been read."""
+    return _job(recipe, source, tokenizer, data).get(cache_folder(), stop=stop, notify=notify)
+
+
+def _job(recipe: Recipe, source: EncoderSource, tokenizer: Tokenizer, data: Sequence[TaskData]) -> Pretraining:
     options = recipe.pretraining or PretrainingOptions()
-    job = Pretraining(
+    return Pretraining(
         source=source,
         tokenizer=tokenizer,
         corpus=corpus_of(data, options, Path(recipe.data_dir)),
@@ -77,7 +84,6 @@ def pretrained(
         precision=recipe.precision,
         threads=recipe.threads or 1,
     )
-    return job.get(cache_folder(), stop=stop, notify=notify)
 
 
 def corpus_of(data: Sequence[TaskData], options: PretrainingOptions, folder: Path) -> Corpus:
@@ -105,6 +111,26 @@ def _only_messages(notify: Listener) -> Listener:
             notify(event, **fields)
 
     return pass_on
+
+
+def _is_taken(out: Path) -> bool:
+    return out.exists() and (not out.is_dir() or any(out.iterdir()))
+
+
+def _is_copy(out: Path, key: str) -> bool:
+    """Return whether a folder has the whole encoder with this key in the cache, and nothing else."""
+    entry = Entry(cache_folder(), key).read()
+    if entry is None or not out.is_dir():
+        return False
+    names = sorted(path.name for path in entry.folder.iterdir())
+    return sorted(path.name for path in out.iterdir()) == names and all(
+        filecmp.cmp(entry.folder / name, out / name, shallow=False) for name in names
+    )
+
+
+def _taken(out: Path) -> RunError:
+    hint = "choose a new folder with --out"
+    return RunError("the folder already exists and is not empty", where=str(out), hint=hint)
 
 
 def _copy(source: Path, target: Path) -> None:
