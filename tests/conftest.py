@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,10 @@ max_steps = 24
 evaluate_every = 12
 learning_rate = 1e-3
 """
+
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # so it is in a background job of a shell
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -206,13 +206,16 @@ def _run(request: dict[str, Any], fds: list[int]) -> NoReturn:
 
 
 def _command(kind: str, argv: list[str]) -> None:
-    """Run `manyheads ARGUMENTS`, or `python FILE`, `python [-P] -m MODULE`, `python -c CODE`."""
+    """Run `manyheads ARGUMENTS`, or `python FILE`, `python [-u] [-P] -m MODULE`, `python -c CODE`."""
     if kind == "manyheads":
         from manyheads.cli.main import main
 
         sys.argv = argv
         sys.path[0] = str(Path(sys.executable).parent)
         main()
+    elif argv[1] == "-u":  # output is unbuffered
+        sys.stdout.reconfigure(write_through=True)  # type: ignore[attr-defined]
+        _command(kind, [argv[0], *argv[2:]])
     elif argv[1:3] == ["-P", "-m"]:
         sys.argv = argv[3:]
         sys.path[0] = str(Path(sys.executable).parent)

@@ -13,12 +13,13 @@ SOCKET = os.environ["MANYHEADS_FORK_SOCKET"]
 PYTHON = os.environ["MANYHEADS_FORK_PYTHON"]
 name = os.path.basename(sys.argv[0])  # noqa: PTH119 (pathlib takes half of this program's time)
 arguments = sys.argv[1:]
-if name == "python" and (not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-m", "-c", "-P"))):
+first = arguments[0] if arguments else "-"
+if name == "python" and first.startswith("-") and first not in ("-m", "-c", "-P", "-u"):
     os.execv(PYTHON, [PYTHON, *arguments])
 if name == "python" and arguments[:2] in (["-m", "pip"], ["-m", "venv"]):
     os.execv(PYTHON, [PYTHON, *arguments])
 
-FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 connection.connect(SOCKET)
 for number in FORWARDED:

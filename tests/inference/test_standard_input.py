@@ -119,6 +119,7 @@ def run_shell(run: manyheads.Run, command: str, folder: Path) -> subprocess.Comp
     )
 
 
+@pytest.mark.usefixtures("forked_commands")
 @pytest.mark.parametrize(
     "command",
     [
@@ -136,6 +137,7 @@ def test_a_full_device_is_an_error(trained: manyheads.Run, tmp_path: Path, comma
     assert "ignored" not in done.stderr
 
 
+@pytest.mark.usefixtures("forked_commands")
 def test_a_closed_pipe_is_named(trained: manyheads.Run, tmp_path: Path) -> None:
     done = run_shell(trained, "predict RUN --task sentiment --input LINES --format csv | head -n 1", tmp_path)
     assert done.returncode == 0

@@ -24,6 +24,8 @@ from manyheads.pretraining.cache import Entry
 from manyheads.recipe.pretraining_files import pretraining_fingerprint, pretraining_texts
 from manyheads.run.events import read_events
 
+pytestmark = pytest.mark.usefixtures("forked_commands")
+
 CHANGES = [
     "pretraining.epochs=2",
     "pretraining.batch_size=32",

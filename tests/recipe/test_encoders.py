@@ -175,6 +175,7 @@ def test_more_tokens_than_rows_are_refused_with_both_sizes(folder: Path) -> None
     refused(folder, rf"no vector(.|\n)*{size + 1:,} ids(.|\n)*{size:,} rows")
 
 
+@pytest.mark.usefixtures("forked_commands")
 def test_the_command_check_refuses_them_too(folder: Path) -> None:
     content = json.loads((folder / "encoder" / "tokenizer.json").read_text())
     content["model"]["vocab"]["onemore"] = words_of(folder)

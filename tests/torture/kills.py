@@ -91,7 +91,7 @@ def trials(world: World, *, short: bool) -> list[Trial]:
         for number, event in enumerate(undisturbed(name, world)["events"], 1)
         if number % CASES[name].every == 0
     ]
-    return found[7 :: len(found) // 6] if short else found
+    return found[7 :: len(found) // 3] if short else found
 
 
 def undisturbed(name: str, world: World) -> dict:

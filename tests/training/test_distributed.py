@@ -49,6 +49,7 @@ def one(tiny_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return manyheads.train(tiny_recipe, tmp_path_factory.mktemp("one") / "run", changes=FIFTY).folder.path
 
 
+@pytest.mark.usefixtures("forked_commands")
 @pytest.mark.parametrize("processes", [2, 4])
 def test_without_dropout_the_losses_are_the_same_for_any_number_of_processes(
     processes: int, tiny_recipe: Path, one: Path, tmp_path: Path
@@ -92,6 +93,7 @@ def test_a_lost_process_ends_the_others_and_the_run_can_be_resumed(tiny_recipe: 
         assert now["losses"] == pytest.approx(then["losses"], rel=1e-5)
 
 
+@pytest.mark.usefixtures("forked_commands")
 def test_a_signal_stops_all_processes_at_one_step_and_the_run_resumes_exactly(
     tiny_recipe: Path, tmp_path: Path
 ) -> None:

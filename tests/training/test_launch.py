@@ -53,6 +53,7 @@ def test_contradictory_values_are_refused(environment: dict[str, str], rule: str
     assert rule in str(caught.value.allowed)
 
 
+@pytest.mark.usefixtures("forked_commands")
 def test_the_command_line_says_so(tiny_recipe: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "manyheads", "train", str(tiny_recipe), "--set", "training.max_steps=1", "--out"]
     outputs = []

@@ -19,6 +19,8 @@ from manyheads.recipe.load import load_recipe
 from manyheads.run.events import read_events
 from manyheads.run.folder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("forked_commands")
+
 CHANGES = ["training.checkpoint_every=4", "training.keep=2"]
 
 

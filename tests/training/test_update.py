@@ -103,6 +103,7 @@ def test_tasks_share_an_update_by_their_rows(tiny_encoder: Path, tmp_path: Path)
         assert_same_update(runs[16], runs[size])
 
 
+@pytest.mark.usefixtures("forked_commands")
 @pytest.mark.parametrize("rows", [[9], [9, 3]])
 def test_processes_make_the_same_update(rows: list[int], tiny_encoder: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, tiny_encoder, rows)

@@ -34,10 +34,9 @@ seeds = [1, 2]
 baseline = "even"
 
 [changes]
-training.max_steps = 4
-model.dropout = 0.0
-tasks.reviews.train_rows = 100
-tasks.questions.train_rows = 100
+training.max_steps = 1
+tasks.reviews.train_rows = 50
+tasks.questions.train_rows = 50
 
 [rows.even]
 
@@ -130,14 +129,14 @@ def use(environment: Path, folder: Path) -> None:
         where = user(python, "-c", "import manyheads; print(manyheads.__file__)").strip()
         expect(where.startswith(str(environment)), f"manyheads is imported from {where}")
         expect(user(manyheads, "--version").strip() in user(python, "-m", "pip", "show", "manyheads"), "the version")
-    with step("demo (10 steps of it)"):
-        expect("sentiment" in user(manyheads, "demo", "--set", "training.max_steps=10"), "no table of metrics")
+    with step("demo (2 steps of it)"):
+        expect("sentiment" in user(manyheads, "demo", "--set", "training.max_steps=2"), "no table of metrics")
     with step("a first recipe: files, init, check, train"):
         user(manyheads, "demo", "--files", ".")
         user(manyheads, "init", "reviews.csv", "questions.csv", "--output", "first.toml")
         expect((folder / "manyheads.recipe.schema.json").is_file(), "init wrote no schema")
         user(manyheads, "check", "first.toml")
-        user(manyheads, "train", "first.toml", "--set", "training.max_steps=20")
+        user(manyheads, "train", "first.toml", "--set", "training.max_steps=5")
     with step("predict, from a file and from Python"):
         user(
             manyheads, "predict", "runs/first", "--task", "reviews", "--input", "reviews-dev.csv", "--output", "out.csv"

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,6 +53,8 @@ def _versions() -> dict[str, str]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
+    if "torch" in sys.modules:  # with its build, such as +cu130, which the package metadata can lack
+        versions["torch"] = str(sys.modules["torch"].__version__)
     return versions
 
 

@@ -15,8 +15,19 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.forked.start import ForkServer
 
 import manyheads
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _forked_servers(forked: ForkServer) -> Iterator[None]:
+    """Let the fork server start the servers, without importing torch again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(forked.bin / "python"))
+        for name, value in forked.variables.items():
+            patch.setenv(name, value)
+        yield
 
 
 def events(log: Path) -> list[dict[str, Any]]:
