@@ -75,6 +75,7 @@ def start(case: Case, world: World, folder: Path) -> None:
     """Fill the folder of a trial."""
     folder.mkdir(parents=True, exist_ok=True)
     if case.start is not None:
+        world.make(case.start)
         shutil.copytree(world.folder / case.start, folder, dirs_exist_ok=True)
 
 
