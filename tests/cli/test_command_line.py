@@ -249,6 +249,33 @@ def test_exit_statuses_of_mistakes(words: list[str], status: int) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["--set", 'data_dir="~nosuchuser/x"'], "~nosuchuser"),
+        (["--set", 'encoder="~nosuchuser/x"'], "unknown encoder"),
+        (["--set", f'tasks.sentiment.train="{"a" * 5000}.tsv"'], "file name too long"),
+        (["--set", f'encoder="{"a" * 5000}"'], "file name too long"),
+        (["--set", "threads=1000000"], "1024"),
+        (["--set", f"threads={'9' * 30}"], "1024"),
+    ],
+    ids=["a home folder", "an encoder", "a long file", "a long encoder", "threads", "a huge number of threads"],
+)
+def test_values_that_the_system_refuses_are_short_errors(
+    words: list[str], shown: str, tiny_recipe: Path, tmp_path: Path
+) -> None:
+    done = manyheads_("train", tiny_recipe, "--out", tmp_path / "run", *words)
+    assert done.returncode == 1, done.stderr
+    assert shown in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_folder_with_a_long_name_is_a_short_error(tiny_recipe: Path, tmp_path: Path) -> None:
+    for words in (("report", "a" * 5000), ("train", tiny_recipe, "--out", tmp_path / ("a" * 300))):
+        done = manyheads_(*words)
+        assert (done.returncode, "file name too long" in done.stderr) == (1, True), done.stderr
+
+
 def test_pretrain_without_its_table_shows_how_to_add_it(tiny_recipe: Path) -> None:
     done = manyheads_("pretrain", tiny_recipe)
     assert done.returncode == 1

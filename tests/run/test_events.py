@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
+import pytest
+
+from manyheads.errors import RunError
 from manyheads.run.events import EventLog, cut_after, read_events
 
 
@@ -23,6 +27,18 @@ def test_a_broken_last_line_is_skipped_and_does_not_damage_the_next_event(tmp_pa
     with EventLog(file) as log:
         log.write("resume", at=0)
     assert [event["event"] for event in read_events(file)] == ["start", "resume"]
+
+
+def test_an_event_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60, hard))
+    try:
+        with pytest.raises(RunError, match="larger than the system allows"), EventLog(tmp_path / "events.jsonl") as log:
+            for step in range(9):
+                log.write("step", step=step)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, hard))
+    assert [event["step"] for event in read_events(tmp_path / "events.jsonl")] == [0]
 
 
 def test_all_events_after_the_step_are_dropped(tmp_path: Path) -> None:

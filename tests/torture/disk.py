@@ -136,6 +136,9 @@ def _mount(place: Path, size: int) -> None:
 
 def _resize(place: Path, size: int) -> None:
     system = ctypes.CDLL(None, use_errno=True)
-    pages = max(size, 4096)
-    if system.mount(b"tmpfs", os.fsencode(place), b"tmpfs", REMOUNT, f"size={pages},nr_inodes=100000".encode()):
-        raise OSError(ctypes.get_errno(), "the size of a disk")
+    # The kernel counts pages per processor in advance. So a size that is just enough can be refused.
+    for spare in range(0, 1 << 20, 1 << 15):
+        options = f"size={max(size, 4096) + spare},nr_inodes=100000".encode()
+        if not system.mount(b"tmpfs", os.fsencode(place), b"tmpfs", REMOUNT, options):
+            return
+    raise OSError(ctypes.get_errno(), "the size of a disk")

@@ -6,6 +6,7 @@ Importing this module must stay fast. No command imports torch before it runs.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from typing import Annotated, Any
 
@@ -86,8 +87,19 @@ def main(arguments: list[str] | None = None) -> None:
     words = [word for word in words if word != "--debug"]
     try:
         app(words, prog_name="manyheads")
-    except ManyheadsError as error:
+    except (ManyheadsError, OSError) as error:
         if debug:
             raise
-        say(f"error: {error}", error=True, colour=typer.colors.RED)
+        shown = error if isinstance(error, ManyheadsError) else _explained(error)
+        say(f"error: {shown}", error=True, colour=typer.colors.RED)
         raise SystemExit(1) from None
+
+
+def _explained(error: OSError) -> ManyheadsError:
+    """Return an error of the system, such as a path that is too long or must not be read, in the form of all errors."""
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    return ManyheadsError(
+        (error.strerror or str(error) or type(error).__name__).lower(),
+        where=" and ".join(names) or None,
+        hint="check the path and its permissions, or add --debug to see which step failed",
+    )

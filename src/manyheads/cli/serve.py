@@ -10,6 +10,7 @@ import typer
 
 from manyheads.cli.predict import RunFolderArgument, RuntimeName, RuntimeOption
 from manyheads.errors import ServeError
+from manyheads.run.limits import MOST_THREADS
 
 TOKEN = "MANYHEADS_TOKEN"
 
@@ -21,7 +22,14 @@ def serve(
         int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port to listen on. 0 chooses a free port.")
     ] = 8000,
     threads: Annotated[
-        int, typer.Option("--threads", metavar="N", min=0, help="Threads of the model. 0 uses one thread per core.")
+        int,
+        typer.Option(
+            "--threads",
+            metavar="N",
+            min=0,
+            max=MOST_THREADS,
+            help="Threads of the model. 0 uses one thread per core.",
+        ),
     ] = 0,
     runtime: RuntimeOption = RuntimeName.torch,
     int8: Annotated[bool, typer.Option("--int8", help="Compute in 8-bit integers.")] = False,

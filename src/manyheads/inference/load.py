@@ -9,6 +9,7 @@ from manyheads.errors import BundleError
 from manyheads.inference.graph_engine import export_command
 from manyheads.inference.manifest import MANIFEST, read_manifest
 from manyheads.inference.predictor import Predictor
+from manyheads.run.limits import MOST_THREADS
 
 if TYPE_CHECKING:
     from manyheads.run.folder import RunFolder
@@ -40,7 +41,8 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
     Code in the folder is never executed.
 
     Raises:
-        ManyheadsError: the folder is not a finished run, a bundle or an export, or one of its files was changed.
+        ManyheadsError: the folder is not a finished run, a bundle or an export, or one of its files was changed, or the
+            number of threads cannot be used.
     """
     folder = Path(run) if isinstance(run, str | Path) else run.folder.path
     if runtime not in RUNTIMES:
@@ -51,6 +53,8 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
             allowed=", ".join(RUNTIMES),
             hint=hint if str(runtime) == "torch-export" else None,
         )
+    if not 0 <= threads <= MOST_THREADS:
+        raise BundleError("the number of threads cannot be used", found=str(threads), allowed=f"0 to {MOST_THREADS}")
     if threads and runtime != "onnx":
         import torch
 

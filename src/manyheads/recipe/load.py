@@ -16,6 +16,7 @@ from manyheads.recipe.locate import agreement, line_of
 from manyheads.recipe.override import apply_override, from_here, parse_override
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.toml import TomlError, parse
+from manyheads.run.names import user_path
 
 INIT = "write one with: manyheads init FILE..."
 
@@ -59,13 +60,13 @@ def recipe_from(content: Mapping[str, Any], folder: Path, where: Callable[[Seque
         raise_faults(from_validation(error), where)
         raise
     raise_faults(check_recipe(recipe), where)
-    data_dir = (folder / Path(recipe.data_dir).expanduser()).absolute()
+    data_dir = (folder / user_path(recipe.data_dir)).absolute()
     return recipe.model_copy(update={"data_dir": str(data_dir), "encoder": _encoder(recipe.encoder, folder)})
 
 
 def _encoder(name: str, folder: Path) -> str:
     """Return an encoder folder relative to the recipe as an absolute path, and any other name unchanged."""
-    path = folder / Path(name).expanduser()
+    path = folder / user_path(name)
     return str(path.absolute()) if (path / "config.json").is_file() else name
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from manyheads.errors import RecipeError
 from manyheads.recipe.toml import TomlError, parse
+from manyheads.run.names import user_path
 
 FORM = "KEY=VALUE, such as training.epochs=3"
 
@@ -61,7 +61,7 @@ def from_here(parts: list[str], value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    path = Path(value).expanduser().absolute()
+    path = user_path(value).absolute()
     if parts == ["data_dir"] or (parts == ["encoder"] and (path / "config.json").is_file()):
         return str(path)
     return value

@@ -21,6 +21,7 @@ from manyheads.model.losses import LOSSES
 from manyheads.model.options import ModelOptions
 from manyheads.options import Options
 from manyheads.pretraining.options import PretrainingOptions
+from manyheads.run.limits import MOST_THREADS
 from manyheads.training.options import TrainingOptions
 
 
@@ -225,6 +226,7 @@ class Recipe(Options):
     threads: int | None = Field(
         default=None,
         ge=1,
+        le=MOST_THREADS,
         description="Number of CPU threads. Results are reproducible for the same number of threads. Default: all "
         "available cores, or 1 in a study. The recipe in the run folder contains the number that was used.",
     )

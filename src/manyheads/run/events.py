@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -32,12 +33,14 @@ class EventLog:
 
     def sync(self) -> None:
         """Flush all events to the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with explained(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Flush and close the file. Later writes raise ValueError."""
-        self._file.close()
+        with explained(self.path):
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +48,9 @@ class EventLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        # An event that could not be written is still in the buffer, and closing the file fails again.
+        with contextlib.suppress(RunError) if error is not None else contextlib.nullcontext():
+            self.close()
 
 
 def read_events(path: Path) -> Iterator[dict[str, object]]:

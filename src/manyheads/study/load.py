@@ -19,6 +19,7 @@ from manyheads.recipe.locate import agreement, line_of
 from manyheads.recipe.merge import merge
 from manyheads.recipe.override import apply_override, from_here, parse_override
 from manyheads.recipe.schema import Recipe, TaskOptions
+from manyheads.run.names import user_path
 from manyheads.study.factors import differing, keys_of, levels_of, show_value
 from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.schema import StudyOptions
@@ -164,7 +165,7 @@ class _Reader:
             yield _Change(name, ("grid",), partial)
 
     def _row(self, change: _Change) -> tuple[str, Recipe, str | None]:
-        base = (self.file.parent / Path(self.options.base).expanduser()).resolve()
+        base = (self.file.parent / user_path(self.options.base)).resolve()
         base_text, content = read_toml(base, "recipe")
         content = merge(merge(content, self.options.changes), change.changes)
         overridden = []

@@ -17,6 +17,7 @@ from manyheads.data.reading.rows import BadRow, Row, Source
 from manyheads.data.reading.several import Several
 from manyheads.data.reading.text_format import USUAL, TextFormat
 from manyheads.errors import DataError
+from manyheads.run.names import user_path
 
 __all__ = [
     "READERS",
@@ -120,7 +121,7 @@ def open_file(path: Path, text: TextFormat = USUAL, *, wanted: Sequence[str] = (
 
 def from_here(spec: str) -> str:
     """Return a path that was typed, which is relative to the current folder, as an absolute one."""
-    return spec if spec.startswith(PREFIX) else str(Path(spec).expanduser().absolute())
+    return spec if spec.startswith(PREFIX) else str(user_path(spec).absolute())
 
 
 def files_name(spec: str | Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from manyheads.data.reading.binary import uncompressed_name
 from manyheads.errors import DataError, did_you_mean
+from manyheads.run.names import user_path
 
 MARKS = re.compile(r"[*?\[]")
 """The marks of a pattern."""
@@ -23,7 +24,7 @@ def find_files(spec: str, folder: Path, endings: Collection[str]) -> list[Path]:
     Raises:
         DataError: There is no such file, or nothing matches the pattern.
     """
-    path = folder / Path(spec).expanduser()
+    path = folder / user_path(spec)
     if path.is_dir():
         files = [each for each in sorted(path.iterdir()) if each.is_file() and _is_data(each, endings)]
         if not files:
@@ -84,4 +85,7 @@ def _children(folder: Path, *, hidden: bool = False) -> list[Path]:
     """Return what is in a folder. Names with a leading dot are left out unless `hidden`."""
     if not folder.is_dir():
         return []
-    return [each for each in sorted(folder.iterdir()) if hidden or not each.name.startswith(".")]
+    try:
+        return [each for each in sorted(folder.iterdir()) if hidden or not each.name.startswith(".")]
+    except FileNotFoundError:  # removed in the meantime
+        return []
