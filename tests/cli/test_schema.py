@@ -168,6 +168,7 @@ STUDIES_REFUSED = {
     "a row's name with a slash": STUDY + "[rows.'a/b']\n",
     "a row's name with an at sign": STUDY + "[rows.'a@b']\n",
     "a row's name with a dot first": STUDY + "[rows.'.a']\n",
+    "a row's name that is a file of the study": STUDY + "[rows.figures]\n",
     "a table in a row": STUDY + "[rows.a]\ntrainin.epochs = 3\n",
     "a key in a row": STUDY + "[rows.a]\ntraining.epohs = 3\n",
     "a key of a task in a row": STUDY + "[rows.a]\ntasks.a.los = 'l1'\n",

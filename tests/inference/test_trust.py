@@ -197,6 +197,14 @@ def test_an_adapter_in_the_folder_is_not_loaded(trained: manyheads.Run, copy: Pa
     assert manyheads.load(copy).predict("sentiment", ["a fine film"]) == expected
 
 
+def test_a_card_that_is_not_utf8_is_named(run: Path, tmp_path: Path) -> None:
+    card = run / "model" / "README.md"
+    card.write_bytes(card.read_bytes() + b"\xff\xfe")
+    for target in ("hub", "torch-export"):
+        with pytest.raises(BundleError, match=r"the model card cannot be read(.|\n)*UTF-8"):
+            export_run(run, target, tmp_path / target, check=False)
+
+
 # Links
 
 

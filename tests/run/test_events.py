@@ -33,12 +33,17 @@ def test_an_event_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (60, hard))
     try:
-        with pytest.raises(RunError, match="larger than the system allows"), EventLog(tmp_path / "events.jsonl") as log:
-            for step in range(9):
-                log.write("step", step=step)
+        with pytest.raises(RunError, match="larger than the system allows"):
+            _write_steps(tmp_path / "events.jsonl")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, hard))
     assert [event["step"] for event in read_events(tmp_path / "events.jsonl")] == [0]
+
+
+def _write_steps(path: Path) -> None:
+    with EventLog(path) as log:
+        for step in range(9):
+            log.write("step", step=step)
 
 
 def test_all_events_after_the_step_are_dropped(tmp_path: Path) -> None:

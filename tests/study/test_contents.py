@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from tests.run.test_contents import check, keys
 
+from manyheads.errors import RunError
 from manyheads.study.contents import STUDY_FILES, TABLE
 from manyheads.study.write import write_table
 
@@ -50,3 +52,13 @@ def test_the_fields_of_an_error_are_those_documented(synthetic: Any) -> None:
     (facts,) = [each for each in STUDY_FILES if each.name.endswith("error.json")]
     (file,) = synthetic.out.rglob("*.error.json")
     check(json.loads(file.read_text()), facts.fields)
+
+
+def test_a_damaged_error_is_named(synthetic: Any) -> None:
+    synthetic.run(skip={("even", 3)})
+    synthetic.fail("even", 3, "out of memory")
+    (file,) = synthetic.out.rglob("*.error.json")
+    for content in (b"", b"{}", b"[1]", b"\xff", b"[" * 10**5):
+        file.write_bytes(content)
+        with pytest.raises(RunError, match=r"the file with the error of a run is damaged(.|\n)*3\.error\.json"):
+            write_table(synthetic.plan(), synthetic.out)

@@ -95,7 +95,7 @@ def init(
         show(recipe)
         return
     write_text(output, f"#:schema ./{schema.name}\n{recipe}")
-    replaced = schema.exists() and schema.read_text(encoding="utf-8") != schema_text(Noun.RECIPE)
+    replaced = schema.exists() and schema.read_text(encoding="utf-8", errors="replace") != schema_text(Noun.RECIPE)
     write_text(schema, schema_text(Noun.RECIPE))
     name = quote(str(output))
     say(f"Wrote {output}.", error=True)

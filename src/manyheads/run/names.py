@@ -12,7 +12,7 @@ TASK_NAMES = "letters, digits, _ and -, first a letter or digit, at most 128 cha
 """`TASK_NAME` in words, for messages."""
 
 RESERVED = ("average", "course_score")
-"""Metrics over all tasks, which are named beside tasks in results and in studies. No task can have these names."""
+"""Metrics over all tasks, which results and studies name next to tasks. No task can have these names."""
 
 
 def user_path(text: str) -> Path:

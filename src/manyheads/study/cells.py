@@ -73,9 +73,17 @@ def state_of(cell: Cell) -> State:
 
 
 def read_error(path: Path) -> dict[str, str]:
-    """Read an error file: `error` is the message, `kind` the class of the error."""
-    content: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+    """Read an error file: `error` is the message, `kind` the class of the error.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {key: str(content[key]) for key in ("error", "kind")}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        hint = "remove the file; `manyheads study` then trains the run again"
+        raise RunError("the file with the error of a run is damaged", where=str(path), hint=hint) from error
 
 
 def _check_recipe(cell: Cell, folder: RunFolder) -> None:

@@ -23,7 +23,7 @@ from manyheads.recipe.json_schema import (
     unseen,
 )
 from manyheads.run.names import TASK_NAME as NAME
-from manyheads.study.load import REMARK, ROW_NAME
+from manyheads.study.load import REMARK, ROW_NAME, TAKEN
 from manyheads.study.schema import StudyOptions
 
 FOLDER = Path(manyheads.__file__).parent / "schemas"
@@ -41,7 +41,11 @@ def study_schema() -> Schema:
     schema = schema_of(StudyOptions)
     keys = schema["properties"]
     keys["changes"] = {**keys["changes"], **_by_reference(recipe)}
-    keys["rows"] |= {"additionalProperties": False, "patternProperties": {f"^{ROW_NAME.pattern}$": _row(recipe)}}
+    keys["rows"] |= {
+        "additionalProperties": False,
+        "patternProperties": {f"^{ROW_NAME.pattern}$": _row(recipe)},
+        **unseen(**{"not": {"anyOf": [{"required": [name]} for name in sorted(TAKEN)]}}),
+    }
     keys["grid"] |= _grid(recipe, task)
     keys["factors"]["additionalProperties"] = _factor(keys["factors"]["additionalProperties"])
     some = [{"required": [key], "properties": {key: {"minProperties": 1}}} for key in ("rows", "grid")]

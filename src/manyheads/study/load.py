@@ -27,6 +27,12 @@ from manyheads.study.schema import StudyOptions
 ROW_NAME = re.compile(r"[^/\\\x00-\x1f.@~][^/\\\x00-\x1f@~]*")
 """The name of a row is the name of a folder. "@" is reserved for twins."""
 
+TAKEN = frozenset({"figures", *(f"table.{ending}" for ending in ("md", "csv", "json", "tex", "html"))})
+"""Names in the folder of a study that no row can have."""
+
+LONGEST_NAME = 200
+"""Bytes of the name of a row. File systems allow 255; twins and temporary files have longer names than their rows."""
+
 NOT_READ = {
     name: TaskOptions.model_fields[name].get_default(call_default_factory=True)
     for name in ("test", "pair", "head", "loss", "metric", "loss_weight", "class_weights", "train_rows", "dev_rows")
@@ -140,13 +146,14 @@ class _Reader:
     def _changes(self) -> Iterator[_Change]:
         """Yield the listed rows, then the rows of the grid."""
         for name, table in self.options.rows.items():
-            if not ROW_NAME.fullmatch(name):
+            if not ROW_NAME.fullmatch(name) or name in TAKEN:
                 raise RecipeError(
                     "the name of a row is invalid as the name of a folder",
                     where=self._where(("rows", name)),
                     found=name,
-                    allowed="names without slash, @ or ~ that do not begin with a dot",
+                    allowed=f"names without slash, @ or ~ that do not begin with a dot; not {', '.join(sorted(TAKEN))}",
                 )
+            self._check_length(name, ("rows", name), "choose a shorter name")
             partial = {key: value for key, value in table.items() if key != REMARK}
             remark = table.get(REMARK)
             yield _Change(name, ("rows", name), partial, None if remark is None else str(remark))
@@ -162,7 +169,19 @@ class _Reader:
                 raise RecipeError(
                     "a row of the grid has the name of a listed row", where=self._where(("grid",)), found=name
                 )
+            self._check_length(name, ("grid",), "write the rows as [rows.NAME], with names of their own")
             yield _Change(name, ("grid",), partial)
+
+    def _check_length(self, name: str, key: tuple[str, ...], hint: str) -> None:
+        length = len(name.encode())
+        if length > LONGEST_NAME:
+            raise RecipeError(
+                "the name of a row is too long for the name of a folder",
+                where=self._where(key),
+                found=f"{length} bytes: {name}",
+                allowed=f"at most {LONGEST_NAME} bytes",
+                hint=hint,
+            )
 
     def _row(self, change: _Change) -> tuple[str, Recipe, str | None]:
         base = (self.file.parent / user_path(self.options.base)).resolve()

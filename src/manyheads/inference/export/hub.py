@@ -12,11 +12,11 @@ import torch
 from transformers import AlbertForSequenceClassification, BertForSequenceClassification
 
 from manyheads.inference.bundle import Bundle
+from manyheads.inference.export.content import add_to_card
 from manyheads.inference.manifest import MANIFEST, copy_listed, write_manifest
 from manyheads.inference.tokenizer_settings import write_tokenizer_settings
 from manyheads.model.encoder import quiet
 from manyheads.model.heads.linear import Linear
-from manyheads.run.atomic import write_text
 from manyheads.tasks.task import Task
 
 TARGET = "hub"
@@ -53,7 +53,7 @@ def write_hub(bundle: Bundle, folder: Path, to: Path) -> Pipelines:
         with quiet():
             _classifier(bundle, bundle.model.tasks[name]).save_pretrained(place)
         _write_tokenizer(bundle, place)
-    _add_usage(to / "README.md", bundle.model.tasks, pipelines)
+    _add_usage(to, bundle.model.tasks, pipelines)
     own = ("format", "manyheads", "files", "sha256")
     content = {key: value for key, value in bundle.manifest.items() if key not in own}
     (to / MANIFEST).unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def _classifier(bundle: Bundle, task: Task) -> Any:
     return model
 
 
-def _add_usage(card: Path, tasks: Mapping[str, Task], pipelines: Pipelines) -> None:
+def _add_usage(to: Path, tasks: Mapping[str, Task], pipelines: Pipelines) -> None:
     """Add a section to the model card that shows how to use the pipelines, and names the tasks without one."""
     lines = ["", "## In transformers", ""]
     if pipelines.names:
@@ -136,4 +136,4 @@ def _add_usage(card: Path, tasks: Mapping[str, Task], pipelines: Pipelines) -> N
         ]
     for name, reason in pipelines.left_out.items():
         lines += [f"Task {name} has no pipeline: {reason}. Use `manyheads.load`.", ""]
-    write_text(card, (card.read_text(encoding="utf-8") if card.is_file() else "") + "\n".join(lines))
+    add_to_card(to, "\n".join(lines))

@@ -20,10 +20,9 @@ from torch.export import Dim
 
 from manyheads.inference.bundle import Bundle
 from manyheads.inference.engine import Floats
-from manyheads.inference.export.content import add_common_files
+from manyheads.inference.export.content import add_common_files, add_to_card
 from manyheads.inference.export.padded import PaddedModel, pair_example
 from manyheads.inference.graph_engine import GraphEngine, pair_graph
-from manyheads.run.atomic import write_text
 
 TARGET = "torch-export"
 ENCODER = "encoder.pt2"
@@ -49,9 +48,7 @@ def write_torch_export(bundle: Bundle, folder: Path, to: Path) -> GraphEngine:
             file = to / f"{pair_graph(name)}.pt2"
             _write(bundle.model.head(name), pair, {side: {0: Dim("pairs")} for side in pair}, file)
     add_common_files(to, TARGET, bundle, folder, outputs=model.names, segments=model.segments)
-    card = to / "README.md"
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    write_text(card, f"{text}\n## torch.export\n\nWarning: {WARNING}\n")
+    add_to_card(to, f"\n## torch.export\n\nWarning: {WARNING}\n")
     return GraphEngine(to, WrittenPrograms(to, model.names, segments=model.segments))
 
 
