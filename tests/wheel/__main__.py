@@ -32,6 +32,7 @@ STUDY = """
 base = "first.toml"
 seeds = [1, 2]
 baseline = "even"
+twins = []
 
 [changes]
 training.max_steps = 1
