@@ -118,13 +118,19 @@ RUN_FILES: tuple[FileFacts, ...] = (
     ),
     FileFacts(
         "predictions/TASK.test.last.jsonl",
-        "at the end, if the task has a test file",
-        "Predictions for the test file with the last weights.",
+        "at each evaluation, if the task has a test file",
+        "Predictions for the test file at the last evaluation.",
     ),
     FileFacts(
         "predictions/TASK.test.best.jsonl",
-        "at the end, if the task has a test file and an evaluation has an average",
-        "Predictions for the test file with the best weights.",
+        "at each evaluation with a better average, if the task has a test file",
+        "Predictions for the test file at the evaluation with the best dev average.",
+    ),
+    FileFacts(
+        "predictions/TASK.test.all.npz",
+        "at each evaluation, if the task has a test file",
+        "Predictions for the test file at every evaluation, with the arrays of `predictions/TASK.dev.all.npz`. "
+        "`targets` is NaN for examples without a label. The clusters are those of the test files.",
     ),
     FileFacts(
         "checkpoints/",

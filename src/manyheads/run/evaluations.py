@@ -1,4 +1,4 @@
-"""Predictions of every evaluation of a run: `predictions/<task>.dev.all.npz`."""
+"""Predictions of every evaluation of a run: `predictions/<task>.<dev|test>.all.npz`."""
 
 from __future__ import annotations
 
