@@ -17,7 +17,8 @@ class Condition:
     examples per cluster. `seed_sd`: the standard deviation of a seed on the latent scale. `ignore_clusters`: analyse
     clustered examples as independent ones, as a control that must fail. `evaluations`: per run, all equally good.
     `of_baseline`: those of the first row, 0 for the same number. `select`: how the evaluation is chosen; "best" is a
-    control that must fail.
+    control that must fail. `collapse`: the share of runs that predict one class for all examples; the true value is
+    that of the other runs.
     """
 
     seeds: int = 5
@@ -34,6 +35,7 @@ class Condition:
     evaluations: int = 1
     of_baseline: int = 0
     select: str = "crossfit"
+    collapse: float = 0.0
 
     @property
     def name(self) -> str:
@@ -41,6 +43,11 @@ class Condition:
         base = Condition()
         differs = [each.name for each in fields(self) if getattr(self, each.name) != getattr(base, each.name)]
         return ", ".join(f"{name} {getattr(self, name)}" for name in differs) or "base case"
+
+    @property
+    def control(self) -> bool:
+        """Whether the condition must fail."""
+        return self.ignore_clusters or self.select != "crossfit"
 
     @property
     def evaluations_of_rows(self) -> list[int]:
@@ -90,6 +97,8 @@ def _all() -> Iterator[Condition]:
     for metric in ("pearson", "mcc"):
         yield replace(BASE, metric=metric, evaluations=10, of_baseline=1)
     yield replace(BASE, evaluations=10, of_baseline=1, select="best")
+    for seeds in (3, 5, 10):
+        yield replace(BASE, seeds=seeds, collapse=0.1)
     for seeds, correlation, noise in itertools.product((2, 3, 5, 10, 20), (0.0, 0.5, 0.9), (1.0, 5.0)):
         yield replace(BASE, seeds=seeds, correlation=correlation, noise=noise)
     for seeds, accuracy, n in itertools.product((2, 3, 5, 10, 20), (0.5, 0.9, 0.99), (100, 300, 1000)):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from benchmarks.statistics.condition import Condition
+from manyheads.evaluation.collapsed import collapsed
 from manyheads.evaluation.crossfit import Half, best_evaluations, half_scores, halves_of, swapped
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.sample import Sample
@@ -64,7 +65,18 @@ def draw(condition: Condition, rng: np.random.Generator) -> Study:
         rows.append(
             sample(condition.metric, values, targets, seeds=range(condition.seeds), clusters=known, first=first)
         )
-    return Study(rows, truth(condition))
+    return Study(_sound(rows) if condition.collapse else rows, truth(condition))
+
+
+def _sound(rows: list[Sample | None]) -> list[Sample | None]:
+    """Return the rows without their collapsed seeds."""
+    found: list[Sample | None] = []
+    for row in rows:
+        reference = None if row is rows[0] or rows[0] is None else rows[0].values
+        flags = [] if row is None else collapsed(row.values, reference)
+        seeds = () if row is None else row.seeds or ()
+        found.append(row and row.take([seed for seed, flag in zip(seeds, flags, strict=True) if not flag]))
+    return found
 
 
 def _selected(metric: str, run: Floats, targets: Floats, first: Half | None) -> Floats:
@@ -100,6 +112,8 @@ def _classes(
     for row, noise in enumerate(_noise(condition, n, rng)):
         correct = (ease + shifts[row][:, None, None] + np.sqrt(NOISE) * noise) > cuts * spread[row]
         predictions.append(np.where(correct, targets, 1 - targets))
+        if condition.collapse:
+            predictions[-1][rng.random(condition.seeds) < condition.collapse] = 0.0
     return targets, predictions
 
 

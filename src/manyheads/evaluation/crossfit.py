@@ -20,6 +20,8 @@ from manyheads.tasks.kind import Predictions
 Half = NDArray[np.bool_]
 """bool[n]: which examples are in the first half."""
 
+Predicted = NDArray[np.floating]
+
 
 def halves_of(
     ids: Mapping[str, Sequence[str]],
@@ -70,11 +72,12 @@ def halves_of(
 def _numbers(clusters: Sequence[Integers | None], sizes: Sequence[int]) -> Integers:
     """Return the cluster of each example of all tasks. Independent examples get numbers of their own."""
     free = 1 + max((int(each.max(initial=0)) for each in clusters if each is not None), default=0)
-    parts = []
+    parts: list[Integers] = []
     for each, size in zip(clusters, sizes, strict=True):
-        parts.append(np.arange(free, free + size) if each is None else each)
+        parts.append(np.arange(free, free + size, dtype=np.int64) if each is None else each)
         free += size
-    return np.concatenate(parts).astype(np.int64)
+    joined: Integers = np.concatenate(parts)
+    return joined
 
 
 def _chosen(examples: Integers, hashes: NDArray[np.uint64], strata: Floats, surplus: float) -> Integers:
@@ -94,7 +97,7 @@ def _chosen(examples: Integers, hashes: NDArray[np.uint64], strata: Floats, surp
     return found
 
 
-def half_scores(metric: str, evaluations: Floats, targets: Floats, first: Half) -> Floats:
+def half_scores(metric: str, evaluations: Predicted, targets: Floats, first: Half) -> Floats:
     """Return a metric on both halves for each evaluation: float64[2, E], NaN where it is undefined.
 
     `evaluations`: float[E, n], the predictions of each evaluation. `targets`: float64[n].
@@ -120,7 +123,7 @@ def best_evaluations(averages: Floats) -> tuple[int, int] | None:
     return int(on_first), int(on_second)
 
 
-def swapped(evaluations: Floats, first: Half, chosen: tuple[int, int]) -> Floats:
+def swapped(evaluations: Predicted, first: Half, chosen: tuple[int, int]) -> Floats:
     """Return for each example the prediction of the evaluation that was chosen on the other half: float64[n]."""
     on_first, on_second = chosen
     predictions: Floats = np.where(first, evaluations[on_second], evaluations[on_first]).astype(np.float64)

@@ -43,7 +43,7 @@ def sample(
     known = [[value for value in values if value is not None] for values in by_part]
     if not known or any(len(values) < len(parts) for values in known):
         return None
-    influence = np.zeros(predictions.shape)
+    influence: Floats = np.zeros_like(predictions, dtype=np.float64)
     for row, each in zip(influence, predictions, strict=True):
         for part in parts:
             own = INFLUENCE[metric](each[part], targets[part])
