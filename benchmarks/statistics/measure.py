@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.statistics.condition import Condition
 from benchmarks.statistics.simulate import draw
-from manyheads.evaluation.estimate import components, contrast
+from manyheads.evaluation.estimate import components, contrast, shared_seeds
 from manyheads.evaluation.moderation import prior_of
 from manyheads.evaluation.sample import Sample
 
@@ -64,13 +64,13 @@ def _study(rows: list[Sample], truth: float) -> list[float]:
     gaps, parts = [], []
     for row in rows[1:]:
         parts.append(components([[row], [rows[0]]], [1.0, -1.0], prior))
-        gaps.append(row.values.mean() - rows[0].values.mean())
+        gaps.append(_value([row, rows[0]], [1.0, -1.0]))
     half = parts[0].half_width(0.05)
     family = any(abs(gap) > part.half_width(0.05 / len(gaps)) for gap, part in zip(gaps, parts, strict=True))
     effect = math.nan
     if len(rows) == 4:
         weights = [-0.5, -0.5, 0.5, 0.5]
-        value = sum(w * row.values.mean() for w, row in zip(weights, rows, strict=True))
+        value = _value(rows, weights)
         effect = float(abs(value) > components([[row] for row in rows], weights, prior).half_width(0.05))
     return [
         float(one.low <= truth <= one.high),
@@ -83,3 +83,9 @@ def _study(rows: list[Sample], truth: float) -> list[float]:
         float(abs(gaps[0] - POWER_AT) > half),
         outside,
     ]
+
+
+def _value(rows: list[Sample], weights: list[float]) -> float:
+    """Return a contrast of rows over the seeds that they share."""
+    shared = shared_seeds([[row] for row in rows])
+    return float(sum(w * row[0].values.mean() for w, row in zip(weights, shared, strict=True)))

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from benchmarks.statistics.condition import Condition
+from manyheads.evaluation.collapsed import collapsed
+from manyheads.evaluation.crossfit import Half, best_evaluations, half_scores, halves_of, swapped
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.sample import Sample
 
@@ -26,6 +28,9 @@ R = 0.85
 
 R_SD = 0.15
 """The standard deviation of the correlation of a run, divided by that of a latent seed effect."""
+
+PERSISTENT = 0.5
+"""The share of the noise of a run that all of its evaluations have in common."""
 
 RARE = 0.02
 """The share of the rare class of macro-F1."""
@@ -50,9 +55,40 @@ def draw(condition: Condition, rng: np.random.Generator) -> Study:
     regression = condition.metric in ("pearson", "spearman")
     targets, predictions = (_regression if regression else _classes)(condition, shifts, clusters, rng)
     known = None if condition.clusters == 1 or condition.ignore_clusters else clusters
-    seeds = range(condition.seeds)
-    rows = [sample(condition.metric, each, targets, seeds=seeds, clusters=known) for each in predictions]
-    return Study(rows, truth(condition))
+    first = None
+    if max(condition.evaluations_of_rows) > 1 and condition.select == "crossfit":
+        strata = None if regression else targets
+        first = halves_of({"task": [*map(str, range(len(targets)))]}, {"task": known}, {"task": strata})["task"]
+    rows = []
+    for each in predictions:
+        values = np.stack([_selected(condition.metric, run, targets, first) for run in each])
+        rows.append(
+            sample(condition.metric, values, targets, seeds=range(condition.seeds), clusters=known, first=first)
+        )
+    return Study(_sound(rows) if condition.collapse else rows, truth(condition))
+
+
+def _sound(rows: list[Sample | None]) -> list[Sample | None]:
+    """Return the rows without their collapsed seeds."""
+    found: list[Sample | None] = []
+    for row in rows:
+        reference = None if row is rows[0] or rows[0] is None else rows[0].values
+        flags = [] if row is None else collapsed(row.values, reference)
+        seeds = () if row is None else row.seeds or ()
+        found.append(row and row.take([seed for seed, flag in zip(seeds, flags, strict=True) if not flag]))
+    return found
+
+
+def _selected(metric: str, run: Floats, targets: Floats, first: Half | None) -> Floats:
+    """Return the predictions of one run: of the best evaluation, or cross-fitted over two halves of the examples.
+
+    `run`: float64[E, n].
+    """
+    halves = half_scores(metric, run, targets, np.ones(len(targets), dtype=bool) if first is None else first)
+    if first is None:
+        return run[int(np.nanargmax(halves[0]))] if len(run) > 1 else run[0]  # type: ignore[no-any-return]
+    chosen = best_evaluations(halves)
+    return run[0] if chosen is None else swapped(run, first, chosen)  # type: ignore[no-any-return]
 
 
 def _shifts(condition: Condition, rng: np.random.Generator) -> Floats:
@@ -66,30 +102,52 @@ def _shifts(condition: Condition, rng: np.random.Generator) -> Floats:
 
 def _classes(
     condition: Condition, shifts: Floats, clusters: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, list[Floats]]:
     n = len(clusters)
     targets = (rng.random(n) < _prevalence(condition)).astype(np.float64)
     cuts = np.array(_cuts(condition))[targets.astype(int)]
     ease = _within(condition, rng.standard_normal, clusters)
-    noise = rng.standard_normal((*shifts.shape, n), dtype=np.float32)
     spread = np.sqrt(_totals(condition))
-    correct = (ease + shifts[:, :, None] + np.sqrt(NOISE) * noise) > cuts * spread[:, None, None]
-    return targets, np.where(correct, targets, 1 - targets)
+    predictions = []
+    for row, noise in enumerate(_noise(condition, n, rng)):
+        correct = (ease + shifts[row][:, None, None] + np.sqrt(NOISE) * noise) > cuts * spread[row]
+        predictions.append(np.where(correct, targets, 1 - targets))
+        if condition.collapse:
+            predictions[-1][rng.random(condition.seeds) < condition.collapse] = 0.0
+    return targets, predictions
+
+
+def _noise(condition: Condition, n: int, rng: np.random.Generator) -> list[Floats]:
+    """Return the noise of each row: float64[seeds, evaluations, n], with variance 1.
+
+    The evaluations of a run have a part of the variance in common.
+    """
+    noise = rng.standard_normal((condition.rows, condition.seeds, n), dtype=np.float32)
+    found = []
+    for own, evaluations in zip(noise, condition.evaluations_of_rows, strict=True):
+        common = own[:, None, :]
+        if evaluations > 1:
+            each = rng.standard_normal((condition.seeds, evaluations, n), dtype=np.float32)
+            common = np.sqrt(PERSISTENT) * common + np.sqrt(1 - PERSISTENT) * each
+        found.append(common)
+    return found
 
 
 def _regression(
     condition: Condition, shifts: Floats, clusters: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, list[Floats]]:
     draws = {
         "normal": rng.standard_normal,
         "skewed": lambda size: (rng.chisquare(4, size) - 4) / np.sqrt(8),
         "t3": lambda size: rng.standard_t(3, size) / np.sqrt(3),
     }[condition.distribution]
     targets, common = (_within(condition, draws, clusters) for _ in range(2))
-    own = rng.standard_normal((*shifts.shape, len(clusters)), dtype=np.float32)
-    r = _r(shifts)[:, :, None]
-    errors = np.sqrt(COMMON) * common + np.sqrt(1 - COMMON) * own
-    return targets, targets + np.sqrt(1 / r**2 - 1) * errors
+    r = _r(shifts)[:, :, None, None]
+    predictions = []
+    for row, own in enumerate(_noise(condition, len(clusters), rng)):
+        errors = np.sqrt(COMMON) * common + np.sqrt(1 - COMMON) * own
+        predictions.append(targets + np.sqrt(1 / r[row] ** 2 - 1) * errors)
+    return targets, predictions
 
 
 def _within(condition: Condition, draws: object, clusters: NDArray[np.int64]) -> Floats:

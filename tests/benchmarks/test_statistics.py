@@ -37,7 +37,7 @@ def faults(condition: Condition, found: Measures) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("condition", [each for each in SHORT if not each.ignore_clusters], ids=lambda each: each.name)
+@pytest.mark.parametrize("condition", [each for each in SHORT if not each.control], ids=lambda each: each.name)
 def test_intervals_cover_and_tests_keep_their_level(condition: Condition) -> None:
     assert faults(condition, measure(condition, STUDIES)) == []
 
@@ -45,6 +45,11 @@ def test_intervals_cover_and_tests_keep_their_level(condition: Condition) -> Non
 def test_clusters_that_are_ignored_are_found_out() -> None:
     condition = replace(BASE, clusters=5, ignore_clusters=True)
     assert "mean" in faults(condition, measure(condition, STUDIES))
+
+
+def test_an_evaluation_that_is_chosen_on_the_examples_it_is_measured_on_is_found_out() -> None:
+    condition = replace(BASE, evaluations=10, of_baseline=1, select="best")
+    assert {"difference", "type_1"} <= set(faults(condition, measure(condition, 200)))
 
 
 @pytest.mark.parametrize("part", ["of_seeds", "of_examples"])

@@ -71,11 +71,13 @@ def test_the_fields_of_its_predictions_are_those_documented(trained: manyheads.R
 def test_every_evaluation_is_in_the_file_of_all_predictions(trained: manyheads.Run) -> None:
     """The last row is that of the last predictions, and the text of the reference names every array."""
     folder, results = trained.folder, trained.folder.read_results()
-    (facts,) = [each for each in RUN_FILES if each.name.endswith(".all.npz")]
-    for task in results["last"]["tasks"]:
-        found = folder.read_evaluations(results, task, "dev")
+    (facts,) = [each for each in RUN_FILES if each.name.endswith(".dev.all.npz")]
+    assert folder.read_evaluations(results, "sentiment", "test") is None
+    for task, split in [*((task, "dev") for task in results["last"]["tasks"]), ("similarity", "test")]:
+        found = folder.read_evaluations(results, task, split)
         assert found is not None
-        lines = [json.loads(line) for line in folder.prediction_file(task, "dev", "last").read_text().splitlines()]
+        assert folder.evaluations_file(task, split).name in results["checksums"]
+        lines = [json.loads(line) for line in folder.prediction_file(task, split, "last").read_text().splitlines()]
         assert list(found.ids) == [str(line["id"]) for line in lines]
         assert len(found.steps) == len(folder.results_csv.read_text().splitlines()) - 1
         assert found.steps[-1] == results["last"]["step"]
@@ -84,7 +86,7 @@ def test_every_evaluation_is_in_the_file_of_all_predictions(trained: manyheads.R
         else:
             assert len(set(zip(found.values[-1], (line["prediction"] for line in lines), strict=True))) <= 5
         assert len(found.clusters) == len(lines)
-        with np.load(folder.evaluations_file(task, "dev")) as content:
+        with np.load(folder.evaluations_file(task, split)) as content:
             assert all(f"`{name}`" in facts.meaning for name in content.files)
 
 

@@ -16,6 +16,7 @@ from manyheads.recipe.schema import TaskOptions
 from manyheads.recipe.tasks import build_task, resolved_options
 from manyheads.recipe.write import recipe_to_toml
 from manyheads.run.atomic import write_json
+from manyheads.run.evaluations import Evaluations, write_evaluations
 from manyheads.run.folder import RunFolder
 from manyheads.study.cells import Cell, cells_of, error_file
 from manyheads.study.load import load_study
@@ -114,13 +115,30 @@ class SyntheticStudy:
         assert old in self.file.read_text()
         self.file.write_text(self.file.read_text().replace(old, new))
 
-    def run(self, gains: Mapping[str, float] | None = None, skip: Collection[tuple[str, int]] = ()) -> StudyPlan:
-        """Create the runs of every cell except `skip`. `gains` makes rows better."""
+    def run(
+        self,
+        gains: Mapping[str, float] | None = None,
+        skip: Collection[tuple[str, int]] = (),
+        collapsed: Collection[tuple[str, int]] = (),
+    ) -> StudyPlan:
+        """Create the runs of every cell except `skip`. `gains` makes rows better. `collapsed` runs are far worse."""
         plan = self.plan()
         for cell in cells_of(plan, self.out):
             if (cell.row, cell.seed) not in skip:
-                make_run(cell, (gains or {}).get(cell.row, 0.0))
+                make_run(cell, -0.6 if (cell.row, cell.seed) in collapsed else (gains or {}).get(cell.row, 0.0))
         return plan
+
+    def keep_every_evaluation(self, rows: Collection[str] = ()) -> None:
+        """Write the files with the dev predictions of both evaluations. `rows`: Default: all."""
+        for cell in cells_of(self.plan(), self.out):
+            if RunFolder(cell.folder).finished and (not rows or cell.row in rows):
+                write_every_evaluation(cell)
+
+    def add_test_files(self, *, labelled: bool = True) -> None:
+        """Give every task a test file. Runs then have predictions for it."""
+        base = self.file.parent / "recipe.toml"
+        name = "labelled.csv" if labelled else "unlabelled.csv"
+        base.write_text(base.read_text().replace("dev = ", f'test = "{name}"\ndev = '))
 
     def fail(self, row: str, seed: int, error: str) -> None:
         write_json(error_file(self.out, row, seed), {"error": error, "kind": "TrainingError"})
@@ -134,18 +152,18 @@ def make_run(cell: Cell, gain: float) -> None:
     _put(folder.recipe, recipe_to_toml(cell.recipe.model_copy(update={"tasks": resolved, "device": "cpu"})))
     _put(folder.provenance, json.dumps({"hardware": {"device": "cpu", "processor": "Abacus"}}))
     entries = []
-    for epoch, skill in ((1, 0.5 + gain), (2, 0.7 + gain)):
+    for epoch in (1, 2):
         metrics = {}
         for name, task in tasks.items():
-            # All cells have the same dev examples, and their own predictions.
-            examples = np.random.default_rng([*name.encode()])
-            own = np.random.default_rng([cell.seed, *cell.row.encode(), *name.encode(), epoch])
-            ids = [f"{name}-{place}" for place in range(DEV_ROWS[name])]
-            predictions, targets = _predict(task, skill, examples, own, DEV_ROWS[name])
-            metrics[name] = measure(task, predictions, targets)
-            lines = "".join(json_lines(records(task.kind, ids, predictions, targets)))
-            for which in ("best", "last"):
-                _put(folder.prediction_file(name, "dev", which), lines)
+            options = cell.recipe.tasks[name]
+            for split in ("dev",) if options.test is None else ("dev", "test"):
+                predictions, targets = predicted(cell, name, task, split, epoch, gain)
+                if split == "dev":
+                    metrics[name] = measure(task, predictions, targets)
+                known = None if split == "test" and "un" in str(options.test) else targets
+                lines = "".join(json_lines(records(task.kind, ids_of(name), predictions, known)))
+                for which in ("best", "last"):
+                    _put(folder.prediction_file(name, split, which), lines)
         entries.append({"epoch": epoch, "step": 10 * epoch, **summarise(tasks, metrics, course_score=True)})
     columns = [f"{name}.{task.metric}" for name, task in tasks.items()]
     lines = [",".join(["epoch", "step", *columns, "average"])]
@@ -155,6 +173,40 @@ def make_run(cell: Cell, gain: float) -> None:
     _put(folder.results_csv, "\n".join(lines) + "\n")
     times = {"seconds": 60.0 + len(cell.row) + cell.seed, "examples": 2000}
     _put(folder.results, json.dumps({"best": entries[1], "last": entries[1], **times}))
+    _put(folder.path / "gain", str(gain))
+
+
+def ids_of(task: str) -> list[str]:
+    """Return the ids of the dev examples of a task, and of its test examples."""
+    return [f"{task}-{place}" for place in range(DEV_ROWS[task])]
+
+
+def predicted(
+    cell: Cell, name: str, task: Task, split: str, epoch: int, gain: float
+) -> tuple[Predictions, NDArray[np.float64]]:
+    """Return the predictions of one evaluation. All cells have the same examples, and their own predictions."""
+    mark = [] if split == "dev" else [7]
+    examples = np.random.default_rng([*mark, *name.encode()])
+    own = np.random.default_rng([*mark, cell.seed, *cell.row.encode(), *name.encode(), epoch])
+    return _predict(task, {1: 0.5, 2: 0.7}[epoch] + gain, examples, own, DEV_ROWS[name])
+
+
+def write_every_evaluation(cell: Cell) -> None:
+    """Write the file with the dev predictions of both evaluations. Its examples share no texts."""
+    folder = RunFolder(cell.folder)
+    gain = float((folder.path / "gain").read_text())
+    for name, options in cell.recipe.tasks.items():
+        task = build_task(name, options, _space(options))
+        epochs = [predicted(cell, name, task, "dev", epoch, gain) for epoch in (1, 2)]
+        every = Evaluations(
+            ids=tuple(ids_of(name)),
+            targets=epochs[0][1].astype(np.float32),
+            clusters=1000 * list(DEV_ROWS).index(name) + np.arange(DEV_ROWS[name]),
+            epochs=np.array([1.0, 2.0]),
+            steps=np.array([10, 20]),
+            values=np.array([predictions.values for predictions, _ in epochs], dtype=np.float32),
+        )
+        write_evaluations(folder.evaluations_file(name, "dev"), every)
 
 
 def _put(file: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from manyheads.errors import RunError
 from manyheads.run.checksum import checksum
-from manyheads.run.evaluations import Evaluations, write_evaluations
+from manyheads.run.evaluations import read_evaluations, write_evaluations
 from manyheads.run.folder import RunFolder
 from manyheads.study.cells import cells_of
 from manyheads.study.collect import collect
@@ -21,18 +22,15 @@ from manyheads.study.tabulate import tabulate
 
 def put(synthetic: Any, clusters: dict[str, dict[str, np.ndarray]]) -> None:
     """Write the file of all evaluations of every run. `clusters`: by row (or "*") and task."""
+    synthetic.keep_every_evaluation()
     for cell in cells_of(synthetic.plan(), synthetic.out):
         folder = RunFolder(cell.folder)
         results = folder.read_results()
         sums = {}
         for task in cell.recipe.tasks:
             own = clusters.get(cell.row, clusters["*"])
-            lines = folder.prediction_file(task, "dev", "last").read_text().splitlines()
-            ids = tuple(str(json.loads(line)["id"]) for line in lines)
-            zeros = np.zeros(len(ids), np.float32)
-            one, none = np.ones(1), zeros[None]
             file = folder.evaluations_file(task, "dev")
-            write_evaluations(file, Evaluations(ids, zeros, own[task], one, one.astype(int), none))
+            write_evaluations(file, replace(read_evaluations(file), clusters=own[task]))
             sums[file.name] = checksum(file)
         folder.results.write_text(json.dumps({**results, "checksums": sums}))
     for curve in synthetic.out.glob("*/*/results.json"):

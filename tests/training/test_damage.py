@@ -134,7 +134,12 @@ def test_a_checkpoint_without_checksums_is_read_with_a_note(tiny_recipe: Path, r
     assert contents(runs / "early") == contents(runs / "whole")
 
 
-WRITTEN_AGAIN = ("predictions/sentiment.dev.best.jsonl", "predictions/similarity.dev.last.jsonl", "results.csv")
+WRITTEN_AGAIN = (
+    "predictions/sentiment.dev.best.jsonl",
+    "predictions/similarity.dev.last.jsonl",
+    "predictions/similarity.test.best.jsonl",
+    "results.csv",
+)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

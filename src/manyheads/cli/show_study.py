@@ -40,10 +40,13 @@ def study_and_show(
     with console.status("starting"):
         from manyheads.study.load import load_study
         from manyheads.study.run import run_study, survey
+        from manyheads.study.test_files import require_test_labels
 
         plan = load_study(file, changes)
         chosen = replace(plan, seeds=plan.seeds[:seeds])
         chosen_cells = survey(chosen, out, only=only, retry_failed=retry_failed)
+        if chosen_cells.todo:
+            require_test_labels(plan)
         runner, how = _runner(plan, jobs, ray)
     console.print(_opening(chosen, chosen_cells, how), markup=False, highlight=False)
     stopped_by = 0

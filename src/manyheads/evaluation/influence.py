@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from manyheads.evaluation.class_counts import ClassCounts
@@ -24,25 +25,36 @@ def sample(
     *,
     seeds: Sequence[int] | None = None,
     clusters: Integers | None = None,
+    first: NDArray[np.bool_] | None = None,
 ) -> Sample | None:
     """Return the metric of each seed's predictions for the same n examples, and the influence of each unit.
 
+    With `first`, bool[n], the metric is the mean of the metrics of two halves of the examples, and the influence of an
+    example is that on the metric of its half.
+
     `predictions`: float64[S, n], decoded values. `targets`: float64[n]. `seeds`: the numbers of the seeds. `clusters`:
-    int64[n], the cluster of each example; None if examples are independent. None if the metric is undefined for a seed.
+    int64[n], the cluster of each example; None if examples are independent. None if the metric is undefined for a seed,
+    or on a half.
     """
-    values = [METRICS[metric](Predictions(each, None), targets) for each in predictions]
-    known = [value for value in values if value is not None]
-    if not known or len(known) < len(values):
+    parts: list[Any] = [slice(None)] if first is None else [first, ~first]
+    by_part = [
+        [METRICS[metric](Predictions(each[part], None), targets[part]) for part in parts] for each in predictions
+    ]
+    known = [[value for value in values if value is not None] for values in by_part]
+    if not known or any(len(values) < len(parts) for values in known):
         return None
-    rows = [INFLUENCE[metric](each, targets) for each in predictions]
-    influence = np.stack([row - row.mean() for row in rows])
+    influence: Floats = np.zeros_like(predictions, dtype=np.float64)
+    for row, each in zip(influence, predictions, strict=True):
+        for part in parts:
+            own = INFLUENCE[metric](each[part], targets[part])
+            row[part] = (own - own.mean()) * (len(targets) / (len(parts) * len(own)))
     units, clustered = clusters, False
     if clusters is not None:
         examples = influence.shape[1]
         influence, units = summed(influence, clusters)
         clustered = influence.shape[1] < examples
     return Sample(
-        values=np.array(known, dtype=np.float64),
+        values=np.mean(known, axis=1),
         influence=influence,
         seeds=None if seeds is None else tuple(seeds),
         units=units,

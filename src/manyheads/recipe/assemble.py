@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +14,7 @@ import torch
 
 from manyheads.data.batch import Batch
 from manyheads.data.batching import BATCHING
-from manyheads.data.dataset import count_cut
+from manyheads.data.dataset import Split, count_cut
 from manyheads.data.reading import files_name
 from manyheads.evaluation.evaluate import Scores, evaluate, summarise
 from manyheads.inference.bundle import save_bundle
@@ -115,7 +115,7 @@ class _Assembly:
     stop: StopFlag
     processes: Processes
     pending: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    scores: Scores | None = None
+    scores: dict[str, Scores] = field(default_factory=dict)
     process_counts: dict[str, int] | None = None
 
     def run(self, latest: Path | None) -> Run:
@@ -270,7 +270,7 @@ class _Assembly:
             learning_rate=training.learning_rate,
             plan=plan,
             batch=steps.batch,
-            evaluate=self._evaluate_dev,
+            evaluate=self._evaluate_all,
             record=self._record,
             checkpoints=self.checkpoints,
             notify=self.notify,
@@ -283,7 +283,7 @@ class _Assembly:
             self.model,
             self.prepared.store,
             self.tokenizer.template,
-            self.prepared.dev if split == "dev" else self.prepared.test,
+            self._splits[split],
             max_length=self.max_length,
             device=torch.device(self.recipe.device),
             course_score=self.recipe.score == "course",
@@ -292,34 +292,36 @@ class _Assembly:
             else partial(forward_split, after_batch=self.stop.check),
         )
 
-    def _evaluate_dev(self) -> dict[str, Any]:
-        self.scores = self._evaluate("dev")
-        return self.scores.summary
+    def _evaluate_all(self) -> dict[str, Any]:
+        """Evaluate the dev examples and predict the test files. Return the dev scores."""
+        self.scores = {split: self._evaluate(split) for split in self._splits}
+        return self.scores["dev"].summary
 
     def _record(self, progress: Progress, is_best: bool) -> None:
-        if self.scores is None:
+        if not self.scores:
             raise AssertionError("an evaluation must be made before it is recorded")
         if not self.processes.main:
             return
-        for which in ("last", "best") if is_best else ("last",):
-            progress.predictions |= self._write_dev(self.scores, which)
-        progress.predictions |= write_every_evaluation(
-            self.folder, self.prepared.dev, self.scores.predictions, progress
-        )
+        for split, scores in self.scores.items():
+            for which in ("last", "best") if is_best else ("last",):
+                progress.predictions |= self._write(split, scores, which)
+            progress.predictions |= write_every_evaluation(
+                self.folder, self._splits[split], scores.predictions, progress, split=split
+            )
         write_results_csv(self.folder, {task.name: task for task in self.prepared.tasks}, progress)
 
     def _finish(self, progress: Progress) -> Run:
-        """Predict the test files with the last and the best weights, then write the model and the results.
+        """Check the files of predictions, then write the model with the best weights, and the results.
 
         Raises:
             Stopping: a signal asked to stop before the results were written.
         """
         best = progress.best_step
-        self._predict(progress, ("last", "best") if best == progress.step else ("last",))
+        self._predict_again(progress, ("last", "best") if best == progress.step else ("last",))
         if best is not None and best != progress.step:
             self.processes.from_main(lambda: self.checkpoints.load_best(best, self.model))
             self.processes.same_weights(self.model)
-            self._predict(progress, ("best",))
+            self._predict_again(progress, ("best",))
         with self.stop.protected():
             return Run(self.folder, self.processes.from_main(lambda: self._ship(progress)))
 
@@ -364,24 +366,26 @@ class _Assembly:
         encoder = self.model.encoder
         return str(encoder.model.config.model_type) if encoder.untested else None
 
-    def _predict(self, progress: Progress, names: Sequence[str]) -> None:
-        """Predict the test files with the current weights, and write the predictions under each of these names.
+    def _predict_again(self, progress: Progress, names: Sequence[str]) -> None:
+        """Predict with the current weights where files of predictions under one of these names have changed.
 
-        The dev predictions were written at their evaluation. If their files have changed since, they are written again.
+        They were written at their evaluation, those of test files only since version 0.5.0.
         """
-        if self.prepared.test:
-            predictions = self._evaluate("test").predictions
-            for which in names if self.processes.main else ():
-                write_predictions(self.folder, self.prepared.test, predictions, split="test", which=which)
-        if self.processes.from_main(lambda: any(self._changed(progress, which) for which in names)):
-            scores = self._evaluate("dev")
-            for which in names if self.processes.main else ():
-                self._write_dev(scores, which)
+        for split in self._splits:
+            if self.processes.from_main(partial(self._changed, progress, split, names)):
+                scores = self._evaluate(split)
+                for which in names if self.processes.main else ():
+                    self._write(split, scores, which)
 
-    def _write_dev(self, scores: Scores, which: str) -> dict[str, str]:
-        return write_predictions(self.folder, self.prepared.dev, scores.predictions, split="dev", which=which)
+    @property
+    def _splits(self) -> dict[str, Mapping[str, Split]]:
+        """The splits that every evaluation predicts, by name. Not every task has a test file."""
+        return {"dev": self.prepared.dev, **({"test": self.prepared.test} if self.prepared.test else {})}
 
-    def _changed(self, progress: Progress, which: str) -> bool:
-        """Return whether a file of dev predictions is not the one that its evaluation wrote."""
-        files = [self.folder.prediction_file(task.name, "dev", which) for task in self.prepared.tasks]
+    def _write(self, split: str, scores: Scores, which: str) -> dict[str, str]:
+        return write_predictions(self.folder, self._splits[split], scores.predictions, split=split, which=which)
+
+    def _changed(self, progress: Progress, split: str, names: Sequence[str]) -> bool:
+        """Return whether a file of predictions under one of these names is not the one that its evaluation wrote."""
+        files = [self.folder.prediction_file(task, split, which) for task in self._splits[split] for which in names]
         return not all(is_unchanged(file, progress.predictions.get(file.name)) for file in files)

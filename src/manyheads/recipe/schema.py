@@ -74,8 +74,8 @@ class TaskOptions(Options):
     )
     test: str | FILES | None = Field(
         default=None,
-        description="Test file, like `train`. Its labels may be absent. The run writes predictions for it. Must not "
-        "be the training file.",
+        description="Test file, like `train`. Its labels may be absent. Every evaluation predicts it, which takes as "
+        "long per row as the dev file. Must not be the training file.",
     )
     text: Annotated[
         list[str],

@@ -114,17 +114,24 @@ RUN_FILES: tuple[FileFacts, ...] = (
         "Predictions for the dev examples at every evaluation, as arrays of numpy without pickles: `ids`, `targets` "
         "and `clusters` per example (examples with a text in common, in any task, have the same cluster), `epochs` and "
         "`steps` per evaluation, and `values`, float32[evaluations, examples]: indices of labels in the order of the "
-        "recipe, or values. Runs of other programs and of version 0.4.0 have none.",
+        "recipe, or values. Runs of version 0.4.0 have none. Other programs may write it: a study of runs "
+        "without it cannot cross-fit the epoch, and shows the last one.",
     ),
     FileFacts(
         "predictions/TASK.test.last.jsonl",
-        "at the end, if the task has a test file",
-        "Predictions for the test file with the last weights.",
+        "at each evaluation, if the task has a test file",
+        "Predictions for the test file at the last evaluation.",
     ),
     FileFacts(
         "predictions/TASK.test.best.jsonl",
-        "at the end, if the task has a test file and an evaluation has an average",
-        "Predictions for the test file with the best weights.",
+        "at each evaluation with a better average, if the task has a test file",
+        "Predictions for the test file at the evaluation with the best dev average.",
+    ),
+    FileFacts(
+        "predictions/TASK.test.all.npz",
+        "at each evaluation, if the task has a test file",
+        "Predictions for the test file at every evaluation, with the arrays of `predictions/TASK.dev.all.npz`. "
+        "`targets` is NaN for examples without a label. The clusters are those of the test files.",
     ),
     FileFacts(
         "checkpoints/",

@@ -1,4 +1,4 @@
-"""Predictions of every evaluation of a run: `predictions/<task>.dev.all.npz`."""
+"""Predictions of every evaluation of a run: `predictions/<task>.<dev|test>.all.npz`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Evaluations:
     def clusters_of(self, ids: Sequence[str]) -> NDArray[np.int64] | None:
         """Return the cluster of each labelled example: int64[n]. None if these are not the labelled examples."""
         known = np.flatnonzero(~np.isnan(self.targets))
-        same = len(known) == len(ids) and all(self.ids[place] == name for place, name in zip(known, ids, strict=True))
+        own = self.ids if len(known) == len(self.ids) else tuple(self.ids[place] for place in known)
+        same = own == tuple(ids)
         return self.clusters[known] if same else None
 
 
@@ -66,7 +67,7 @@ def read_evaluations(file: Path) -> Evaluations:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
-        ids = tuple(str(each) for each in arrays["ids"])
+        ids = tuple(arrays["ids"].astype(np.str_).tolist())
         found = Evaluations(
             ids=ids,
             targets=arrays["targets"].astype(np.float32),

@@ -72,7 +72,7 @@ class RunFolder:
         return self.prediction_file(task, split, "all").with_suffix(".npz")
 
     def read_evaluations(self, results: Mapping[str, Any], task: str, split: str) -> Evaluations | None:
-        """Return the predictions of every evaluation. None for runs that have no such file, as those of 0.4.0.
+        """Return the predictions of every evaluation. None without the file, which runs of 0.4.0 do not have.
 
         `results`: the content of results.json, which has the checksum of the file.
 
@@ -80,13 +80,11 @@ class RunFolder:
             RunError: The file was changed or damaged.
         """
         file = self.evaluations_file(task, split)
-        sums = results.get("checksums")
-        known = isinstance(sums, Mapping) and file.name in sums
-        if not known and not file.exists():
+        if not file.exists():
             return None
         try:
-            if isinstance(sums, Mapping) and known and not is_unchanged(file, sums[file.name]):
-                raise ValueError("the file is missing, or does not have the checksum in results.json")
+            if not self.is_whole(file, results):
+                raise ValueError("the file does not have the checksum in results.json")
             return read_evaluations(file)
         except (OSError, ValueError) as error:
             hint = "restore the file, or train the run again in a new folder"

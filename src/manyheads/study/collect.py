@@ -12,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.errors import RunError
+from manyheads.evaluation.crossfit import Half, halves_of
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.schema import Recipe
 from manyheads.run.folder import RunFolder
 from manyheads.study.cells import cell_folder, differences, error_file, read_error
 from manyheads.study.dev_clusters import with_clusters
+from manyheads.study.finished import WHICH, Epoch, Finished, read_row
 from manyheads.study.plan import Row, StudyPlan
-from manyheads.study.predictions import DevExamples, read_dev, read_values
+from manyheads.study.predictions import DevExamples, read_dev
 from manyheads.study.same_data import check_same_data
-
-WHICH = ("best", "last")
+from manyheads.study.select import select
+from manyheads.study.selection import BEST, Selection
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,12 @@ class Curve:
 class RowRuns:
     """The finished runs of one row, in the order of its seeds.
 
-    `which` is "best" or "last", the epoch. `values[which][task]`: float64[S, n], the predictions of the S runs on the n
-    dev examples of the task. It is None if a run has no best epoch because none of its evaluations has an average.
-    `reported[which][task]`: float64[S], the metric in results.json, NaN where undefined. `epochs[which]`: the epoch of
-    each run. `seconds`: training time of each run. `missing`: the seeds whose runs neither finished nor failed.
-    `recipe`: the recipe of the last run, or the planned one if no run is finished.
+    `which` is "best" or "last", the epoch, or the selection of the study. `values[which][task]`: float64[S, n], the
+    predictions of the S runs on the n examples of the task. It is None if a run has no best epoch because none of its
+    evaluations has an average. `reported[which][task]`: float64[S], the metric in results.json, NaN where undefined.
+    `epochs[which]`: the epoch of each run; for cross-fitting, the epochs chosen on the first and the second half.
+    `seconds`: training time of each run. `missing`: the seeds whose runs neither finished nor failed. `recipe`: the
+    recipe of the last run, or the planned one if no run is finished.
     """
 
     seeds: tuple[int, ...]
@@ -59,7 +62,7 @@ class RowRuns:
     recipe: Recipe
     values: Mapping[str, Mapping[str, NDArray[np.float64] | None]]
     reported: Mapping[str, Mapping[str, NDArray[np.float64]]]
-    epochs: Mapping[str, tuple[float | None, ...]]
+    epochs: Mapping[str, tuple[Epoch, ...]]
     curves: tuple[Curve, ...]
     seconds: tuple[float, ...]
     examples: tuple[int, ...]
@@ -70,29 +73,47 @@ class RowRuns:
 class Collected:
     """All runs of a study.
 
-    `rows`: by name; rows with the same recipe share their runs. `dev`: by task. `notes`: what could not be compared.
+    `rows`: by name; rows with the same recipe share their runs. `dev`, `test`: the examples by task; `test` is empty
+    unless the selection is "test". `selection`: how the evaluation of a run is chosen. `halves`: which dev examples are
+    in the first half, by task, for cross-fitting. `notes`: what could not be compared.
     """
 
     rows: dict[str, RowRuns] = field(default_factory=dict)
     dev: dict[str, DevExamples] = field(default_factory=dict)
+    test: dict[str, DevExamples] = field(default_factory=dict)
+    selection: Selection = BEST
+    halves: dict[str, Half] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def examples(self, which: str) -> Mapping[str, DevExamples]:
+        """Return the examples that an evaluation is measured on."""
+        return self.test if which == "test" else self.dev
 
 
 def collect(plan: StudyPlan, out: Path) -> Collected:
     """Read the finished runs of a study. The result also lists the runs that failed or are missing.
 
     Raises:
-        RunError: no run is finished, the files of a run are damaged, or runs have different metrics, different dev
-            examples, or other data or weights under the same name.
+        RunError: no run is finished, the files of a run are damaged, runs have different metrics, different dev or test
+            examples, or other data or weights under the same name, or the study selects "test" without labels.
     """
     collected = Collected(notes=check_same_data(plan, out))
-    for row in plan.rows:
-        shared = collected.rows[row.same_as] if row.same_as else None
-        collected.rows[row.name] = _read_row(plan, out, row, collected.dev) if shared is None else shared
-    collected.dev = with_clusters(plan, out, collected.dev)
-    if not any(runs.seeds for runs in collected.rows.values()):
+    finished = {row.name: _finished(plan, out, row, collected.dev) for row in plan.rows if row.same_as is None}
+    if not any(row.folders for row in finished.values()):
         raise RunError(
             "no run of this study is finished", where=str(out), hint=f"run the study: {study_command(plan, out)}"
+        )
+    collected.dev = with_clusters(plan, out, collected.dev)
+    collected.selection, collected.test = select(plan, out, list(finished.values()), collected.dev)
+    if collected.selection.chosen == "crossfit":
+        collected.halves = halves_of(
+            {task: dev.ids for task, dev in collected.dev.items()},
+            {task: dev.clusters for task, dev in collected.dev.items()},
+            {task: None if dev.labels is None else dev.targets for task, dev in collected.dev.items()},
+        )
+    for row in plan.rows:
+        collected.rows[row.name] = (
+            collected.rows[row.same_as] if row.same_as else _read_row(plan, out, finished[row.name], collected)
         )
     return collected
 
@@ -103,29 +124,36 @@ def study_command(plan: StudyPlan, out: Path) -> str:
     return shlex.join(["manyheads", "study", str(plan.file), *overrides, "--out", str(out)])
 
 
-def _read_row(plan: StudyPlan, out: Path, row: Row, dev: dict[str, DevExamples]) -> RowRuns:
+def _finished(plan: StudyPlan, out: Path, row: Row, dev: dict[str, DevExamples]) -> Finished:
+    """Return the finished runs of a row, and add the dev examples of its tasks to `dev`."""
     folders = {seed: RunFolder(cell_folder(out, row.name, seed)) for seed in plan.seeds}
     done = {seed: folder for seed, folder in folders.items() if folder.finished}
-    failures = [_failure(out, row.name, seed) for seed in plan.seeds if seed not in done]
-    failed = tuple(failure for failure in failures if failure is not None)
-    results = [folder.read_results(complete=True) for folder in done.values()]
+    results = tuple(folder.read_results(complete=True) for folder in done.values())
     recipe = row.recipe
     if done:
         recipe = [_own_recipe(plan, row, seed, folder) for seed, folder in done.items()][-1]
         _agree_on_tasks(recipe, list(done.values()), dev)
-    ended = {*done, *(failure.seed for failure in failed)}
+    return Finished(row, recipe, tuple(done), tuple(done.values()), results)
+
+
+def _read_row(plan: StudyPlan, out: Path, row: Finished, collected: Collected) -> RowRuns:
+    failures = [_failure(out, row.row.name, seed) for seed in plan.seeds if seed not in row.seeds]
+    failed = tuple(failure for failure in failures if failure is not None)
+    ended = {*row.seeds, *(failure.seed for failure in failed)}
+    recipe, folders, results = row.recipe, row.folders, row.results
+    predicted = read_row(row, collected.dev, collected.test, collected.selection.chosen, collected.halves)
     return RowRuns(
-        seeds=tuple(done),
+        seeds=row.seeds,
         missing=tuple(seed for seed in plan.seeds if seed not in ended),
         failures=failed,
         recipe=recipe,
-        values={which: _values(recipe, done, results, which, dev) for which in WHICH},
-        reported={which: _reported(recipe, list(done.values()), results, which) for which in WHICH},
-        epochs={which: tuple(_at(result[which], "epoch") for result in results) for which in WHICH},
-        curves=tuple(_curve(recipe, folder, result) for folder, result in zip(done.values(), results, strict=True)),
+        values=predicted.values,
+        reported={which: _reported(recipe, folders, results, which) for which in WHICH},
+        epochs=predicted.epochs,
+        curves=tuple(_curve(recipe, folder, result) for folder, result in zip(folders, results, strict=True)),
         seconds=tuple(float(result["seconds"]) for result in results),
         examples=tuple(int(result["examples"]) for result in results),
-        hardware=tuple(_hardware(folder) for folder in done.values()),
+        hardware=tuple(_hardware(folder) for folder in folders),
     )
 
 
@@ -174,26 +202,6 @@ def _agree_on_tasks(recipe: Recipe, folders: Sequence[RunFolder], dev: dict[str,
             )
 
 
-def _values(
-    recipe: Recipe,
-    done: Mapping[int, RunFolder],
-    results: Sequence[Mapping[str, Any]],
-    which: str,
-    dev: Mapping[str, DevExamples],
-) -> dict[str, NDArray[np.float64] | None]:
-    if not done or any(result[which] is None for result in results):
-        return dict.fromkeys(recipe.tasks)
-    return {
-        task: np.stack(
-            [
-                read_values(folder.require_whole(folder.prediction_file(task, "dev", which), result), dev[task])
-                for folder, result in zip(done.values(), results, strict=True)
-            ]
-        )
-        for task in recipe.tasks
-    }
-
-
 def _reported(
     recipe: Recipe, folders: Sequence[RunFolder], results: Sequence[Mapping[str, Any]], which: str
 ) -> dict[str, NDArray[np.float64]]:
@@ -219,10 +227,6 @@ def _curve(recipe: Recipe, folder: RunFolder, results: Mapping[str, Any]) -> Cur
 def _hardware(folder: RunFolder) -> str:
     hardware = folder.hardware()
     return hardware["processor"] if hardware["device"] == "cpu" else hardware["device"]
-
-
-def _at(entry: Mapping[str, Any] | None, key: str) -> float | None:
-    return None if entry is None else float(entry[key])
 
 
 def _number(score: float | None) -> float:

@@ -19,11 +19,23 @@ DIFFERENCE = {
     "p": "P value of the hypothesis that there is no difference. At least 0.000001. Null with too few seeds.",
     "p_holm": "The p value after the correction of Holm.",
 }
+SHARE = {
+    "mean": "Collapsed seeds divided by finished seeds.",
+    "low": "Lower end of the 95% interval.",
+    "high": "Upper end of the 95% interval.",
+}
 FIGURES = {
     "tasks.TASK": ("Primary metric of a task. Null if it is undefined or no run is finished.", INTERVAL),
     "average": ("Mean of the primary metrics.", INTERVAL),
     "course_score": ("Average of the reference course. Null unless the recipe asks for it.", INTERVAL),
-    "epochs": ("Epoch of the evaluation, for each finished run.", {}),
+    "epochs": (
+        "Epoch of the evaluation, for each finished run. Null if there is none, or one for each half.",
+        {},
+    ),
+    "half_epochs": (
+        "For cross-fitting: the epochs chosen on the two halves, for each finished run. Otherwise null.",
+        {},
+    ),
 }
 
 
@@ -44,12 +56,15 @@ TABLE: dict[str, str] = {
     "caption": "Caption of the study.",
     "setting": "What the runs share, as a sentence: encoder, seeds, dev examples.",
     "metric": "Metric in which rows are compared.",
+    "select": "The key `select` of the study file. Null if it does not have it.",
+    "chosen": "Which evaluation of each run the figures of the rows are from: `test`, `crossfit`, `last` or `best`.",
     "baseline": "Row that the others are compared with.",
     "seeds": "Seeds of the study.",
     "factors": "Names of the factors.",
     "tasks[].name": "Name of a task.",
     "tasks[].metric": "Primary metric of the task.",
     "tasks[].dev_examples": "Number of labelled dev examples.",
+    "tasks[].test_examples": "Number of test examples if `chosen` is `test`, otherwise null.",
     "rows[].name": "Name of the row.",
     "rows[].same_as": "Row with the same recipe, whose runs this row shows. Else null.",
     **_nested(
@@ -62,12 +77,27 @@ TABLE: dict[str, str] = {
     "rows[].seeds": "Seeds of finished runs.",
     "rows[].failed": "Seeds of failed runs.",
     "rows[].missing": "Seeds of runs that are not finished.",
-    "rows[].chosen": "Which evaluation the figures of the row are from.",
+    "rows[].chosen": "Which evaluation the figures of the row are from, as `chosen` of the table.",
     **_figures("rows[]."),
     **_nested("rows[].difference", "Difference from the baseline in `metric`. Null for the baseline.", DIFFERENCE),
     **_nested("rows[].differences.TASK", "Difference from the baseline in the metric of a task.", DIFFERENCE),
     "rows[].may_be_best": "Whether the row cannot be distinguished from the best row. Null if unknown, and for twins.",
+    "rows[].optimism": "`best` minus the figures of the row, in `metric`. Null if unknown.",
+    **_figures("rows[].best."),
     **_figures("rows[].last."),
+    "rows[].points.METRIC": "Value of each finished seed, collapsed or not: of `average`, `course_score` or a task.",
+    **_nested(
+        "rows[].collapses",
+        "Collapsed seeds, over which the means of the row do not go. Null without finished runs.",
+        {
+            "seeds": "The collapsed seeds.",
+            **_nested("share", "Their share of the finished seeds, with the interval of Wilson.", SHARE),
+            "p": "P value of Fisher's exact test against the share of the baseline. Null without collapsed seeds, for "
+            "the baseline and for twins.",
+            "p_holm": "The p value after the correction of Holm over the rows.",
+            "plain.METRIC": "Mean over all finished seeds, which no interval covers.",
+        },
+    ),
     "twins[].row": "Row of the comparison.",
     "twins[].task": "Task that is trained alone, or `average`.",
     "twins[].twin": "Row with the runs of the task alone. Null for `average`.",
@@ -97,10 +127,12 @@ TABLE: dict[str, str] = {
     "curves[].mean": "Mean over seeds at each evaluation.",
     "curves[].low": "Lowest value over seeds.",
     "curves[].high": "Highest value over seeds.",
+    "curves[].points": "Value of each run that has the evaluation, for each evaluation.",
     "timings[].row": "Row of a timing.",
     "timings[].mean": "Mean of the training seconds per run.",
     "timings[].low": "Fewest training seconds of a run.",
     "timings[].high": "Most training seconds of a run.",
+    "timings[].points": "Training seconds of each finished run.",
     "timings[].hardware": "Processors or devices that the runs used.",
 }
 

@@ -30,7 +30,8 @@ def timings_of(plan: StudyPlan, collected: Collected) -> tuple[Timing, ...]:
             seconds = np.array(runs.seconds)
             hardware = tuple(sorted(set(runs.hardware)))
             mean, low, high = rounded(seconds.mean()), rounded(seconds.min()), rounded(seconds.max())
-            timings.append(Timing(row.name, mean, low, high, hardware))
+            points = tuple(map(rounded, runs.seconds))
+            timings.append(Timing(row.name, mean, low, high, hardware, points))
     return tuple(timings)
 
 
@@ -48,6 +49,7 @@ def _curve(row: str, column: str, curves: Sequence[Curve]) -> RowCurve:
         mean=tuple(_or_none(values.mean()) for values in by_epoch),
         low=tuple(_or_none(values.min()) for values in by_epoch),
         high=tuple(_or_none(values.max()) for values in by_epoch),
+        points=tuple(tuple(_or_none(value) for value in values) for values in by_epoch),
     )
 
 

@@ -23,8 +23,10 @@ FEW = 20
 Labels = Mapping[str, NDArray[np.int64]]
 
 
-def with_clusters(plan: StudyPlan, out: Path, dev: Mapping[str, DevExamples]) -> dict[str, DevExamples]:
-    """Return the dev examples with their clusters, from the first finished run of each row.
+def with_clusters(
+    plan: StudyPlan, out: Path, dev: Mapping[str, DevExamples], split: str = "dev"
+) -> dict[str, DevExamples]:
+    """Return the examples of a split with their clusters, from the first finished run of each row.
 
     Examples that share a text in any row are in one cluster. A task keeps its examples on their own if a row has no
     clusters for it.
@@ -32,7 +34,7 @@ def with_clusters(plan: StudyPlan, out: Path, dev: Mapping[str, DevExamples]) ->
     Raises:
         RunError: a file of a run was changed.
     """
-    found = [labels for labels in _found(plan, out, dev) if labels]
+    found = [labels for labels in _found(plan, out, dev, split) if labels]
     tasks = [task for task in dev if any(task in labels for labels in found)]
     if not tasks:
         return dict(dev)
@@ -61,24 +63,25 @@ def with_clusters(plan: StudyPlan, out: Path, dev: Mapping[str, DevExamples]) ->
 
 
 def cluster_notes(dev: Mapping[str, DevExamples]) -> Iterator[str]:
-    """Yield what the intervals assume about examples that belong together."""
+    """Yield what the intervals assume about the examples of a split that belong together."""
+    split = next((examples.split for examples in dev.values()), "dev")
     unknown = [task for task, examples in dev.items() if examples.clusters is None]
     if unknown:
         yield (
-            f"The dev examples of {', '.join(unknown)} are taken as independent, because the runs do not say which of "
-            "them share texts, or all of them do. If some belong together, the intervals are too narrow."
+            f"The {split} examples of {', '.join(unknown)} are taken as independent, because the runs do not say which "
+            "of them share texts, or all of them do. If some belong together, the intervals are too narrow."
         )
     for task, examples in dev.items():
         count = 0 if examples.clusters is None else len(np.unique(examples.clusters))
         if 0 < count < len(examples.ids):
             few = f" The t quantile of the sampling variance has {count - 1} degrees of freedom." if count < FEW else ""
             yield (
-                f"{len(examples.ids):,} dev examples of {task} are in {counted(count, 'cluster')} with texts in "
+                f"{len(examples.ids):,} {split} examples of {task} are in {counted(count, 'cluster')} with texts in "
                 f"common, which the intervals take as units.{few}"
             )
 
 
-def _found(plan: StudyPlan, out: Path, dev: Mapping[str, DevExamples]) -> Iterator[Labels]:
+def _found(plan: StudyPlan, out: Path, dev: Mapping[str, DevExamples], split: str) -> Iterator[Labels]:
     for row in plan.rows:
         if row.twin_of is not None or row.same_as is not None:
             continue
@@ -89,7 +92,7 @@ def _found(plan: StudyPlan, out: Path, dev: Mapping[str, DevExamples]) -> Iterat
         results = folder.read_results(complete=True)
         labels = {}
         for task in row.recipe.tasks:
-            evaluations = folder.read_evaluations(results, task, "dev")
+            evaluations = folder.read_evaluations(results, task, split)
             clusters = None if evaluations is None else evaluations.clusters_of(dev[task].ids)
             if clusters is not None:
                 labels[task] = clusters

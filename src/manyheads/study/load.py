@@ -23,6 +23,7 @@ from manyheads.run.names import user_path
 from manyheads.study.factors import differing, keys_of, levels_of, show_value
 from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.schema import StudyOptions
+from manyheads.study.selection import SELECT, Select
 
 ROW_NAME = re.compile(r"[^/\\\x00-\x1f.@~][^/\\\x00-\x1f@~]*")
 """The name of a row is the name of a folder. "@" is reserved for twins."""
@@ -123,7 +124,26 @@ class _Reader:
             factors=tuple(factors),
             keep_models=self.options.keep_models,
             overrides=self.overrides,
+            select=self._select(resolved),
         )
+
+    def _select(self, rows: Sequence[Row]) -> Select | None:
+        """Return the key `select`, which needs test files if it is "test".
+
+        Raises:
+            RecipeError: a task of a row has no test file.
+        """
+        if self.options.select == "test":
+            lacking = {task for row in rows for task, options in row.recipe.tasks.items() if options.test is None}
+            if lacking:
+                raise RecipeError(
+                    'select = "test" needs a labelled test file of every task',
+                    where=self._where(("select",)),
+                    found=f"no key `test` of {', '.join(sorted(lacking))}",
+                    allowed=", ".join(SELECT),
+                    hint='set `test` of these tasks in the base recipe, or use select = "crossfit"',
+                )
+        return self.options.select
 
     def _check_factors(self, recipes: Sequence[Mapping[str, Any]]) -> None:
         """Check that the keys of every factor exist, because a misspelt key would give an empty column.

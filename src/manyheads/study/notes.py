@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from manyheads.evaluation.collapsed import DEVIATIONS, LEAST
 from manyheads.study.collect import Collected
 from manyheads.study.counted import counted
 from manyheads.study.dev_clusters import cluster_notes
 from manyheads.study.factorial import FactorialAnalysis
 from manyheads.study.plan import StudyPlan
-from manyheads.study.render.words import p_value, score
+from manyheads.study.render.words import p_value, score, seed_list, signed
+from manyheads.study.selection import MEANING, TITLES, Select, Selection
 from manyheads.study.table import TableRow
 
 METRIC_NAMES = {"average": "the average over tasks", "course_score": "the course score"}
@@ -20,16 +22,20 @@ def metric_name(metric: str) -> str:
     return METRIC_NAMES.get(metric, f"the metric of {metric}")
 
 
-def setting_of(plan: StudyPlan, collected: Collected) -> str:
-    """Return the encoder, the seeds and the data sizes of a study in one sentence, for captions."""
+def setting_of(plan: StudyPlan, collected: Collected, chosen: Select) -> str:
+    """Return the encoder, the seeds, the data sizes and the selection of a study in one sentence, for captions."""
     runs = collected.rows[plan.baseline]
     recipe = runs.recipe
-    dev = ", ".join(f"{task} {len(examples.ids):,} ({examples.metric})" for task, examples in collected.dev.items())
+    split = "test" if chosen == "test" else "dev"
+    counts = ", ".join(
+        f"{task} {len(examples.ids):,} ({examples.metric})" for task, examples in collected.examples(split).items()
+    )
     epochs = sorted({curve.epochs[-1] for curve in runs.curves if len(curve.epochs)})
     parts = [
         f"Encoder {_encoder_name(recipe.encoder)}",
         f"{counted(len(plan.seeds), 'seed')} per row ({', '.join(map(str, plan.seeds))})",
-        f"labelled dev examples: {dev}",
+        f"labelled {split} examples: {counts}",
+        f"values: {TITLES[chosen]}",
     ]
     if runs.examples and epochs:
         examples = counted(round(runs.examples[0] / epochs[-1]), "training example")
@@ -42,35 +48,43 @@ def setting_of(plan: StudyPlan, collected: Collected) -> str:
 
 
 def notes_of(
-    plan: StudyPlan, collected: Collected, rows: Sequence[TableRow], analysis: FactorialAnalysis
+    plan: StudyPlan,
+    collected: Collected,
+    selection: Selection,
+    rows: Sequence[TableRow],
+    analysis: FactorialAnalysis,
 ) -> tuple[str, ...]:
     """Return the notes below the table, the most important ones first."""
-    return tuple(_notes(plan, collected, rows, analysis))
+    return tuple(_notes(plan, collected, selection, rows, analysis))
 
 
 def _notes(
-    plan: StudyPlan, collected: Collected, rows: Sequence[TableRow], analysis: FactorialAnalysis
+    plan: StudyPlan,
+    collected: Collected,
+    selection: Selection,
+    rows: Sequence[TableRow],
+    analysis: FactorialAnalysis,
 ) -> Iterator[str]:
     yield from _gaps(plan, rows)
+    yield from _collapses(rows)
     if len(plan.seeds) == 1:
         yield (
             "This study has one seed, so the seed variance is unknown. The intervals cover only the sampling variance "
             "of the dev examples, and another seed may reverse any of these differences. No p values are given."
         )
-    yield (
-        "The values are those of the best epoch of each run by dev average. The epoch was chosen on the same dev "
-        "examples, so the values are slightly optimistic for every row. The last epoch is reported for comparison."
-    )
+    split = "test" if selection.chosen == "test" else "dev"
+    yield f"{MEANING[selection.chosen]} {selection.reason}".strip()
+    yield from _optimism(plan, selection, rows)
     if len(plan.seeds) > 1:
         yield (
             "Brackets are 95% confidence intervals of the mean over seeds. They cover seed variance (training again "
-            "with another seed) and sampling variance (other dev examples from the same source)."
+            f"with another seed) and sampling variance (other {split} examples from the same source)."
         )
     alone = [row.name for row in rows if row.same_as is None and len(row.seeds) == 1 and len(plan.seeds) > 1]
     if alone:
         yield f"No intervals for {', '.join(alone)}: one finished seed does not show the seed variance."
-    yield from cluster_notes(collected.dev)
-    yield _comparisons(plan, rows)
+    yield from cluster_notes(collected.examples(split))
+    yield _comparisons(plan, rows, split)
     if any(row.may_be_best is not None for row in rows):
         yield (
             'The rows marked "among the best" (bold average) are not significantly worse than the row with the highest '
@@ -97,10 +111,10 @@ def _notes(
             f"The additive model of the main effects {result} (lack-of-fit test, {freedom} of freedom, "
             f"p {p_value(fit.p)}).{meaning}"
         )
-    if len({count for count in (len(row.seeds) for row in rows) if count}) > 1:
+    if len({count for count in (len(row.sound) for row in rows) if count}) > 1:
         yield (
-            "The rows have different numbers of finished seeds. See the column of seeds. A difference is estimated "
-            "over the seeds that both rows have, so it can differ from the difference of their means."
+            "The rows have different numbers of seeds. See the column of seeds. A difference is estimated over the "
+            "seeds that both rows have, so it can differ from the difference of their means."
         )
     if plan.metric in METRIC_NAMES:
         tasks = set(plan.row(plan.baseline).recipe.tasks)
@@ -109,15 +123,46 @@ def _notes(
             yield (
                 f"Rows with different tasks than {plan.baseline} are compared with it only by task: {', '.join(apart)}."
             )
-    yield from _undefined(collected, rows)
+    yield from _undefined(collected, rows, selection.chosen)
     yield from collected.notes
 
 
-def _comparisons(plan: StudyPlan, rows: Sequence[TableRow]) -> str:
+def _collapses(rows: Sequence[TableRow]) -> Iterator[str]:
+    """Say what collapsed seeds are and what the means do not include, if any seed is collapsed."""
+    own = [row for row in rows if row.same_as is None and row.collapsed]
+    if not own:
+        return
+    named = "; ".join(f"{row.name}: {seed_list(row.collapsed)}" for row in own)
+    yield (
+        f"Collapsed seeds ({named}) are more than {DEVIATIONS:g} robust standard deviations and more than {LEAST:g} "
+        "below the median of their row. Means, intervals, differences and tests are over the other seeds, so they "
+        "describe runs that do not collapse. How often a row collapses, and its mean over all seeds, which no interval "
+        "covers, are in the table of collapsed seeds. Few seeds often show no collapse: with a true share of 10%, 73% "
+        "of rows with 3 seeds, 59% with 5 and 35% with 10."
+    )
+
+
+def _optimism(plan: StudyPlan, selection: Selection, rows: Sequence[TableRow]) -> Iterator[str]:
+    """Say how much the best epoch flatters the rows."""
+    known = [row.optimism for row in rows if row.twin_of is None and row.same_as is None and row.optimism is not None]
+    if selection.chosen == "best" or not known:
+        return
+    low, high = signed(min(known)), signed(max(known))
+    amount = low if low == high else f"{low} to {high}"
+    where = " It includes what the dev and the test examples differ in." if selection.chosen == "test" else ""
+    if selection.chosen == "last":
+        where = " It includes what the runs lost after their best epoch."
+    yield (
+        f"Optimism of the best epoch, which is chosen and measured on the same dev examples: {amount} in "
+        f"{metric_name(plan.metric)} (best minus the values of this table, by row under Epochs and seeds).{where}"
+    )
+
+
+def _comparisons(plan: StudyPlan, rows: Sequence[TableRow], split: str) -> str:
     tested = [row for row in rows if row.same_as is None and row.difference and row.difference.p is not None]
     meaning = (
         f"Differences are paired differences from {plan.baseline} in {metric_name(plan.metric)}, per seed and on the "
-        "same dev examples."
+        f"same {split} examples."
     )
     if not tested:
         return meaning
@@ -142,12 +187,12 @@ def _gaps(plan: StudyPlan, rows: Sequence[TableRow]) -> Iterator[str]:
         yield f"{missing:,} of {total} {'is' if missing == 1 else 'are'} not finished."
 
 
-def _undefined(collected: Collected, rows: Sequence[TableRow]) -> Iterator[str]:
+def _undefined(collected: Collected, rows: Sequence[TableRow], chosen: Select) -> Iterator[str]:
     for row in rows:
-        undefined = [name for name, value in row.best.tasks.items() if value is None]
+        undefined = [name for name, value in row.figures.tasks.items() if value is None]
         if row.same_as is None and row.seeds and undefined:
             reason = f"the metric of {', '.join(undefined)} is undefined in a run (for example, constant predictions)"
-            if None in collected.rows[row.name].epochs["best"]:
+            if chosen in ("best", "test") and None in collected.rows[row.name].epochs["best"]:
                 reason = "a run has no best epoch because none of its evaluations has an average"
             yield f"{row.name}: values are missing because {reason}."
 

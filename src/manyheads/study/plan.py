@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyheads.recipe.schema import Recipe
+from manyheads.study.selection import Select
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class StudyPlan:
     """A resolved study.
 
     `metric`: "average", "course_score" or the name of a task. `baseline`: the name of a row. `overrides`: the overrides
-    ("training.epochs=1") with which the study was loaded.
+    ("training.epochs=1") with which the study was loaded. `select`: the key of the study file, None by default.
     """
 
     file: Path
@@ -44,6 +45,7 @@ class StudyPlan:
     factors: tuple[str, ...]
     keep_models: bool
     overrides: tuple[str, ...] = ()
+    select: Select | None = None
 
     def row(self, name: str) -> Row:
         """Return the row with this name."""

@@ -1,4 +1,4 @@
-"""Read the prediction files of runs and check that all runs have the same dev examples."""
+"""Read the prediction files of runs and check that all runs have the same examples."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from manyheads.errors import RunError
+from manyheads.run.evaluations import Evaluations
 from manyheads.tasks.records import Label, read_records, same_targets
 
 HINT = "remove the folder of this run, and repeat the study"
@@ -19,11 +20,12 @@ HINT = "remove the folder of this run, and repeat the study"
 
 @dataclass(frozen=True)
 class DevExamples:
-    """The labelled dev examples of a task, on which every run of a study is evaluated.
+    """The labelled examples of a task on which every run of a study is evaluated. `split`: "dev" or "test".
 
     `labels`: the classes, or None for regression. `targets`: float64[n], class indices or values. `source`: the
     prediction file from which the examples were read, for messages. `clusters`: int64[n], the cluster of each example;
-    None if the runs do not have them. Tasks share the numbers of clusters.
+    None if the runs do not have them. Tasks share the numbers of clusters. `unlabelled`: the number of examples of the
+    file without a label.
     """
 
     task: str
@@ -33,6 +35,8 @@ class DevExamples:
     targets: NDArray[np.float64]
     source: Path
     clusters: NDArray[np.int64] | None = None
+    unlabelled: int = 0
+    split: str = "dev"
 
     @cached_property
     def names(self) -> pl.Series:
@@ -40,14 +44,17 @@ class DevExamples:
         return pl.Series(self.ids, dtype=pl.String)
 
 
-def read_dev(file: Path, task: str, metric: str, labels: Sequence[Label] | None) -> DevExamples:
-    """Read the dev examples of a prediction file, without those that have no target.
+def read_dev(file: Path, task: str, metric: str, labels: Sequence[Label] | None, split: str = "dev") -> DevExamples:
+    """Read the examples of a prediction file, without those that have no target.
 
     Raises:
         RunError: the file is missing or damaged, or contains a label that the task does not have.
     """
     found = read_records(file, labels, probabilities=False, hint=HINT)
-    return DevExamples(task, metric, None if labels is None else tuple(labels), tuple(found.ids), found.targets, file)
+    own = None if labels is None else tuple(labels)
+    return DevExamples(
+        task, metric, own, tuple(found.ids), found.targets, file, unlabelled=found.unlabelled, split=split
+    )
 
 
 def read_values(file: Path, dev: DevExamples) -> NDArray[np.float64]:
@@ -58,10 +65,29 @@ def read_values(file: Path, dev: DevExamples) -> NDArray[np.float64]:
     """
     found = read_records(file, dev.labels, probabilities=False, hint=HINT)
     if not found.ids.equals(dev.names) or not same_targets(found.targets, dev.targets):
-        raise RunError(
-            f"two runs of the study have different dev examples of {dev.task}, so they cannot be compared",
-            where=f"{file} and {dev.source}",
-            found=f"{len(found.ids)} and {len(dev.ids)} labelled examples",
-            hint="use the same dev file in all rows",
-        )
+        raise _others(file, len(found.ids), dev)
     return found.predictions
+
+
+def values_of(evaluations: Evaluations, file: Path, dev: DevExamples) -> NDArray[np.float32]:
+    """Return the predictions of every evaluation for these examples: float32[E, n], NaN for lost evaluations.
+
+    Raises:
+        RunError: the file has other examples.
+    """
+    known = ~np.isnan(evaluations.targets)
+    whole = bool(known.all())
+    ids = evaluations.ids if whole else tuple(np.array(evaluations.ids, dtype=object)[known])
+    same = ids == dev.ids
+    if not same or not np.array_equal(evaluations.targets[known], dev.targets.astype(np.float32)):
+        raise _others(file, len(ids), dev)
+    return evaluations.values if whole else evaluations.values[:, known]
+
+
+def _others(file: Path, count: int, dev: DevExamples) -> RunError:
+    return RunError(
+        f"two runs of the study have different {dev.split} examples of {dev.task}, so they cannot be compared",
+        where=f"{file} and {dev.source}",
+        found=f"{count} and {len(dev.ids)} labelled examples",
+        hint=f"use the same {dev.split} file in all rows",
+    )

@@ -14,6 +14,7 @@ from manyheads.evaluation.influence import sample
 from manyheads.evaluation.metrics import EARLIER
 from manyheads.evaluation.sample import Sample
 from manyheads.study.collect import Collected, RowRuns
+from manyheads.study.finished import WHICH
 from manyheads.study.predictions import DevExamples
 from manyheads.tasks.kind import Predictions
 
@@ -26,6 +27,8 @@ TaskSamples = Mapping[str, Sample | None]
 def samples_of(collected: Collected, runs: RowRuns, which: str) -> TaskSamples:
     """Return a sample for every task of a row. None if no run is finished or a metric is undefined.
 
+    `which`: "best", "last", or the selection of the study.
+
     Raises:
         RunError: the predictions of a run disagree with its results.json.
     """
@@ -33,10 +36,12 @@ def samples_of(collected: Collected, runs: RowRuns, which: str) -> TaskSamples:
     for task, values in runs.values[which].items():
         samples[task] = None
         if values is not None:
-            dev = collected.dev[task]
-            found = sample(dev.metric, values, dev.targets, seeds=runs.seeds, clusters=dev.clusters)
+            dev = collected.examples(which)[task]
+            first = collected.halves[task] if which == "crossfit" else None
+            found = sample(dev.metric, values, dev.targets, seeds=runs.seeds, clusters=dev.clusters, first=first)
             samples[task] = None if found is None else replace(found, task=task)
-            _check(task, runs, which, samples[task], _earlier(dev, values))
+            if which in WHICH:
+                _check(task, runs, which, samples[task], _earlier(dev, values))
     return samples
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from manyheads.options import Options
+from manyheads.study.selection import Select
 
 
 def _listed(value: Any) -> Any:
@@ -56,6 +57,15 @@ class StudyOptions(Options):
         default="average",
         description='What rows are compared by: "average", the name of a task (its primary metric), or "course_score" '
         'if the recipe has score = "course".',
+    )
+    select: Select | None = Field(
+        default=None,
+        description='Which epoch of each run the main figures are from. "test": the best epoch by dev average, '
+        'measured on the test files, which must be labelled. "crossfit": the epoch is chosen on one half of the dev '
+        'examples and measured on the other half, and the halves are swapped. "last": the last epoch. "best": the best '
+        'epoch, measured on the dev examples that it was chosen on, which is optimistic. Default: "test" if every '
+        'task of every row has a labelled test file, else "crossfit". Runs without predictions of every evaluation '
+        'have "last" instead of "crossfit". The key can be changed when the runs are finished.',
     )
     twins: list[str] | None = Field(
         default=None,

@@ -58,13 +58,16 @@ class Difference:
 class Figures:
     """The metrics of a row at one epoch of each run. None if a metric is undefined or no run is finished.
 
-    `course_score`: None unless the recipe of the row has `score = "course"`. `epochs`: the epoch of each finished run.
+    `course_score`: None unless the recipe of the row has `score = "course"`. `epochs`: the epoch of each finished run,
+    None if there is none. `half_epochs`: for cross-fitting, the epochs that were chosen on each half of the dev
+    examples; `epochs` is then None where they differ.
     """
 
     tasks: Mapping[str, Interval | None]
     average: Interval | None
     course_score: Interval | None
     epochs: tuple[float | None, ...]
+    half_epochs: tuple[tuple[float, float] | None, ...] | None = None
 
     def of(self, metric: str) -> Interval | None:
         """Return the value of "average", "course_score" or a task."""
@@ -74,13 +77,31 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Collapses:
+    """The collapsed seeds of a row, which its means do not include.
+
+    `share`: their share of the finished seeds, with the interval of Wilson (1927). `p`: of Fisher's exact test against
+    the share of the baseline; `p_holm`: corrected over the rows. Both are None for the baseline, for twins and if no
+    seed of the study is collapsed. `plain`: the means over all seeds, by metric, which no interval covers.
+    """
+
+    seeds: tuple[int, ...]
+    share: Interval
+    p: float | None
+    p_holm: float | None
+    plain: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class TableRow:
     """One row of the table.
 
-    `best`: at the best epoch of each run by dev average. `last`: at the last epoch. `difference`: from the baseline in
-    the metric of the study. `differences`: from the baseline in the metric of each task, a separate family of
+    `figures`: of the selected evaluation of each run, see `Table.chosen`. `best`: at the best epoch of each run by dev
+    average. `last`: at the last epoch. Means are over the seeds that are not collapsed. `difference`: from the baseline
+    in the metric of the study. `differences`: from the baseline in the metric of each task, a separate family of
     comparisons. `may_be_best`: whether the row is in the set that contains the best row with 95% confidence. It is None
-    if unknown, and for twins.
+    if unknown, and for twins. `points`: the value of each finished seed, by metric: "average", "course_score" or a
+    task. `collapses`: None if no run is finished. `optimism`: `best` minus `figures` in the metric of the study.
     """
 
     name: str
@@ -96,6 +117,25 @@ class TableRow:
     difference: Difference | None
     differences: Mapping[str, Difference | None]
     may_be_best: bool | None
+    figures: Figures
+    points: Mapping[str, tuple[float, ...]]
+    collapses: Collapses | None
+    optimism: float | None
+
+    @property
+    def collapsed(self) -> tuple[int, ...]:
+        """The collapsed seeds."""
+        return () if self.collapses is None else self.collapses.seeds
+
+    @property
+    def sound(self) -> tuple[int, ...]:
+        """The finished seeds that are not collapsed."""
+        return tuple(seed for seed in self.seeds if seed not in self.collapsed)
+
+    def point(self, metric: str, seed: int) -> float | None:
+        """Return the value of a finished seed. None if it is undefined."""
+        values = self.points.get(metric)
+        return None if values is None or seed not in self.seeds else values[self.seeds.index(seed)]
 
 
 @dataclass(frozen=True)
@@ -130,7 +170,10 @@ class Effect:
 
 @dataclass(frozen=True)
 class RowCurve:
-    """A metric of a row by epoch: mean, lowest and highest over seeds. None where the metric of a run is undefined."""
+    """A metric of a row by epoch: mean, lowest and highest over seeds. None where the metric of a run is undefined.
+
+    `points`: the value of each run that has the epoch, for each epoch.
+    """
 
     row: str
     column: str
@@ -138,33 +181,41 @@ class RowCurve:
     mean: tuple[float | None, ...]
     low: tuple[float | None, ...]
     high: tuple[float | None, ...]
+    points: tuple[tuple[float | None, ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Training seconds of the runs of a row (mean, lowest, highest), and their hardware."""
+    """Training seconds of the runs of a row (mean, lowest, highest, and of each run), and their hardware."""
 
     row: str
     mean: float
     low: float
     high: float
     hardware: tuple[str, ...]
+    points: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """A task, its metric and the number of its labelled dev examples."""
+    """A task, its metric and the number of its labelled dev examples.
+
+    `test_examples`: that of its test examples, None if no figures of the table are from them.
+    """
 
     name: str
     metric: str
     dev_examples: int
+    test_examples: int | None = None
 
 
 @dataclass(frozen=True)
 class Table:
     """The table of a study. `rows` depend only on the predictions of the runs. `timings` depend on the machine.
 
-    `lack_of_fit`: the test of the additive model of the main effects, None if the rows do not allow one.
+    `lack_of_fit`: the test of the additive model of the main effects, None if the rows do not allow one. `chosen`:
+    which evaluation of each run the figures of the rows are from, see `study.selection`. `select`: the key of the study
+    file, None if it does not have it.
     """
 
     title: str
@@ -185,6 +236,8 @@ class Table:
     failures: tuple[Failure, ...]
     curves: tuple[RowCurve, ...]
     timings: tuple[Timing, ...]
+    chosen: str = "best"
+    select: str | None = None
 
     @property
     def listed(self) -> tuple[TableRow, ...]:
@@ -194,4 +247,18 @@ class Table:
     @property
     def has_course_score(self) -> bool:
         """Whether a listed row has a course score."""
-        return any(figures.course_score is not None for row in self.listed for figures in (row.best, row.last))
+        return any(row.figures.course_score is not None for row in self.listed)
+
+    @property
+    def has_collapses(self) -> bool:
+        """Whether a row has collapsed seeds."""
+        return any(row.collapsed for row in self.rows)
+
+    @property
+    def measured_on(self) -> str:
+        """The examples of the figures of the rows: "dev" or "test"."""
+        return "test" if self.chosen == "test" else "dev"
+
+    def row(self, name: str) -> TableRow:
+        """Return the row with this name."""
+        return next(row for row in self.rows if row.name == name)

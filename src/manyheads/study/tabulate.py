@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from manyheads.evaluation.estimate import Estimate
 from manyheads.evaluation.moderation import Prior
 from manyheads.evaluation.sample import Sample
-from manyheads.study.collect import WHICH, Collected, collect
+from manyheads.study.collapses import collapsed_seeds, collapses_of, points_of, sound
+from manyheads.study.collect import Collected, collect
 from manyheads.study.compare import holm_corrected, interval, may_be_best, paired_difference, prior_over
 from manyheads.study.curves import curves_of, timings_of
 from manyheads.study.factorial import FactorialAnalysis, analyse_factors
+from manyheads.study.finished import WHICH, Epoch
 from manyheads.study.notes import notes_of, setting_of
 from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.samples import TaskSamples, of_metric, samples_of
-from manyheads.study.table import Difference, Figures, Interval, Table, TableRow, TaskFacts
+from manyheads.study.selection import Selection, undefined_halves
+from manyheads.study.table import Collapses, Difference, Figures, Interval, Table, TableRow, TaskFacts, rounded
 from manyheads.study.twins import twin_gains
 
 
@@ -31,28 +34,41 @@ def tabulate(plan: StudyPlan, out: Path) -> Table:
 
 @dataclass(frozen=True)
 class _Tabulation:
-    """The samples of a study: `samples[which][row][task]`, with the metric of each task.
+    """The samples of a study without collapsed seeds: `samples[which][row][task]`, with the metric of each task.
 
-    `priors`: what the rows say about the seed variance of each metric, as far as it was needed.
+    `selection`: how the evaluation of the primary figures is chosen. `points`, `flagged`: the values of all seeds, and
+    the collapsed seeds, by row. `priors`: what the rows say about the seed variance of each metric, as far as it was
+    needed.
     """
 
     plan: StudyPlan
     collected: Collected
+    selection: Selection
     samples: Mapping[str, Mapping[str, TaskSamples]]
     metrics: Mapping[str, str]
+    points: Mapping[str, Mapping[str, tuple[float, ...]]]
+    flagged: Mapping[str, tuple[int, ...]]
     priors: dict[str, Prior] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: StudyPlan, collected: Collected) -> _Tabulation:
-        """Take the samples of the best and the last epochs from the collected runs."""
-        samples = {}
-        for which in WHICH:
-            by_row: dict[str, TaskSamples] = {}
-            for row in plan.rows:
-                runs = collected.rows[row.name]
-                by_row[row.name] = by_row[row.same_as] if row.same_as else samples_of(collected, runs, which)
-            samples[which] = by_row
-        return cls(plan, collected, samples, {task: dev.metric for task, dev in collected.dev.items()})
+        """Take the samples of the best, the last and the selected evaluations from the collected runs."""
+        metrics = {task: dev.metric for task, dev in collected.dev.items()}
+        selection = collected.selection
+        samples = {which: _samples(plan, collected, which) for which in dict.fromkeys((*WHICH, selection.chosen))}
+        undefined = [row for row, own in samples[selection.chosen].items() if _less_defined(own, samples["last"][row])]
+        if selection.chosen == "crossfit" and undefined:
+            selection = undefined_halves(undefined)
+        chosen = samples[selection.chosen]
+        flagged = collapsed_seeds(plan, chosen, metrics)
+        points = {
+            row.name: points_of(chosen[row.name], metrics, course_score=row.recipe.score == "course")
+            for row in plan.rows
+        }
+        kept = {
+            which: {row: sound(own, flagged[row]) for row, own in by_row.items()} for which, by_row in samples.items()
+        }
+        return cls(plan, collected, selection, kept, metrics, points, flagged)
 
     def table(self) -> Table:
         """Compute the table."""
@@ -67,30 +83,39 @@ class _Tabulation:
         best = may_be_best(
             {row.name: self._of(row.name, plan.metric) for row in self._distinct()}, self._prior(plan.metric)
         )
-        rows = tuple(self._row(row, differences, by_task, best) for row in plan.rows)
+        seeds = {row.name: collected.rows[row.name].seeds for row in plan.rows}
+        collapses = collapses_of(plan, seeds, self.flagged, self.points)
+        rows = tuple(self._row(row, differences, by_task, best, collapses) for row in plan.rows)
         analysis = self._analyse_factors()
         return Table(
             title=plan.title,
             caption=plan.caption,
-            setting=setting_of(plan, collected),
+            setting=setting_of(plan, collected, self.selection.chosen),
             baseline=plan.baseline,
             metric=plan.metric,
             seeds=plan.seeds,
             factors=plan.factors,
-            tasks=tuple(TaskFacts(task, dev.metric, len(dev.ids)) for task, dev in collected.dev.items()),
+            tasks=tuple(self._facts()),
             rows=rows,
             twins=twin_gains(plan, self._of, self._prior),
             effects=analysis.effects,
             aliases=analysis.aliases,
             smallest_difference=analysis.smallest_difference,
             lack_of_fit=analysis.lack_of_fit,
-            notes=notes_of(plan, collected, rows, analysis),
+            notes=notes_of(plan, collected, self.selection, rows, analysis),
             failures=tuple(
                 failure for row in plan.rows if not row.same_as for failure in collected.rows[row.name].failures
             ),
             curves=curves_of(plan, collected),
             timings=timings_of(plan, collected),
+            chosen=self.selection.chosen,
+            select=plan.select,
         )
+
+    def _facts(self) -> Iterator[TaskFacts]:
+        for task, dev in self.collected.dev.items():
+            test = self.collected.test.get(task) if self.selection.chosen == "test" else None
+            yield TaskFacts(task, dev.metric, len(dev.ids), None if test is None else len(test.ids))
 
     def _distinct(self) -> list[Row]:
         """The rows that have their own runs and are not twins."""
@@ -101,8 +126,8 @@ class _Tabulation:
         baseline = self.plan.row(self.plan.baseline)
         return [row for row in self._distinct() if row.name not in (baseline.name, baseline.same_as)]
 
-    def _of(self, row: str, metric: str, which: str = "best") -> list[Sample] | None:
-        return of_metric(self.samples[which][row], metric, self.metrics)
+    def _of(self, row: str, metric: str, which: str = "") -> list[Sample] | None:
+        return of_metric(self.samples[which or self.selection.chosen][row], metric, self.metrics)
 
     def _difference(self, row: Row, metric: str) -> Estimate | None:
         baseline = self._of(self.plan.baseline, metric)
@@ -121,10 +146,13 @@ class _Tabulation:
         row: Row,
         differences: Mapping[str, Difference | None],
         by_task: Mapping[tuple[str, str], Difference | None],
-        best: Mapping[str, bool | None],
+        may_be_best: Mapping[str, bool | None],
+        collapses: Mapping[str, Collapses | None],
     ) -> TableRow:
         runs = self.collected.rows[row.name]
         own = row.same_as or row.name
+        figures, best = self._figures(row, self.selection.chosen), self._figures(row, "best")
+        one, other = best.of(self.plan.metric), figures.of(self.plan.metric)
         return TableRow(
             name=row.name,
             same_as=row.same_as,
@@ -134,18 +162,22 @@ class _Tabulation:
             seeds=runs.seeds,
             failed=tuple(failure.seed for failure in runs.failures),
             missing=runs.missing,
-            best=self._figures(row, "best"),
+            best=best,
             last=self._figures(row, "last"),
             difference=differences.get(own),
             differences={task: by_task.get((own, task)) for task in row.recipe.tasks},
-            may_be_best=best.get(own),
+            may_be_best=may_be_best.get(own),
+            figures=figures,
+            points=self.points[row.name],
+            collapses=collapses[own],
+            optimism=None if one is None or other is None else rounded(one.mean - other.mean),
         )
 
     def _figures(self, row: Row, which: str) -> Figures:
         tasks = {task: self._interval(row.name, task, which) for task in self.samples[which][row.name]}
         course_score = self._interval(row.name, "course_score", which) if row.recipe.score == "course" else None
         average = self._interval(row.name, "average", which)
-        return Figures(tasks, average, course_score, self.collected.rows[row.name].epochs[which])
+        return Figures(tasks, average, course_score, *_epochs(self.collected.rows[row.name].epochs[which], which))
 
     def _interval(self, row: str, metric: str, which: str) -> Interval | None:
         return interval(self._of(row, metric, which), len(self.plan.seeds))
@@ -157,3 +189,26 @@ class _Tabulation:
         return analyse_factors(
             self.plan.baseline, rows, levels, comparisons, self._prior(self.plan.metric), len(self.plan.seeds)
         )
+
+
+def _samples(plan: StudyPlan, collected: Collected, which: str) -> dict[str, TaskSamples]:
+    by_row: dict[str, TaskSamples] = {}
+    for row in plan.rows:
+        runs = collected.rows[row.name]
+        by_row[row.name] = by_row[row.same_as] if row.same_as else samples_of(collected, runs, which)
+    return by_row
+
+
+def _less_defined(samples: TaskSamples, other: TaskSamples) -> bool:
+    """Return whether a metric of a row is undefined that is defined in other samples of the row."""
+    return any(part is None and other[task] is not None for task, part in samples.items())
+
+
+def _epochs(
+    of_runs: Sequence[Epoch], which: str
+) -> tuple[tuple[float | None, ...], tuple[tuple[float, float] | None, ...] | None]:
+    """Return the epoch of each run, None where the halves of the dev examples have different ones, and both epochs."""
+    if which != "crossfit":
+        return tuple(None if isinstance(epoch, tuple) else epoch for epoch in of_runs), None
+    halves = tuple(epoch if isinstance(epoch, tuple) else None for epoch in of_runs)
+    return tuple(each[0] if each is not None and each[0] == each[1] else None for each in halves), halves

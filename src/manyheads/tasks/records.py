@@ -74,13 +74,15 @@ class Recorded:
     """The records of a file that have a target: n examples.
 
     `ids`: n strings. `predictions`, `targets`: float64[n], class indices or values. `probabilities`: float64[n,
-    classes], or None if the task predicts values or they were not asked for.
+    classes], or None if the task predicts values or they were not asked for. `unlabelled`: the number of records
+    without a target, which are not among the n.
     """
 
     ids: pl.Series
     predictions: Floats
     targets: Floats
     probabilities: Floats | None
+    unlabelled: int = 0
 
 
 def read_records(file: Path, labels: Sequence[Label] | None, *, probabilities: bool, hint: str) -> Recorded:
@@ -126,6 +128,7 @@ def _by_columns(file: Path, labels: Sequence[Label] | None, probabilities: bool)
     try:
         # The content is passed and not the path, which polars would read as a pattern.
         frame = pl.read_ndjson(file.read_bytes(), schema=schema)
+        total = frame.height
         frame = frame.filter(pl.col("target").is_not_null())
         if labels is not None:
             codes = [float(code) for code in range(len(labels))]
@@ -138,7 +141,8 @@ def _by_columns(file: Path, labels: Sequence[Label] | None, probabilities: bool)
     if frame["id"].has_nulls() or not all(np.isfinite(each).all() for each in (numbers, shares) if each is not None):
         return None
     predictions, targets = np.ascontiguousarray(numbers.T)
-    return Recorded(frame["id"], predictions, targets, None if shares is None else np.ascontiguousarray(shares))
+    shares = None if shares is None else np.ascontiguousarray(shares)
+    return Recorded(frame["id"], predictions, targets, shares, total - frame.height)
 
 
 def _by_lines(file: Path, labels: Sequence[Label] | None, probabilities: bool, hint: str) -> Recorded:
@@ -161,6 +165,7 @@ def _by_lines(file: Path, labels: Sequence[Label] | None, probabilities: bool, h
         _numbers(file, codes, cells["prediction"], hint),
         _numbers(file, codes, cells["target"], hint),
         shares,
+        len(found) - len(kept),
     )
 
 

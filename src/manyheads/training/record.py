@@ -38,9 +38,14 @@ def write_predictions(
 
 
 def write_every_evaluation(
-    folder: RunFolder, splits: Mapping[str, Split], predictions: Mapping[str, Predictions], progress: Progress
+    folder: RunFolder,
+    splits: Mapping[str, Split],
+    predictions: Mapping[str, Predictions],
+    progress: Progress,
+    *,
+    split: str,
 ) -> dict[str, str]:
-    """Add the latest evaluation to `predictions/<task>.dev.all.npz` of every task. Return the checksum of each file.
+    """Add the latest evaluation to `predictions/<task>.<split>.all.npz` of every task. Return the checksum of each.
 
     `progress.evaluations` includes the latest one. Later evaluations in the files, which a resumed run repeats, are
     dropped.
@@ -50,10 +55,10 @@ def write_every_evaluation(
     steps = [int(entry["step"]) for entry in progress.evaluations]
     sums = {}
     for name, predicted in predictions.items():
-        split, file = splits[name], folder.evaluations_file(name, "dev")
+        examples, file = splits[name], folder.evaluations_file(name, split)
         latest = Evaluations(
-            ids=tuple(split.ids),
-            targets=np.asarray(split.targets, dtype=np.float32),
+            ids=tuple(examples.ids),
+            targets=np.asarray(examples.targets, dtype=np.float32),
             clusters=clusters[name],
             epochs=np.array(epochs[-1:]),
             steps=np.array(steps[-1:]),

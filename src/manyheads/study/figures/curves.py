@@ -30,7 +30,7 @@ def highlighted(table: Table) -> list[str]:
     drawn = {curve.row for curve in table.curves}
     candidates = []
     for row in table.listed:
-        value = row.best.of(table.metric)
+        value = row.figures.of(table.metric)
         if row.name in drawn and row.name != table.baseline and value is not None:
             candidates.append((-value.mean, row.name))
     baseline = [table.baseline] if table.baseline in drawn else []
@@ -70,11 +70,15 @@ def draw(table: Table) -> Figure:
 
 def _line(axes: Axes, curve: RowCurve, chosen: list[str]) -> None:
     epochs, mean = np.array(curve.epochs), _numbers(curve.mean)
+    colour = (
+        GREY if curve.row not in chosen else (INK if curve.row == chosen[0] else SERIES[chosen.index(curve.row) - 1])
+    )
+    for epoch, values in zip(curve.epochs, curve.points, strict=True):
+        axes.plot([epoch] * len(values), _numbers(values), ".", color=colour, markersize=2.5, alpha=0.4, zorder=1)
     if curve.row not in chosen:
         axes.plot(epochs, mean, color=GREY, linewidth=0.7, alpha=0.7, zorder=1)
         return
     place = chosen.index(curve.row)
-    colour = INK if place == 0 else SERIES[place - 1]
     style = "--" if place == 0 else "-"
     axes.plot(
         epochs, mean, style, color=colour, linewidth=1.5, marker=".", markersize=5, label=shortened(curve.row, 70)
@@ -88,7 +92,7 @@ def _numbers(values: tuple[float | None, ...]) -> NDArray[np.float64]:
 
 CURVES = Drawing(
     "Dev metrics by epoch. Lines: mean over seeds. Bands: lowest to highest seed. Dashed: the baseline. Coloured: the "
-    "rows with the highest values. Grey: the other rows.",
+    "rows with the highest values. Grey: the other rows. Small points: single seeds, collapsed ones included.",
     describe,
     draw,
 )

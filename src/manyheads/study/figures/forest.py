@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from manyheads.study.figures.seeds import LEGEND, SeedPoint, differences_by_seed, draw_seeds
 from manyheads.study.figures.style import BLUE, GREY, INK, ORANGE, Drawing, canvas, light_grid, shortened
 from manyheads.study.render import words
 from manyheads.study.table import Difference, Table
@@ -35,16 +38,24 @@ def draw(table: Table) -> Figure:
     differences = _differences(table)
     figure = canvas(0.9 + HEIGHT * len(differences))
     axes = figure.add_subplot()
-    intervals(axes, [(shortened(name), difference) for name, difference in differences])
+    points = [
+        differences_by_seed(table.row(name), [(table.row(table.baseline), table.metric)], table.metric)
+        for name, _ in differences
+    ]
+    intervals(axes, [(shortened(name), difference) for name, difference in differences], points)
     metric = table.metric.replace("_", " ")
     axes.set_xlabel(f"difference from {shortened(table.baseline)} in {metric} (95% confidence interval)")
     return figure
 
 
-def intervals(axes: Axes, differences: list[tuple[str, Difference]]) -> None:
-    """Draw one difference per line, from the top. Significant ones (after correction) are filled and coloured."""
+def intervals(axes: Axes, differences: list[tuple[str, Difference]], points: Sequence[Sequence[SeedPoint]]) -> None:
+    """Draw one difference per line, from the top. Significant ones (after correction) are filled and coloured.
+
+    `points`: the single seeds of each difference, which are drawn below its interval.
+    """
     axes.axvline(0, color=INK, linewidth=0.8)
-    for place, (_, difference) in enumerate(differences):
+    for place, ((_, difference), seeds) in enumerate(zip(differences, points, strict=True)):
+        draw_seeds(axes, [(each.value, place + 0.25, each.collapsed) for each in seeds], GREY)
         colour = GREY if not difference.significant else (BLUE if difference.mean > 0 else ORANGE)
         if difference.low is not None and difference.high is not None:
             ends = [difference.low, difference.high]
@@ -67,7 +78,7 @@ def intervals(axes: Axes, differences: list[tuple[str, Difference]]) -> None:
 
 FOREST = Drawing(
     "Paired differences from the baseline with 95% confidence intervals. Filled: significant at 5% after Holm's "
-    "correction (blue: better, orange: worse). Hollow: not significant.",
+    "correction (blue: better, orange: worse). Hollow: not significant. " + LEGEND,
     describe,
     draw,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from manyheads.study.figures.seeds import LEGEND, draw_seeds, values_by_seed
 from manyheads.study.figures.style import BLUE, GREY, Drawing, canvas, light_grid, shortened
 from manyheads.study.render import words
 from manyheads.study.table import Interval, Table
@@ -14,7 +15,7 @@ def _points(table: Table) -> list[tuple[float, Interval, str]]:
     seconds = {timing.row: timing.mean for timing in table.timings}
     points = []
     for row in table.listed:
-        value = row.best.of(table.metric)
+        value = row.figures.of(table.metric)
         if row.name in seconds and value is not None:
             points.append((seconds[row.name], value, row.name))
     return sorted(points, key=lambda entry: (entry[0], entry[2]))
@@ -36,7 +37,7 @@ def describe(table: Table) -> str | None:
         return None
     parts = [f"{name}: {words.score(value.mean)} in {seconds:.0f} s" for seconds, value, name in front(points)]
     metric = table.metric.replace("_", " ")
-    return f"Dev {metric} against training time. Pareto front: {'; '.join(parts)}."
+    return f"{table.measured_on.capitalize()} {metric} against training time. Pareto front: {'; '.join(parts)}."
 
 
 def draw(table: Table) -> Figure:
@@ -45,8 +46,12 @@ def draw(table: Table) -> Figure:
     best = front(points)
     figure = canvas(3.8 + 0.15 * len(best))
     axes = figure.add_subplot()
+    times = {timing.row: timing.points for timing in table.timings}
     for seconds, value, name in points:
         colour = BLUE if any(name == other for _, _, other in best) else GREY
+        of_seed = dict(zip(table.row(name).seeds, times[name], strict=True))
+        seeds = values_by_seed(table.row(name), table.metric)
+        draw_seeds(axes, [(of_seed[each.seed], each.value, each.collapsed) for each in seeds], colour)
         if value.low is not None and value.high is not None:
             axes.plot([seconds, seconds], [value.low, value.high], color=colour, linewidth=0.8, alpha=0.6)
         axes.plot([seconds], [value.mean], marker="o", markersize=4.5, color=colour)
@@ -59,7 +64,7 @@ def draw(table: Table) -> Figure:
         )
     names = [f"{number}  {shortened(name, 80)}" for number, (_, _, name) in enumerate(best, start=1)]
     axes.set_xlabel("training time per run in seconds (mean over seeds)\n" + "\n".join(names), loc="left")
-    axes.set_ylabel(f"dev {table.metric.replace('_', ' ')}")
+    axes.set_ylabel(f"{table.measured_on} {table.metric.replace('_', ' ')}")
     if points[-1][0] > 10 * points[0][0]:
         axes.set_xscale("log")
     light_grid(axes, "y")
@@ -67,8 +72,9 @@ def draw(table: Table) -> Figure:
 
 
 PARETO = Drawing(
-    "Dev metric against training time, with 95% confidence intervals. Blue: the Pareto front, rows whose value no "
-    "faster row reaches. The times were measured with parallel runs on the same machine and exclude pretraining.",
+    "Metric against training time, with 95% confidence intervals. Blue: the Pareto front, rows whose value no "
+    "faster row reaches. The times were measured with parallel runs on the same machine and exclude pretraining. "
+    + LEGEND,
     describe,
     draw,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from manyheads.study.figures.forest import HEIGHT, intervals
+from manyheads.study.figures.seeds import LEGEND, SeedPoint, differences_by_seed
 from manyheads.study.figures.style import Drawing, canvas, shortened
 from manyheads.study.render import words
 from manyheads.study.table import Difference, Table
@@ -37,15 +38,23 @@ def draw(table: Table) -> Figure:
         len(rows), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": [len(panel) + 1 for panel in panels]}
     )
     for place, (name, panel) in enumerate(zip(rows, panels, strict=True)):
-        intervals(axes[place, 0], panel)
+        intervals(axes[place, 0], panel, [_seeds(table, name, task) for task, _ in panel])
         axes[place, 0].set_title(shortened(name, 80), loc="left", fontsize=8.5)
     axes[-1, 0].set_xlabel("trained together minus trained alone, in the metric of the task (95% confidence interval)")
     return figure
 
 
+def _seeds(table: Table, row: str, task: str) -> list[SeedPoint]:
+    """Return the gain of each seed in a task, or in the average over tasks."""
+    twins = [(table.row(each.twin), each.task) for each in table.twins if each.row == row and each.twin is not None]
+    alone = [each for each in twins if task in ("average", each[1])]
+    return differences_by_seed(table.row(row), alone, task)
+
+
 TWINS = Drawing(
     "Gain or loss of each task by multitask training, compared with its single-task twin, with 95% confidence "
-    "intervals. Filled: significant at 5% after Holm's correction (blue: gain, orange: loss). Hollow: not significant.",
+    "intervals. Filled: significant at 5% after Holm's correction (blue: gain, orange: loss). Hollow: not significant. "
+    + LEGEND,
     describe,
     draw,
 )

@@ -39,11 +39,22 @@ def _flat(table: Table, row: TableRow) -> Iterator[tuple[str, object]]:
     yield "seeds", len(row.seeds)
     yield "failed", len(row.failed)
     yield "missing", len(row.missing)
-    for which, figures in (("best", row.best), ("last", row.last)):
+    yield "collapsed", len(row.collapsed)
+    yield "chosen", table.chosen
+    for which, figures in (("chosen", row.figures), ("best", row.best), ("last", row.last)):
         yield from _figures(table, which, figures)
     yield from _numbers("difference", row.difference, TESTED)
     for task in table.tasks:
         yield from _numbers(f"difference.{task.name}", row.differences.get(task.name), TESTED)
+    yield "optimism", row.optimism
+    collapses = row.collapses
+    for name in FIGURES:
+        yield f"collapsed.share.{name}", None if collapses is None else getattr(collapses.share, name)
+    for name in ("p", "p_holm"):
+        yield f"collapsed.{name}", None if collapses is None else getattr(collapses, name)
+    plain = {} if collapses is None else collapses.plain
+    for metric in ("average", "course_score", *(task.name for task in table.tasks)):
+        yield f"all_seeds.{metric}.mean", plain.get(metric)
     yield "may_be_best", None if row.may_be_best is None else str(row.may_be_best).lower()
     yield "provenance", row.provenance
 

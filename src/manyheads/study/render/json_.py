@@ -21,11 +21,13 @@ def content_of(table: Table) -> dict[str, Any]:
         "caption": table.caption,
         "setting": table.setting,
         "metric": table.metric,
+        "select": table.select,
+        "chosen": table.chosen,
         "baseline": table.baseline,
         "seeds": list(table.seeds),
         "factors": list(table.factors),
         "tasks": [asdict(task) for task in table.tasks],
-        "rows": [_row(row) for row in table.rows],
+        "rows": [_row(table, row) for row in table.rows],
         "twins": [asdict(twin) for twin in table.twins],
         "effects": [asdict(effect) for effect in table.effects],
         "aliases": list(table.aliases),
@@ -40,8 +42,8 @@ def content_of(table: Table) -> dict[str, Any]:
     }
 
 
-def _row(row: TableRow) -> dict[str, Any]:
-    """Return a row: the values of the best epoch as its own keys, those of the last epoch under `last`."""
+def _row(table: Table, row: TableRow) -> dict[str, Any]:
+    """Return a row: the figures of the selection as its own keys, others under `best` and `last`."""
     return {
         "name": row.name,
         "same_as": row.same_as,
@@ -51,12 +53,16 @@ def _row(row: TableRow) -> dict[str, Any]:
         "seeds": list(row.seeds),
         "failed": list(row.failed),
         "missing": list(row.missing),
-        "chosen": "best epoch by dev average",
-        **_figures(row.best),
+        "chosen": table.chosen,
+        **_figures(row.figures),
         "difference": None if row.difference is None else asdict(row.difference),
         "differences": {task: None if value is None else asdict(value) for task, value in row.differences.items()},
         "may_be_best": row.may_be_best,
+        "optimism": row.optimism,
+        "best": _figures(row.best),
         "last": _figures(row.last),
+        "points": {metric: list(values) for metric, values in row.points.items()},
+        "collapses": None if row.collapses is None else asdict(row.collapses),
     }
 
 
@@ -66,4 +72,7 @@ def _figures(figures: Figures) -> dict[str, Any]:
         "average": None if figures.average is None else asdict(figures.average),
         "course_score": None if figures.course_score is None else asdict(figures.course_score),
         "epochs": list(figures.epochs),
+        "half_epochs": None
+        if figures.half_epochs is None
+        else [None if pair is None else list(pair) for pair in figures.half_epochs],
     }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from manyheads.study.render import words
-from manyheads.study.table import Difference, Interval, Table, TableRow
+from manyheads.study.selection import TITLES
+from manyheads.study.table import Difference, Interval, Table, TableRow, TwinGain
 
 Mark = Literal["", "best", "significant", "name"]
 
@@ -47,7 +48,14 @@ class Section:
 
 def sections(table: Table) -> tuple[Section, ...]:
     """Return the sections of a table that have rows."""
-    candidates = (_main(table), _by_task(table), _twins(table), _effects(table), _epochs(table))
+    candidates = (
+        _main(table),
+        _by_task(table),
+        _twins(table),
+        _effects(table),
+        _epochs(table),
+        _collapsed(table),
+    )
     return tuple(section for section in candidates if section.rows)
 
 
@@ -77,10 +85,10 @@ def _main_row(table: Table, row: TableRow) -> Iterator[Cell]:
     for factor in table.factors:
         yield Cell(words.level(row.levels.get(factor, "")))
     for task in table.tasks:
-        yield interval_cell(row.best.tasks.get(task.name))
-    yield interval_cell(row.best.average, "best" if row.may_be_best else "")
+        yield interval_cell(row.figures.tasks.get(task.name))
+    yield interval_cell(row.figures.average, "best" if row.may_be_best else "")
     if table.has_course_score:
-        yield interval_cell(row.best.course_score)
+        yield interval_cell(row.figures.course_score)
     yield from difference_cells(row.difference)
     yield Cell(words.TICK if row.may_be_best else "")
 
@@ -91,18 +99,15 @@ def _remark(table: Table, row: TableRow) -> str:
         parts.append("baseline")
     if row.same_as:
         parts.append(f"same runs as {row.same_as}")
+    if row.collapsed:
+        parts.append(words.collapses(row))
     if row.failed:
-        parts.append(f"failed: {_seeds(row.failed)}")
+        parts.append(f"failed: {words.seed_list(row.failed)}")
     if row.missing:
-        parts.append(f"not finished: {_seeds(row.missing)}")
+        parts.append(f"not finished: {words.seed_list(row.missing)}")
     if row.provenance:
         parts.append(row.provenance)
     return "; ".join(parts)
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    noun = "seed" if len(seeds) == 1 else "seeds"
-    return f"{noun} {', '.join(map(str, seeds))}"
 
 
 def _by_task(table: Table) -> Section:
@@ -112,7 +117,7 @@ def _by_task(table: Table) -> Section:
     rows = []
     for row in table.listed:
         if any(difference is not None for difference in row.differences.values()):
-            cells = [Cell(row.name, mark="name")]
+            cells = [_name(row)]
             for task in table.tasks:
                 difference, _, p_holm = difference_cells(row.differences.get(task.name))
                 cells += [difference, p_holm]
@@ -133,7 +138,7 @@ def _twins(table: Table) -> Section:
     )
     rows = [
         (
-            Cell(twin.row, mark="name"),
+            Cell(twin.row, _twin_marks(table, twin), "name"),
             Cell(twin.task),
             interval_cell(twin.together),
             interval_cell(twin.alone),
@@ -148,6 +153,15 @@ def _twins(table: Table) -> Section:
     return Section("Gains over single-task twins", columns, tuple(rows), note)
 
 
+def _twin_marks(table: Table, twin: TwinGain) -> str:
+    """Return which of the rows of a comparison have collapsed seeds."""
+    row, own = table.row(twin.row), table.row(twin.twin) if twin.twin is not None else None
+    parts = [words.collapses(row)] if row.collapsed else []
+    if own is not None and own.collapsed:
+        parts.append(f"alone: {words.collapses(own)}")
+    return "; ".join(parts)
+
+
 def _effects(table: Table) -> Section:
     columns = (
         Column("factor", numeric=False),
@@ -159,34 +173,86 @@ def _effects(table: Table) -> Section:
     rows = [
         (Cell(effect.name, mark="name"), Cell(effect.kind), *difference_cells(effect.value)) for effect in table.effects
     ]
+    marks = [f"{row.name} ({words.collapses(row)})" for row in table.listed if row.collapsed and row.same_as is None]
     note = (
         "Main effect: the effect of a level compared with the level of the baseline, in an additive model (least "
         "squares over the rows). Interaction: the difference of differences over rows that agree in all other factors."
+        + (f" Without collapsed seeds: {', '.join(marks)}." if marks else "")
     )
     return Section("Effects of the factors", columns, tuple(rows), note)
 
 
 def _epochs(table: Table) -> Section:
+    beside = [which for which in ("best", "last") if which != table.chosen]
     columns = (
         Column("row", numeric=False),
-        Column("average, best epoch"),
-        Column("average, last epoch"),
+        Column(f"average, {TITLES[table.chosen]}"),
+        *(Column(f"average, {TITLES[which]}") for which in beside),
+        *((Column(f"optimism of the best epoch in {metric_title(table)}"),) if table.chosen != "best" else ()),
+        *((Column("epochs of the halves"),) if table.chosen == "crossfit" else ()),
         Column("best epoch"),
         Column("last epoch"),
         Column("seeds"),
     )
-    rows = [
-        (
-            Cell(row.name, mark="name"),
-            interval_cell(row.best.average),
-            interval_cell(row.last.average),
-            Cell(words.epochs(row.best.epochs)),
-            Cell(words.epochs(row.last.epochs)),
-            Cell(words.seeds(row.seeds, len(table.seeds))),
+    rows = []
+    for row in table.listed:
+        figures = {"best": row.best, "last": row.last}
+        cells = [_name(row), interval_cell(row.figures.average)]
+        cells += [interval_cell(figures[which].average) for which in beside]
+        if table.chosen != "best":
+            cells.append(Cell("" if row.optimism is None else words.signed(row.optimism)))
+        if table.chosen == "crossfit":
+            cells.append(Cell(words.epochs([epoch for pair in row.figures.half_epochs or () for epoch in pair or ()])))
+        cells += [Cell(words.epochs(row.best.epochs)), Cell(words.epochs(row.last.epochs))]
+        cells.append(Cell(words.seeds(row.seeds, len(table.seeds))))
+        rows.append(tuple(cells))
+    note = ""
+    if table.chosen != "best":
+        note = (
+            f"Optimism: best epoch minus {TITLES[table.chosen]}. The best epoch is chosen and measured on the same dev "
+            "examples."
         )
-        for row in table.listed
-    ]
-    return Section("Epochs and seeds", columns, tuple(rows))
+    return Section("Epochs and seeds", columns, tuple(rows), note)
+
+
+def _collapsed(table: Table) -> Section:
+    metric = metric_title(table)
+    columns = (
+        Column("row", numeric=False),
+        Column("collapsed seeds", numeric=False),
+        Column("share of collapsed seeds"),
+        Column("p (Fisher)"),
+        Column("p (Holm)", attached=True),
+        Column(f"{metric}, sound seeds"),
+        Column(f"{metric}, all seeds (no interval covers it)"),
+    )
+    rows = []
+    for row in table.rows if table.has_collapses else ():
+        found = row.collapses
+        if found is None or row.same_as or (row.twin_of is not None and not row.collapsed):
+            continue
+        metric = table.metric if table.metric in found.plain else "average"
+        rows.append(
+            (
+                _name(row),
+                Cell(", ".join(map(str, found.seeds))),
+                interval_cell(found.share),
+                Cell(words.p_value(found.p)),
+                Cell(words.p_value(found.p_holm)),
+                interval_cell(row.figures.of(metric)),
+                Cell(words.score(found.plain.get(metric))),
+            )
+        )
+    note = (
+        "The share has the interval of Wilson. p: Fisher's exact test against the share of the baseline, corrected "
+        "over the rows. Means and tests of the other tables are over the sound seeds."
+    )
+    return Section("Collapsed seeds", columns, tuple(rows), note)
+
+
+def _name(row: TableRow) -> Cell:
+    """Return the name of a row, with its collapsed seeds."""
+    return Cell(row.name, words.collapses(row), "name")
 
 
 def interval_cell(interval: Interval | None, mark: Mark = "") -> Cell:

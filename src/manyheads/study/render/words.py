@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from manyheads.study.table import Difference, Interval
+from manyheads.study.table import Difference, Interval, TableRow
 
 PLACES = 4
 TICK = "x"
@@ -48,6 +48,16 @@ def level(name: str) -> str:
 def seeds(finished: Sequence[int], planned: int) -> str:
     """Format the number of finished seeds: "3", or "2 of 3"."""
     return str(len(finished)) if len(finished) == planned else f"{len(finished)} of {planned}"
+
+
+def seed_list(seeds: Sequence[int]) -> str:
+    """Format numbers of seeds with their noun: "seed 1", "seeds 1, 2"."""
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+
+
+def collapses(row: TableRow) -> str:
+    """Format the number of collapsed seeds: "2 of 5 collapsed". Empty without any."""
+    return f"{len(row.collapsed)} of {len(row.seeds)} collapsed" if row.collapsed else ""
 
 
 def epochs(of_runs: Sequence[float | None]) -> str:
