@@ -72,8 +72,9 @@ def _sound(rows: list[Sample | None]) -> list[Sample | None]:
     """Return the rows without their collapsed seeds."""
     found: list[Sample | None] = []
     for row in rows:
-        reference = None if row is rows[0] or rows[0] is None else rows[0].values
-        flags = [] if row is None else collapsed(row.values, reference)
+        others = rows[1:] if row is rows[0] else rows[:1]
+        references = [each.values for each in others if each is not None]
+        flags = [] if row is None else collapsed(row.values, references)
         seeds = () if row is None else row.seeds or ()
         found.append(row and row.take([seed for seed, flag in zip(seeds, flags, strict=True) if not flag]))
     return found

@@ -23,17 +23,26 @@ from manyheads.study.tabulate import tabulate
 def test_a_seed_far_below_the_others_is_collapsed() -> None:
     baseline = np.array([0.81, 0.80, 0.79, 0.80, 0.805])
     row = np.array([0.82, 0.50, 0.83, 0.815, 0.51])
-    np.testing.assert_array_equal(collapsed(row, baseline), [False, True, False, False, True])
-    np.testing.assert_array_equal(collapsed(row + 0.1, baseline), [False, True, False, False, True])
+    np.testing.assert_array_equal(collapsed(row, [baseline]), [False, True, False, False, True])
+    np.testing.assert_array_equal(collapsed(row + 0.1, [baseline]), [False, True, False, False, True])
     assert not collapsed(baseline).any()
     assert collapsed(np.array([0.80, 0.805, 0.79, 0.80, 0.5]))[-1]
 
 
+def test_a_seed_that_is_low_in_several_rows_is_no_collapse_of_the_baseline() -> None:
+    baseline, others = (
+        np.array([0.448, 0.450, 0.396]),
+        [np.array([0.438, 0.418, 0.518]), np.array([0.452, 0.46, 0.406])],
+    )
+    assert collapsed(baseline).any(), "three seeds alone can be close by chance"
+    assert not collapsed(baseline, others).any()
+
+
 def test_a_small_distance_or_few_seeds_are_no_collapse() -> None:
     tight = np.array([0.8, 0.8001, 0.8002, 0.8001])
-    assert not collapsed(np.array([0.8, 0.8001, 0.8002, 0.76]), tight).any()
-    assert not collapsed(np.array([0.8, 0.5]), np.array([0.8, 0.79])).any()
-    assert not collapsed(np.array([0.8, 0.5]), None).any()
+    assert not collapsed(np.array([0.8, 0.8001, 0.8002, 0.76]), [tight]).any()
+    assert not collapsed(np.array([0.8, 0.5]), [np.array([0.8, 0.79])]).any()
+    assert not collapsed(np.array([0.8, 0.5])).any()
     assert not collapsed(np.array([])).any()
 
 
@@ -41,7 +50,7 @@ def test_a_small_distance_or_few_seeds_are_no_collapse() -> None:
 def test_fewer_than_one_percent_of_equal_sound_seeds_are_flagged(seeds: int) -> None:
     """The standard deviation is large, so that the absolute distance excludes no seed."""
     rng = np.random.default_rng(seeds)
-    flags = [collapsed(*rng.normal(0, 1, (2, seeds))) for _ in range(3000)]
+    flags = [collapsed(row, [other]) for row, other in rng.normal(0, 1, (3000, 2, seeds))]
     assert np.mean(flags) < 0.01
 
 

@@ -23,18 +23,17 @@ TO_SD = 1.4826
 """The standard deviation of a normal variable divided by its median absolute deviation."""
 
 
-def collapsed(values: Floats, reference: Floats | None = None) -> NDArray[np.bool_]:
+def collapsed(values: Floats, references: Sequence[Floats] = ()) -> NDArray[np.bool_]:
     """Return which seeds of a row are collapsed: bool[S].
 
     A seed is collapsed if it is more than `LEAST` and more than `DEVIATIONS` robust standard deviations below the
-    median. The deviations are those of the row's and the reference's seeds, each from its own median. Their scale is
+    median. The deviations are those of the row's and the references' seeds, each from its own median. Their scale is
     the median absolute deviation (Hampel 1974), multiplied by N / (N - 2 rows), because the medians fit few seeds too
     well. Then fewer than 1% of normal seeds are more than `DEVIATIONS` below, with three seeds or more.
 
-    `values`: float64[S], the metric of each seed of the row. `reference`: that of each seed of the baseline, None for
-    the baseline itself.
+    `values`: float64[S], the metric of each seed of the row. `references`: that of each seed of other rows.
     """
-    groups = [group for group in (values, reference) if group is not None and len(group)]
+    groups = [group for group in (values, *references) if len(group)]
     free = sum(map(len, groups)) - 2 * len(groups)
     if not len(values) or free <= 0:
         return np.zeros(len(values), dtype=bool)

@@ -24,18 +24,24 @@ def collapsed_seeds(
 ) -> dict[str, Seeds]:
     """Return the collapsed seeds of each row, by the metric of the study, over the tasks that the baseline has as well.
 
-    A twin is compared with the baseline in its one task.
+    The deviations of a row are taken together with those of the baseline, and the deviations of the baseline with those
+    of all rows that have its tasks. A twin is compared with the baseline in its one task.
     """
+    base = samples[plan.baseline]
+    rows = [row.name for row in plan.rows if row.twin_of is None and row.same_as is None and row.name != plan.baseline]
     found: dict[str, Seeds] = {}
     for row, own in samples.items():
-        base: TaskSamples = {} if row == plan.baseline else samples[plan.baseline]
         shared = [task for task in own if task in base]
         values = _values(plan, {task: own[task] for task in shared or own}, metrics)
-        reference = _values(plan, {task: base[task] for task in shared}, metrics)
+        if row == plan.baseline:
+            others = [samples[name] for name in rows if samples[name].keys() == own.keys()]
+        else:
+            others = [{task: base[task] for task in shared}]
+        references = [known[1] for known in (_values(plan, each, metrics) for each in others) if known is not None]
         found[row] = ()
         if values is not None:
             seeds, of_seeds = values
-            flags = collapsed(of_seeds, None if reference is None else reference[1])
+            flags = collapsed(of_seeds, references)
             found[row] = tuple(seed for seed, flag in zip(seeds, flags, strict=True) if flag)
     return found
 
