@@ -34,6 +34,18 @@ def test_what_is_written_is_read_and_equal_bytes_are_written(tmp_path: Path) -> 
     np.testing.assert_array_equal(found.targets, one.targets)
 
 
+def test_arrays_that_files_share_are_read_once(tmp_path: Path) -> None:
+    known: dict[bytes, object] = {}
+    write_evaluations(tmp_path / "a.npz", evaluation(10, 1.0))
+    write_evaluations(tmp_path / "b.npz", evaluation(10, 2.0))
+    write_evaluations(tmp_path / "c.npz", replace(evaluation(10, 3.0), ids=("a", "b", "c")))
+    one, two, three = (read_evaluations(tmp_path / f"{name}.npz", known) for name in "abc")
+    assert one.ids is two.ids
+    assert three.ids == ("a", "b", "c")
+    assert [float(each.values[0, 0]) for each in (one, two, three)] == [1, 2, 3]
+    np.testing.assert_array_equal(two.targets, read_evaluations(tmp_path / "b.npz").targets)
+
+
 def test_a_resumed_run_drops_what_it_repeats_and_marks_what_was_lost() -> None:
     three = with_evaluation(
         with_evaluation(evaluation(10, 1.0), evaluation(20, 2.0), [1.0, 2.0], [10, 20]),

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.run.atomic import write_bytes
+
+Known = dict[bytes, Any]
+"""Arrays by their compressed content."""
+
+MOST_KNOWN = 100
+"""More arrays are not kept, because they are not the same in all runs."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,11 @@ def write_evaluations(file: Path, evaluations: Evaluations) -> None:
     write_bytes(file, content.getvalue())
 
 
-def read_evaluations(file: Path) -> Evaluations:
+def read_evaluations(file: Path, known: Known | None = None) -> Evaluations:
     """Read the file. Nothing in it is executed.
+
+    `known`: arrays of files that were read before. The runs of a study have the same ids, targets and clusters, which
+    are then decompressed once.
 
     Raises:
         OSError: the file cannot be read.
@@ -66,8 +77,14 @@ def read_evaluations(file: Path) -> Evaluations:
         raise ValueError("the file is damaged: it is not an archive of arrays")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-        ids = tuple(arrays["ids"].astype(np.str_).tolist())
+            parts = {name: _compressed(data, content.zip.getinfo(f"{name}.npy")) for name in content.files}
+            earlier: Known = {} if known is None else known
+            arrays = {name: earlier[part] if part in earlier else content[name] for name, part in parts.items()}
+        ids = arrays["ids"] if isinstance(arrays["ids"], tuple) else tuple(arrays["ids"].astype(np.str_).tolist())
+        if known is not None:
+            if len(known) > MOST_KNOWN:
+                known.clear()
+            known |= {parts["ids"]: ids, **{parts[name]: arrays[name] for name in ("targets", "clusters")}}
         found = Evaluations(
             ids=ids,
             targets=arrays["targets"].astype(np.float32),
@@ -76,13 +93,20 @@ def read_evaluations(file: Path) -> Evaluations:
             steps=arrays["steps"].astype(np.int64),
             values=arrays["values"].astype(np.float32),
         )
-    except (KeyError, zipfile.BadZipFile, EOFError, TypeError) as error:
+    except (KeyError, zipfile.BadZipFile, EOFError, TypeError, struct.error) as error:
         raise ValueError(f"the file is damaged: {error}") from error
     n, count = len(ids), len(found.steps)
     shapes = (found.targets.shape, found.clusters.shape, found.epochs.shape, found.values.shape)
     if shapes != ((n,), (n,), (count,), (count, n)):
         raise ValueError(f"the arrays have different sizes: {shapes}")
     return found
+
+
+def _compressed(data: bytes, entry: zipfile.ZipInfo) -> bytes:
+    """Return the compressed content of an entry of an archive. Equal arrays of one version of zlib have equal bytes."""
+    name, extra = struct.unpack_from("<HH", data, entry.header_offset + 26)
+    start = entry.header_offset + 30 + name + extra
+    return data[start : start + entry.compress_size]
 
 
 def with_evaluation(

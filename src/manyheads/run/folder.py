@@ -15,7 +15,7 @@ from typing import Any
 from manyheads.errors import RunError
 from manyheads.run.atomic import explained
 from manyheads.run.checksum import is_unchanged
-from manyheads.run.evaluations import Evaluations, read_evaluations
+from manyheads.run.evaluations import Evaluations, Known, read_evaluations
 from manyheads.run.links import strangers
 from manyheads.run.lock import only_writer
 from manyheads.run.names import TASK_NAME, TASK_NAMES
@@ -71,10 +71,13 @@ class RunFolder:
         """
         return self.prediction_file(task, split, "all").with_suffix(".npz")
 
-    def read_evaluations(self, results: Mapping[str, Any], task: str, split: str) -> Evaluations | None:
+    def read_evaluations(
+        self, results: Mapping[str, Any], task: str, split: str, known: Known | None = None
+    ) -> Evaluations | None:
         """Return the predictions of every evaluation. None without the file, which runs of 0.4.0 do not have.
 
-        `results`: the content of results.json, which has the checksum of the file.
+        `results`: the content of results.json, which has the checksum of the file. `known`: see
+        `evaluations.read_evaluations`.
 
         Raises:
             RunError: The file was changed or damaged.
@@ -85,7 +88,7 @@ class RunFolder:
         try:
             if not self.is_whole(file, results):
                 raise ValueError("the file does not have the checksum in results.json")
-            return read_evaluations(file)
+            return read_evaluations(file, known)
         except (OSError, ValueError) as error:
             hint = "restore the file, or train the run again in a new folder"
             raise RunError("the predictions cannot be read", where=str(file), found=str(error), hint=hint) from error

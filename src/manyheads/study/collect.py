@@ -15,6 +15,7 @@ from manyheads.errors import RunError
 from manyheads.evaluation.crossfit import Half, halves_of
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.schema import Recipe
+from manyheads.run.evaluations import Known
 from manyheads.run.folder import RunFolder
 from manyheads.study.cells import cell_folder, differences, error_file, read_error
 from manyheads.study.dev_clusters import with_clusters
@@ -111,9 +112,10 @@ def collect(plan: StudyPlan, out: Path) -> Collected:
             {task: dev.clusters for task, dev in collected.dev.items()},
             {task: None if dev.labels is None else dev.targets for task, dev in collected.dev.items()},
         )
+    known: Known = {}
     for row in plan.rows:
         collected.rows[row.name] = (
-            collected.rows[row.same_as] if row.same_as else _read_row(plan, out, finished[row.name], collected)
+            collected.rows[row.same_as] if row.same_as else _read_row(plan, out, finished[row.name], collected, known)
         )
     return collected
 
@@ -136,12 +138,12 @@ def _finished(plan: StudyPlan, out: Path, row: Row, dev: dict[str, DevExamples])
     return Finished(row, recipe, tuple(done), tuple(done.values()), results)
 
 
-def _read_row(plan: StudyPlan, out: Path, row: Finished, collected: Collected) -> RowRuns:
+def _read_row(plan: StudyPlan, out: Path, row: Finished, collected: Collected, known: Known) -> RowRuns:
     failures = [_failure(out, row.row.name, seed) for seed in plan.seeds if seed not in row.seeds]
     failed = tuple(failure for failure in failures if failure is not None)
     ended = {*row.seeds, *(failure.seed for failure in failed)}
     recipe, folders, results = row.recipe, row.folders, row.results
-    predicted = read_row(row, collected.dev, collected.test, collected.selection.chosen, collected.halves)
+    predicted = read_row(row, collected.dev, collected.test, collected.selection.chosen, collected.halves, known)
     return RowRuns(
         seeds=row.seeds,
         missing=tuple(seed for seed in plan.seeds if seed not in ended),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from manyheads.evaluation.crossfit import Half, best_evaluations, half_scores, swapped
 from manyheads.recipe.schema import Recipe
-from manyheads.run.evaluations import Evaluations
+from manyheads.run.evaluations import Evaluations, Known
 from manyheads.run.folder import RunFolder
 from manyheads.study.plan import Row
 from manyheads.study.predictions import DevExamples, read_values, values_of
@@ -49,17 +49,19 @@ def read_row(
     test: Mapping[str, DevExamples],
     chosen: str,
     halves: Mapping[str, Half],
+    known: Known,
 ) -> Predicted:
     """Read the predictions of the best and the last evaluation of each run, and of the selected one.
 
-    Files with every evaluation are read instead of JSON lines, in a fraction of the time.
+    Files with every evaluation are read instead of JSON lines, in a fraction of the time. `known`: arrays that the runs
+    of a study share.
 
     Raises:
         RunError: a file is missing or damaged, or has other examples.
     """
     names = dict.fromkeys((*WHICH, chosen))
     tasks = list(row.recipe.tasks)
-    runs = [_Run(row.recipe, folder, results) for folder, results in zip(row.folders, row.results, strict=True)]
+    runs = [_Run(row.recipe, folder, results, known) for folder, results in zip(row.folders, row.results, strict=True)]
     values: dict[str, dict[str, Floats | None]] = {}
     found: dict[str, list[Mapping[str, Floats] | None]] = {name: [] for name in names}
     epochs: dict[str, list[Epoch]] = {name: [] for name in names}
@@ -77,9 +79,9 @@ def read_row(
             found[name].append(own)
             epochs[name].append(epoch)
     for name, of_runs in found.items():
-        known = [each for each in of_runs if each is not None]
-        whole = bool(known) and len(known) == len(of_runs)
-        values[name] = {task: np.stack([each[task] for each in known]) if whole else None for task in tasks}
+        defined = [each for each in of_runs if each is not None]
+        whole = bool(defined) and len(defined) == len(of_runs)
+        values[name] = {task: np.stack([each[task] for each in defined]) if whole else None for task in tasks}
     return Predicted(values, {name: tuple(each) for name, each in epochs.items()})
 
 
@@ -99,6 +101,7 @@ class _Run:
     recipe: Recipe
     folder: RunFolder
     results: Mapping[str, Any]
+    known: Known
 
     def epoch(self, which: str) -> float | None:
         """Return the epoch of the best or the last evaluation. None if there is none."""
@@ -113,7 +116,7 @@ class _Run:
             split = examples[task].split
             if not has_every_evaluation(self.recipe, task, self.folder, split):
                 return None
-            found = self.folder.read_evaluations(self.results, task, split)
+            found = self.folder.read_evaluations(self.results, task, split, self.known)
             if found is None or (first is not None and not np.array_equal(found.steps, first.steps)):
                 return None
             first = first or found
