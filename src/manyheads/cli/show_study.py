@@ -40,7 +40,7 @@ def study_and_show(
     with console.status("starting"):
         from manyheads.study.load import load_study
         from manyheads.study.run import run_study, survey
-        from manyheads.study.test_files import require_test_labels
+        from manyheads.study.require_labels import require_test_labels
 
         plan = load_study(file, changes)
         chosen = replace(plan, seeds=plan.seeds[:seeds])
