@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from manyheads.errors import ManyheadsError, RunError
 from manyheads.recipe.assemble import train
 from manyheads.recipe.load import load_recipe
+from manyheads.run.evaluations import read_evaluations, write_evaluations
 from manyheads.run.events import read_events
 
 CHANGES = [
@@ -154,6 +156,36 @@ def test_a_damaged_file_of_an_evaluation_is_written_again(
         assert damage == "folder"
     else:
         assert contents(runs / "late") == contents(runs / "whole")
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "another task", "other values", "lost"])
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_a_damaged_file_of_all_evaluations_is_restored_or_named(
+    tiny_recipe: Path, runs: Path, split: str, damage: str
+) -> None:
+    """The file has the evaluations at steps 2 and 4, and the run stopped after the last one."""
+    name = f"predictions/similarity.{split}.all.npz"
+    file = runs / "late" / name
+    if damage == "another task":
+        shutil.copy(runs / "late" / "predictions/sentiment.dev.all.npz", file)
+    elif damage == "other values":
+        found = read_evaluations(file)
+        ids = found.ids if split == "dev" else found.ids[::-1]
+        write_evaluations(file, replace(found, ids=ids, values=found.values[:, ::-1]))
+    elif damage == "lost":
+        file.unlink()
+    else:
+        DAMAGES[damage](file)
+    try:
+        notes = resumed(tiny_recipe, runs / "late")
+    except ManyheadsError:
+        assert damage == "folder"
+        return
+    whole, late = contents(runs / "whole"), contents(runs / "late")
+    named = any(f"{name} was changed or is missing" in note for note in notes)
+    assert named != (whole[name] == late[name])
+    others = {other for other in whole if whole[other] != late[other]}
+    assert others <= {name}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -39,8 +39,8 @@ def study_and_show(
     console = make_console(soft_wrap=True)
     with console.status("starting"):
         from manyheads.study.load import load_study
-        from manyheads.study.run import run_study, survey
         from manyheads.study.require_labels import require_test_labels
+        from manyheads.study.run import run_study, survey
 
         plan = load_study(file, changes)
         chosen = replace(plan, seeds=plan.seeds[:seeds])

@@ -45,7 +45,13 @@ from manyheads.training.launch import Launch
 from manyheads.training.listener import Listener, Listeners, report_end
 from manyheads.training.loop import Loop
 from manyheads.training.memory import keep_freed_memory
-from manyheads.training.record import write_every_evaluation, write_predictions, write_results, write_results_csv
+from manyheads.training.record import (
+    repair_every_evaluation,
+    write_every_evaluation,
+    write_predictions,
+    write_results,
+    write_results_csv,
+)
 from manyheads.training.schedule import build_schedule
 from manyheads.training.shared import SharedCheckpoints, SharedForward, SharedStop
 from manyheads.training.stop import Interrupted, StopFlag, Stopping
@@ -192,6 +198,10 @@ class _Assembly:
         tasks = {task.name: task for task in self.prepared.tasks}
         for entry in progress.evaluations:
             entry.update(summarise(tasks, entry["tasks"], course_score=self.recipe.score == "course"))
+        if latest is not None and self.processes.main:
+            for split, examples in self._splits.items():
+                found = repair_every_evaluation(self.folder, examples, progress, split=split)
+                self.pending += [("note", {"text": note}) for note in found]
         self._report_data(resumed=latest is not None)
         if self.process_counts is not None:
             text = "number of processes: {before} when the run started, {now} now. ".format(**self.process_counts)

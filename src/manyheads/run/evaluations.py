@@ -6,7 +6,7 @@ import io
 import struct
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,15 @@ class Evaluations:
     steps: NDArray[np.int64]
     values: NDArray[np.float32]
 
+    def at(self, epochs: Sequence[float], steps: Sequence[int]) -> Evaluations:
+        """Return the evaluations at these steps. The values of those that are not there are NaN."""
+        values = np.full((len(steps), len(self.ids)), np.nan, dtype=np.float32)
+        for place, step in enumerate(steps):
+            known = np.flatnonzero(self.steps == step)
+            if len(known):
+                values[place] = self.values[known[0]]
+        return replace(self, epochs=np.array(epochs, dtype=np.float64), steps=np.array(steps), values=values)
+
     def clusters_of(self, ids: Sequence[str]) -> NDArray[np.int64] | None:
         """Return the cluster of each labelled example: int64[n]. None if these are not the labelled examples."""
         known = np.flatnonzero(~np.isnan(self.targets))
@@ -48,7 +57,7 @@ class Evaluations:
 
 
 def write_evaluations(file: Path, evaluations: Evaluations) -> None:
-    """Write the file. Equal evaluations give equal bytes."""
+    """Write the file, unless it has this content. Equal evaluations give equal bytes."""
     content = io.BytesIO()
     np.savez_compressed(
         content,
@@ -59,7 +68,8 @@ def write_evaluations(file: Path, evaluations: Evaluations) -> None:
         steps=evaluations.steps.astype(np.int64),
         values=evaluations.values.astype(np.float32),
     )
-    write_bytes(file, content.getvalue())
+    if not file.is_file() or file.read_bytes() != content.getvalue():
+        write_bytes(file, content.getvalue())
 
 
 def read_evaluations(file: Path, known: Known | None = None) -> Evaluations:
@@ -110,22 +120,14 @@ def _compressed(data: bytes, entry: zipfile.ZipInfo) -> bytes:
 
 
 def with_evaluation(
-    earlier: Evaluations | None,
-    latest: Evaluations,
-    epochs: Sequence[float],
-    steps: Sequence[int],
+    earlier: Evaluations | None, latest: Evaluations, epochs: Sequence[float], steps: Sequence[int]
 ) -> Evaluations:
     """Return the evaluations of a run with the latest one at the end.
 
     `earlier`: what the file has; later evaluations, which a resumed run repeats, are dropped. `latest`: one evaluation.
     `epochs`, `steps`: those of every evaluation, the latest one included.
     """
-    count, n = len(steps), len(latest.ids)
-    values = np.full((count, n), np.nan, dtype=np.float32)
-    if earlier is not None and earlier.ids == latest.ids:
-        for place, step in enumerate(steps[:-1]):
-            known = np.flatnonzero(earlier.steps == step)
-            if len(known):
-                values[place] = earlier.values[known[0]]
-    values[-1] = latest.values[0]
-    return Evaluations(latest.ids, latest.targets, latest.clusters, np.array(epochs), np.array(steps), values)
+    known = latest if earlier is None or earlier.ids != latest.ids else earlier
+    found = replace(latest, values=known.at(epochs, steps).values, epochs=np.array(epochs), steps=np.array(steps))
+    found.values[-1] = latest.values[0]
+    return found

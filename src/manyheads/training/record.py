@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from manyheads.data.clusters import clusters_of
 from manyheads.data.dataset import Split
+from manyheads.evaluation.metrics import METRICS
 from manyheads.run.atomic import write_json, write_text
 from manyheads.run.checksum import OWN_SUM, checksum, own_checksum
 from manyheads.run.evaluations import Evaluations, read_evaluations, with_evaluation, write_evaluations
@@ -20,6 +22,9 @@ from manyheads.tasks.kind import Predictions
 from manyheads.tasks.records import json_lines, records
 from manyheads.tasks.task import Task
 from manyheads.training.checkpoint import Progress
+
+AGREEMENT = 1e-4
+"""Tolerance between a metric of the predictions of an evaluation, which are float32, and the recorded one."""
 
 
 def write_predictions(
@@ -50,27 +55,84 @@ def write_every_evaluation(
     `progress.evaluations` includes the latest one. Later evaluations in the files, which a resumed run repeats, are
     dropped.
     """
-    clusters = clusters_of(splits)
-    epochs = [float(entry["epoch"]) for entry in progress.evaluations]
-    steps = [int(entry["step"]) for entry in progress.evaluations]
+    epochs, steps = _times(progress)
     sums = {}
-    for name, predicted in predictions.items():
-        examples, file = splits[name], folder.evaluations_file(name, split)
-        latest = Evaluations(
-            ids=tuple(examples.ids),
-            targets=np.asarray(examples.targets, dtype=np.float32),
-            clusters=clusters[name],
-            epochs=np.array(epochs[-1:]),
-            steps=np.array(steps[-1:]),
-            values=predicted.values[None].astype(np.float32),
-        )
+    for name, none in _without_evaluations(splits).items():
+        file = folder.evaluations_file(name, split)
+        values = predictions[name].values[None].astype(np.float32)
+        latest = replace(none, epochs=np.array(epochs[-1:]), steps=np.array(steps[-1:]), values=values)
         write_evaluations(file, with_evaluation(_earlier(file) if steps[:-1] else None, latest, epochs, steps))
         sums[file.name] = checksum(file)
     return sums
 
 
+def repair_every_evaluation(
+    folder: RunFolder, splits: Mapping[str, Split], progress: Progress, *, split: str
+) -> Iterator[str]:
+    """Write `predictions/<task>.<split>.all.npz` of a resumed run as it was at the checkpoint.
+
+    Yields a note for each file that cannot be restored.
+
+    A file may have evaluations after the checkpoint. They are dropped. The file must have the examples of the task and
+    the evaluations of the checkpoint, with their metrics. Otherwise it is damaged, or that of another task, and its
+    values become NaN: the weights that made them are gone.
+    """
+    epochs, steps = _times(progress)
+    for name, none in _without_evaluations(splits).items() if steps else ():
+        file = folder.evaluations_file(name, split)
+        found = _earlier(file)
+        if found is None or not _belongs(found, none, splits[name].task, progress, dev=split == "dev"):
+            found = none
+            yield (
+                f"{file.relative_to(folder.path)} was changed or is missing. The run writes it again without the "
+                "predictions of earlier evaluations. A study with this run cannot use cross-fitting"
+            )
+        write_evaluations(file, replace(found.at(epochs, steps), targets=none.targets, clusters=none.clusters))
+
+
+def _belongs(found: Evaluations, none: Evaluations, task: Task, progress: Progress, *, dev: bool) -> bool:
+    """Return whether a file has the examples of a task and, on dev examples, the metrics of every evaluation."""
+    if found.ids != none.ids or not np.array_equal(found.targets, none.targets, equal_nan=True):
+        return False
+    known = ~np.isnan(none.targets)
+    for entry in progress.evaluations:
+        place = np.flatnonzero(found.steps == entry["step"])
+        if not len(place):
+            return False
+        values = found.values[place[0]][known].astype(np.float64)
+        # An evaluation that an earlier repair lost stays lost.
+        if dev and not np.isnan(values).all():
+            score = METRICS[task.metric](Predictions(values, None), none.targets[known].astype(np.float64))
+            recorded = entry["tasks"][task.name][task.metric]
+            if (score is None) != (recorded is None) or abs((score or 0) - (recorded or 0)) > AGREEMENT:
+                return False
+    return True
+
+
+def _times(progress: Progress) -> tuple[list[float], list[int]]:
+    """Return the epoch and the step of each evaluation."""
+    entries = progress.evaluations
+    return [float(entry["epoch"]) for entry in entries], [int(entry["step"]) for entry in entries]
+
+
+def _without_evaluations(splits: Mapping[str, Split]) -> dict[str, Evaluations]:
+    """Return the examples of every task, without an evaluation."""
+    clusters = clusters_of(splits)
+    return {
+        name: Evaluations(
+            ids=tuple(examples.ids),
+            targets=np.asarray(examples.targets, dtype=np.float32),
+            clusters=clusters[name],
+            epochs=np.zeros(0),
+            steps=np.zeros(0, dtype=np.int64),
+            values=np.zeros((0, len(examples)), dtype=np.float32),
+        )
+        for name, examples in splits.items()
+    }
+
+
 def _earlier(file: Path) -> Evaluations | None:
-    """Return what the file of a run has. A file that cannot be read is made again without its evaluations."""
+    """Return what the file of a run has, None if it cannot be read."""
     try:
         return read_evaluations(file)
     except (OSError, ValueError):
