@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from manyheads.run.evaluations import Known
 from manyheads.run.folder import RunFolder
 from manyheads.study.cells import cell_folder
 from manyheads.study.counted import counted
@@ -82,6 +83,7 @@ def cluster_notes(dev: Mapping[str, DevExamples]) -> Iterator[str]:
 
 
 def _found(plan: StudyPlan, out: Path, dev: Mapping[str, DevExamples], split: str) -> Iterator[Labels]:
+    known: Known = {}
     for row in plan.rows:
         if row.twin_of is not None or row.same_as is not None:
             continue
@@ -92,7 +94,7 @@ def _found(plan: StudyPlan, out: Path, dev: Mapping[str, DevExamples], split: st
         results = folder.read_results(complete=True)
         labels = {}
         for task in row.recipe.tasks:
-            evaluations = folder.read_evaluations(results, task, split)
+            evaluations = folder.read_evaluations(results, task, split, known)
             clusters = None if evaluations is None else evaluations.clusters_of(dev[task].ids)
             if clusters is not None:
                 labels[task] = clusters
