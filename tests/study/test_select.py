@@ -21,9 +21,9 @@ from manyheads.study.load import load_study
 from manyheads.study.render.csv_ import to_csv
 from manyheads.study.render.json_ import content_of
 from manyheads.study.render.markdown import to_markdown
+from manyheads.study.require_labels import require_test_labels
 from manyheads.study.table import Interval
 from manyheads.study.tabulate import tabulate
-from manyheads.study.test_files import require_test_labels
 from manyheads.tasks.kind import Predictions
 
 
