@@ -188,7 +188,7 @@ def _assumptions(
     variances: Variances,
 ) -> Iterator[str]:
     yield (
-        "Dev examples: "
+        f"{'Test' if _on_test(plan, data) else 'Dev'} examples: "
         + ", ".join(_described(each, _targets(plan, each, data), parts[each.task.name]) for each in data)
         + "."
     )
@@ -212,12 +212,17 @@ def _described(data: TaskData, known: Floats, part: Sample | None) -> str:
 
 def _targets(plan: StudyPlan, task: TaskData, data: Sequence[TaskData]) -> Floats:
     """Return the labels of the examples that the study measures a task on: float64[n]."""
-    tests = [each.test for each in data]
-    labelled = all(test is not None and not np.isnan(test.targets).any() for test in tests)
-    of_test = plan.select == "test" or (plan.select is None and labelled)
-    targets = task.test.targets if of_test and task.test is not None else task.dev.targets
+    test = task.test if _on_test(plan, data) else None
+    targets = task.dev.targets if test is None else test.targets
     known: Floats = targets[~np.isnan(targets)].astype(np.float64)
     return known
+
+
+def _on_test(plan: StudyPlan, data: Sequence[TaskData]) -> bool:
+    """Return whether the study is measured on its test files, see the key `select`."""
+    tests = [each.test for each in data]
+    labelled = all(test is not None and not np.isnan(test.targets).any() for test in tests)
+    return plan.select == "test" or (plan.select is None and labelled)
 
 
 def _imagined(data: TaskData, targets: Floats) -> Sample | None:
@@ -298,7 +303,9 @@ def _of_pilot(
         f"Correlation of two rows with the same seed: {shared:.2f}.",
         f"Used here: standard deviation of a run after the effects of row and seed {math.sqrt(seeds):.4f}"
         + ("." if seed_sd is None and correlation is None else " (from the given options)."),
-        "Dev examples of the study: " + ", ".join(f"{task} {size:,}" for task, size in sizes.items()) + ".",
+        f"{'Test' if _on_test(plan, data) else 'Dev'} examples of the study: "
+        + ", ".join(f"{task} {size:,}" for task, size in sizes.items())
+        + ".",
         "All rows are equally noisy (assumed)." + _caution(df),
     )
 
