@@ -18,7 +18,8 @@ class Condition:
     clustered examples as independent ones, as a control that must fail. `evaluations`: per run, all equally good.
     `of_baseline`: those of the first row, 0 for the same number. `select`: how the evaluation is chosen; "best" is a
     control that must fail. `collapse`: the share of runs that predict one class for all examples; the true value is
-    that of the other runs.
+    that of the other runs. `apart`: the variance of what a row finds easy in an example, and other rows do not. The
+    ease that rows share has the variance 1.
     """
 
     seeds: int = 5
@@ -36,6 +37,7 @@ class Condition:
     of_baseline: int = 0
     select: str = "crossfit"
     collapse: float = 0.0
+    apart: float = 0.0
 
     @property
     def name(self) -> str:

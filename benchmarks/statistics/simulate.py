@@ -111,7 +111,10 @@ def _classes(
     spread = np.sqrt(_totals(condition))
     predictions = []
     for row, noise in enumerate(_noise(condition, n, rng)):
-        correct = (ease + shifts[row][:, None, None] + np.sqrt(NOISE) * noise) > cuts * spread[row]
+        latent = ease + shifts[row][:, None, None] + np.sqrt(NOISE) * noise
+        if condition.apart:
+            latent += np.sqrt(condition.apart) * rng.standard_normal(n)
+        correct = latent > cuts * spread[row]
         predictions.append(np.where(correct, targets, 1 - targets))
         if condition.collapse:
             predictions[-1][rng.random(condition.seeds) < condition.collapse] = 0.0
@@ -174,7 +177,7 @@ def _totals(condition: Condition) -> Floats:
     """Return the latent variance of each row, so that a noisy row has the same accuracy: float64[rows]."""
     totals = np.full(condition.rows, 1.0)
     totals[-1] = condition.correlation + (1 - condition.correlation) * condition.noise**2
-    return 1 + NOISE + condition.seed_sd**2 * totals
+    return 1 + NOISE + condition.apart + condition.seed_sd**2 * totals
 
 
 def _r(shifts: Floats) -> Floats:
@@ -192,7 +195,8 @@ def truth(condition: Condition) -> float:
         r = _r(effects)
         return float(weights @ (r if condition.metric == "pearson" else 6 / np.pi * np.arcsin(r / 2)))
     spread = np.sqrt(_totals(condition)[0])
-    first, second = (special.ndtr((effects - cut * spread) / np.sqrt(1 + NOISE)) for cut in _cuts(condition))
+    own = np.sqrt(1 + NOISE + condition.apart)
+    first, second = (special.ndtr((effects - cut * spread) / own) for cut in _cuts(condition))
     share = _prevalence(condition)
     right, missed, hits, other = (1 - share) * first, share * (1 - second), share * second, (1 - share) * (1 - first)
     if condition.metric == "accuracy":

@@ -1,8 +1,9 @@
 """Train one shared text encoder on many tasks at once, and measure what each training choice is worth.
 
 The public names are the functions `train(recipe) -> Run`, `pretrain(recipe) -> Pretrained`,
-`run_study(file) -> Table` and `load(run) -> Predictor`, the types that they and the predictor return, and the error
-`ManyheadsError`. They are imported when they are first used, so `import manyheads` is fast.
+`power(file) -> StudyPower`, `run_study(file) -> Table` and `load(run) -> Predictor`, the types that they and the
+predictor return, and the error `ManyheadsError`. They are imported when they are first used, so `import manyheads` is
+fast.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
         Predictor,
         Pretrained,
         Run,
+        StudyPower,
         Table,
         load,
+        power,
         pretrain,
         run_study,
         train,
@@ -33,9 +36,11 @@ __all__ = [
     "Predictor",
     "Pretrained",
     "Run",
+    "StudyPower",
     "Table",
     "__version__",
     "load",
+    "power",
     "pretrain",
     "run_study",
     "train",

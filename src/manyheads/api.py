@@ -1,4 +1,4 @@
-"""The public functions `manyheads.train`, `pretrain`, `run_study` and `load`."""
+"""The public functions `manyheads.train`, `pretrain`, `power`, `run_study` and `load`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from manyheads.recipe.pretrain import pretrain as pretrain_recipe
 from manyheads.recipe.schema import Recipe
 from manyheads.study.cells import Notify
 from manyheads.study.load import load_study
+from manyheads.study.power import study_power
 from manyheads.study.run import default_jobs, local_runner, survey
 from manyheads.study.run import run_study as run_cells
-from manyheads.study.table import Table
+from manyheads.study.table import StudyPower, Table
 from manyheads.study.write import write_table
 from manyheads.training.listener import Listener
 
@@ -28,8 +29,10 @@ __all__ = [
     "Predictor",
     "Pretrained",
     "Run",
+    "StudyPower",
     "Table",
     "load",
+    "power",
     "pretrain",
     "run_study",
     "train",
@@ -139,6 +142,44 @@ def run_study(
     if run_cells(plan, folder, runner, notify or _ignore, survey(plan, folder)):
         raise RuntimeError(f"the study in {folder} was stopped")
     return write_table(plan, folder)
+
+
+def power(
+    file: str | Path,
+    *,
+    pilot: str | Path | None = None,
+    seed_sd: float | None = None,
+    correlation: float | None = None,
+    difference: float | None = None,
+    changes: Sequence[str] = (),
+) -> StudyPower:
+    """Compute which differences a study can find, by number of seeds, before its runs.
+
+    The test of the study is simulated: rows against the baseline, with Holm's correction, in the study's metric.
+
+    Args:
+        file: The study file.
+        pilot: The folder of a finished study or pilot, whose variances are used. Default: assumed variances, and the
+            sizes, classes and metrics of the real dev files.
+        seed_sd: Standard deviation of the metric between seeds of one row. Default: from the pilot, or assumed.
+        correlation: Correlation of the results of two rows with the same seed. Default: from the pilot, or 0.
+        difference: The true difference whose power is computed. Default: .01, .02 and .05.
+        changes: Overrides of the recipe of every row, for example `["training.epochs=1"]`.
+
+    Returns:
+        The power by number of seeds, with the assumptions. `power.by_seeds[0].smallest` is the smallest difference
+        that is found with 80% power.
+
+    Raises:
+        ManyheadsError: The study file, its dev files or the pilot cannot be used.
+    """
+    return study_power(
+        load_study(file, changes),
+        pilot=None if pilot is None else Path(pilot),
+        seed_sd=seed_sd,
+        correlation=correlation,
+        difference=difference,
+    )
 
 
 def _ignore(event: str, **fields: object) -> None:

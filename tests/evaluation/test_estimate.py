@@ -12,7 +12,6 @@ from scipy import stats
 
 from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.multiple import holm
-from manyheads.evaluation.power import detectable
 from manyheads.evaluation.sample import Sample
 
 
@@ -167,14 +166,3 @@ def test_holms_p_is_between_p_and_bonferronis_p(p_values: list[float | None]) ->
     assert len(known) == count
     assert all(p <= c <= min(1.0, count * p) + 1e-12 for p, c in known)
     assert [c for _, c in sorted(known)] == sorted(c for _, c in known)
-
-
-def test_the_detectable_difference_is_detected_with_the_given_power() -> None:
-    se, df = 0.01, 8
-    difference = detectable(se, df, comparisons=5)
-    rng = np.random.default_rng(6)
-    t = (difference / se + rng.standard_normal(200_000)) / np.sqrt(rng.chisquare(df, 200_000) / df)
-    assert np.mean(np.abs(t) > stats.t.isf(0.05 / 10, df)) == pytest.approx(0.8, abs=0.004)
-    normal = detectable(se, np.inf)
-    assert normal / se == pytest.approx(stats.norm.isf(0.025) + stats.norm.isf(0.2), abs=1e-3)
-    assert detectable(0.0, 4) == 0

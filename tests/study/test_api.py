@@ -22,3 +22,10 @@ def test_a_study_from_python(tiny_study: Path, tmp_path: Path) -> None:
     assert events.count("cell_done") == 4
     assert [row.name for row in table.rows] == ["plain", "rescaled"]
     assert (tmp_path / "out" / "table.html").exists()
+    planned = manyheads.power(tiny_study, pilot=tmp_path / "out")
+    assert planned.df == 1
+    assert planned.seed_sd > 0
+    assert any("too large on average" in each for each in planned.assumptions)
+    given = manyheads.power(tiny_study, pilot=tmp_path / "out", seed_sd=0.01, correlation=0.5)
+    assert given.df is None
+    assert given.seed_sd == pytest.approx(0.01 * 0.5**0.5, abs=1e-6)

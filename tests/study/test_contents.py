@@ -34,7 +34,19 @@ def test_the_fields_of_its_table_are_those_documented(synthetic: Any) -> None:
     write_table(synthetic.plan(), synthetic.out)
     content = json.loads((synthetic.out / "table.json").read_text())
     course_score = {name for name in TABLE if name.endswith("course_score") or ".course_score." in name}
-    check(keys(content), TABLE, {*course_score, "effects[].contains.INTERACTION"})
+    looks = {name for name in TABLE if name.startswith("looks.")}
+    check(keys(content), TABLE, {*course_score, *looks, "effects[].contains.INTERACTION"})
+
+
+def test_the_fields_of_planned_looks_are_those_documented(synthetic: Any) -> None:
+    synthetic.rewrite("[1, 2, 3]", "[1, 2, 3]\nlooks = [2, 3]")
+    synthetic.run(skip={("even", 3)})
+    write_table(synthetic.plan(), synthetic.out)
+    looks = json.loads((synthetic.out / "table.json").read_text())["looks"]
+    check(keys({"looks": looks}), [name for name in TABLE if name.startswith("looks")])
+    kept = json.loads((synthetic.out / "looks.json").read_text())
+    documented = next(facts.fields for facts in STUDY_FILES if facts.name == "looks.json")
+    check(keys(kept), documented)
 
 
 def test_the_interactions_that_main_effects_contain_are_documented(synthetic: Any) -> None:

@@ -79,6 +79,7 @@ COMMANDS: Mapping[str, CommandFacts] = {
         "The bundle of the run, and the file of `--token-file`.",
         "Nothing. The log goes to standard error and contains no texts.",
     ),
+    "power": CommandFacts("The study, its base recipe, the data files, and the runs of `--pilot`.", "Nothing."),
     "study": CommandFacts(
         "The study, its base recipe, the data files and the encoder.",
         "The [study folder](run-folder.md#study-folder), `runs/NAME` by default, where NAME is the study's name.",

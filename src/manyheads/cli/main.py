@@ -19,6 +19,7 @@ from manyheads.cli.demo import demo
 from manyheads.cli.evaluate import evaluate
 from manyheads.cli.export import export
 from manyheads.cli.init import init
+from manyheads.cli.power import power
 from manyheads.cli.predict import predict
 from manyheads.cli.pretrain import pretrain
 from manyheads.cli.report import report
@@ -54,7 +55,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(demo, init, schema, check, pretrain, train, evaluate, predict),
-    *(report, compare, export, serve, study, table),
+    *(report, compare, export, serve, power, study, table),
 )
 for command in COMMANDS:
     # Without `short_help`, the list of commands truncates the summaries in a narrow terminal.

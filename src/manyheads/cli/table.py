@@ -40,23 +40,28 @@ def show_table(console: Console, plan: StudyPlan, out: Path) -> None:
 
         result = write_table(plan, out)
     for section in sections(result):
-        blocks = blocks_of(section, console.width)
-        for block in blocks:
-            console.print(_grid(section, block, console.width, title=block is blocks[0]), soft_wrap=False)
-            console.print()
-        shown = {place for block in blocks for place in block}
-        omitted = [column.title for place, column in enumerate(section.columns) if place not in shown]
-        if omitted:
-            text = f"Not shown in this width: {', '.join(omitted)}. See table.html."
-            console.print(text, style="dim", markup=False, highlight=False, soft_wrap=False)
-        if section.note:
-            console.print(section.note, style="dim", markup=False, highlight=False, soft_wrap=False)
-        if omitted or section.note:
-            console.print()
+        print_section(console, section)
     for note in result.notes:
         console.print(f"- {note}", markup=False, highlight=False, soft_wrap=False)
     console.print(f"\ntable:   {out / 'table.html'} (also .md, .csv, .tex and .json)", markup=False, highlight=False)
     console.print(f"figures: {out / 'figures'}", markup=False, highlight=False)
+
+
+def print_section(console: Console, section: Section) -> None:
+    """Show a section on the terminal, in blocks of columns that fit it."""
+    blocks = blocks_of(section, console.width)
+    for block in blocks:
+        console.print(_grid(section, block, console.width, title=block is blocks[0]), soft_wrap=False)
+        console.print()
+    shown = {place for block in blocks for place in block}
+    omitted = [column.title for place, column in enumerate(section.columns) if place not in shown]
+    if omitted:
+        text = f"Not shown in this width: {', '.join(omitted)}. See table.html."
+        console.print(text, style="dim", markup=False, highlight=False, soft_wrap=False)
+    if section.note:
+        console.print(section.note, style="dim", markup=False, highlight=False, soft_wrap=False)
+    if omitted or section.note:
+        console.print()
 
 
 def blocks_of(section: Section, width: int) -> list[list[int]]:

@@ -130,7 +130,7 @@ def components(rows: Sequence[Sequence[Sample]], weights: Sequence[float], prior
     """Estimate the variance components of a contrast with the method of moments."""
     rows = shared_seeds(rows)
     paired = len(rows) > 1 and rows[0][0].seeds is not None and len({row[0].seeds for row in rows}) == 1
-    added = _pseudo_examples(rows, weights) if len(rows) > 1 else 0.0
+    added = pseudo_examples(rows, weights) if len(rows) > 1 else 0.0
     if paired and len(rows[0][0].values) > 1:
         # A contrast per seed has one value and one influence per unit, as one row has.
         scale = math.fsum(w * w for w in weights)
@@ -213,7 +213,7 @@ def _weighted(arrays: Sequence[Floats], weights: Sequence[float]) -> Floats:
     return total
 
 
-def _pseudo_examples(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> float:
+def pseudo_examples(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> float:
     """Return the variance of two further examples on which the rows of a contrast disagree, one in each direction.
 
     Bonett and Price (2012) add them to paired shares, so that rows without any disagreement have an interval, too. Here

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -32,17 +32,26 @@ class Prior:
         A row that is noisier than the others keeps its own variance and its few degrees of freedom. The prior counts at
         most df^3: with two seeds, a noisy row can look like the others.
         """
-        known = min(self.df, df**3)
-        if known == 0:
-            return own, df
-        weight = 1.0 if math.isinf(self.df) else self.df / (self.df + df)
-        moderated = weight * self.variance + (1 - weight) * own
-        return (moderated, known + df) if moderated > own else (own, df)
+        value, freedom = moderated(np.array(own), df, np.array(self.variance), np.array(self.df))
+        return float(value), float(freedom)
+
+
+def moderated(own: Floats, df: float, variance: Floats, prior_df: Floats) -> tuple[Floats, Floats]:
+    """Return moderated variances and their degrees of freedom; see `Prior.moderate`. Arrays broadcast."""
+    known = np.minimum(prior_df, df**3)
+    bounded = np.where(np.isinf(prior_df), 0.0, prior_df)
+    weight = np.where(np.isinf(prior_df), 1.0, bounded / (bounded + df))
+    value = weight * variance + (1 - weight) * own
+    larger = (known > 0) & (value > own)
+    return np.where(larger, value, own), np.where(larger, known + df, df)
 
 
 LEAST_ROWS = 4
 
 NO_PRIOR = Prior(0.0, 0.0)
+
+NEWTON_STEPS = 50
+"""More than Newton's method needs: it converges from below for every value."""
 
 
 def prior_of(rows: Sequence[tuple[Sequence[int], Floats]]) -> Prior:
@@ -54,27 +63,36 @@ def prior_of(rows: Sequence[tuple[Sequence[int], Floats]]) -> Prior:
     usable = [(seeds, values) for seeds, values in rows if len(seeds) > 1]
     if len(usable) < LEAST_ROWS:
         return NO_PRIOR
-    squares, df = _residuals(usable)
+    squares, df = residuals(usable)
     kept = df > 0.5
     if kept.sum() < LEAST_ROWS:
         return NO_PRIOR
     squares, df = squares[kept], df[kept]
-    variances = squares / df
-    pooled = float(squares.sum() / df.sum())
-    if pooled <= 0:
-        return NO_PRIOR
+    variance, prior_df = fitted(squares, df)
+    return Prior(float(variance), float(prior_df))
+
+
+def fitted(squares: Floats, df: Floats) -> tuple[Floats, Floats]:
+    """Fit the prior of many studies: its variance and its degrees of freedom, both float64[...].
+
+    `squares`: float64[..., rows], sums of squared residuals. `df`: float64[rows], their degrees of freedom.
+    """
+    pooled = squares.sum(axis=-1) / df.sum()
+    known = pooled > 0
     # A variance of 0 has no logarithm. It can only be an accident of few seeds.
-    logs = np.log(np.maximum(variances, 1e-5 * pooled))
+    floor = np.where(known, 1e-5 * pooled, 1.0)
+    logs = np.log(np.maximum(squares / df, floor[..., None]))
     centred = logs - special.digamma(df / 2) + np.log(df / 2)
-    middle = float(centred.mean())
-    excess = float(centred.var(ddof=1) - special.polygamma(1, df / 2).mean())
-    if excess <= 0:
-        return Prior(pooled, math.inf)
-    prior_df = 2 * _inverse_trigamma(excess)
-    return Prior(math.exp(middle + float(special.digamma(prior_df / 2)) - math.log(prior_df / 2)), prior_df)
+    middle = centred.mean(axis=-1)
+    excess = centred.var(axis=-1, ddof=1) - special.polygamma(1, df / 2).mean()
+    spread = known & (excess > 0)
+    half = _inverse_trigamma(np.where(spread, excess, 1.0))
+    variance = np.where(spread, np.exp(middle + special.digamma(half) - np.log(half)), pooled)
+    prior_df = np.where(spread, 2 * half, math.inf)
+    return np.where(known, variance, 0.0), np.where(known, prior_df, 0.0)
 
 
-def _residuals(rows: Sequence[tuple[Sequence[int], Floats]]) -> tuple[Floats, Floats]:
+def residuals(rows: Sequence[tuple[Sequence[int], Floats]]) -> tuple[Floats, Floats]:
     """Return the sum of squared residuals and their expected degrees of freedom for each row."""
     seeds = sorted({seed for own, _ in rows for seed in own})
     cells = [(row, seeds.index(seed)) for row, (own, _) in enumerate(rows) for seed in own]
@@ -95,13 +113,13 @@ def _residuals(rows: Sequence[tuple[Sequence[int], Floats]]) -> tuple[Floats, Fl
     return squares, freedom
 
 
-def _inverse_trigamma(value: float) -> float:
-    """Return the x with trigamma(x) = value."""
-
-    def above(log_x: float) -> float:
-        return float(special.polygamma(1, math.exp(log_x))) - value
-
-    low, high = -20.0, 20.0
-    if above(high) > 0:
-        return math.exp(high)
-    return math.exp(float(optimize.brentq(above, low, high)))
+def _inverse_trigamma(value: Floats) -> Floats:
+    """Return the x with trigamma(x) = value, by Newton's method on 1 / trigamma (Smyth 2004, appendix)."""
+    x: Floats = 0.5 + 1 / value
+    for _ in range(NEWTON_STEPS):
+        slope = special.polygamma(1, x)
+        step = slope * (1 - slope / value) / special.polygamma(2, x)
+        x = x + step
+        if float(np.max(-step / x)) < 1e-12:
+            break
+    return x

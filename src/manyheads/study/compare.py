@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -84,13 +84,17 @@ def difference(estimate: Estimate, p_holm: float | None, planned: int) -> Differ
 
 
 def may_be_best(
-    rows: Mapping[str, Sequence[Sample] | None], prior: Prior = NO_PRIOR, level: float = 0.95
+    rows: Mapping[str, Sequence[Sample] | None],
+    prior: Prior = NO_PRIOR,
+    level: float = 0.95,
+    over_looks: Callable[[float], float] | None = None,
 ) -> dict[str, bool | None]:
     """Return for each row whether it belongs to the set that contains the truly best row with confidence `level`.
 
     A row is excluded if the row with the highest mean is significantly better. The test is one-sided at 1 - level and
     corrected for the number of rows (multiple comparisons with the best, Hsu 1984, with the Bonferroni bound instead of
-    Dunnett's). The value is None if the row is undefined or has too few seeds for a test.
+    Dunnett's). The value is None if the row is undefined or has too few seeds for a test. `over_looks`: makes a p value
+    one over all planned looks.
     """
     known = {name: samples for name, samples in rows.items() if samples is not None}
     if not known:
@@ -103,7 +107,7 @@ def may_be_best(
         if name == top:
             in_set[name] = True
         elif gap is not None and gap.p is not None:
-            in_set[name] = gap.p / 2 * (len(known) - 1) >= 1 - level
+            in_set[name] = (gap.p if over_looks is None else over_looks(gap.p)) / 2 * (len(known) - 1) >= 1 - level
     if len(known) > 1 and all(member is None for name, member in in_set.items() if name != top):
         in_set[top] = None
     return in_set

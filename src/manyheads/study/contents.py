@@ -18,6 +18,7 @@ DIFFERENCE = {
     "high": "Upper end of the 95% interval. Null for a row with one finished seed of several.",
     "p": "P value of the hypothesis that there is no difference. At least 0.000001. Null with too few seeds.",
     "p_holm": "The p value after the correction of Holm.",
+    "p_looks": "The p value after the correction for all planned looks and that of Holm. Null without planned looks.",
 }
 SHARE = {
     "mean": "Collapsed seeds divided by finished seeds.",
@@ -110,7 +111,40 @@ TABLE: dict[str, str] = {
     **_nested("effects[].value", "Size of the effect.", DIFFERENCE),
     "effects[].contains.INTERACTION": "Share of an interaction that the estimate of a main effect contains.",
     "aliases": "Notes on factors whose effects cannot be separated.",
-    "smallest_difference": "Smallest difference that the study could have found. Null if unknown.",
+    "smallest_difference": "Smallest true difference that the study finds with 80% power. Null if unknown.",
+    **_nested(
+        "power",
+        "Power of the comparisons with the baseline, simulated with the variances of the study. Null without a test.",
+        {
+            "metric": "Metric of the differences.",
+            "comparisons": "Number of tests that are corrected together.",
+            "differences": "True differences whose power is given: the smallest one of the study.",
+            "by_seeds[].seeds": "A number of seeds.",
+            "by_seeds[].smallest": "Smallest true difference that is found with 80% power.",
+            "by_seeds[].low": "Lower end of its 95% interval, for the unknown variances.",
+            "by_seeds[].high": "Upper end of its 95% interval.",
+            "by_seeds[].power": "For each difference: the power, and the ends of its 95% interval.",
+            "looks": "Whether the numbers of seeds are the planned looks.",
+            "seed_sd": "Standard deviation of a run after the effects of row and seed, pooled over rows.",
+            "example_sd": "Standard deviation of a difference because of the choice of dev examples.",
+            "df": "Degrees of freedom of the seed variance.",
+            "assumptions": "What was assumed. Empty in a table.",
+        },
+    ),
+    **_nested(
+        "looks",
+        "What the p values are, if looks are planned or the plan was changed after the first table. Else null.",
+        {
+            "planned": "Numbers of seeds of the planned looks. Empty if the p values are unadjusted.",
+            "spending": "How the error is spent over the looks. Null if the p values are unadjusted.",
+            "seeds": "Seeds of this table.",
+            "look": "Number of this look, from 1. 0 before the first look. Null if the p values are unadjusted.",
+            "level": "Level of a single test at this look. Null if there is none.",
+            "next": "Seeds of the next look. Null if there is none.",
+            "later": "Seeds with finished runs that are kept for the next look.",
+            "unadjusted": "Why the p values are unadjusted. Empty if they are not.",
+        },
+    ),
     **_nested(
         "lack_of_fit",
         "Test of the additive model of the main effects. Null if the rows do not allow one.",
@@ -145,6 +179,18 @@ STUDY_FILES: tuple[FileFacts, ...] = (
         {"error": "The error message or traceback.", "kind": "Class of the error."},
     ),
     FileFacts("table.json", "with the table", "All numbers of the table.", TABLE),
+    FileFacts(
+        "looks.json",
+        "with the first table",
+        "The plan of the study when its first table was made. It never changes. Seeds that are added later, and looks "
+        "that are changed later, are marked in every table.",
+        {
+            "seeds": "Seeds of the study file.",
+            "looks": "Planned looks.",
+            "spending": "How the error is spent over the looks.",
+            "checksum": "xxh3_128 of the other keys.",
+        },
+    ),
     FileFacts("table.csv", "with the table", "The same numbers, one row per row of the study."),
     FileFacts("table.md", "with the table", "The table in Markdown."),
     FileFacts("table.tex", "with the table", "The table for LaTeX. It needs the package booktabs."),

@@ -1,15 +1,12 @@
-"""Effects of factors and the minimum detectable difference, the last part of a table."""
+"""Effects of factors, the last part of a table."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from manyheads.evaluation.estimate import Estimate
 from manyheads.evaluation.lack_of_fit import LackOfFit
 from manyheads.evaluation.moderation import NO_PRIOR, Prior
-from manyheads.evaluation.power import detectable
 from manyheads.evaluation.sample import Sample
 from manyheads.study.compare import holm_corrected
 from manyheads.study.effects import FactorEffect, effects_of
@@ -18,11 +15,10 @@ from manyheads.study.table import Effect, rounded
 
 @dataclass(frozen=True)
 class FactorialAnalysis:
-    """Effects of factors, aliases as sentences, the test of the additive model, and the detectable difference."""
+    """Effects of factors, aliases as sentences, and the test of the additive model."""
 
     effects: tuple[Effect, ...]
     aliases: tuple[str, ...]
-    smallest_difference: float | None
     lack_of_fit: LackOfFit | None = None
 
 
@@ -30,14 +26,12 @@ def analyse_factors(
     baseline: str,
     rows: Mapping[str, Sequence[Sample] | None],
     levels: Mapping[str, Mapping[str, str]],
-    comparisons: Sequence[Estimate | None],
     prior: Prior = NO_PRIOR,
     planned: int = 1,
 ) -> FactorialAnalysis:
     """Analyse the rows that have samples and the tasks of the baseline.
 
-    `comparisons`: the differences from the baseline. `prior`: what all rows say about the seed variance. `planned`: the
-    number of seeds of the study.
+    `prior`: what all rows say about the seed variance. `planned`: the number of seeds of the study.
     """
     samples = {row: each for row, each in rows.items() if each is not None and _comparable(each, rows[baseline])}
     effects: tuple[Effect, ...] = ()
@@ -50,7 +44,7 @@ def analyse_factors(
             *_family("interaction", estimated.interactions, planned),
         )
         aliases, fit = estimated.aliases, estimated.lack_of_fit
-    return FactorialAnalysis(effects, aliases, _smallest(comparisons), fit)
+    return FactorialAnalysis(effects, aliases, fit)
 
 
 def _comparable(one: Sequence[Sample], other: Sequence[Sample] | None) -> bool:
@@ -72,11 +66,3 @@ def _family(kind: str, estimated: Sequence[FactorEffect], planned: int) -> list[
         for effect in estimated
         if (value := tested[effect.name]) is not None
     ]
-
-
-def _smallest(comparisons: Sequence[Estimate | None]) -> float | None:
-    """Return the median detectable difference over the comparisons. None if there are too few seeds for a test."""
-    known = [estimate for estimate in comparisons if estimate is not None and estimate.p is not None]
-    if not known:
-        return None
-    return rounded(statistics.median(detectable(each.se, each.df, comparisons=len(known)) for each in known))

@@ -125,6 +125,9 @@ class _Reader:
             keep_models=self.options.keep_models,
             overrides=self.overrides,
             select=self._select(resolved),
+            looks=self._looks(),
+            spending=self.options.spending,
+            listed=self._seeds(),
         )
 
     def _select(self, rows: Sequence[Row]) -> Select | None:
@@ -234,6 +237,19 @@ class _Reader:
         if len(set(seeds)) < len(seeds):
             raise_faults([Fault(("seeds",), "a seed is listed twice", seeds)], self._where)
         return tuple(seeds)
+
+    def _looks(self) -> tuple[int, ...]:
+        """Return the planned looks, which end with all seeds."""
+        looks, seeds = self.options.looks, len(self.options.seeds)
+        if looks and (sorted(set(looks)) != looks or looks[-1] != seeds):
+            raise RecipeError(
+                "the looks are not increasing numbers of seeds up to the number of seeds of the study",
+                where=self._where(("looks",)),
+                found=str(looks),
+                allowed=f"increasing numbers, the last one {seeds}",
+                hint="list the seeds of all looks in `seeds`, and run the first look with --seeds",
+            )
+        return tuple(looks)
 
     def _known(self, key: str, name: str, names: Sequence[str]) -> str:
         if name not in names:

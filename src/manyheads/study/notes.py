@@ -10,7 +10,7 @@ from manyheads.study.counted import counted
 from manyheads.study.dev_clusters import cluster_notes
 from manyheads.study.factorial import FactorialAnalysis
 from manyheads.study.plan import StudyPlan
-from manyheads.study.render.words import p_value, score, seed_list, signed
+from manyheads.study.render.words import p_value, seed_list, signed
 from manyheads.study.selection import MEANING, TITLES, Select, Selection
 from manyheads.study.table import TableRow
 
@@ -90,12 +90,6 @@ def _notes(
             'The rows marked "among the best" (bold average) are not significantly worse than the row with the highest '
             "value. This set contains the truly best row with 95% confidence."
         )
-    if analysis.smallest_difference is not None:
-        yield (
-            f"Minimum detectable difference: {score(analysis.smallest_difference)}. A true difference of this size is "
-            "found significant with 80% power after correction (median over the comparisons). A smaller difference "
-            "that is not significant is no evidence of equality."
-        )
     if analysis.aliases:
         yield f"Aliased effects, which these rows cannot separate: {'; '.join(analysis.aliases)}."
     for effect in analysis.effects:
@@ -166,10 +160,11 @@ def _comparisons(plan: StudyPlan, rows: Sequence[TableRow], split: str) -> str:
     )
     if not tested:
         return meaning
+    deciding = "p (Holm, looks)" if plan.looks else "p (Holm)"
     return (
         f"{meaning} p is two-sided. p (Holm) is corrected over the {counted(len(tested), 'comparison')} of this "
-        "column. Bold differences are significant: p (Holm) is below .05. Differences by task, gains over single-task "
-        "twins, main effects and interactions are separate families of comparisons."
+        f"column. Bold differences are significant: {deciding} is below .05. Differences by task, gains over "
+        "single-task twins, main effects and interactions are separate families of comparisons."
     )
 
 

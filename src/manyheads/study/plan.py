@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from manyheads.evaluation.looks import Spending
 from manyheads.recipe.schema import Recipe
 from manyheads.study.selection import Select
 
@@ -33,6 +34,8 @@ class StudyPlan:
 
     `metric`: "average", "course_score" or the name of a task. `baseline`: the name of a row. `overrides`: the overrides
     ("training.epochs=1") with which the study was loaded. `select`: the key of the study file, None by default.
+    `looks`: the planned looks, as numbers of seeds, empty without a plan. `spending`: how the error is spent over them.
+    `listed`: all seeds of the study file. `seeds` may be a part of them.
     """
 
     file: Path
@@ -46,6 +49,9 @@ class StudyPlan:
     keep_models: bool
     overrides: tuple[str, ...] = ()
     select: Select | None = None
+    looks: tuple[int, ...] = ()
+    spending: Spending = "obrien-fleming"
+    listed: tuple[int, ...] = ()
 
     def row(self, name: str) -> Row:
         """Return the row with this name."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from manyheads.evaluation.looks import Spending
 from manyheads.options import Options
 from manyheads.study.selection import Select
 
@@ -66,6 +67,18 @@ class StudyOptions(Options):
         'epoch, measured on the dev examples that it was chosen on, which is optimistic. Default: "test" if every '
         'task of every row has a labelled test file, else "crossfit". Runs without predictions of every evaluation '
         'have "last" instead of "crossfit". The key can be changed when the runs are finished.',
+    )
+    looks: list[Annotated[int, Field(ge=2)]] = Field(
+        default_factory=list,
+        description="Planned looks: increasing numbers of seeds, such as [3, 5, 10], at which the study is tested. The "
+        "last one is the number of seeds. `manyheads study --seeds 3` runs the first look. The tests of all looks "
+        "together keep 5%. Default: one test with all seeds.",
+    )
+    spending: Spending = Field(
+        default="obrien-fleming",
+        description="How the error of 5% is spent over the looks (Lan and DeMets 1983). `obrien-fleming`: hardly "
+        "anything at the first looks, so that the last one is nearly an ordinary test. `pocock`: about as much at "
+        "every look.",
     )
     twins: list[str] | None = Field(
         default=None,

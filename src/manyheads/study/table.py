@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from manyheads.evaluation.lack_of_fit import LackOfFit
+from manyheads.evaluation.looks import Spending
 from manyheads.study.collect import Failure
 
 DIGITS = 6
@@ -38,8 +39,8 @@ class Interval:
 class Difference:
     """A paired difference with its 95% confidence interval, which is None if a row has one finished seed of several.
 
-    `p`: two-sided p value. `p_holm`: Holm-corrected over the family of comparisons. Both are None if there are too few
-    seeds for a test.
+    `p`: two-sided p value. `p_holm`: Holm-corrected over the family of comparisons. `p_looks`: corrected for all
+    planned looks as well, None if none are planned. All are None if there are too few seeds for a test.
     """
 
     mean: float
@@ -47,11 +48,17 @@ class Difference:
     high: float | None
     p: float | None
     p_holm: float | None
+    p_looks: float | None = None
+
+    @property
+    def corrected(self) -> float | None:
+        """The p value that decides: over the family, and over the looks if they are planned."""
+        return self.p_holm if self.p_looks is None else self.p_looks
 
     @property
     def significant(self) -> bool:
-        """Whether the difference is significant at 5% after Holm's correction."""
-        return self.p_holm is not None and self.p_holm < 0.05
+        """Whether the difference is significant at 5% after the corrections."""
+        return self.corrected is not None and self.corrected < 0.05
 
 
 @dataclass(frozen=True)
@@ -210,12 +217,75 @@ class TaskFacts:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """What the p values of a study with planned looks, or with seeds that were added without a plan, are.
+
+    `planned`: numbers of seeds, empty if the p values are unadjusted. `spending`: how the error is spent over them.
+    `seeds`: those of this table. `look`: the number of this look from 1 on, 0 before the first one. `level`: that of a
+    single test at this look. `next`: the seeds of the next look. `later`: seeds with finished runs that wait for it.
+    `unadjusted`: why the p values are unadjusted, empty if they are not.
+    """
+
+    planned: tuple[int, ...]
+    spending: Spending | None
+    seeds: int
+    look: int | None
+    level: float | None
+    next: int | None
+    later: tuple[int, ...]
+    unadjusted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PowerAt:
+    """The power with one number of seeds.
+
+    `smallest`: the smallest true difference that is found with 80% power, with its 95% interval `low` to `high`.
+    `power`: the power for each difference of the study, with its 95% interval. The intervals are for the unknown
+    variances, and have no width if the variances are assumed.
+    """
+
+    seeds: int
+    smallest: float
+    low: float
+    high: float
+    power: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class StudyPower:
+    """The power of a study to find one row significantly different from the baseline, after Holm's correction.
+
+    The other rows are equal to the baseline. `comparisons`: the number of tests. `differences`: the true differences
+    whose power is given. `by_seeds`: one entry per number of seeds. `looks`: whether the numbers of seeds are the
+    planned looks; the power is then that of a look and all looks before it. `seed_sd`: the standard deviation of runs
+    after the effects of rows and seeds. `example_sd`: that of a difference by the choice of dev examples. `df`: the
+    degrees of freedom of the seed variance, None if it is assumed. `assumptions`: what was assumed, as sentences.
+    """
+
+    metric: str
+    comparisons: int
+    differences: tuple[float, ...]
+    by_seeds: tuple[PowerAt, ...]
+    looks: bool
+    seed_sd: float
+    example_sd: float
+    df: float | None
+    assumptions: tuple[str, ...]
+
+    def at(self, seeds: int) -> PowerAt | None:
+        """Return the entry of a number of seeds."""
+        return next((entry for entry in self.by_seeds if entry.seeds == seeds), None)
+
+
+@dataclass(frozen=True)
 class Table:
     """The table of a study. `rows` depend only on the predictions of the runs. `timings` depend on the machine.
 
     `lack_of_fit`: the test of the additive model of the main effects, None if the rows do not allow one. `chosen`:
     which evaluation of each run the figures of the rows are from, see `study.selection`. `select`: the key of the study
-    file, None if it does not have it.
+    file, None if it does not have it. `power`: None if there are too few rows or seeds for
+    a test. `looks`: None for a study whose p values are those of one test.
     """
 
     title: str
@@ -238,6 +308,8 @@ class Table:
     timings: tuple[Timing, ...]
     chosen: str = "best"
     select: str | None = None
+    power: StudyPower | None = None
+    looks: Looks | None = None
 
     @property
     def listed(self) -> tuple[TableRow, ...]:

@@ -11,15 +11,28 @@ from manyheads.evaluation.moderation import Prior
 from manyheads.evaluation.sample import Sample
 from manyheads.study.collapses import collapsed_seeds, collapses_of, points_of, sound
 from manyheads.study.collect import Collected, collect
-from manyheads.study.compare import holm_corrected, interval, may_be_best, paired_difference, prior_over
+from manyheads.study.compare import holm_corrected, interval, may_be_best, paired_difference, prior_over, same_tasks
 from manyheads.study.curves import curves_of, timings_of
 from manyheads.study.factorial import FactorialAnalysis, analyse_factors
 from manyheads.study.finished import WHICH, Epoch
+from manyheads.study.looks import adjustment, at_look, interim_note, with_looks
 from manyheads.study.notes import notes_of, setting_of
 from manyheads.study.plan import Row, StudyPlan
+from manyheads.study.power import power_notes, power_of_rows
 from manyheads.study.samples import TaskSamples, of_metric, samples_of
 from manyheads.study.selection import Selection, undefined_halves
-from manyheads.study.table import Collapses, Difference, Figures, Interval, Table, TableRow, TaskFacts, rounded
+from manyheads.study.table import (
+    Collapses,
+    Difference,
+    Figures,
+    Interval,
+    Looks,
+    StudyPower,
+    Table,
+    TableRow,
+    TaskFacts,
+    rounded,
+)
 from manyheads.study.twins import twin_gains
 
 
@@ -29,7 +42,8 @@ def tabulate(plan: StudyPlan, out: Path) -> Table:
     Raises:
         RunError: no run is finished, or runs cannot be compared.
     """
-    return _Tabulation.of(plan, collect(plan, out)).table()
+    plan, looks = at_look(plan, out)
+    return with_looks(_Tabulation.of(plan, collect(plan, out), looks).table(), looks)
 
 
 @dataclass(frozen=True)
@@ -48,10 +62,11 @@ class _Tabulation:
     metrics: Mapping[str, str]
     points: Mapping[str, Mapping[str, tuple[float, ...]]]
     flagged: Mapping[str, tuple[int, ...]]
+    looks: Looks | None = None
     priors: dict[str, Prior] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, plan: StudyPlan, collected: Collected) -> _Tabulation:
+    def of(cls, plan: StudyPlan, collected: Collected, looks: Looks | None = None) -> _Tabulation:
         """Take the samples of the best, the last and the selected evaluations from the collected runs."""
         metrics = {task: dev.metric for task, dev in collected.dev.items()}
         selection = collected.selection
@@ -68,7 +83,7 @@ class _Tabulation:
         kept = {
             which: {row: sound(own, flagged[row]) for row, own in by_row.items()} for which, by_row in samples.items()
         }
-        return cls(plan, collected, selection, kept, metrics, points, flagged)
+        return cls(plan, collected, selection, kept, metrics, points, flagged, looks)
 
     def table(self) -> Table:
         """Compute the table."""
@@ -81,12 +96,15 @@ class _Tabulation:
             planned,
         )
         best = may_be_best(
-            {row.name: self._of(row.name, plan.metric) for row in self._distinct()}, self._prior(plan.metric)
+            {row.name: self._of(row.name, plan.metric) for row in self._distinct()},
+            self._prior(plan.metric),
+            over_looks=adjustment(self.looks),
         )
         seeds = {row.name: collected.rows[row.name].seeds for row in plan.rows}
         collapses = collapses_of(plan, seeds, self.flagged, self.points)
         rows = tuple(self._row(row, differences, by_task, best, collapses) for row in plan.rows)
         analysis = self._analyse_factors()
+        power = self._power()
         return Table(
             title=plan.title,
             caption=plan.caption,
@@ -100,9 +118,13 @@ class _Tabulation:
             twins=twin_gains(plan, self._of, self._prior),
             effects=analysis.effects,
             aliases=analysis.aliases,
-            smallest_difference=analysis.smallest_difference,
+            smallest_difference=None if power is None else power.differences[0],
             lack_of_fit=analysis.lack_of_fit,
-            notes=notes_of(plan, collected, self.selection, rows, analysis),
+            notes=(
+                *interim_note(plan),
+                *notes_of(plan, collected, self.selection, rows, analysis),
+                *power_notes(power),
+            ),
             failures=tuple(
                 failure for row in plan.rows if not row.same_as for failure in collected.rows[row.name].failures
             ),
@@ -110,6 +132,7 @@ class _Tabulation:
             timings=timings_of(plan, collected),
             chosen=self.selection.chosen,
             select=plan.select,
+            power=power,
         )
 
     def _facts(self) -> Iterator[TaskFacts]:
@@ -185,10 +208,18 @@ class _Tabulation:
     def _analyse_factors(self) -> FactorialAnalysis:
         rows = {row.name: self._of(row.name, self.plan.metric) for row in self._distinct()}
         levels = {row.name: row.levels for row in self._distinct()}
-        comparisons = [self._difference(row, self.plan.metric) for row in self._compared()]
-        return analyse_factors(
-            self.plan.baseline, rows, levels, comparisons, self._prior(self.plan.metric), len(self.plan.seeds)
-        )
+        return analyse_factors(self.plan.baseline, rows, levels, self._prior(self.plan.metric), len(self.plan.seeds))
+
+    def _power(self) -> StudyPower | None:
+        """The power of the comparisons with the baseline, from the rows with its tasks."""
+        baseline = self._of(self.plan.baseline, self.plan.metric)
+        if baseline is None:
+            return None
+        others = [self._of(row.name, self.plan.metric) for row in self._compared()]
+        rows = [row for row in others if row is not None and same_tasks(row, baseline)]
+        tests = [self._difference(row, self.plan.metric) for row in self._compared()]
+        comparisons = sum(each is not None and each.p is not None for each in tests)
+        return power_of_rows(self.plan, [baseline, *rows], comparisons)
 
 
 def _samples(plan: StudyPlan, collected: Collected, which: str) -> dict[str, TaskSamples]:

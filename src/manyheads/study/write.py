@@ -7,6 +7,7 @@ from pathlib import Path
 from manyheads.run.atomic import write_bytes, write_text
 from manyheads.study.figures import FIGURES
 from manyheads.study.figures.style import render
+from manyheads.study.looks import keep_plan
 from manyheads.study.plan import StudyPlan
 from manyheads.study.render.csv_ import to_csv
 from manyheads.study.render.html import Picture, to_html
@@ -27,6 +28,7 @@ def write_table(plan: StudyPlan, out: Path) -> Table:
     """
     table = tabulate(plan, out)
     pictures = _write_figures(table, out / "figures")
+    keep_plan(plan, out)
     write_text(out / "table.json", to_json(table))
     write_text(out / "table.csv", to_csv(table))
     write_text(out / "table.md", to_markdown(table))

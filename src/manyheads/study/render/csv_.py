@@ -9,11 +9,12 @@ import csv
 import io
 from collections.abc import Iterator
 
+from manyheads.study.render import words
 from manyheads.study.table import Difference, Figures, Interval, Table, TableRow
 from manyheads.tasks.escape import without_formula
 
 FIGURES = ("mean", "low", "high")
-TESTED = (*FIGURES, "p", "p_holm")
+TESTED = (*FIGURES, "p", "p_holm", "p_looks")
 
 
 def to_csv(table: Table) -> str:
@@ -55,6 +56,7 @@ def _flat(table: Table, row: TableRow) -> Iterator[tuple[str, object]]:
     plain = {} if collapses is None else collapses.plain
     for metric in ("average", "course_score", *(task.name for task in table.tasks)):
         yield f"all_seeds.{metric}.mean", plain.get(metric)
+    yield "p_values", words.p_values(table.looks)
     yield "may_be_best", None if row.may_be_best is None else str(row.may_be_best).lower()
     yield "provenance", row.provenance
 

@@ -32,6 +32,8 @@ def content_of(table: Table) -> dict[str, Any]:
         "effects": [asdict(effect) for effect in table.effects],
         "aliases": list(table.aliases),
         "smallest_difference": table.smallest_difference,
+        "power": None if table.power is None else asdict(table.power),
+        "looks": None if table.looks is None else asdict(table.looks),
         "lack_of_fit": None
         if table.lack_of_fit is None
         else {"df": table.lack_of_fit.df, "p": rounded_p(table.lack_of_fit.p)},

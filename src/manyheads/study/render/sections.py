@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from manyheads.study.counted import counted
 from manyheads.study.render import words
 from manyheads.study.selection import TITLES
-from manyheads.study.table import Difference, Interval, Table, TableRow, TwinGain
+from manyheads.study.table import Difference, Interval, StudyPower, Table, TableRow, TwinGain
 
 Mark = Literal["", "best", "significant", "name"]
 
@@ -55,8 +56,18 @@ def sections(table: Table) -> tuple[Section, ...]:
         _effects(table),
         _epochs(table),
         _collapsed(table),
+        _power(table),
     )
-    return tuple(section for section in candidates if section.rows)
+    return tuple(
+        replace(section, columns=tuple(_titled(column, table) for column in section.columns))
+        for section in candidates
+        if section.rows
+    )
+
+
+def _titled(column: Column, table: Table) -> Column:
+    """Return a column whose title says what its p values are."""
+    return replace(column, title=words.p_title(column.title, table.looks))
 
 
 def metric_title(table: Table) -> str:
@@ -255,6 +266,36 @@ def _name(row: TableRow) -> Cell:
     return Cell(row.name, words.collapses(row), "name")
 
 
+def _power(table: Table) -> Section:
+    return power_section(table.power) if table.power is not None else Section("Power", (), ())
+
+
+def power_section(power: StudyPower) -> Section:
+    """Return the power of a study by number of seeds."""
+    columns = (
+        Column("seeds"),
+        Column("smallest difference with 80% power"),
+        *(Column(f"power at {words.score(each)}") for each in power.differences),
+    )
+    rows = [
+        (
+            Cell(str(entry.seeds), mark="name"),
+            Cell(words.detectable(entry.smallest), words.range_of(entry.low, entry.high)),
+            *(Cell(words.share(value), words.share_range(low, high)) for value, low, high in entry.power),
+        )
+        for entry in power.by_seeds
+    ]
+    looks = " The numbers of seeds are the planned looks, and the power is that of a look and all looks before it."
+    note = (
+        "Power: the probability that a row that truly differs from the baseline by this much is found significant, "
+        f"after Holm's correction over {counted(power.comparisons, 'comparison')}, if the other rows are equal to the "
+        "baseline. The test of the table was simulated, with equal variances for all rows."
+    ) + (looks if power.looks else "")
+    if power.df is not None:
+        note += " Brackets are 95% intervals, because the variances are estimated."
+    return Section("Power by number of seeds", columns, tuple(rows), note)
+
+
 def interval_cell(interval: Interval | None, mark: Mark = "") -> Cell:
     """Return a mean with its interval below."""
     return Cell("") if interval is None else Cell(words.score(interval.mean), words.bounds(interval), mark)
@@ -266,4 +307,4 @@ def difference_cells(difference: Difference | None) -> tuple[Cell, Cell, Cell]:
         return Cell(""), Cell(""), Cell("")
     mark: Mark = "significant" if difference.significant else ""
     shown = Cell(words.signed(difference.mean), words.signed_bounds(difference), mark)
-    return shown, Cell(words.p_value(difference.p)), Cell(words.p_value(difference.p_holm), mark=mark)
+    return shown, Cell(words.p_value(difference.p)), Cell(words.p_value(difference.corrected), mark=mark)

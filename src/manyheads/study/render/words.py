@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from manyheads.study.table import Difference, Interval, TableRow
+from manyheads.study.table import Difference, Interval, Looks, TableRow
 
 PLACES = 4
 TICK = "x"
@@ -26,6 +26,26 @@ def bounds(interval: Interval) -> str:
     return "" if interval.low is None or interval.high is None else f"[{score(interval.low)}, {score(interval.high)}]"
 
 
+def range_of(low: float, high: float) -> str:
+    """Format the bounds of a number. Equal ones are empty."""
+    return "" if low == high else f"[{detectable(low)}, {detectable(high)}]"
+
+
+def detectable(value: float) -> str:
+    """Format a smallest difference. One that no metric can have is named so."""
+    return "over 1" if value > 1 else score(value)
+
+
+def share(value: float) -> str:
+    """Format a probability as a percentage, never as 0% or 100%."""
+    return "<1%" if value < 0.005 else ">99%" if value >= 0.995 else f"{value:.0%}"
+
+
+def share_range(low: float, high: float) -> str:
+    """Format the bounds of a probability. Equal ones are empty."""
+    return "" if low == high else f"[{share(low)}, {share(high)}]"
+
+
 def signed_bounds(difference: Difference) -> str:
     """Format the interval of a difference. An unknown one is empty."""
     if difference.low is None or difference.high is None:
@@ -38,6 +58,22 @@ def p_value(p: float | None) -> str:
     if p is None:
         return ""
     return "<.001" if p < 0.001 else _short(f"{p:.3f}")
+
+
+def p_values(looks: Looks | None) -> str:
+    """Return what the p values of a table are: those of one test, of a planned look, or unadjusted ones."""
+    if looks is None:
+        return "one test"
+    return "unadjusted" if looks.unadjusted else f"look {looks.look} of {len(looks.planned)}"
+
+
+def p_title(title: str, looks: Looks | None) -> str:
+    """Return the title of a column of p values, which names unadjusted ones and those over all looks."""
+    if looks is None or title not in ("p", "p (Holm)"):
+        return title
+    if looks.unadjusted:
+        return "p (unadjusted)" if title == "p" else "p (Holm, unadjusted)"
+    return title if title == "p" else "p (Holm, looks)"
 
 
 def level(name: str) -> str:
