@@ -87,6 +87,7 @@ def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
         metric=options.metric or kind.metrics[0],
         loss_weight=options.loss_weight,
         class_weights=None if weights is None else tuple(weights),
+        group=options.group,
     )
 
 
