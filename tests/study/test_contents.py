@@ -34,7 +34,8 @@ def test_the_fields_of_its_table_are_those_documented(synthetic: Any) -> None:
     write_table(synthetic.plan(), synthetic.out)
     content = json.loads((synthetic.out / "table.json").read_text())
     course_score = {name for name in TABLE if name.endswith("course_score") or ".course_score." in name}
-    check(keys(content), TABLE, {*course_score, "effects[].contains.INTERACTION"})
+    margins = {name for name in TABLE if "margins" in name}
+    check(keys(content), TABLE, {*course_score, *margins, "effects[].contains.INTERACTION"})
 
 
 def test_the_interactions_that_main_effects_contain_are_documented(synthetic: Any) -> None:

@@ -56,7 +56,7 @@ COMMANDS = (
     *(demo, init, schema, check, pretrain, train, evaluate, predict),
     *(report, compare, export, serve, study, table),
 )
-CLASSES = {compare: CompareCommand}
+CLASSES: dict[object, type[CompareCommand]] = {compare: CompareCommand}
 for command in COMMANDS:
     # Without `short_help`, the list of commands truncates the summaries in a narrow terminal.
     app.command(short_help=(inspect.getdoc(command) or "").partition("\n")[0], cls=CLASSES.get(command))(command)

@@ -168,8 +168,7 @@ def _comparisons(plan: StudyPlan, rows: Sequence[TableRow], split: str) -> str:
         return meaning
     return (
         f"{meaning} p is two-sided. p (Holm) is corrected over the {counted(len(tested), 'comparison')} of this "
-        "column. Bold differences are significant: p (Holm) is below .05. Differences by task, gains over single-task "
-        "twins, main effects and interactions are separate families of comparisons."
+        "column. Bold differences are significant: p (Holm) is below .05."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from manyheads.recipe.schema import Recipe
@@ -33,6 +33,8 @@ class StudyPlan:
 
     `metric`: "average", "course_score" or the name of a task. `baseline`: the name of a row. `overrides`: the overrides
     ("training.epochs=1") with which the study was loaded. `select`: the key of the study file, None by default.
+    ("training.epochs=1") with which the study was loaded. `primary`: the primary family of tests, "baseline", "twins"
+    or "effects". `margins`: differences that do not matter, by metric: that of the study, or tasks.
     """
 
     file: Path
@@ -46,6 +48,8 @@ class StudyPlan:
     keep_models: bool
     overrides: tuple[str, ...] = ()
     select: Select | None = None
+    primary: str = "baseline"
+    margins: Mapping[str, float] = field(default_factory=dict)
 
     def row(self, name: str) -> Row:
         """Return the row with this name."""

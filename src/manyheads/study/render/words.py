@@ -26,7 +26,7 @@ def bounds(interval: Interval) -> str:
     return "" if interval.low is None or interval.high is None else f"[{score(interval.low)}, {score(interval.high)}]"
 
 
-def signed_bounds(difference: Difference) -> str:
+def signed_bounds(difference: Difference | Interval) -> str:
     """Format the interval of a difference. An unknown one is empty."""
     if difference.low is None or difference.high is None:
         return ""
