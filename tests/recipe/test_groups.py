@@ -14,6 +14,8 @@ from manyheads.errors import DataError, RecipeError, RunError
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.measure import measure_run
 from manyheads.recipe.prepare import TaskData, read_tasks
+from manyheads.report.build import build_report
+from manyheads.report.write import text_of
 from manyheads.study.cells import cells_of, state_of
 from manyheads.study.load import load_study
 
@@ -124,16 +126,25 @@ def test_users_are_clusters_of_a_run_and_of_its_evaluation(folder: Path, tiny_en
     assert found["mood"].tolist() == found["topic"].tolist()
     results = run.folder.read_results()["best"]
     assert measure_run(folder / "run").scores["intervals"] == results["intervals"]
-    plain = measure_run(folder / "run", task="mood", file=folder / "no-users.csv") if _without_users(folder) else None
-    assert plain is not None
+    report = text_of(build_report(folder / "run"), "md")
+    assert "in 5 clusters" in report
+    assert "4 degrees of freedom" in report
+    _without_users(folder)
+    plain = measure_run(folder / "run", task="mood", file=folder / "no-users.csv")
     assert plain.scores["tasks"] == {"mood": results["tasks"]["mood"]}
     assert plain.scores["intervals"]["mood"] != results["intervals"]["mood"]
 
 
-def _without_users(folder: Path) -> bool:
+def _without_users(folder: Path) -> None:
     lines = (folder / "dev.csv").read_text().splitlines()
     (folder / "no-users.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
-    return True
+
+
+def test_a_run_is_measured_on_the_users_that_it_held_out(folder: Path, tiny_encoder: Path) -> None:
+    run = manyheads.train(recipe(folder, task("mood", "mood", more=GROUP), encoder=tiny_encoder), folder / "run")
+    results = run.folder.read_results()["best"]
+    found = measure_run(folder / "run").scores
+    assert (found["tasks"], found["intervals"]) == (results["tasks"], results["intervals"])
 
 
 def test_check_shows_the_number_of_groups(folder: Path, tiny_encoder: Path) -> None:
