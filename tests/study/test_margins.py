@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from manyheads.cli.main import app
 from manyheads.errors import RecipeError
 from manyheads.evaluation.multiple import holm
+from manyheads.study.margins import one_sided
 from manyheads.study.render.sections import sections
 from manyheads.study.table import Table
 from manyheads.study.tabulate import tabulate
@@ -84,3 +85,10 @@ def test_a_margin_of_a_metric_that_is_not_compared_is_refused(synthetic: Any) ->
         synthetic.plan()
     assert "margin.averag" in str(caught.value.where)
     assert "average" in str(caught.value.hint)
+
+
+def test_looks_adjust_one_sided_tests_by_their_two_sided_p_value() -> None:
+    assert one_sided(0.01, lambda p: 3 * p) == pytest.approx(0.03)
+    assert one_sided(0.6, lambda p: 3 * p) == 0.6
+    assert one_sided(None, lambda p: 3 * p) is None
+    assert one_sided(0.01, None) == 0.01

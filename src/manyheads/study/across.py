@@ -27,10 +27,13 @@ THRESHOLDS = 41
 """Points of a performance profile."""
 
 
-def across_tasks(table: Table, of: Callable[[str, str], Sequence[Sample] | None]) -> AcrossTasks | None:
+def across_tasks(
+    table: Table, of: Callable[[str, str], Sequence[Sample] | None], adjust: Callable[[float], float] | None = None
+) -> AcrossTasks | None:
     """Take the rows with the tasks of the baseline over these tasks. None with fewer than three tasks or two rows.
 
-    `of(row, task)`: the samples of a task in a row.
+    `of(row, task)`: the samples of a task in a row. `adjust`: makes a two-sided p value one over several looks at the
+    study.
     """
     tasks = _tasks(table)
     known = {row.name: [of(row.name, task) for task in tasks] for row in table.listed if row.same_as is None}
@@ -44,7 +47,7 @@ def across_tasks(table: Table, of: Callable[[str, str], Sequence[Sample] | None]
         return None
     summed = summaries(rows, baseline)
     ranked = ranks({name: [float(part.values.mean()) for part in row] for name, row in rows.items()}, baseline)
-    better, worse = _counts(table, list(rows), tasks, 1), _counts(table, list(rows), tasks, -1)
+    better, worse = (_counts(table, list(rows), tasks, sign, adjust) for sign in (1, -1))
     thresholds = _thresholds(rows)
     return AcrossTasks(
         tasks=tuple(tasks),
@@ -111,7 +114,13 @@ def _row_tasks(table: Table, name: str) -> list[str]:
     return [task for row in table.rows if row.name == name for task in row.differences]
 
 
-def _counts(table: Table, rows: Sequence[str], tasks: Sequence[str], sign: int) -> dict[str, list[float]]:
+def _counts(
+    table: Table,
+    rows: Sequence[str],
+    tasks: Sequence[str],
+    sign: int,
+    adjust: Callable[[float], float] | None,
+) -> dict[str, list[float]]:
     """Return for each compared row the p values of effects of one sign on at least 1, 2, ... tasks.
 
     They are corrected over the rows (Bonferroni). The p value of an effect with the other sign is 1, so both counts
@@ -122,7 +131,9 @@ def _counts(table: Table, rows: Sequence[str], tasks: Sequence[str], sign: int) 
         differences = [row.differences.get(task) for task in tasks]
         if row.name not in rows or any(each is None or each.p is None for each in differences):
             continue
-        signed = [each.p or 0.0 if each.mean * sign > 0 else 1.0 for each in differences if each is not None]
+        known = [(each.mean, each.p or 0.0) for each in differences if each is not None]
+        known = known if adjust is None else [(mean, adjust(p)) for mean, p in known]
+        signed = [p if mean * sign > 0 else 1.0 for mean, p in known]
         found[row.name] = at_least(signed)
     return {name: [min(1.0, len(found) * p) for p in values] for name, values in found.items()}
 

@@ -7,10 +7,11 @@ results are known. For the other families, the page-wide correction has the same
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from manyheads.evaluation.multiple import holm
+from manyheads.study.margins import one_sided
 from manyheads.study.table import Difference, Effect, MarginTest, Table, TableRow, TwinGain, rounded_p
 
 EFFECTS, TWINS, BASELINE = "effects", "twins", "baseline"
@@ -21,19 +22,22 @@ NAMES = {
     EFFECTS: "the main effects and interactions together",
 }
 
+MARGIN_TESTS = NOT_WORSE, EQUIVALENT = "not worse", "equivalent"
+
 Place = tuple[str, ...]
 
 
-def in_families(table: Table, primary: str) -> Table:
+def in_families(table: Table, primary: str, adjust: Callable[[float], float] | None = None) -> Table:
     """Return the table with every test in its family: the primary one, or an exploratory one.
 
     If the effects are primary, main effects and interactions are one family, and are corrected together. All tests have
-    a page-wide correction in addition (Holm 1979, over the tests of all families).
+    a page-wide correction in addition (Holm 1979, over the tests of all families). `adjust`: makes a two-sided p value
+    one over several looks at the study, before the page-wide correction.
     """
     if primary == EFFECTS:
         table = replace(table, effects=_together(table.effects))
     found = dict(_tests(table))
-    page = dict(zip(found, holm(list(found.values())), strict=True))
+    page = dict(zip(found, holm([_adjusted(place, p, adjust) for place, p in found.items()]), strict=True))
 
     def placed(difference: Difference | None, place: Place) -> Difference | None:
         if difference is None:
@@ -43,8 +47,8 @@ def in_families(table: Table, primary: str) -> Table:
     def tested(test: MarginTest, place: Place) -> MarginTest:
         return replace(
             test,
-            p_not_worse_page=rounded_p(page["not worse", *place]),
-            p_equivalent_page=rounded_p(page["equivalent", *place]),
+            p_not_worse_page=rounded_p(page[NOT_WORSE, *place]),
+            p_equivalent_page=rounded_p(page[EQUIVALENT, *place]),
             exploratory=place[0] != primary,
         )
 
@@ -104,13 +108,19 @@ def _tests(table: Table) -> Iterator[tuple[Place, float | None]]:
                 yield place, difference.p
         for metric, test in row.margins.items():
             place = _of_metric(table, row.name, metric)
-            yield ("not worse", *place), test.p_not_worse
-            yield ("equivalent", *place), test.p_equivalent
+            yield (NOT_WORSE, *place), test.p_not_worse
+            yield (EQUIVALENT, *place), test.p_equivalent
     for twin in table.twins:
         if twin.gain is not None:
             yield (TWINS, twin.row, twin.task), twin.gain.p
     for effect in table.effects:
         yield (EFFECTS, effect.kind, effect.name), effect.value.p
+
+
+def _adjusted(place: Place, p: float | None, adjust: Callable[[float], float] | None) -> float | None:
+    if place[0] in MARGIN_TESTS:
+        return one_sided(p, adjust)
+    return p if p is None or adjust is None else adjust(p)
 
 
 def _of_task(table: Table, row: str, task: str) -> Place:

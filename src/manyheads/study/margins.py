@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from manyheads.evaluation.estimate import Estimate
 from manyheads.evaluation.margin import AgainstMargin, against_margin
@@ -14,12 +14,16 @@ Key = tuple[str, str]
 
 
 def margin_tests(
-    estimates: Mapping[Key, Estimate | None], margins: Mapping[str, float], planned: int = 1
+    estimates: Mapping[Key, Estimate | None],
+    margins: Mapping[str, float],
+    planned: int = 1,
+    adjust: Callable[[float], float] | None = None,
 ) -> dict[Key, MarginTest]:
     """Test one family of differences against the margins of their metrics.
 
     Non-inferiority and equivalence are corrected separately, each over the family (Holm 1979). `planned`: the number of
-    seeds of the study; a row with one finished seed of several has no interval.
+    seeds of the study; a row with one finished seed of several has no interval. `adjust`: makes a two-sided p value one
+    over several looks at the study, before the correction.
     """
     found: dict[Key, tuple[Estimate, AgainstMargin]] = {}
     for key, estimate in estimates.items():
@@ -27,8 +31,8 @@ def margin_tests(
         against = None if estimate is None or margin is None else against_margin(estimate, margin)
         if estimate is not None and against is not None:
             found[key] = (estimate, against)
-    not_worse = holm([each.p_not_worse for _, each in found.values()])
-    equivalent = holm([each.p_equivalent for _, each in found.values()])
+    not_worse = holm([one_sided(each.p_not_worse, adjust) for _, each in found.values()])
+    equivalent = holm([one_sided(each.p_equivalent, adjust) for _, each in found.values()])
     tests = {}
     for (key, (estimate, each)), worse_holm, equal_holm in zip(found.items(), not_worse, equivalent, strict=True):
         bounded = estimate.seeds_known or planned == 1
@@ -43,6 +47,11 @@ def margin_tests(
             p_equivalent_holm=rounded_p(equal_holm),
         )
     return tests
+
+
+def one_sided(p: float | None, adjust: Callable[[float], float] | None) -> float | None:
+    """Return an adjusted one-sided p value. The two-sided test has twice the p value."""
+    return p if p is None or adjust is None or p >= 0.5 else adjust(2 * p) / 2
 
 
 def margin_notes(margins: Mapping[str, float]) -> list[str]:
