@@ -168,3 +168,12 @@ def test_a_changed_group_is_another_run(folder: Path, tiny_encoder: Path) -> Non
         with pytest.raises(RunError, match="another recipe") as caught:
             state_of(other)
         assert "group" in str(caught.value.found)
+
+
+def test_a_group_that_the_first_objects_of_a_file_lack_is_reported_with_its_line(folder: Path) -> None:
+    lines = [f'{{"text": "t{row}", "mood": {row % 2}, "user": "u{row % 3}"}}' for row in range(20)]
+    lines[0] = lines[0].replace(', "user": "u0"', "")
+    (folder / "dev.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match="group 'user' is missing") as caught:
+        read(recipe(folder, task("mood", "mood", dev='"dev.jsonl"', more=GROUP)))
+    assert "dev.jsonl:1" in str(caught.value)
