@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from manyheads.study.figures.seeds import LEGEND, draw_seeds, values_by_seed
 from manyheads.study.figures.style import GREY, INK, SERIES, Drawing, canvas, light_grid, shortened
 from manyheads.study.render import words
 from manyheads.study.table import Profile, Table
@@ -12,16 +13,20 @@ from manyheads.study.table import Profile, Table
 SHOWN = len(SERIES) - 1
 """Number of coloured rows in addition to the baseline."""
 
+STEP = 0.035
+"""Distance of the lines of points below the axis."""
+
 
 def _chosen(table: Table) -> list[str]:
     """Return the baseline, then the rows with the highest interquartile means."""
     if table.across_tasks is None:
         return []
+    baseline = table.row(table.baseline).same_as or table.baseline
     best = sorted(
-        (row for row in table.across_tasks.rows if row.row != table.baseline and row.iqm is not None),
+        (row for row in table.across_tasks.rows if row.row != baseline and row.iqm is not None),
         key=lambda row: -row.iqm.mean if row.iqm is not None else 0.0,
     )
-    return [table.baseline, *(row.row for row in best[:SHOWN])]
+    return [baseline, *(row.row for row in best[:SHOWN])]
 
 
 def describe(table: Table) -> str | None:
@@ -46,7 +51,9 @@ def draw(table: Table) -> Figure:
         _line(axes, () if across is None else across.thresholds, profile, chosen)
     axes.set_xlabel("metric of a task")
     axes.set_ylabel("share of scores above it")
-    axes.set_ylim(-0.02, 1.02)
+    _seeds(axes, table, chosen)
+    axes.set_ylim(-0.05 - STEP * len(chosen), 1.02)
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     light_grid(axes, "y")
     handles, labels = axes.get_legend_handles_labels()
     order = [labels.index(shortened(name, 70)) for name in chosen if shortened(name, 70) in labels]
@@ -58,6 +65,16 @@ def draw(table: Table) -> Figure:
         fontsize=7.5,
     )
     return figure
+
+
+def _seeds(axes: Axes, table: Table, chosen: list[str]) -> None:
+    """Draw the scores of each highlighted row below the axis, one line of points per row."""
+    tasks = () if table.across_tasks is None else table.across_tasks.tasks
+    for place, name in enumerate(chosen):
+        colour = INK if place == 0 else SERIES[place - 1]
+        row = table.row(name)
+        scores = (point for task in tasks for point in values_by_seed(row, task))
+        draw_seeds(axes, ((point.value, -0.04 - STEP * place, point.collapsed) for point in scores), colour)
 
 
 def _line(axes: Axes, thresholds: tuple[float, ...], profile: Profile, chosen: list[str]) -> None:
@@ -78,7 +95,8 @@ def _line(axes: Axes, thresholds: tuple[float, ...], profile: Profile, chosen: l
 
 PROFILES = Drawing(
     "Performance profiles (exploratory): the share of the scores of a row, over tasks and seeds, above each value. "
-    "Dashed: the baseline. Coloured: the rows with the highest interquartile means. Grey: the other rows.",
+    "Dashed: the baseline. Coloured: the rows with the highest interquartile means. Grey: the other rows. "
+    f"{LEGEND}",
     describe,
     draw,
 )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
+from scipy import stats
 
 from manyheads.study.figures.forest import HEIGHT
+from manyheads.study.figures.seeds import LEGEND, SeedPoint, draw_seeds
 from manyheads.study.figures.style import BLUE, GREY, INK, Drawing, canvas, light_grid, shortened
 from manyheads.study.table import Table
 
@@ -16,6 +19,22 @@ def _ranked(table: Table) -> list[tuple[str, float]]:
     if table.across_tasks is None or table.across_tasks.critical_difference is None:
         return []
     return sorted(((row.row, row.mean_rank) for row in table.across_tasks.rows), key=lambda entry: entry[1])
+
+
+def ranks_by_seed(table: Table, name: str) -> list[SeedPoint]:
+    """Return the mean rank of a row over the tasks for each seed that all ranked rows have."""
+    if table.across_tasks is None:
+        return []
+    rows = [table.row(row.row) for row in table.across_tasks.rows]
+    place = [row.name for row in rows].index(name)
+    found = []
+    for seed in rows[place].seeds:
+        scores = [[row.point(task, seed) for row in rows] for task in table.across_tasks.tasks]
+        known = [[score for score in of_task if score is not None] for of_task in scores]
+        if all(len(of_task) == len(rows) for of_task in known):
+            mean = float(np.mean([stats.rankdata([-score for score in of_task])[place] for of_task in known]))
+            found.append(SeedPoint(seed, mean, any(seed in row.collapsed for row in rows)))
+    return found
 
 
 def cliques(ranked: Sequence[float], critical: float) -> list[tuple[int, int]]:
@@ -48,8 +67,12 @@ def draw(table: Table) -> Figure:
         colour = INK if name == table.baseline else BLUE
         axes.plot([1, rank], [place, place], color=GREY, linewidth=0.6)
         axes.plot([rank], [place], marker="o", markersize=4.5, color=colour)
+        points = ranks_by_seed(table, name)
+        draw_seeds(axes, ((point.value, place, point.collapsed) for point in points), colour)
     joined = cliques([rank for _, rank in ranked], critical)
-    right = max(rank for _, rank in ranked)
+    right = max(
+        [rank for _, rank in ranked] + [each.value for name, _ in ranked for each in ranks_by_seed(table, name)]
+    )
     for number, (first, last) in enumerate(joined, start=1):
         at = right + 0.06 * number * max(1.0, right)
         axes.plot([at, at], [first - 0.2, last + 0.2], color=INK, linewidth=2.2, solid_capstyle="butt")
@@ -65,7 +88,7 @@ def draw(table: Table) -> Figure:
 
 RANKS = Drawing(
     "Critical-difference diagram (exploratory): the mean rank of each row over the tasks. Vertical bars join rows "
-    "whose ranks differ by less than Nemenyi's critical difference. Black: the baseline.",
+    f"whose ranks differ by less than Nemenyi's critical difference. Black: the baseline. {LEGEND}",
     describe,
     draw,
 )
