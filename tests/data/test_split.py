@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -97,3 +99,46 @@ def test_a_draw_is_the_same_every_time_and_keeps_the_order_of_the_file() -> None
     assert set(drawn.ids) < set(examples.ids)
     assert draw(examples, None) is examples
     assert draw(examples, 50) is examples
+
+
+def grouped(groups: list[int], texts: list[str] | None = None) -> Examples:
+    texts = [f"text {row}" for row in range(len(groups))] if texts is None else texts
+    return replace(examples_of([(text, "") for text in texts]), groups=np.array(groups, np.int64))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.integers(-5, 5), min_size=2, max_size=60).filter(lambda each: len(set(each)) > 1), SHARES)
+def test_rows_of_one_group_are_on_one_side(groups: list[int], share: float) -> None:
+    train, dev = hold_out([grouped(groups)], share)[0]
+    assert len(train) + len(dev) == len(groups)
+    assert len(train) > 0
+    assert len(dev) > 0
+    assert not set(train.groups.tolist()) & set(dev.groups.tolist())  # type: ignore[union-attr]
+
+
+def test_groups_and_equal_texts_are_joined() -> None:
+    """Group 1 has the text of group 2, so both are on one side."""
+    sides = hold_out([grouped([1, 1, 2, 2, 3, 3], ["a", "b", "b", "c", "d", "e"])], 0.4)[0]
+    found = {frozenset(side.groups.tolist()) for side in sides}  # type: ignore[union-attr]
+    assert found == {frozenset({1, 2}), frozenset({3})}
+
+
+def test_the_groups_of_one_task_are_respected_by_every_task_that_reads_the_file() -> None:
+    groups = [row // 4 for row in range(40)]
+    one, other = grouped(groups), replace(grouped(groups), groups=None)
+    (_, dev), (_, same) = hold_out([one, other], 0.3)
+    assert list(dev.ids) == list(same.ids)
+    assert {groups[int(name)] for name in same.ids} == set(dev.groups.tolist())  # type: ignore[union-attr]
+    assert len(dev) == 4 * len(set(dev.groups.tolist()))  # type: ignore[union-attr]
+
+
+def test_one_group_cannot_be_divided() -> None:
+    with pytest.raises(DataError, match="too few different texts and groups"):
+        hold_out([grouped([1, 1, 1])], 0.3)
+
+
+def test_groups_of_single_rows_change_no_split_of_different_texts() -> None:
+    """The draw is over rows, and each row is a group of its own with and without the column."""
+    whole = grouped(list(range(50)))
+    plain = replace(whole, groups=None)
+    assert list(hold_out([whole], 0.3)[0][1].ids) == list(hold_out([plain], 0.3)[0][1].ids)

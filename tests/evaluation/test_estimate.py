@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from manyheads.evaluation.estimate import contrast
+from manyheads.evaluation.influence import sample
 from manyheads.evaluation.multiple import holm
 from manyheads.evaluation.sample import Sample
 
@@ -166,3 +167,18 @@ def test_holms_p_is_between_p_and_bonferronis_p(p_values: list[float | None]) ->
     assert len(known) == count
     assert all(p <= c <= min(1.0, count * p) + 1e-12 for p, c in known)
     assert [c for _, c in sorted(known)] == sorted(c for _, c in known)
+
+
+def test_the_interval_of_a_difference_ends_at_the_largest_possible_one() -> None:
+    rng = np.random.default_rng(0)
+    targets = np.array([0.0, 1.0] * 15)
+    rows = []
+    for right in ([1.0, 0.1], [0.0, 0.4]):
+        values = np.array([np.where(rng.random(30) < share, targets, 1 - targets) for share in right])
+        found = sample("accuracy", values, targets, seeds=(1, 2))
+        assert found is not None
+        rows.append([found])
+    difference = contrast(rows, [1.0, -1.0])
+    assert difference.parts is not None
+    assert difference.parts.half_width(0.05) > 1
+    assert -1 <= difference.low < difference.high == 1

@@ -97,7 +97,7 @@ label = "similarity"
 range = [0, 5]
 """
 
-DEV_ROWS = {"sst": 150, "para": 200, "sts": 120, "one": 80, "other": 80}
+DEV_ROWS = {"sst": 150, "para": 200, "sts": 120, "one": 80, "other": 80, "third": 80, "more": 80}
 
 
 class SyntheticStudy:

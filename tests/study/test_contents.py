@@ -35,7 +35,8 @@ def test_the_fields_of_its_table_are_those_documented(synthetic: Any) -> None:
     content = json.loads((synthetic.out / "table.json").read_text())
     course_score = {name for name in TABLE if name.endswith("course_score") or ".course_score." in name}
     looks = {name for name in TABLE if name.startswith("looks.")}
-    check(keys(content), TABLE, {*course_score, *looks, "effects[].contains.INTERACTION"})
+    margins = {name for name in TABLE if "margins" in name}
+    check(keys(content), TABLE, {*course_score, *looks, *margins, "effects[].contains.INTERACTION"})
 
 
 def test_the_fields_of_planned_looks_are_those_documented(synthetic: Any) -> None:

@@ -136,6 +136,43 @@ def test_rows_with_different_extra_tasks_are_compared_only_in_what_they_share(
     write_table(synthetic.plan(), synthetic.out)
 
 
+EXTRA = 'kind = "classification"\ntrain = "x.csv"\ndev = "y.csv"\ntext = "s"\nlabel = "l"\nlabels = [0, 1]\n'
+
+
+@pytest.mark.parametrize("baseline", ["plain", "even"])
+def test_rows_and_twins_that_add_or_drop_tasks_are_paired_by_task(synthetic: Any, baseline: str) -> None:
+    """The row even has a fourth task, which all other rows lack, and twins of all four."""
+    synthetic.file.write_text(synthetic.file.read_text() + f"[rows.even.tasks.one]\n{EXTRA}")
+    synthetic.rewrite('baseline = "plain"', f'baseline = "{baseline}"')
+    table = tabulate(synthetic.run({"even_rescale0.1": 0.2}), synthetic.out)
+    even, other = row_of(table, "even"), row_of(table, "even_rescale0.1")
+    apart = even if baseline == "plain" else other
+    assert apart.difference is None
+    assert {task for task, each in apart.differences.items() if each is not None} == {"sst", "para", "sts"}
+    for task, metric in (("sst", "accuracy"), ("para", "accuracy"), ("sts", "pearson")):
+        first, second = (
+            np.mean([results(synthetic.out, name, seed)["tasks"][task][metric] for seed in (1, 2, 3)])
+            for name in (apart.name, baseline)
+        )
+        difference = apart.differences[task]
+        assert difference is not None
+        assert difference.mean == pytest.approx(first - second, abs=1e-5)
+    gains = {twin.task: twin for twin in table.twins}
+    assert set(gains) == {"sst", "para", "sts", "one", "average"}
+    for task, gain in gains.items():
+        assert gain.gain is not None
+        assert gain.together is not None
+        assert gain.alone is not None
+        assert gain.gain.mean == pytest.approx(gain.together.mean - gain.alone.mean, abs=2e-6), task
+    # A row with other tasks has another average, so it is not among the best rows of the study.
+    assert row_of(table, "even").may_be_best is (None if baseline == "plain" else True)
+    if baseline == "plain":
+        assert other.may_be_best is True
+        assert row_of(table, "plain").may_be_best is False
+    assert any("different tasks" in note for note in table.notes)
+    write_table(synthetic.plan(), synthetic.out)
+
+
 def test_a_p_value_is_never_zero(synthetic: Any) -> None:
     table = tabulate(synthetic.run({"even": 0.3, "even_rescale0.1": 0.3}), synthetic.out)
     values = [p for row in table.rows for each in row.differences.values() if each for p in (each.p, each.p_holm)]

@@ -25,7 +25,9 @@ def test_all_formats_and_figures_are_written_with_reproducible_bytes(synthetic: 
     write_table(plan, synthetic.out)
     files = [*(synthetic.out / name for name in FORMS), *sorted((synthetic.out / "figures").iterdir())]
     assert [file.name for file in files[5:]] == [
-        f"{name}.{ending}" for name in ("curves", "differences", "time", "twins") for ending in ("png", "svg")
+        f"{name}.{ending}"
+        for name in ("curves", "differences", "profiles", "time", "twins")
+        for ending in ("png", "svg")
     ]
     before = {file: file.read_bytes() for file in files}
     write_table(plan, synthetic.out)

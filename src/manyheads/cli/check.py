@@ -40,6 +40,7 @@ def check(recipe: Recipe, set_: Changes = None) -> None:
     else:
         _print(console, _file_lines(rehearsal.files))
     _print(console, _labels(rehearsal.files))
+    _print(console, _groups(rehearsal.files))
     _print(console, _findings(rehearsal))
     _print(console, _schedule(rehearsal))
     if rehearsal.stops:
@@ -95,6 +96,16 @@ def _labels(files: Sequence[FileAudit]) -> list[str]:
         shown = ", ".join(shares + more) or "no labels"
         lines.append(f"  {audit.task} {audit.split} ({Path(audit.source).name}): {shown}")
     return ["", "labels", *lines]
+
+
+def _groups(files: Sequence[FileAudit]) -> list[str]:
+    """Return one line per file with the number of groups, if a task names a column of groups."""
+    lines = [
+        f"  {audit.task} {audit.split} ({Path(audit.source).name}): {audit.groups:,} groups of {audit.rows:,} rows"
+        for audit in files
+        if audit.groups is not None
+    ]
+    return ["", "groups", *lines] if lines else []
 
 
 def _findings(rehearsal: Rehearsal) -> list[str]:

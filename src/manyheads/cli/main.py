@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from manyheads.cli.check import check
-from manyheads.cli.compare import compare
+from manyheads.cli.compare import CompareCommand, compare
 from manyheads.cli.demo import demo
 from manyheads.cli.evaluate import evaluate
 from manyheads.cli.export import export
@@ -57,9 +57,10 @@ COMMANDS = (
     *(demo, init, schema, check, pretrain, train, evaluate, predict),
     *(report, compare, export, serve, power, study, table),
 )
+CLASSES: dict[object, type[CompareCommand]] = {compare: CompareCommand}
 for command in COMMANDS:
     # Without `short_help`, the list of commands truncates the summaries in a narrow terminal.
-    app.command(short_help=(inspect.getdoc(command) or "").partition("\n")[0])(command)
+    app.command(short_help=(inspect.getdoc(command) or "").partition("\n")[0], cls=CLASSES.get(command))(command)
 
 
 @app.callback(invoke_without_command=True)

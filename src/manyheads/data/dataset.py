@@ -23,7 +23,8 @@ class Split:
     """n examples of a task.
 
     `text_index`: int32[n, 1 or 2], indices into the text store. `targets`: float32[n], NaN if an example has none.
-    `lines`: int64[n], the line of each example in its file.
+    `lines`: int64[n], the line of each example in its file. `groups`: int64[n], equal for examples that belong
+    together, in any task; None if the task names no column of groups.
     """
 
     task: Task
@@ -31,13 +32,16 @@ class Split:
     text_index: NDArray[np.int32]
     targets: NDArray[np.float32]
     lines: NDArray[np.int64]
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.text_index)
 
     def take(self, rows: Ints) -> Split:
         """Return the examples with these indices, in that order."""
-        return Split(self.task, taken(self.ids, rows), self.text_index[rows], self.targets[rows], self.lines[rows])
+        groups = None if self.groups is None else self.groups[rows]
+        own = (self.text_index[rows], self.targets[rows], self.lines[rows], groups)
+        return Split(self.task, taken(self.ids, rows), *own)
 
 
 @dataclass(frozen=True)

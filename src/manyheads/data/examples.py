@@ -45,7 +45,8 @@ class Examples:
     `lines`: int64[n], the line on which each example begins. `fingerprint`: SHA-256 of the file. `key`: a hash of
     everything that decides which examples these are, or "" if it is unknown. `warnings`: what was suspicious in the
     file; a part of the examples has none. `places`: int64[n], the line and the file of each example if several files
-    were read. Default: `lines`.
+    were read. Default: `lines`. `groups`: int64[n], equal for examples that belong together; None if the task names no
+    column of groups.
     """
 
     task: str
@@ -58,6 +59,7 @@ class Examples:
     key: str = ""
     warnings: tuple[str, ...] = ()
     places: NDArray[np.int64] | None = None
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -74,6 +76,7 @@ class Examples:
             self.fingerprint,
             self.key and _key(self.key, rows),
             places=None if self.places is None else gather(self.places, rows),
+            groups=None if self.groups is None else gather(self.groups, rows),
         )
 
 
@@ -83,18 +86,18 @@ def taken(texts: Sequence[str], rows: NDArray[np.int64]) -> Sequence[str]:
 
 
 def read_examples(
-    task: Task, source: Source, *, on_bad_rows: str, labelled: bool, cache: Path | None = None
+    task: Task, source: Source, *, on_bad_rows: str, labelled: bool, cache: Path | None = None, grouped: bool = False
 ) -> tuple[Examples, Sequence[BadRow]]:
     """Read a file's examples for a task, or load them from the `cache` if the same content was read before.
 
     `on_bad_rows`: "error" raises an error, "skip" skips and returns the bad rows. `labelled`: with False, the label
-    column may be missing, and a row whose label is missing or unknown has the target NaN. The examples are
-    memory-mapped from the disk.
+    column may be missing, and a row whose label is missing or unknown has the target NaN. `grouped`: whether to read
+    the groups of a task that names a column of groups. The examples are memory-mapped from the disk.
 
     Raises:
         DataError: A column is missing, no row is usable, or a row is bad and `on_bad_rows` is "error".
     """
-    table = read_table(task, source, labelled=labelled, cache=cache)
+    table = read_table(task, source, labelled=labelled, cache=cache, grouped=grouped)
     arrays = table.arrays
     bad = BadRows(source.name, arrays)
     if bad and on_bad_rows == "error":
@@ -111,7 +114,7 @@ def read_examples(
         *(source.name + text if text.startswith(":") else text for text in Strings.of(arrays, "warnings")),
     )
     own = (table.fingerprint, table.key, warnings, arrays["places"])
-    return Examples(task.name, source.name, ids, texts, targets, lines, *own), bad
+    return Examples(task.name, source.name, ids, texts, targets, lines, *own, groups=arrays.get("groups")), bad
 
 
 def bad_rows_error(bad: Sequence[BadRow]) -> DataError:

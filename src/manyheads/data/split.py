@@ -34,10 +34,10 @@ def hold_out(
     """Split the rows of one file into training and dev rows. A row is on the same side for every task that reads it.
 
     Dev has about `share` of the rows. The order of rows is kept. Rows with equal texts stay together, so that no dev
-    text is in the training examples of any task. Both sides have about the same share of each stratum: the rows are
-    sorted by strata, in random order within each, and every 1/share-th of them is held out (systematic sampling).
-    Then rows are exchanged for strata that are on one side only. The split is the same for every run, whatever its
-    seed.
+    text is in the training examples of any task, and so do rows of one group. Both sides have about the same share of
+    each stratum: the rows are sorted by strata, in random order within each, and every 1/share-th of them is held out
+    (systematic sampling). Then rows are exchanged for strata that are on one side only. The split is the same for every
+    run, whatever its seed.
 
     Args:
         readers: the examples of each task that reads the file.
@@ -48,12 +48,13 @@ def hold_out(
         Training and dev examples for each reader.
 
     Raises:
-        DataError: All rows have the same texts, so that one side would be empty.
+        DataError: All rows have the same texts or group, so that one side would be empty.
     """
     rows = _Rows.of(readers)
     if rows.count < 2:
         hint = "set `dev` of the task to a file"
-        raise DataError("too few different texts to hold some out for dev", where=readers[0].source, hint=hint)
+        what = "texts" if all(each.groups is None for each in readers) else "texts and groups"
+        raise DataError(f"too few different {what} to hold some out for dev", where=readers[0].source, hint=hint)
     codes = [np.full(len(each), NONE) for each in readers] if strata is None else list(strata)
     held = _systematic(rows, codes, share)
     _exchange(rows, codes, held)
@@ -119,9 +120,13 @@ class _Rows:
 
     @classmethod
     def of(cls, readers: Sequence[Examples]) -> _Rows:
-        """Group the rows. Rows are in one group if a task reads the same texts in both, or a chain of such rows is."""
+        """Group the rows.
+
+        Rows are in one group if a task reads the same texts or the same group in both, or a chain of such rows is.
+        """
         hashes = [row_hashes(each.texts, len(each)) for each in readers]
-        if len(readers) == 1:
+        grouped = [each.groups is not None for each in readers]
+        if len(readers) == 1 and not grouped[0]:
             texts = distinct(hashes[0])
             sizes = np.zeros(texts.count, dtype=np.int64)
             for start, stop in blocks(len(texts.index)):
@@ -131,10 +136,17 @@ class _Rows:
         own = [each.lines if each.places is None else each.places for each in readers]
         lines, places = np.unique(np.concatenate(own), return_inverse=True)
         size = len(lines) + texts.count
-        links = coo_array((np.ones(len(places), dtype=np.int8), (places, texts.index + len(lines))), shape=(size, size))
+        ends = np.cumsum([len(each) for each in readers])[:-1]
+        rows, others = places, texts.index + len(lines)
+        if any(grouped):
+            named = [np.asarray(each.groups) for each in readers if each.groups is not None]
+            _, numbers = np.unique(np.concatenate(named), return_inverse=True)
+            with_groups = [each for each, known in zip(np.split(places, ends), grouped, strict=True) if known]
+            rows, others = np.concatenate([rows, *with_groups]), np.concatenate([others, numbers + size])
+            size += int(numbers.max()) + 1
+        links = coo_array((np.ones(len(rows), dtype=np.int8), (rows, others)), shape=(size, size))
         _, component = connected_components(links, directed=False)
         _, group = np.unique(component[: len(lines)], return_inverse=True)
-        ends = np.cumsum([len(each) for each in readers])[:-1]
         return cls(tuple(np.split(group[places].astype(np.int64), ends)), np.bincount(group))
 
 

@@ -74,20 +74,23 @@ class BadRows(Sequence[BadRow]):
         return repr(list(self))
 
 
-def read_table(task: Task, source: Source, *, labelled: bool, cache: Path | None) -> Table:
+def read_table(task: Task, source: Source, *, labelled: bool, cache: Path | None, grouped: bool = False) -> Table:
     """Return the table of a source for a task, from the cache if the same content was read before.
+
+    `grouped`: whether to read the column that `task.group` names. It has no effect on a task without one.
 
     Raises:
         DataError: A column is missing, or the source changed while it was read.
     """
-    wanted = [*task.text, *([task.label] if labelled else []), *([] if task.id is None else [task.id])]
+    group = task.group if grouped else None
+    wanted = [*task.text, *([task.label] if labelled else []), *(each for each in (task.id, group) if each is not None)]
     for column in wanted:
         require_column(source, column, task.name)
     fingerprint = source.fingerprint()
-    key = _key(task, source, fingerprint, labelled)
+    key = _key(task, source, fingerprint, labelled, group)
 
     def fill(folder: Path) -> None:
-        with _Writer(folder, task, source, labelled) as writer:
+        with _Writer(folder, task, source, labelled, group) as writer:
             for row in source.rows():
                 writer.add(row)
         if source.fingerprint() != fingerprint:
@@ -97,21 +100,23 @@ def read_table(task: Task, source: Source, *, labelled: bool, cache: Path | None
     return Table(entry(None if cache is None else cache / "tables" / key, fill), fingerprint, key)
 
 
-def _key(task: Task, source: Source, fingerprint: str, labelled: bool) -> str:
+def _key(task: Task, source: Source, fingerprint: str, labelled: bool, group: str | None) -> str:
     """Return the SHA-256 of everything that decides which rows are usable and what they mean."""
     kind = task.kind
     reading = [type(source).__name__, fingerprint, source.columns, dict(source.form)]
     if isinstance(source, Several):
         reading.append([each.name for each in source.sources])
     meaning = [task.text, task.label, task.id, kind.name, kind.labels, kind.value_range, labelled]
+    if group is not None:
+        meaning.append(group)
     return hashlib.sha256(json.dumps([VERSION, reading, meaning]).encode()).hexdigest()
 
 
 class _Writer:
     """Write rows into the columns of examples and of bad rows, one block at a time."""
 
-    def __init__(self, folder: Path, task: Task, source: Source, labelled: bool) -> None:
-        self._task, self._source, self._labelled = task, source, labelled
+    def __init__(self, folder: Path, task: Task, source: Source, labelled: bool, group: str | None) -> None:
+        self._task, self._source, self._labelled, self._group = task, source, labelled, group
         self._id = task.id or ("id" if "id" in source.columns else None)
         self._files = ExitStack()
         texts = [f"text{place}" for place in range(len(task.text))]
@@ -120,6 +125,8 @@ class _Writer:
         ]
         for name, dtype in (("targets", np.float64), ("lines", np.int64), ("places", np.int64)):
             self._columns.append((self._files.enter_context(ArrayFile(folder, name, dtype)), []))
+        if group is not None:
+            self._columns.append((self._files.enter_context(ArrayFile(folder, "groups", np.int64)), []))
         self._bad: list[tuple[StringsFile | ArrayFile, list[Any]]] = [
             (self._files.enter_context(ArrayFile(folder, "bad_lines", np.int64)), []),
             *(
@@ -160,7 +167,8 @@ class _Writer:
         else:
             try:
                 texts = [text_of(row, column) for column in self._task.text]
-                self._put(self._columns, (self._name(row), *texts, self._target(row), row.line, place))
+                group: tuple[int, ...] = () if self._group is None else (group_of(row, self._group),)
+                self._put(self._columns, (self._name(row), *texts, self._target(row), row.line, place, *group))
             except LabelError as error:
                 self._put(self._bad, (row.line, str(error), error.hint or "", file))
             if row.warning is not None:
@@ -216,6 +224,20 @@ def text_of(row: Row, column: str) -> str:
     if not isinstance(cell, str | int | float):
         raise LabelError(f"text {column!r} is a {type(cell).__name__} and not text or a number")
     return str(cell)
+
+
+def group_of(row: Row, column: str) -> int:
+    """Return the group of a row as a 64-bit hash of the column's name and its cell, which tasks share.
+
+    Raises:
+        LabelError: The cell is missing. The message is the reason.
+    """
+    cell = row.values.get(column)
+    if is_missing(cell):
+        raise LabelError(f"group {column!r} is missing")
+    text = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell).strip()
+    digest = hashlib.blake2b(f"{column}\n{text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
 def require_column(source: Source, column: str, task: str) -> None:

@@ -36,6 +36,7 @@ def tokenise_examples(
             text_index=index[position : position + count * columns].reshape(columns, count).T,
             targets=converted(examples.targets, np.float32),
             lines=examples.lines,
+            groups=examples.groups,
         )
         position += count * columns
         splits.append(split)

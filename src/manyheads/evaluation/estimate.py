@@ -38,7 +38,8 @@ class Estimate:
 
     `p`: the two-sided p value of the hypothesis that the true value is 0, None if it cannot be computed. `se`: the
     standard error. `df`: the degrees of freedom of the t distribution that gives this interval. `seeds_known`: False
-    if a row has only one seed; the interval then covers sampling variance only.
+    if a row has only one seed; the interval then covers sampling variance only. `parts`: the variance components, from
+    which the interval of any level follows.
     """
 
     mean: float
@@ -48,6 +49,7 @@ class Estimate:
     se: float
     df: float
     seeds_known: bool
+    parts: Components | None = None
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,23 @@ def contrast(
     parts = components(rows, weights, prior)
     known = all(len(row[0].values) > 1 for row in rows)
     half, se = parts.half_width(1 - level), parts.standard_error
-    p = _p_value(mean, parts) if known and se > 0 else None
+    p = p_value(mean, parts) if known and se > 0 else None
     low, high = mean - half, mean + half
     if len(rows) == 1 and weights[0] == 1:
         low, high = _mean_bounds(mean, rows[0], parts, 1 - level)
-    return Estimate(mean, low, high, p, se, _matching_df(half, se, 1 - level), known)
+    else:
+        least, most = _possible(rows, weights)
+        low, high = max(low, least), min(high, most)
+    return Estimate(mean, low, high, p, se, _matching_df(half, se, 1 - level), known, parts)
+
+
+def _possible(rows: Sequence[Sequence[Sample]], weights: Sequence[float]) -> tuple[float, float]:
+    """Return the least and the greatest value that a contrast can have, because its metrics have a range."""
+    ends = []
+    for w, row in zip(weights, rows, strict=True):
+        bounds = [math.fsum(getattr(part, end) for part in row) / len(row) for end in ("low", "high")]
+        ends.append(sorted(w * bound for bound in bounds))
+    return math.fsum(low for low, _ in ends), math.fsum(high for _, high in ends)
 
 
 def shared_seeds(rows: Sequence[Sequence[Sample]]) -> Sequence[Sequence[Sample]]:
@@ -251,8 +265,11 @@ def _share(variance: float, df: float, error: float) -> float:
     return float(special.stdtrit(df, error / 2)) ** 2 * variance if variance > 0 else 0.0
 
 
-def _p_value(mean: float, parts: Components) -> float:
-    """Return the p for which the interval of level 1 - p ends at 0. Test and interval agree at every level."""
+def p_value(mean: float, parts: Components) -> float:
+    """Return the p for which the interval of level 1 - p around `mean` ends at 0.
+
+    Test and interval agree at every level. `parts` must have a variance above 0.
+    """
     if mean == 0:
         return 1.0
 

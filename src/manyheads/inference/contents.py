@@ -34,6 +34,7 @@ BUNDLE_FILES: tuple[FileFacts, ...] = (
             "tasks[].metric": "Primary metric.",
             "tasks[].loss_weight": "Weight of the task's loss in training.",
             "tasks[].class_weights": "Weights of the classes in training. Null if there were none.",
+            "tasks[].group": "Column of groups. Absent if there was none.",
             "files.FILE": "SHA-256 of a file.",
             "sha256": "SHA-256 of the manifest without this key, as JSON with sorted keys, without blanks, in ASCII. "
             "Bundles of version 0.4.0 lack it; they are read with a note.",

@@ -44,6 +44,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "metric": task.metric,
         "loss_weight": task.loss_weight,
         "class_weights": None if task.class_weights is None else list(task.class_weights),
+        **({} if task.group is None else {"group": task.group}),
     }
 
 
@@ -72,6 +73,7 @@ class TaskContent(BaseModel):
     metric: str
     loss_weight: float = Field(ge=0)
     class_weights: list[Annotated[float, Field(ge=0)]] | None
+    group: str | None = None
 
     @model_validator(mode="after")
     def _pair_fits(self) -> Self:
@@ -119,6 +121,7 @@ def _task(content: TaskContent) -> Task:
         metric=content.metric,
         loss_weight=content.loss_weight,
         class_weights=None if weights is None else tuple(weights),
+        group=content.group,
     )
 
 

@@ -33,6 +33,7 @@ class FileAudit:
     `tokens`: mean, 99th percentile and maximum number of tokens per example, before truncation.
     `cut`: number of truncated examples.
     `duplicates`: number of rows whose texts already occurred in the file.
+    `groups`: number of groups that the rows belong to, None if they have none.
     """
 
     task: str
@@ -44,6 +45,7 @@ class FileAudit:
     tokens: tuple[float, float, int]
     cut: int
     duplicates: int
+    groups: int | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def _audit(
         tokens=(float(sizes.mean()), float(np.percentile(sizes, 99)), int(sizes.max())),
         cut=count_cut(prepared.store, template, max_length, tokenised),
         duplicates=len(examples) - distinct(_rows(examples)).count,
+        groups=None if examples.groups is None else len(np.unique(examples.groups)),
     )
 
 

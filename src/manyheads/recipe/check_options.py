@@ -67,6 +67,8 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
         yield Fault((*key, "text"), "the two text columns are the same", options.text, "two different columns")
     if options.label in options.text:
         yield Fault((*key, "label"), "the label column is also a text column", options.label)
+    if options.group is not None and options.group == options.label:
+        yield Fault((*key, "group"), "the label column is also the column of groups", options.group)
     for split, file in (("dev", options.dev), ("test", options.test)):
         if isinstance(file, str | list) and set(_listed(file)) & set(_listed(options.train)):
             hint = "name another file"

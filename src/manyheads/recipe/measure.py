@@ -154,7 +154,11 @@ def labelled_rows(
             where=source.name,
             hint=f"add the labels, or predict without evaluating: {shlex.join(command)}",
         )
-    examples, bad = read_examples(task, source, on_bad_rows=options.on_bad_rows, labelled=True, cache=cache_folder())
+    # Only the dev file of the recipe must have the groups.
+    grouped = (file is None and split == "dev") or task.group in source.columns
+    examples, bad = read_examples(
+        task, source, on_bad_rows=options.on_bad_rows, labelled=True, cache=cache_folder(), grouped=grouped
+    )
     return (draw(examples, options.dev_rows) if file is None and split == "dev" else examples), bad
 
 

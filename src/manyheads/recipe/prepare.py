@@ -168,13 +168,15 @@ class _Reader:
             notify("warning", text=f"{name}: {text}")
         rejected: dict[str, Sequence[BadRow]] = {}
         fingerprints: dict[str, str] = {}
-        train = _read(task, options, folder, options.train, rejected, fingerprints, notify)
+        grouped = _divided(options, recipe)
+        train = _read(task, options, folder, options.train, rejected, fingerprints, notify, grouped=grouped)
         return cls(task, options, folder, train, None, rejected, fingerprints, notify)
 
     def read(self, spec: str | Sequence[str], *, labelled: bool) -> Examples:
-        """Read another file of the task."""
+        """Read another file of the task. The file of dev examples must have the groups of the task."""
         own = (self.task, self.options, self.folder)
-        return _read(*own, spec, self.rejected, self.fingerprints, self.notify, labelled=labelled)
+        grouped = True if labelled else None
+        return _read(*own, spec, self.rejected, self.fingerprints, self.notify, labelled=labelled, grouped=grouped)
 
     def finish(self) -> TaskData:
         """Read the other files, and draw the samples that the recipe asks for."""
@@ -202,10 +204,17 @@ def _read(
     notify: Notify,
     *,
     labelled: bool = True,
+    grouped: bool | None,
 ) -> Examples:
+    """Read a file of a task. `grouped`: whether to read the groups of its rows. None: if the file has them."""
     source = open_task_source(options, spec, folder, labelled=labelled)
+    if grouped is None:
+        grouped = task.group in source.columns
+        if task.group is not None and not grouped:
+            text = f"{source.name} has no column {task.group!r}, so its rows are taken as independent"
+            notify("warning", text=f"{task.name}: {text}")
     examples, bad = read_examples(
-        task, source, on_bad_rows=options.on_bad_rows, labelled=labelled, cache=cache_folder()
+        task, source, on_bad_rows=options.on_bad_rows, labelled=labelled, cache=cache_folder(), grouped=grouped
     )
     fingerprints[files_name(spec)] = examples.fingerprint
     if bad:
@@ -213,6 +222,13 @@ def _read(
     for text in examples.warnings:
         notify("warning", text=f"{task.name}: {text}")
     return examples
+
+
+def _divided(options: TaskOptions, recipe: Recipe) -> bool:
+    """Return whether a task holds out rows of the training file of a task. Its groups must then be known."""
+    every = [*recipe.tasks.values(), *(recipe.held_out_with or {}).values()]
+    own = files_name(options.train)
+    return any(isinstance(each.dev, float) and files_name(each.train) == own for each in every)
 
 
 def _divide(readers: Sequence[_Reader]) -> None:

@@ -91,6 +91,13 @@ class TaskOptions(Options):
         description='Column that names the rows in the prediction files. Default: the column "id" if the file '
         "has one, otherwise the line number.",
     )
+    group: str | None = Field(
+        default=None,
+        description="Column that names what the rows belong to, for example documents or users. Rows with the same "
+        "value are never divided when rows are held out, and are one cluster in all intervals. Tasks whose `group` has "
+        "the same name share its values. The dev file must have the column, and the training file if rows are held "
+        "out. Must not be the label column. Default: none.",
+    )
     labels: list[str | int | float | bool] | None = Field(
         default=None,
         description="Classes, in the order of the model's outputs. Only for classification, at least two. Numbers "

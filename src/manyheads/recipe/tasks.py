@@ -39,7 +39,7 @@ def open_task_source(
         DataError: A file cannot be read.
     """
     label = [options.label] if labelled else []
-    wanted = [*options.text, *label, *([] if options.id is None else [options.id])]
+    wanted = [*options.text, *label, *(each for each in (options.id, options.group) if each is not None)]
     return open_source(spec, folder, text or options.text_format, wanted=wanted, label=options.label)
 
 
@@ -87,6 +87,7 @@ def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
         metric=options.metric or kind.metrics[0],
         loss_weight=options.loss_weight,
         class_weights=None if weights is None else tuple(weights),
+        group=options.group,
     )
 
 

@@ -93,8 +93,8 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class _Member:
-    """The predictions of one run for one task."""
+class Member:
+    """The predictions of one run for one task. `seed`: of the run."""
 
     name: str
     folder: RunFolder
@@ -102,6 +102,7 @@ class _Member:
     task: Task
     predictions: TaskPredictions
     texts: tuple[Sequence[str], ...] | None
+    seed: int
 
 
 def compare(runs: Sequence[Path]) -> Comparison:
@@ -113,27 +114,23 @@ def compare(runs: Sequence[Path]) -> Comparison:
     """
     if len(runs) < 2:
         raise RunError("a comparison needs at least two runs", found=len(runs))
-    names = _names(runs)
-    places = [run.resolve() for run in runs]
-    repeated = [str(run) for number, run in enumerate(runs) if places[number] in places[:number]]
-    if repeated:
-        raise RunError("a run cannot be compared with itself", found=", ".join(repeated), hint="name each run once")
-    members: dict[str, list[_Member]] = {}
+    check_distinct(runs)
+    names = names_of(runs)
+    members: dict[str, list[Member]] = {}
     for name, run in zip(names, runs, strict=True):
-        for member in _members(name, run):
+        for member in members_of(name, run):
             members.setdefault(member.task.name, []).append(member)
     comparable, excluded = [], []
     for task, with_task in members.items():
         first = with_task[0]
-        same = [each for each in with_task if _comparable(first, each)]
+        same = [each for each in with_task if comparable_with(first, each)]
         excluded += [
             f"{task}: {each.name} has other dev examples or labels than {first.name}"
             for each in with_task
             if each not in same
         ]
         for each in same if len(same) > 1 else ():
-            which = "last" if each.results["best"] is None else "best"
-            check_agreement(each.folder, each.results[which], each.task, each.predictions, which)
+            check_member(each)
         if len(same) > 1:
             comparable.append(same)
         elif len(with_task) == 1:
@@ -145,7 +142,12 @@ def compare(runs: Sequence[Path]) -> Comparison:
     return Comparison(tuple(names), tuple(_compare(same, shown) for same in comparable), tuple(excluded))
 
 
-def _members(name: str, run: Path) -> list[_Member]:
+def members_of(name: str, run: Path, *, texts: bool = True) -> list[Member]:
+    """Return the predictions of a finished run for each of its tasks. `texts`: whether to look for the dev texts.
+
+    Raises:
+        RunError: the run is not finished, is damaged, or has no evaluation.
+    """
     folder = RunFolder(run)
     results = folder.read_results(complete=True)
     recipe, data = load_recipe(folder.recipe), folder.fingerprints()
@@ -158,19 +160,29 @@ def _members(name: str, run: Path) -> list[_Member]:
         evaluations = folder.read_evaluations(results, task_name, "dev")
         file = folder.require_whole(folder.prediction_file(task_name, "dev", which), results)
         predictions = read_predictions(file, task.kind.labels, evaluations)
-        texts = find_texts(recipe, task_name, predictions.ids, data)
-        members.append(
-            _Member(name, folder, results, task, predictions, None if texts.dev is None else texts.dev.texts)
-        )
+        found = find_texts(recipe, task_name, predictions.ids, data).dev if texts else None
+        shown = None if found is None else found.texts
+        members.append(Member(name, folder, results, task, predictions, shown, recipe.seed))
     return members
 
 
-def _comparable(one: _Member, other: _Member) -> bool:
+def check_member(member: Member) -> None:
+    """Check that the predictions of a run give the metrics in its results.json.
+
+    Raises:
+        RunError: a file was changed after the run.
+    """
+    which = "last" if member.results["best"] is None else "best"
+    check_agreement(member.folder, member.results[which], member.task, member.predictions, which)
+
+
+def comparable_with(one: Member, other: Member) -> bool:
+    """Return whether two runs have the same dev examples and labels of a task."""
     a, b = one.predictions, other.predictions
     return a.ids == b.ids and a.labels == b.labels and same_targets(a.targets, b.targets)
 
 
-def _compare(members: Sequence[_Member], shown: int) -> TaskComparison:
+def _compare(members: Sequence[Member], shown: int) -> TaskComparison:
     """Compare the runs of one task. `shown`: the number of differences of the whole comparison."""
     first, task = members[0], members[0].task
     metrics = metrics_of(task)
@@ -189,7 +201,7 @@ def _compare(members: Sequence[_Member], shown: int) -> TaskComparison:
     )
 
 
-def _difference(metric: str, first: _Member, other: _Member, shown: int) -> Difference | None:
+def _difference(metric: str, first: Member, other: Member, shown: int) -> Difference | None:
     clusters = first.predictions.clusters
     samples = [
         sample(metric, each.predictions.predictions[None], each.predictions.targets, clusters=clusters)
@@ -203,7 +215,7 @@ def _difference(metric: str, first: _Member, other: _Member, shown: int) -> Diff
     return Difference(other.name, metric, one.mean, one.low, one.high, together.low, together.high)
 
 
-def _disagreements(first: _Member, other: _Member) -> Disagreements:
+def _disagreements(first: Member, other: Member) -> Disagreements:
     one, two = first.predictions, other.predictions
     differ = one.predictions != two.predictions
     if one.probabilities is None or two.probabilities is None:
@@ -219,7 +231,7 @@ def _disagreements(first: _Member, other: _Member) -> Disagreements:
 
 
 def _shown(
-    first: _Member, other: _Member, distance: NDArray[np.float64], probabilities: NDArray[np.float64] | None
+    first: Member, other: Member, distance: NDArray[np.float64], probabilities: NDArray[np.float64] | None
 ) -> tuple[Disagreement, ...]:
     rows = np.argsort(-distance, kind="stable")[:SHOWN]
     texts = first.texts or other.texts
@@ -238,7 +250,19 @@ def _shown(
     )
 
 
-def _names(runs: Sequence[Path]) -> list[str]:
+def check_distinct(runs: Sequence[Path]) -> None:
+    """Check that no run is named twice.
+
+    Raises:
+        RunError: a run is named twice.
+    """
+    places = [run.resolve() for run in runs]
+    repeated = [str(run) for number, run in enumerate(runs) if places[number] in places[:number]]
+    if repeated:
+        raise RunError("a run cannot be compared with itself", found=", ".join(repeated), hint="name each run once")
+
+
+def names_of(runs: Sequence[Path]) -> list[str]:
     """Return the names of the folders, or their paths if two folders have the same name."""
     names = [run.resolve().name for run in runs]
     return names if len(set(names)) == len(names) else [str(run) for run in runs]

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from manyheads.report.blocks import Block, Grid, Heading, Items, Text
 from manyheads.report.compare import Comparison, Disagreement, Disagreements, TaskComparison
+from manyheads.report.compare_groups import GroupComparison
+from manyheads.report.compared_groups import group_blocks
 from manyheads.report.keys import plain
 from manyheads.report.render.html import to_html
 from manyheads.report.render.markdown import to_markdown
@@ -14,12 +16,16 @@ from manyheads.report.words import name_of, share, text_with_id, with_interval
 from manyheads.study.counted import counted
 
 
-def comparison_text(comparison: Comparison, form: str) -> str:
+def comparison_text(comparison: Comparison | GroupComparison, form: str) -> str:
     """Return a comparison in one format: "html", "md" or "json"."""
-    title = f"Comparison of {', '.join(comparison.runs)}"
     if form == "json":
         return json.dumps(plain(comparison), indent=1, ensure_ascii=False) + "\n"
-    blocks = list(_blocks(comparison))
+    if isinstance(comparison, GroupComparison):
+        title = f"Comparison of {comparison.first.name} and {comparison.second.name}"
+        blocks = list(group_blocks(comparison))
+    else:
+        title = f"Comparison of {', '.join(comparison.runs)}"
+        blocks = list(_blocks(comparison))
     return to_markdown(title, blocks) if form == "md" else to_html(title, blocks, {})
 
 

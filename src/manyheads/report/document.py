@@ -12,6 +12,7 @@ from manyheads.report.content import Report, TaskReport
 from manyheads.report.figures import pictures_of
 from manyheads.report.words import duration, interval, name_of, number, share, text_with_id, with_interval
 from manyheads.study.counted import counted
+from manyheads.study.dev_clusters import FEW
 
 
 def document(report: Report) -> list[Block]:
@@ -98,6 +99,14 @@ def _metrics(task: TaskReport) -> Iterator[Block]:
         rows.append(("dev", name, value, "", f"{len(task.predictions):,}"))
     columns = ("split", "metric", "value", "95% confidence interval", "examples")
     yield Grid(f"Metrics of {task.name}", columns, tuple(rows), words=frozenset({1}))
+    count = task.predictions.cluster_count
+    if count is not None:
+        few = f", with a t quantile of {count - 1} degrees of freedom" if count < FEW else ""
+        yield Text(
+            f"The dev examples are in {counted(count, 'cluster')} with texts or groups in common, which the intervals "
+            f"take as units{few}.",
+            soft=True,
+        )
 
 
 def _groups(heading: str, groups: tuple[Any, ...]) -> Grid:

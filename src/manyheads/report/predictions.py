@@ -53,6 +53,12 @@ class TaskPredictions:
         confidence: Floats = self.probabilities[np.arange(len(self)), self.predictions.astype(np.int64)]
         return confidence
 
+    @property
+    def cluster_count(self) -> int | None:
+        """The number of clusters if some have several examples, else None."""
+        count = 0 if self.clusters is None else len(np.unique(self.clusters))
+        return count if 0 < count < len(self) else None
+
     def take(self, rows: NDArray[np.int64]) -> TaskPredictions:
         """Return the examples with these indices, in the given order."""
         probabilities = None if self.probabilities is None else self.probabilities[rows]

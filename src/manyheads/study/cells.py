@@ -20,6 +20,8 @@ State = Literal["done", "failed", "unfinished", "missing"]
 
 RESULT_ONLY = ("score",)
 """Keys of a recipe that change what is reported and not what is trained."""
+CHOSEN = ("group",)
+"""Keys whose None a run does not fill in."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,10 @@ def _check_recipe(cell: Cell, folder: RunFolder) -> None:
 
 
 def differences(planned: Mapping[str, Any], ran: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Describe where the recipe of a run differs from the planned one. A planned None or "auto" matches every value."""
+    """Describe where the recipe of a run differs from the planned one.
+
+    A planned None or "auto" matches every value, except where None is a value of its own.
+    """
     for key, value in planned.items():
         if key in RESULT_ONLY and not prefix:
             continue
@@ -109,5 +114,5 @@ def differences(planned: Mapping[str, Any], ran: Mapping[str, Any], prefix: str 
             continue
         if isinstance(value, Mapping) and isinstance(other, Mapping):
             yield from differences(value, other, f"{prefix}{key}.")
-        elif value not in (None, "auto", other):
+        elif value != other and (key in CHOSEN or value not in (None, "auto")):
             yield f"{prefix}{key}: {other!r} in the run, {value!r} in the study"

@@ -17,8 +17,28 @@ DIFFERENCE = {
     "low": "Lower end of the 95% interval. Null for a row with one finished seed of several.",
     "high": "Upper end of the 95% interval. Null for a row with one finished seed of several.",
     "p": "P value of the hypothesis that there is no difference. At least 0.000001. Null with too few seeds.",
-    "p_holm": "The p value after the correction of Holm.",
+    "p_holm": "The p value after the correction of Holm over its family of comparisons.",
     "p_looks": "The p value after the correction for all planned looks and that of Holm. Null without planned looks.",
+    "p_page": "The p value after the correction of Holm over all tests of the page.",
+    "exploratory": "Whether the difference is not in the primary family of tests.",
+}
+MARGIN = {
+    "margin": "The margin.",
+    "mean": "Mean difference over seeds.",
+    "low": "Lower end of the 90% interval. Null for a row with one finished seed of several.",
+    "high": "Upper end of the 90% interval. Null for a row with one finished seed of several.",
+    "p_not_worse": "One-sided p value of the hypothesis that the difference is -margin or less.",
+    "p_not_worse_holm": "The same after the correction of Holm over its family.",
+    "p_not_worse_page": "The same after the correction of Holm over all tests of the page.",
+    "p_equivalent": "P value of the hypothesis that the size of the difference is the margin or more.",
+    "p_equivalent_holm": "The same after the correction of Holm over its family.",
+    "p_equivalent_page": "The same after the correction of Holm over all tests of the page.",
+    "exploratory": "Whether the metric is not that of the primary family of tests.",
+}
+SUMMARY = {
+    "mean": "The value.",
+    "low": "Lower end of the 95% bootstrap interval. Null with fewer than five seeds.",
+    "high": "Upper end of the 95% bootstrap interval. Null with fewer than five seeds.",
 }
 SHARE = {
     "mean": "Collapsed seeds divided by finished seeds.",
@@ -60,6 +80,8 @@ TABLE: dict[str, str] = {
     "select": "The key `select` of the study file. Null if it does not have it.",
     "chosen": "Which evaluation of each run the figures of the rows are from: `test`, `crossfit`, `last` or `best`.",
     "baseline": "Row that the others are compared with.",
+    "primary": "Primary family of tests: `baseline`, `twins` or `effects`.",
+    "margins.METRIC": "Margin of a metric: that of the study, or a task. Empty without margins.",
     "seeds": "Seeds of the study.",
     "factors": "Names of the factors.",
     "tasks[].name": "Name of a task.",
@@ -83,6 +105,8 @@ TABLE: dict[str, str] = {
     **_nested("rows[].difference", "Difference from the baseline in `metric`. Null for the baseline.", DIFFERENCE),
     **_nested("rows[].differences.TASK", "Difference from the baseline in the metric of a task.", DIFFERENCE),
     "rows[].may_be_best": "Whether the row cannot be distinguished from the best row. Null if unknown, and for twins.",
+    **_nested("rows[].margins.METRIC", "Test of the row against the margin of a metric.", MARGIN),
+    "rows[].verdict": "`better`, `worse`, `equivalent` or `undecided`. Null without a test.",
     "rows[].optimism": "`best` minus the figures of the row, in `metric`. Null if unknown.",
     **_figures("rows[].best."),
     **_figures("rows[].last."),
@@ -110,6 +134,29 @@ TABLE: dict[str, str] = {
     "effects[].factors": "Factors of the effect.",
     **_nested("effects[].value", "Size of the effect.", DIFFERENCE),
     "effects[].contains.INTERACTION": "Share of an interaction that the estimate of a main effect contains.",
+    "across_tasks": "The rows over the tasks of the baseline. Null with fewer than three tasks.",
+    "across_tasks.tasks": "Names of the tasks.",
+    "across_tasks.rows[].row": "Row with the tasks of the baseline.",
+    "across_tasks.rows[].better_on": "The row is better than the baseline on at least this number of tasks, with 95% "
+    "confidence over all rows. Null for the baseline, and without tests.",
+    "across_tasks.rows[].worse_on": "The same for worse.",
+    "across_tasks.rows[].p_better": "P values of better on at least 1, 2, ... tasks, corrected over the rows.",
+    "across_tasks.rows[].p_worse": "P values of worse on at least 1, 2, ... tasks, corrected over the rows.",
+    **_nested("across_tasks.rows[].iqm", "Interquartile mean of the scores over tasks and seeds.", SUMMARY),
+    **_nested(
+        "across_tasks.rows[].improvement",
+        "Probability that a run is better than a run of the baseline, averaged over tasks. Null for the baseline.",
+        SUMMARY,
+    ),
+    "across_tasks.rows[].mean_rank": "Mean rank over the tasks. 1 is best.",
+    "across_tasks.rows[].p_wilcoxon": "P value of the signed-rank test over tasks against the baseline, after the "
+    "correction of Holm. Null for the baseline, and with fewer than six tasks.",
+    "across_tasks.p_friedman": "P value of Friedman's test that all rows are equal. Null with fewer than five tasks.",
+    "across_tasks.critical_difference": "Mean ranks that differ by less cannot be distinguished. Null with fewer than "
+    "five tasks.",
+    "across_tasks.profiles[].row": "Row of a performance profile.",
+    "across_tasks.profiles[].above": "Share of the scores of the row, over tasks and seeds, above each threshold.",
+    "across_tasks.thresholds": "Values of a metric, for the performance profiles.",
     "aliases": "Notes on factors whose effects cannot be separated.",
     "smallest_difference": "Smallest true difference that the study finds with 80% power. Null if unknown.",
     **_nested(

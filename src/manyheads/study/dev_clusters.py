@@ -1,4 +1,4 @@
-"""Clusters of dev examples in a study: the examples that a run found to share texts, joined over the rows."""
+"""Clusters of dev examples in a study: examples that share texts or groups in a run, joined over the rows."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def with_clusters(
 ) -> dict[str, DevExamples]:
     """Return the examples of a split with their clusters, from the first finished run of each row.
 
-    Examples that share a text in any row are in one cluster. A task keeps its examples on their own if a row has no
-    clusters for it.
+    Examples that share a text or a group in any row are in one cluster. A task keeps its examples on their own if a row
+    has no clusters for it.
 
     Raises:
         RunError: a file of a run was changed.
@@ -70,15 +70,15 @@ def cluster_notes(dev: Mapping[str, DevExamples]) -> Iterator[str]:
     if unknown:
         yield (
             f"The {split} examples of {', '.join(unknown)} are taken as independent, because the runs do not say which "
-            "of them share texts, or all of them do. If some belong together, the intervals are too narrow."
+            "of them share texts or groups, or all of them do. If some belong together, the intervals are too narrow."
         )
     for task, examples in dev.items():
         count = 0 if examples.clusters is None else len(np.unique(examples.clusters))
         if 0 < count < len(examples.ids):
             few = f" The t quantile of the sampling variance has {count - 1} degrees of freedom." if count < FEW else ""
             yield (
-                f"{len(examples.ids):,} {split} examples of {task} are in {counted(count, 'cluster')} with texts in "
-                f"common, which the intervals take as units.{few}"
+                f"{len(examples.ids):,} {split} examples of {task} are in {counted(count, 'cluster')} with texts or "
+                f"groups in common, which the intervals take as units.{few}"
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,8 @@ class _Reader:
             looks=self._looks(),
             spending=self.options.spending,
             listed=self._seeds(),
+            primary=self._primary(resolved, factors),
+            margins=self._margins(metric, list(tasks)),
         )
 
     def _select(self, rows: Sequence[Row]) -> Select | None:
@@ -147,6 +149,41 @@ class _Reader:
                     hint='set `test` of these tasks in the base recipe, or use select = "crossfit"',
                 )
         return self.options.select
+
+    def _margins(self, metric: str, tasks: Sequence[str]) -> dict[str, float]:
+        """Return the margin of each metric that has one. A number is the margin of the metric of the study."""
+        given = self.options.margin
+        if given is None or isinstance(given, float):
+            return {} if given is None else {metric: given}
+        allowed = list(dict.fromkeys([metric, *tasks]))
+        for name in given:
+            if name not in allowed:
+                raise RecipeError(
+                    "the study does not compare rows in this metric, so it has no margin",
+                    where=self._where(("margin", name)),
+                    found=name,
+                    allowed=", ".join(allowed),
+                    hint=did_you_mean(name, allowed),
+                )
+        return dict(given)
+
+    def _primary(self, rows: Sequence[Row], factors: Collection[str]) -> str:
+        """Check that the study has tests of its primary family."""
+        primary = self.options.primary
+        lacking = {
+            "twins": "no row has single-task twins" if all(row.twin_of is None for row in rows) else None,
+            "effects": None if factors else "the rows have no factors",
+        }.get(primary)
+        if lacking is not None:
+            hint = {"twins": "name rows with several tasks in `twins`", "effects": "add [factors], or rows that differ"}
+            raise RecipeError(
+                "the study has no tests of its primary family",
+                where=self._where(("primary",)),
+                found=f"{primary}, but {lacking}",
+                allowed="baseline, twins, effects",
+                hint=hint[primary],
+            )
+        return primary
 
     def _check_factors(self, recipes: Sequence[Mapping[str, Any]]) -> None:
         """Check that the keys of every factor exist, because a misspelt key would give an empty column.

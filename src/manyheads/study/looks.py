@@ -94,9 +94,11 @@ def with_looks(table: Table, looks: Looks | None) -> Table:
     by_task = _over_looks({(row.name, task): each for row in rows for task, each in row.differences.items()}, adjust)
     gains = _over_looks({(twin.row, twin.task): twin.gain for twin in table.twins}, adjust)
     effects: dict[tuple[str, str], Difference | None] = {}
-    for kind in dict.fromkeys(effect.kind for effect in table.effects):
-        family = {(kind, effect.name): effect.value for effect in table.effects if effect.kind == kind}
-        effects |= _over_looks(family, adjust)
+    kinds = [(kind,) for kind in dict.fromkeys(effect.kind for effect in table.effects)]
+    # As the primary family, main effects and interactions are corrected together.
+    for family in [sum(kinds, ())] if table.primary == "effects" else kinds:
+        members = {(effect.kind, effect.name): effect.value for effect in table.effects if effect.kind in family}
+        effects |= _over_looks(members, adjust)
     return replace(
         table,
         looks=looks,

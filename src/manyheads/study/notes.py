@@ -163,8 +163,7 @@ def _comparisons(plan: StudyPlan, rows: Sequence[TableRow], split: str) -> str:
     deciding = "p (Holm, looks)" if plan.looks else "p (Holm)"
     return (
         f"{meaning} p is two-sided. p (Holm) is corrected over the {counted(len(tested), 'comparison')} of this "
-        f"column. Bold differences are significant: {deciding} is below .05. Differences by task, gains over "
-        "single-task twins, main effects and interactions are separate families of comparisons."
+        f"column. Bold differences are significant: {deciding} is below .05."
     )
 
 

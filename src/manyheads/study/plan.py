@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from manyheads.evaluation.looks import Spending
@@ -36,6 +36,8 @@ class StudyPlan:
     ("training.epochs=1") with which the study was loaded. `select`: the key of the study file, None by default.
     `looks`: the planned looks, as numbers of seeds, empty without a plan. `spending`: how the error is spent over them.
     `listed`: all seeds of the study file. `seeds` may be a part of them.
+    `primary`: the primary family of tests, "baseline", "twins"
+    or "effects". `margins`: differences that do not matter, by metric: that of the study, or tasks.
     """
 
     file: Path
@@ -52,6 +54,8 @@ class StudyPlan:
     looks: tuple[int, ...] = ()
     spending: Spending = "obrien-fleming"
     listed: tuple[int, ...] = ()
+    primary: str = "baseline"
+    margins: Mapping[str, float] = field(default_factory=dict)
 
     def row(self, name: str) -> Row:
         """Return the row with this name."""

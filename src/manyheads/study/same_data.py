@@ -50,7 +50,7 @@ def _recorded(recipe: Recipe, folder: RunFolder) -> Iterator[tuple[str, Hashable
     """Yield a name for messages, what identifies the file or encoder, and the recorded fingerprint."""
     for name, fingerprint in folder.fingerprints().items():
         task = recipe.tasks.get(task_of(name) or "")
-        share = () if task is None else (task.dev, task.dev_rows)
+        share = () if task is None else (task.dev, task.dev_rows, task.group)
         yield name, (recipe.data_dir, name, *share), fingerprint
     encoder = folder.read_provenance().get("encoder")
     weights = encoder.get("sha256") if isinstance(encoder, Mapping) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -79,6 +79,19 @@ class StudyOptions(Options):
         description="How the error of 5% is spent over the looks (Lan and DeMets 1983). `obrien-fleming`: hardly "
         "anything at the first looks, so that the last one is nearly an ordinary test. `pocock`: about as much at "
         "every look.",
+    )
+    primary: Literal["baseline", "twins", "effects"] = Field(
+        default="baseline",
+        description="The primary family of tests, for which the probability of any false significance is at most 5%. "
+        '"baseline": the rows against the baseline, in `metric`. "twins": the gains over single-task twins. "effects": '
+        "the main effects and interactions of the factors. All other tests are marked as exploratory. Name it before "
+        "the results are known.",
+    )
+    margin: Annotated[float, Field(gt=0)] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        default=None,
+        description="The smallest difference from the baseline that matters, in units of the metric of the study, such "
+        "as 0.005. Or a table with a margin per metric: { average = 0.005, TASK = 0.01 }. With a margin, the table has "
+        "tests of non-inferiority and equivalence. Default: none.",
     )
     twins: list[str] | None = Field(
         default=None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from manyheads.evaluation.lack_of_fit import LackOfFit
 from manyheads.evaluation.looks import Spending
@@ -40,7 +40,9 @@ class Difference:
     """A paired difference with its 95% confidence interval, which is None if a row has one finished seed of several.
 
     `p`: two-sided p value. `p_holm`: Holm-corrected over the family of comparisons. `p_looks`: corrected for all
-    planned looks as well, None if none are planned. All are None if there are too few seeds for a test.
+    planned looks as well, None if none are planned. `p_page`: Holm-corrected over all tests of the page. They are None
+    if there are too few seeds for a test. `exploratory`: whether the difference is not in the primary family of the
+    study.
     """
 
     mean: float
@@ -49,6 +51,8 @@ class Difference:
     p: float | None
     p_holm: float | None
     p_looks: float | None = None
+    p_page: float | None = None
+    exploratory: bool = False
 
     @property
     def corrected(self) -> float | None:
@@ -59,6 +63,52 @@ class Difference:
     def significant(self) -> bool:
         """Whether the difference is significant at 5% after the corrections."""
         return self.corrected is not None and self.corrected < 0.05
+
+
+@dataclass(frozen=True)
+class MarginTest:
+    """A difference from the baseline against the margin of its metric.
+
+    `low`, `high`: the 90% interval, which belongs to one-sided tests at 5%. `p_not_worse`: the one-sided p value of the
+    hypothesis that the true difference is -margin or less. `p_equivalent`: the p value of the hypothesis that its size
+    is the margin or more. `_holm`: corrected over the family. `_page`: corrected over all tests of the page.
+    """
+
+    margin: float
+    mean: float
+    low: float | None
+    high: float | None
+    p_not_worse: float | None
+    p_not_worse_holm: float | None
+    p_equivalent: float | None
+    p_equivalent_holm: float | None
+    p_not_worse_page: float | None = None
+    p_equivalent_page: float | None = None
+    exploratory: bool = False
+
+    @property
+    def not_worse(self) -> bool:
+        """Whether the row is not worse by more than the margin, at 5% after Holm's correction."""
+        return self.p_not_worse_holm is not None and self.p_not_worse_holm < 0.05
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether the difference is smaller than the margin, at 5% after Holm's correction."""
+        return self.p_equivalent_holm is not None and self.p_equivalent_holm < 0.05
+
+
+def verdict_of(difference: Difference | None, test: MarginTest | None) -> str | None:
+    """Return the result of a comparison: "better", "worse", "equivalent" or "undecided". None without a test.
+
+    An equivalent difference may be significant as well: it is then not zero, and smaller than the margin.
+    """
+    if difference is None or difference.p is None:
+        return None
+    if test is not None and test.equivalent:
+        return "equivalent"
+    if not difference.significant:
+        return "undecided"
+    return "better" if difference.mean > 0 else "worse"
 
 
 @dataclass(frozen=True)
@@ -109,6 +159,7 @@ class TableRow:
     comparisons. `may_be_best`: whether the row is in the set that contains the best row with 95% confidence. It is None
     if unknown, and for twins. `points`: the value of each finished seed, by metric: "average", "course_score" or a
     task. `collapses`: None if no run is finished. `optimism`: `best` minus `figures` in the metric of the study.
+    if unknown, and for twins. `margins`: the tests against the margin, by metric.
     """
 
     name: str
@@ -128,6 +179,7 @@ class TableRow:
     points: Mapping[str, tuple[float, ...]]
     collapses: Collapses | None
     optimism: float | None
+    margins: Mapping[str, MarginTest] = field(default_factory=dict)
 
     @property
     def collapsed(self) -> tuple[int, ...]:
@@ -201,6 +253,53 @@ class Timing:
     high: float
     hardware: tuple[str, ...]
     points: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class RowAcross:
+    """A row over the tasks of the baseline.
+
+    `better_on`, `worse_on`: a lower bound of the number of tasks on which the row is better or worse than the baseline,
+    with 95% confidence over all rows. None for the baseline, and without tests. `p_better[u - 1]`, `p_worse[u - 1]`:
+    the p value of at least u tasks, corrected over the rows. `iqm`: the interquartile mean of the scores.
+    `improvement`: the probability that a run is better than a run of the baseline. `mean_rank`: 1 is best.
+    `p_wilcoxon`: of the signed-rank test against the baseline, Holm-corrected. None for the baseline, and with fewer
+    than six tasks.
+    """
+
+    row: str
+    better_on: int | None
+    worse_on: int | None
+    p_better: tuple[float, ...]
+    p_worse: tuple[float, ...]
+    iqm: Interval | None
+    improvement: Interval | None
+    mean_rank: float
+    p_wilcoxon: float | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The performance profile of a row: the share of its scores, over tasks and seeds, above each threshold."""
+
+    row: str
+    above: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class AcrossTasks:
+    """The rows over the tasks of the baseline.
+
+    `p_friedman`: of Friedman's test that all rows are equal. `critical_difference`: of mean ranks (Nemenyi). Both are
+    None with fewer than five tasks or three rows. `thresholds`: of the performance profiles.
+    """
+
+    tasks: tuple[str, ...]
+    rows: tuple[RowAcross, ...]
+    p_friedman: float | None
+    critical_difference: float | None
+    thresholds: tuple[float, ...]
+    profiles: tuple[Profile, ...]
 
 
 @dataclass(frozen=True)
@@ -284,8 +383,10 @@ class Table:
 
     `lack_of_fit`: the test of the additive model of the main effects, None if the rows do not allow one. `chosen`:
     which evaluation of each run the figures of the rows are from, see `study.selection`. `select`: the key of the study
-    file, None if it does not have it. `power`: None if there are too few rows or seeds for
-    a test. `looks`: None for a study whose p values are those of one test.
+    file, None if it does not have it. `primary`: the primary family of tests, "baseline", "twins" or "effects".
+    `margins`: the margin of each metric that has one. `across_tasks`: the rows over the tasks, None with fewer than
+    three tasks. `power`: None if there are too few rows or seeds for a test. `looks`: None for a study whose p values
+    are those of one test.
     """
 
     title: str
@@ -310,11 +411,18 @@ class Table:
     select: str | None = None
     power: StudyPower | None = None
     looks: Looks | None = None
+    primary: str = "baseline"
+    margins: Mapping[str, float] = field(default_factory=dict)
+    across_tasks: AcrossTasks | None = None
 
     @property
     def listed(self) -> tuple[TableRow, ...]:
         """The rows that are not twins."""
         return tuple(row for row in self.rows if row.twin_of is None)
+
+    def verdict(self, row: TableRow) -> str | None:
+        """Return the result of a row against the baseline: "better", "worse", "equivalent" or "undecided"."""
+        return verdict_of(row.difference, row.margins.get(self.metric))
 
     @property
     def has_course_score(self) -> bool:

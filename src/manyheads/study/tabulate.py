@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from manyheads.evaluation.estimate import Estimate
 from manyheads.evaluation.moderation import Prior
 from manyheads.evaluation.sample import Sample
+from manyheads.study.across import across_notes, across_tasks
 from manyheads.study.collapses import collapsed_seeds, collapses_of, points_of, sound
 from manyheads.study.collect import Collected, collect
 from manyheads.study.compare import holm_corrected, interval, may_be_best, paired_difference, prior_over, same_tasks
 from manyheads.study.curves import curves_of, timings_of
 from manyheads.study.factorial import FactorialAnalysis, analyse_factors
+from manyheads.study.families import families_notes, in_families
 from manyheads.study.finished import WHICH, Epoch
 from manyheads.study.looks import adjustment, at_look, interim_note, with_looks
+from manyheads.study.margins import margin_notes, margin_tests
 from manyheads.study.notes import notes_of, setting_of
 from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.power import power_notes, power_of_rows
@@ -27,6 +30,7 @@ from manyheads.study.table import (
     Figures,
     Interval,
     Looks,
+    MarginTest,
     StudyPower,
     Table,
     TableRow,
@@ -88,24 +92,24 @@ class _Tabulation:
     def table(self) -> Table:
         """Compute the table."""
         plan, collected, planned = self.plan, self.collected, len(self.plan.seeds)
-        differences = holm_corrected(
-            {row.name: self._difference(row, plan.metric) for row in self._compared()}, planned
-        )
-        by_task = holm_corrected(
-            {(row.name, task): self._difference(row, task) for row in self._compared() for task in self.metrics},
-            planned,
-        )
+        adjust = adjustment(self.looks)
+        estimates = {(row.name, plan.metric): self._difference(row, plan.metric) for row in self._compared()}
+        of_tasks = {(row.name, task): self._difference(row, task) for row in self._compared() for task in self.metrics}
+        differences = holm_corrected(estimates, planned)
+        by_task = holm_corrected(of_tasks, planned)
+        tests = {
+            **margin_tests(of_tasks, plan.margins, planned, adjust),
+            **margin_tests(estimates, plan.margins, planned, adjust),
+        }
         best = may_be_best(
-            {row.name: self._of(row.name, plan.metric) for row in self._distinct()},
-            self._prior(plan.metric),
-            over_looks=adjustment(self.looks),
+            {row.name: self._comparable(row) for row in self._distinct()}, self._prior(plan.metric), over_looks=adjust
         )
         seeds = {row.name: collected.rows[row.name].seeds for row in plan.rows}
         collapses = collapses_of(plan, seeds, self.flagged, self.points)
-        rows = tuple(self._row(row, differences, by_task, best, collapses) for row in plan.rows)
+        rows = tuple(self._row(row, differences, by_task, best, collapses, tests) for row in plan.rows)
         analysis = self._analyse_factors()
         power = self._power()
-        return Table(
+        table = Table(
             title=plan.title,
             caption=plan.caption,
             setting=setting_of(plan, collected, self.selection.chosen),
@@ -133,7 +137,12 @@ class _Tabulation:
             chosen=self.selection.chosen,
             select=plan.select,
             power=power,
+            margins=plan.margins,
         )
+        table = in_families(table, plan.primary, adjust)
+        across = across_tasks(table, self._of, adjust)
+        notes = (*margin_notes(plan.margins), *families_notes(table), *across_notes(across, planned))
+        return replace(table, notes=(*table.notes, *notes), across_tasks=across)
 
     def _facts(self) -> Iterator[TaskFacts]:
         for task, dev in self.collected.dev.items():
@@ -152,6 +161,11 @@ class _Tabulation:
     def _of(self, row: str, metric: str, which: str = "") -> list[Sample] | None:
         return of_metric(self.samples[which or self.selection.chosen][row], metric, self.metrics)
 
+    def _comparable(self, row: Row) -> list[Sample] | None:
+        """The samples of a row in the metric of the study. None if its tasks are not those of the baseline."""
+        samples, baseline = self._of(row.name, self.plan.metric), self._of(self.plan.baseline, self.plan.metric)
+        return samples if samples and (baseline is None or same_tasks(samples, baseline)) else None
+
     def _difference(self, row: Row, metric: str) -> Estimate | None:
         baseline = self._of(self.plan.baseline, metric)
         return paired_difference(self._of(row.name, metric), baseline, self._prior(metric))
@@ -167,10 +181,11 @@ class _Tabulation:
     def _row(
         self,
         row: Row,
-        differences: Mapping[str, Difference | None],
+        differences: Mapping[tuple[str, str], Difference | None],
         by_task: Mapping[tuple[str, str], Difference | None],
         may_be_best: Mapping[str, bool | None],
         collapses: Mapping[str, Collapses | None],
+        tests: Mapping[tuple[str, str], MarginTest],
     ) -> TableRow:
         runs = self.collected.rows[row.name]
         own = row.same_as or row.name
@@ -187,13 +202,14 @@ class _Tabulation:
             missing=runs.missing,
             best=best,
             last=self._figures(row, "last"),
-            difference=differences.get(own),
+            difference=differences.get((own, self.plan.metric)),
             differences={task: by_task.get((own, task)) for task in row.recipe.tasks},
             may_be_best=may_be_best.get(own),
             figures=figures,
             points=self.points[row.name],
             collapses=collapses[own],
             optimism=None if one is None or other is None else rounded(one.mean - other.mean),
+            margins={metric: tests[own, metric] for metric in self.plan.margins if (own, metric) in tests},
         )
 
     def _figures(self, row: Row, which: str) -> Figures:

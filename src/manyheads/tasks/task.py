@@ -16,7 +16,7 @@ class Task:
 
     `pair`: None for one text column. For two columns, "cross" puts both texts into one sequence and "bi" encodes each
     in its own sequence. `loss_weight`: factor of the task's loss. `class_weights`: one factor per class for the terms
-    of the loss.
+    of the loss. `group`: the column of what the examples belong to.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Task:
     metric: str
     loss_weight: float = 1.0
     class_weights: tuple[float, ...] | None = None
+    group: str | None = None
 
     @property
     def outputs(self) -> int:

@@ -30,7 +30,9 @@ def describe(table: Table) -> str | None:
         + (", significant after correction" if difference.significant else "")
         for name, difference in differences
     ]
-    return f"Differences from {table.baseline} in {table.metric}, with 95% confidence intervals: {'; '.join(parts)}."
+    exploratory = "" if table.primary == "baseline" else " (exploratory)"
+    what = f"Differences from {table.baseline} in {table.metric}{exploratory}"
+    return f"{what}, with 95% confidence intervals: {'; '.join(parts)}."
 
 
 def draw(table: Table) -> Figure:
@@ -44,7 +46,8 @@ def draw(table: Table) -> Figure:
     ]
     intervals(axes, [(shortened(name), difference) for name, difference in differences], points)
     metric = table.metric.replace("_", " ")
-    axes.set_xlabel(f"difference from {shortened(table.baseline)} in {metric} (95% confidence interval)")
+    kind = "95% confidence interval" if table.primary == "baseline" else "exploratory, 95% confidence interval"
+    axes.set_xlabel(f"difference from {shortened(table.baseline)} in {metric} ({kind})")
     return figure
 
 

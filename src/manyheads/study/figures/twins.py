@@ -25,7 +25,9 @@ def describe(table: Table) -> str | None:
         + (", significant after correction" if gain.significant else "")
         for row, task, gain in gains
     ]
-    return f"Gains of multitask training over single-task twins, with 95% confidence intervals: {'; '.join(parts)}."
+    exploratory = "" if table.primary == "twins" else " (exploratory)"
+    what = f"Gains of multitask training over single-task twins{exploratory}"
+    return f"{what}, with 95% confidence intervals: {'; '.join(parts)}."
 
 
 def draw(table: Table) -> Figure:
@@ -40,7 +42,8 @@ def draw(table: Table) -> Figure:
     for place, (name, panel) in enumerate(zip(rows, panels, strict=True)):
         intervals(axes[place, 0], panel, [_seeds(table, name, task) for task, _ in panel])
         axes[place, 0].set_title(shortened(name, 80), loc="left", fontsize=8.5)
-    axes[-1, 0].set_xlabel("trained together minus trained alone, in the metric of the task (95% confidence interval)")
+    kind = "95% confidence interval" if table.primary == "twins" else "exploratory, 95% confidence interval"
+    axes[-1, 0].set_xlabel(f"trained together minus trained alone, in the metric of the task ({kind})")
     return figure
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import fields
 
 from manyheads.study.render import words
-from manyheads.study.table import Difference, Figures, Interval, Table, TableRow
+from manyheads.study.table import Difference, Figures, Interval, MarginTest, Table, TableRow
 from manyheads.tasks.escape import without_formula
 
 FIGURES = ("mean", "low", "high")
-TESTED = (*FIGURES, "p", "p_holm", "p_looks")
+TESTED = (*FIGURES, "p", "p_holm", "p_looks", "p_page", "exploratory")
+AGAINST = tuple(field.name for field in fields(MarginTest))
 
 
 def to_csv(table: Table) -> str:
@@ -58,6 +60,15 @@ def _flat(table: Table, row: TableRow) -> Iterator[tuple[str, object]]:
         yield f"all_seeds.{metric}.mean", plain.get(metric)
     yield "p_values", words.p_values(table.looks)
     yield "may_be_best", None if row.may_be_best is None else str(row.may_be_best).lower()
+    for metric in table.margins:
+        yield from _numbers(f"margin.{metric}", row.margins.get(metric), AGAINST)
+    yield "verdict", table.verdict(row)
+    if table.across_tasks is not None:
+        across = next((each for each in table.across_tasks.rows if each.row == (row.same_as or row.name)), None)
+        for name in ("better_on", "worse_on", "mean_rank", "p_wilcoxon"):
+            yield f"across_tasks.{name}", None if across is None else getattr(across, name)
+        for name in ("iqm", "improvement"):
+            yield from _numbers(f"across_tasks.{name}", None if across is None else getattr(across, name), FIGURES)
     yield "provenance", row.provenance
 
 
@@ -70,7 +81,8 @@ def _figures(table: Table, which: str, figures: Figures) -> Iterator[tuple[str, 
 
 
 def _numbers(
-    prefix: str, numbers: Interval | Difference | None, names: tuple[str, ...]
+    prefix: str, numbers: Interval | Difference | MarginTest | None, names: tuple[str, ...]
 ) -> Iterator[tuple[str, object]]:
     for name in names:
-        yield f"{prefix}.{name}", None if numbers is None else getattr(numbers, name)
+        value = None if numbers is None else getattr(numbers, name)
+        yield f"{prefix}.{name}", str(value).lower() if isinstance(value, bool) else value

@@ -9,7 +9,16 @@ from typing import Literal
 from manyheads.study.counted import counted
 from manyheads.study.render import words
 from manyheads.study.selection import TITLES
-from manyheads.study.table import Difference, Interval, StudyPower, Table, TableRow, TwinGain
+from manyheads.study.table import (
+    AcrossTasks,
+    Difference,
+    Interval,
+    StudyPower,
+    Table,
+    TableRow,
+    TwinGain,
+    verdict_of,
+)
 
 Mark = Literal["", "best", "significant", "name"]
 
@@ -52,8 +61,10 @@ def sections(table: Table) -> tuple[Section, ...]:
     candidates = (
         _main(table),
         _by_task(table),
+        _margins(table),
         _twins(table),
         _effects(table),
+        _across(table),
         _epochs(table),
         _collapsed(table),
         _power(table),
@@ -82,9 +93,11 @@ def _main(table: Table) -> Section:
         *(Column(f"{task.name} ({task.metric})") for task in table.tasks),
         Column("average"),
         *((Column("course score"),) if table.has_course_score else ()),
-        Column(f"difference in {metric_title(table)}"),
+        Column(f"difference in {metric_title(table)}{_mark(table, 'baseline')}"),
         Column("p", attached=True),
         Column("p (Holm)", attached=True),
+        *_page_column(table, "baseline"),
+        *((Column("result", numeric=False),) if table.metric in table.margins else ()),
         Column("among the best", numeric=False),
     ]
     rows = [tuple(_main_row(table, row)) for row in table.listed]
@@ -101,6 +114,9 @@ def _main_row(table: Table, row: TableRow) -> Iterator[Cell]:
     if table.has_course_score:
         yield interval_cell(row.figures.course_score)
     yield from difference_cells(row.difference)
+    yield from _page_cells(table, "baseline", row.difference)
+    if table.metric in table.margins:
+        yield Cell(table.verdict(row) or "")
     yield Cell(words.TICK if row.may_be_best else "")
 
 
@@ -124,17 +140,61 @@ def _remark(table: Table, row: TableRow) -> str:
 def _by_task(table: Table) -> Section:
     columns = [Column("row", numeric=False)]
     for task in table.tasks:
-        columns += [Column(f"{task.name} ({task.metric})"), Column("p (Holm)", attached=True)]
+        columns += [
+            Column(f"{task.name} ({task.metric})"),
+            Column("p (Holm)", attached=True),
+            *_page_column(table, "tasks"),
+        ]
     rows = []
     for row in table.listed:
         if any(difference is not None for difference in row.differences.values()):
             cells = [_name(row)]
             for task in table.tasks:
                 difference, _, p_holm = difference_cells(row.differences.get(task.name))
-                cells += [difference, p_holm]
+                cells += [difference, p_holm, *_page_cells(table, "tasks", row.differences.get(task.name))]
             rows.append(tuple(cells))
-    title = f"Differences from {table.baseline} by task"
+    title = f"Differences from {table.baseline} by task{_mark(table, 'tasks')}"
     return Section(title, tuple(columns), tuple(rows) if len(table.tasks) > 1 else ())
+
+
+def _margins(table: Table) -> Section:
+    columns = (
+        Column("row", numeric=False),
+        Column("metric", numeric=False),
+        Column("margin"),
+        Column("difference, 90% interval"),
+        Column("p not worse", attached=True),
+        Column("p (Holm)", attached=True),
+        Column("p (page)", attached=True),
+        Column("p equivalent", attached=True),
+        Column("p (Holm)", attached=True),
+        Column("p (page)", attached=True),
+        Column("not worse", numeric=False),
+        Column("result", numeric=False),
+    )
+    rows = []
+    for row in table.listed:
+        for metric, test in row.margins.items():
+            difference = row.difference if metric == table.metric else row.differences.get(metric)
+            mark = " (exploratory)" if test.exploratory else ""
+            bounds = Interval(test.mean, test.low, test.high)
+            rows.append(
+                (
+                    _name(row),
+                    Cell(metric.replace("_", " ") + mark),
+                    Cell(f"{test.margin:g}"),
+                    Cell(words.signed(test.mean), words.signed_bounds(bounds)),
+                    Cell(words.p_value(test.p_not_worse)),
+                    Cell(words.p_value(test.p_not_worse_holm), mark="significant" if test.not_worse else ""),
+                    Cell(words.p_value(test.p_not_worse_page)),
+                    Cell(words.p_value(test.p_equivalent)),
+                    Cell(words.p_value(test.p_equivalent_holm), mark="significant" if test.equivalent else ""),
+                    Cell(words.p_value(test.p_equivalent_page)),
+                    Cell(words.TICK if test.not_worse else ""),
+                    Cell(verdict_of(difference, test) or ""),
+                )
+            )
+    return Section("Against the margin", columns, tuple(rows))
 
 
 def _twins(table: Table) -> Section:
@@ -146,6 +206,7 @@ def _twins(table: Table) -> Section:
         Column("gain"),
         Column("p", attached=True),
         Column("p (Holm)", attached=True),
+        *_page_column(table, "twins"),
     )
     rows = [
         (
@@ -154,6 +215,7 @@ def _twins(table: Table) -> Section:
             interval_cell(twin.together),
             interval_cell(twin.alone),
             *difference_cells(twin.gain),
+            *_page_cells(table, "twins", twin.gain),
         )
         for twin in table.twins
     ]
@@ -161,7 +223,7 @@ def _twins(table: Table) -> Section:
         "Trained alone: the same recipe with this task only (the single-task twin). A positive gain means that "
         "multitask training improved the task."
     )
-    return Section("Gains over single-task twins", columns, tuple(rows), note)
+    return Section(f"Gains over single-task twins{_mark(table, 'twins')}", columns, tuple(rows), note)
 
 
 def _twin_marks(table: Table, twin: TwinGain) -> str:
@@ -180,9 +242,16 @@ def _effects(table: Table) -> Section:
         Column(f"effect on {metric_title(table)}"),
         Column("p", attached=True),
         Column("p (Holm)", attached=True),
+        *_page_column(table, "effects"),
     )
     rows = [
-        (Cell(effect.name, mark="name"), Cell(effect.kind), *difference_cells(effect.value)) for effect in table.effects
+        (
+            Cell(effect.name, mark="name"),
+            Cell(effect.kind),
+            *difference_cells(effect.value),
+            *_page_cells(table, "effects", effect.value),
+        )
+        for effect in table.effects
     ]
     marks = [f"{row.name} ({words.collapses(row)})" for row in table.listed if row.collapsed and row.same_as is None]
     note = (
@@ -190,7 +259,42 @@ def _effects(table: Table) -> Section:
         "squares over the rows). Interaction: the difference of differences over rows that agree in all other factors."
         + (f" Without collapsed seeds: {', '.join(marks)}." if marks else "")
     )
-    return Section("Effects of the factors", columns, tuple(rows), note)
+    return Section(f"Effects of the factors{_mark(table, 'effects')}", columns, tuple(rows), note)
+
+
+def _across(table: Table) -> Section:
+    across = table.across_tasks
+    columns = [
+        Column("row", numeric=False),
+        Column("better on at least"),
+        Column("worse on at least"),
+        Column("IQM"),
+        Column("P(improvement)"),
+        Column("mean rank"),
+    ]
+    if across is None:
+        return Section("", tuple(columns), ())
+    signed = any(row.p_wilcoxon is not None for row in across.rows)
+    rows = [
+        (
+            _name(table.row(row.row)),
+            Cell(_of_tasks(row.better_on, across), mark="significant" if row.better_on else ""),
+            Cell(_of_tasks(row.worse_on, across), mark="significant" if row.worse_on else ""),
+            interval_cell(row.iqm),
+            interval_cell(row.improvement),
+            Cell(f"{row.mean_rank:.2f}"),
+            *((Cell(words.p_value(row.p_wilcoxon)),) if signed else ()),
+        )
+        for row in across.rows
+    ]
+    if signed:
+        columns.append(Column("p (signed rank, Holm)", attached=True))
+    title = f"Rows over {len(across.tasks)} tasks (exploratory)"
+    return Section(title, tuple(columns), tuple(rows))
+
+
+def _of_tasks(count: int | None, across: AcrossTasks) -> str:
+    return "" if count is None else f"{count} of {len(across.tasks)}"
 
 
 def _epochs(table: Table) -> Section:
@@ -294,6 +398,22 @@ def power_section(power: StudyPower) -> Section:
     if power.df is not None:
         note += " Brackets are 95% intervals, because the variances are estimated."
     return Section("Power by number of seeds", columns, tuple(rows), note)
+
+
+def _mark(table: Table, family: str) -> str:
+    """Return the mark of a family of tests that is not the primary one."""
+    return "" if table.primary == family else " (exploratory)"
+
+
+def _page_column(table: Table, family: str) -> tuple[Column, ...]:
+    """Return the column of the page-wide correction, which exploratory families have in addition to their own."""
+    return () if table.primary == family else (Column("p (page)", attached=True),)
+
+
+def _page_cells(table: Table, family: str, difference: Difference | None) -> tuple[Cell, ...]:
+    if table.primary == family:
+        return ()
+    return (Cell("" if difference is None else words.p_value(difference.p_page)),)
 
 
 def interval_cell(interval: Interval | None, mark: Mark = "") -> Cell:

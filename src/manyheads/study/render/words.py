@@ -46,7 +46,7 @@ def share_range(low: float, high: float) -> str:
     return "" if low == high else f"[{share(low)}, {share(high)}]"
 
 
-def signed_bounds(difference: Difference) -> str:
+def signed_bounds(difference: Difference | Interval) -> str:
     """Format the interval of a difference. An unknown one is empty."""
     if difference.low is None or difference.high is None:
         return ""
