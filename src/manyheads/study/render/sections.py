@@ -377,7 +377,7 @@ def _power(table: Table) -> Section:
 def power_section(power: StudyPower) -> Section:
     """Return the power of a study by number of seeds."""
     columns = (
-        Column("seeds"),
+        Column("seeds", numeric=False),
         Column("smallest difference with 80% power"),
         *(Column(f"power at {words.score(each)}") for each in power.differences),
     )
