@@ -64,6 +64,7 @@ def test_no_command_makes_a_socket_of_the_internet(trained: manyheads.Run, tiny_
         ["export", run, "--to", "onnx", "--int8", "--no-check", "--out", "onnx"],
         ["predict", "onnx", "--runtime", "onnx", "--task", "sentiment", "--input", str(texts)],
         ["export", run, "--to", "hub", "--no-check", "--out", "hub"],
+        ["power", str(study)],
         ["study", str(study), "--out", "study"],
         ["table", str(study), "--out", "study"],
     ]

@@ -109,9 +109,13 @@ def serve(path: str) -> None:
                 connection.sendall(b"ok")
                 continue
             if os.fork() == 0:
-                listener.close()
-                selector.close()
-                _supervise(connection, request, fds)
+                # Nothing may return from here: the end of the server kills every process that it started.
+                try:
+                    listener.close()
+                    selector.close()
+                    _supervise(connection, request, fds)
+                finally:
+                    os._exit(1)
             for fd in fds:
                 os.close(fd)
             connection.close()
@@ -135,8 +139,11 @@ def _supervise(connection: socket.socket, request: dict[str, Any], fds: list[int
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     command = os.fork()
     if command == 0:
-        connection.close()
-        _run(request, fds)
+        try:
+            connection.close()
+            _run(request, fds)
+        finally:
+            os._exit(1)
     for fd in fds:
         os.close(fd)
     ended = os.pidfd_open(command)
@@ -197,8 +204,9 @@ def _run(request: dict[str, Any], fds: list[int]) -> NoReturn:
     except BaseException:
         traceback.print_exc()
         status = 1
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
+    for end in (threading._shutdown, atexit._run_exitfuncs):  # type: ignore[attr-defined]
+        with contextlib.suppress(BaseException):  # a signal at the end changes no status
+            end()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

@@ -15,19 +15,13 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.forked.start import ForkServer
 
 import manyheads
 
 
-@pytest.fixture(scope="package", autouse=True)
-def _forked_servers(forked: ForkServer) -> Iterator[None]:
-    """Let the fork server start the servers, without importing torch again."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "executable", str(forked.bin / "python"))
-        for name, value in forked.variables.items():
-            patch.setenv(name, value)
-        yield
+@pytest.fixture(autouse=True)
+def _forked_servers(forked_commands: None) -> None:
+    """Let the fork server start the servers of single tests, without importing torch again."""
 
 
 def events(log: Path) -> list[dict[str, Any]]:
