@@ -56,7 +56,7 @@ class Difference:
 
     @property
     def corrected(self) -> float | None:
-        """The p value that decides: over the family, and over the looks if they are planned."""
+        """The p value that decides. It is corrected over the family, and over the looks if they are planned."""
         return self.p_holm if self.p_looks is None else self.p_looks
 
     @property
@@ -436,7 +436,7 @@ class Table:
 
     @property
     def measured_on(self) -> str:
-        """The examples of the figures of the rows: "dev" or "test"."""
+        """The split that the figures of the rows are measured on, "dev" or "test"."""
         return "test" if self.chosen == "test" else "dev"
 
     def row(self, name: str) -> TableRow:
