@@ -189,7 +189,9 @@ def _space(survey: Survey) -> str:
     if survey.kind.value_range is not None:
         low, high = survey.kind.value_range
         return _line(
-            "range", [int(end) if end.is_integer() else end for end in (low, high)], "lowest and highest label"
+            "range",
+            [int(end) if end.is_integer() else end for end in (low, high)],
+            "labels and predictions are in this range",
         )
     return _line("labels", list(survey.kind.labels or ()), None)
 
