@@ -138,7 +138,7 @@ finally:
 
 def test_memory_does_not_grow_with_the_file(trained: manyheads.Run, tmp_path: Path) -> None:
     peaks = []
-    for lines in (15_000, 60_000):
+    for lines in (10_000, 40_000):
         file, output = tmp_path / f"{lines}.csv", tmp_path / "out.csv"
         with file.open("w") as handle:
             handle.write("sentence\n")
