@@ -126,6 +126,13 @@ def test_predictions_with_seven_decimals_agree(run: Path, trained: manyheads.Run
     assert compare([trained.folder.path, run]).tasks
 
 
+def test_missing_predictions_of_all_evaluations_are_refused(run: Path) -> None:
+    """They have the clusters of the examples, on which the intervals depend."""
+    (run / "predictions" / "sentiment.dev.all.npz").unlink()
+    with pytest.raises(RunError, match=r"the predictions cannot be read(.|\n)*the file is missing"):
+        build_report(run)
+
+
 def test_a_changed_curve_is_refused(run: Path) -> None:
     file = run / "results.csv"
     text = file.read_text()

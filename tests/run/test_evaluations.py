@@ -68,3 +68,17 @@ def test_a_damaged_file_is_an_error(tmp_path: Path, content: bytes) -> None:
     write_evaluations(file, replace(evaluation(1, 1.0), clusters=np.zeros(2, np.int64)))
     with pytest.raises(ValueError, match="different sizes"):
         read_evaluations(file)
+
+
+def test_any_changed_byte_is_an_error_or_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "a.npz"
+    write_evaluations(file, evaluation(1, 1.0))
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x41]) + whole[place + 1 :])
+        try:
+            found = read_evaluations(file)
+        except ValueError:
+            continue
+        write_evaluations(tmp_path / "b.npz", found)
+        assert (tmp_path / "b.npz").read_bytes() == whole, place

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,6 +57,13 @@ class Evaluations:
         return self.clusters[known] if same else None
 
 
+DAMAGE = (
+    *(KeyError, TypeError, EOFError, OverflowError, MemoryError, SyntaxError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
+"""What numpy and zipfile raise for damaged archives, besides ValueError."""
+
+
 def write_evaluations(file: Path, evaluations: Evaluations) -> None:
     """Write the file, unless it has this content. Equal evaluations give equal bytes."""
     content = io.BytesIO()
@@ -103,7 +111,7 @@ def read_evaluations(file: Path, known: Known | None = None) -> Evaluations:
             steps=arrays["steps"].astype(np.int64),
             values=arrays["values"].astype(np.float32),
         )
-    except (KeyError, zipfile.BadZipFile, EOFError, TypeError, struct.error) as error:
+    except DAMAGE as error:
         raise ValueError(f"the file is damaged: {error}") from error
     n, count = len(ids), len(found.steps)
     shapes = (found.targets.shape, found.clusters.shape, found.epochs.shape, found.values.shape)

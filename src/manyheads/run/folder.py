@@ -72,20 +72,22 @@ class RunFolder:
         return self.prediction_file(task, split, "all").with_suffix(".npz")
 
     def read_evaluations(
-        self, results: Mapping[str, Any], task: str, split: str, known: Known | None = None
+        self, results: Mapping[str, Any], task: str, split: str, known: Known | None = None, *, removed: bool = False
     ) -> Evaluations | None:
         """Return the predictions of every evaluation. None without the file, which runs of 0.4.0 do not have.
 
         `results`: the content of results.json, which has the checksum of the file. `known`: see
-        `evaluations.read_evaluations`.
+        `evaluations.read_evaluations`. `removed`: whether the file may be missing although results.json lists it.
 
         Raises:
-            RunError: The file was changed or damaged.
+            RunError: The file was changed or damaged, or is missing.
         """
         file = self.evaluations_file(task, split)
-        if not file.exists():
+        if not file.exists() and (removed or self.is_whole(file, results)):
             return None
         try:
+            if not file.exists():
+                raise ValueError("the file is missing")
             if not self.is_whole(file, results):
                 raise ValueError("the file does not have the checksum in results.json")
             return read_evaluations(file, known)

@@ -94,7 +94,7 @@ def _found(plan: StudyPlan, out: Path, dev: Mapping[str, DevExamples], split: st
         results = folder.read_results(complete=True)
         labels = {}
         for task in row.recipe.tasks:
-            evaluations = folder.read_evaluations(results, task, split, known)
+            evaluations = folder.read_evaluations(results, task, split, known, removed=True)
             clusters = None if evaluations is None else evaluations.clusters_of(dev[task].ids)
             if clusters is not None:
                 labels[task] = clusters

@@ -116,7 +116,7 @@ class _Run:
             split = examples[task].split
             if not has_every_evaluation(self.recipe, task, self.folder, split):
                 return None
-            found = self.folder.read_evaluations(self.results, task, split, self.known)
+            found = self.folder.read_evaluations(self.results, task, split, self.known, removed=True)
             if found is None or (first is not None and not np.array_equal(found.steps, first.steps)):
                 return None
             first = first or found
