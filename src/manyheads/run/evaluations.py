@@ -61,7 +61,7 @@ DAMAGE = (
     *(KeyError, TypeError, EOFError, OverflowError, MemoryError, SyntaxError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error, struct.error),
 )
-"""What numpy and zipfile raise for damaged archives, besides ValueError."""
+"""What numpy and zipfile raise for damaged archives, in addition to ValueError."""
 
 
 def write_evaluations(file: Path, evaluations: Evaluations) -> None:
