@@ -40,8 +40,9 @@ def main() -> None:
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--studies", type=int)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--match", help="only conditions whose name contains this; writes nothing")
     options = parser.parse_args()
-    chosen = list(SHORT if options.short else conditions())
+    chosen = [each for each in (SHORT if options.short else conditions()) if (options.match or "") in each.name]
     studies = options.studies or (200 if options.short else 2000)
     began = time.perf_counter()
     found = []
@@ -51,7 +52,7 @@ def main() -> None:
             cells = ", ".join(f"{name.strip()} {cell(measures)}" for name, cell in COLUMNS.items())
             print(f"{condition.name}: {cells}", flush=True)
     print(f"{len(found)} conditions, {time.perf_counter() - began:.0f} s")
-    if not options.short:
+    if not options.short and not options.match:
         content = [{"condition": asdict(condition), **asdict(measures)} for condition, measures in found]
         FILE.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         PAGE.write_text("\n".join(page(found, studies)) + "\n", encoding="utf-8")

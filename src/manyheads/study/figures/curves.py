@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from manyheads.study.figures.style import GREY, INK, SERIES, Drawing, canvas, light_grid, shortened
+from manyheads.study.figures.style import GREY, INK, SERIES, Drawing, canvas, label_of, legend_below, light_grid
 from manyheads.study.render import words
 from manyheads.study.table import RowCurve, Table
 
@@ -56,15 +56,7 @@ def draw(table: Table) -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=True)
     for axes in panels[len(columns) :]:
         axes.set_visible(False)
-    handles, labels = panels[0].get_legend_handles_labels()
-    order = [labels.index(shortened(name, 70)) for name in chosen if shortened(name, 70) in labels]
-    figure.legend(
-        [handles[place] for place in order],
-        [labels[place] for place in order],
-        loc="outside lower left",
-        ncols=1,
-        fontsize=7.5,
-    )
+    legend_below(figure, panels[0], chosen)
     return figure
 
 
@@ -80,9 +72,7 @@ def _line(axes: Axes, curve: RowCurve, chosen: list[str]) -> None:
         return
     place = chosen.index(curve.row)
     style = "--" if place == 0 else "-"
-    axes.plot(
-        epochs, mean, style, color=colour, linewidth=1.5, marker=".", markersize=5, label=shortened(curve.row, 70)
-    )
+    axes.plot(epochs, mean, style, color=colour, linewidth=1.5, marker=".", markersize=5, label=label_of(curve.row))
     axes.fill_between(epochs, _numbers(curve.low), _numbers(curve.high), color=colour, alpha=0.13, linewidth=0)
 
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from manyheads.study.figures.seeds import LEGEND, draw_seeds, values_by_seed
-from manyheads.study.figures.style import GREY, INK, SERIES, Drawing, canvas, light_grid, shortened
+from manyheads.study.figures.style import GREY, INK, SERIES, Drawing, canvas, label_of, legend_below, light_grid
 from manyheads.study.render import words
 from manyheads.study.table import Profile, Table
 
@@ -55,15 +55,7 @@ def draw(table: Table) -> Figure:
     axes.set_ylim(-0.05 - STEP * len(chosen), 1.02)
     axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     light_grid(axes, "y")
-    handles, labels = axes.get_legend_handles_labels()
-    order = [labels.index(shortened(name, 70)) for name in chosen if shortened(name, 70) in labels]
-    figure.legend(
-        [handles[place] for place in order],
-        [labels[place] for place in order],
-        loc="outside lower left",
-        ncols=1,
-        fontsize=7.5,
-    )
+    legend_below(figure, axes, chosen)
     return figure
 
 
@@ -89,7 +81,7 @@ def _line(axes: Axes, thresholds: tuple[float, ...], profile: Profile, chosen: l
         where="post",
         color=INK if place == 0 else SERIES[place - 1],
         linewidth=1.4,
-        label=shortened(profile.row, 70),
+        label=label_of(profile.row),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,3 +87,21 @@ def shortened(name: str, most: int = 46) -> str:
         return name
     half = (most - 1) // 2
     return f"{name[:half]}…{name[-half:]}"
+
+
+def label_of(row: str) -> str:
+    """Return the name of a row in a legend."""
+    return shortened(row, 70)
+
+
+def legend_below(figure: Figure, axes: Axes, rows: Sequence[str]) -> None:
+    """Draw the legend of these rows below the figure, in their order. Rows without a line are left out."""
+    handles, labels = axes.get_legend_handles_labels()
+    order = [labels.index(label_of(row)) for row in rows if label_of(row) in labels]
+    figure.legend(
+        [handles[place] for place in order],
+        [labels[place] for place in order],
+        loc="outside lower left",
+        ncols=1,
+        fontsize=7.5,
+    )
