@@ -31,7 +31,7 @@ from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.model.weights import resolve
-from manyheads.tasks.classification import Classification
+from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.task import Task
 
 WORDS_PER_SENTENCE, REPEATED, EVERY_BAD = 10, 1000, 1000

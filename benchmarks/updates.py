@@ -10,11 +10,10 @@ from benchmarks.work import Work
 from manyheads.data.batch import Batch
 from manyheads.model.embedding import keep_rows
 from manyheads.model.multitask import MultitaskModel
-from manyheads.recipe.build import build_model, make_optimizer
+from manyheads.recipe.build import build_model, make_losses, make_optimizer, make_weighting
 from manyheads.training.memory import keep_freed_memory
 from manyheads.training.step import Stepper
 from manyheads.training.task_losses import TaskLosses
-from manyheads.training.weighting import WEIGHTING
 
 S = TypeVar("S", bound=Stepper[Batch])
 
@@ -25,9 +24,9 @@ def make_updates(work: Work, kind: type[S]) -> tuple[MultitaskModel, S]:
     model = build_model(work.recipe, work.source, work.prepared.tasks)
     stepper = kind(
         model,
-        TaskLosses(model, device=torch.device("cpu")),
+        TaskLosses(model, make_losses(work.recipe, model), device=torch.device("cpu")),
         make_optimizer(work.recipe, model),
-        WEIGHTING[work.recipe.training.weighting]({name: task.loss_weight for name, task in model.tasks.items()}),
+        make_weighting(work.recipe, model),
         seed=work.recipe.seed,
         clip_norm=work.recipe.training.clip_norm,
         rows=keep_rows(model.encoder.model),

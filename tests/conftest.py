@@ -58,6 +58,8 @@ learning_rate = 1e-3
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # so it is in a background job of a shell
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # so it is under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,8 +12,8 @@ from transformers.utils import logging
 
 from benchmarks.work import Work
 from manyheads.data.batch import Batch, Part
-from manyheads.model.losses import task_loss
 from manyheads.model.multitask import build_head
+from manyheads.recipe.tasks import task_loss
 
 
 class PaddedModel(nn.Module):
@@ -31,8 +31,10 @@ class PaddedModel(nn.Module):
             if value is not None:
                 setattr(config, name, value)
         self.encoder = AutoModel.from_pretrained(work.source.folder, config=config, attn_implementation="sdpa")
-        self.tasks = {task.name: task for task in work.prepared.tasks}
-        self.heads = nn.ModuleDict({name: build_head(task, config.hidden_size) for name, task in self.tasks.items()})
+        self.recipe = work.recipe
+        tasks = {task.name: task for task in work.prepared.tasks}
+        self.losses = {name: task_loss(work.recipe.tasks[name], task.kind) for name, task in tasks.items()}
+        self.heads = nn.ModuleDict({name: build_head(task, config.hidden_size) for name, task in tasks.items()})
 
     def forward(self, parts: Sequence[Part], **inputs: Tensor) -> dict[str, Any]:
         """Return the weighted loss of a padded batch and the outputs."""
@@ -41,8 +43,8 @@ class PaddedModel(nn.Module):
         for part in parts:
             columns = [vectors[torch.from_numpy(column)] for column in part.sequences.T]
             outputs.append(self.heads[part.task](*columns))
-            task = self.tasks[part.task]
-            losses.append(task.loss_weight * task_loss(task, outputs[-1], torch.from_numpy(part.targets)).mean())
+            loss = self.losses[part.task](outputs[-1], torch.from_numpy(part.targets)).mean()
+            losses.append(self.recipe.tasks[part.task].loss_weight * loss)
         return {"loss": torch.stack(losses).sum(), "logits": torch.cat([each.flatten() for each in outputs])}
 
 

@@ -61,7 +61,7 @@ def _table(title: str, prefix: str, kind: str, options: type[BaseModel]) -> Iter
     if prefix:
         yield f"{_sentences(options)}\n"
     inner: list[tuple[str, FieldInfo, type[BaseModel]]] = []
-    for name, field in options.model_fields.items():
+    for name, field in [*options.model_fields.items(), *_added(options)]:
         model, many = _model(field.annotation)
         if model is not None:
             inner.append((f"{prefix}{name}.NAME" if many else prefix + name, field, model))
@@ -73,9 +73,37 @@ def _table(title: str, prefix: str, kind: str, options: type[BaseModel]) -> Iter
         yield from _table(f"`[{name}]`", f"{name}.", kind, model)
 
 
+def _added(options: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """The keys that a table has for some of its values of `kind`: those of kinds of tasks, and those of losses.
+
+    A key of several members has the descriptions of all of them.
+    """
+    from manyheads.model.losses import LOSSES
+    from manyheads.model.losses.options import LossOptions
+    from manyheads.recipe.schema import TaskOptions
+    from manyheads.tasks.kinds import KINDS
+
+    menus: Mapping[type[BaseModel], Mapping[str, Any]] = {TaskOptions: KINDS, LossOptions: LOSSES}
+    found: dict[str, dict[str, FieldInfo]] = {}
+    for name, member in menus.get(options, {}).items():
+        for key, field in member.options.model_fields.items():
+            if key not in options.model_fields:
+                found.setdefault(key, {})[name] = field
+    for key, fields in found.items():
+        first = next(iter(fields.values())).asdict()
+        meanings = dict.fromkeys(str(field.description) for field in fields.values())
+        of = {meaning: [name for name, field in fields.items() if field.description == meaning] for meaning in meanings}
+        words = " ".join(f"{_kinds(names)}: {meaning}" for meaning, names in of.items())
+        yield key, FieldInfo(**{**first["attributes"], "annotation": first["annotation"], "description": words})
+
+
+def _kinds(names: Sequence[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
+
+
 def _short_form(field: FieldInfo) -> bool:
     """Whether a table may also be written as a string, so that its own key is worth an entry."""
-    return any("BeforeValidator" in type(each).__name__ for each in field.metadata)
+    return any(type(each).__name__ in ("BeforeValidator", "_Choice") for each in field.metadata)
 
 
 def _key(name: str, kind: str, field: FieldInfo) -> Iterator[str]:
@@ -183,7 +211,7 @@ def menus() -> str:
     from manyheads.evaluation.metrics import METRICS, PRIMARY
     from manyheads.model.heads import HEADS
     from manyheads.model.losses import LOSSES
-    from manyheads.tasks import KINDS
+    from manyheads.tasks.kinds import KINDS
     from manyheads.training.schedule import SHAPES
     from manyheads.training.weighting import WEIGHTING
 
@@ -192,7 +220,7 @@ def menus() -> str:
     lines += _menu("Kinds of tasks", "tasks.NAME.kind", KINDS)
     heads = {name: entry.build for name, entry in HEADS.items()}
     lines += _menu("Heads", "tasks.NAME.head.kind", heads, {k: f"Reads {reads[e.reads]}." for k, e in HEADS.items()})
-    lines += _menu("Losses", "tasks.NAME.loss", LOSSES)
+    lines += _menu("Losses", "tasks.NAME.loss", {name: entry.build for name, entry in LOSSES.items()})
     notes = {name: "" if name in PRIMARY else "Reported, but cannot be the primary metric." for name in METRICS}
     lines += _menu("Metrics", "tasks.NAME.metric", METRICS, notes)
     lines += _menu("Batching strategies", "batching.strategy", BATCHING)

@@ -1,8 +1,12 @@
-"""The base class of all option types: typed, frozen, and closed to unknown keys."""
+"""The base class of all option types: typed, frozen, and closed to unknown keys. And the choice from a menu."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import core_schema
 
 
 class Options(BaseModel):
@@ -13,3 +17,52 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class _Choice:
+    """The annotation of a key that chooses a member of a menu; see `choice`."""
+
+    def __init__(self, menu: Mapping[str, Any]) -> None:
+        self._menu = menu
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Return pydantic's schema, with the name of a member accepted and written for its table."""
+        return core_schema.no_info_wrap_validator_function(
+            self._validate,
+            handler(source),
+            serialization=core_schema.plain_serializer_function_ser_schema(_written),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> Any:
+        """Return the JSON Schema: a name, or a table with the keys of any member."""
+        del schema, handler
+        names = {"enum": [*self._menu]}
+        keys: dict[str, Any] = {}
+        for member in self._menu.values():
+            own = member.options.model_json_schema()["properties"]
+            keys |= {key: {name: each[name] for name in each if name != "title"} for key, each in own.items()}
+        table = {"properties": {**keys, "kind": {**keys["kind"], **names}}, "additionalProperties": False}
+        return {"type": ["string", "object"], **table, "anyOf": [{"type": "string", **names}, {"type": "object"}]}
+
+    def _validate(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        table = {"kind": value} if isinstance(value, str) else value
+        kind = table.get("kind") if isinstance(table, Mapping) else None
+        own = self._menu[kind].options if isinstance(kind, str) and kind in self._menu else None
+        return handler(table) if own is None else own.model_validate(table)
+
+
+def choice(menu: Mapping[str, Any]) -> Any:
+    """Return the annotation of a key that chooses a member of a menu: its name, or a table with `kind` and its options.
+
+    A member without changed options is written as its name. A name that is not on the menu is kept, and is checked
+    later. The members have the type of their options as `options`.
+    """
+    return _Choice(menu)
+
+
+def _written(options: Options | None) -> Any:
+    if options is None:
+        return None
+    table = options.model_dump()
+    changed = options.model_dump(exclude_defaults=True)
+    return table["kind"] if set(changed) == {"kind"} else table

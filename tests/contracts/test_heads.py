@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from manyheads.model.heads import HEADS, default_loss
-from manyheads.model.losses import LOSSES
-from manyheads.tasks.classification import Classification
+from manyheads.model.losses import LOSSES, build_loss
 from manyheads.tasks.kind import Kind
-from manyheads.tasks.regression import Regression
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.ordinal import Ordinal
+from manyheads.tasks.kinds.regression import Regression
 
 HIDDEN = 16
-KINDS: list[Kind] = [Classification([0, 1]), Classification(["a", "b", "c"]), Regression(0, 5)]
+KINDS: list[Kind] = [Classification([0, 1]), Classification(["a", "b", "c"]), Ordinal([1, 2, 3]), Regression(0, 5)]
 CASES = [
     pytest.param(head, kind, loss, id=f"{head}-{kind!r}-{loss}")
     for head in HEADS
@@ -25,7 +26,7 @@ every_case = pytest.mark.parametrize(("head", "kind", "loss"), CASES)
 
 def _build(head: str, kind: Kind, loss: str, dropout: float = 0.0) -> nn.Module:
     torch.manual_seed(1)
-    return HEADS[head].build(HIDDEN, kind.outputs(loss), kind.value_range is not None, dropout)
+    return HEADS[head].build(HIDDEN, kind.outputs(loss), kind.unit, dropout)
 
 
 def _vectors(head: str, examples: int) -> list[Tensor]:
@@ -46,7 +47,7 @@ def test_outputs_have_the_shape_of_the_kind_and_can_be_decoded(head: str, kind: 
 def test_the_gradient_reaches_every_parameter_and_every_vector(head: str, kind: Kind, loss: str) -> None:
     module, vectors = _build(head, kind, loss), _vectors(head, 5)
     targets = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0])
-    LOSSES[loss](module(*vectors), targets, value_range=kind.value_range).mean().backward()
+    build_loss(kind, LOSSES[loss].options(kind=loss))(module(*vectors), targets).mean().backward()
     parameters = dict(module.named_parameters())
     assert parameters
     for name, tensor in [*parameters.items(), *((f"vector {n}", vector) for n, vector in enumerate(vectors))]:
@@ -90,7 +91,7 @@ def test_a_few_updates_lower_the_loss_of_a_few_examples(head: str, kind: Kind, l
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-2)
     seen = []
     for _ in range(40):
-        value = LOSSES[loss](module(*vectors), targets, value_range=kind.value_range).mean()
+        value = build_loss(kind, LOSSES[loss].options(kind=loss))(module(*vectors), targets).mean()
         optimizer.zero_grad()
         value.backward()
         optimizer.step()

@@ -10,16 +10,19 @@ import pytest
 from manyheads.errors import EncoderError
 from manyheads.evaluation.metrics import METRICS, PRIMARY
 from manyheads.model.losses import LOSSES
-from manyheads.tasks import KINDS
-from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind, LabelError
-from manyheads.tasks.regression import Regression
+from manyheads.tasks.kinds import KINDS
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.ordinal import Ordinal
+from manyheads.tasks.kinds.regression import Regression
 
 INSTANCES: list[tuple[Kind, list[object]]] = [
     (Classification([0, 1]), [0, "1", 1.0]),
     (Classification(["no", "yes"]), ["no", " yes "]),
     (Classification([False, True]), [True, "false"]),
     (Classification(range(7)), [6, "3.0"]),
+    (Ordinal([1, 2, 3]), [1, "3"]),
+    (Ordinal(["low", "middle", "high", "top"]), ["top", "low "]),
     (Regression(0, 5), ["0", 5, 2.25]),
     (Regression(-1, 1), [-1, "0.5"]),
 ]
@@ -33,9 +36,13 @@ def test_every_kind_of_the_menu_has_an_instance_here() -> None:
 
 
 @pytest.mark.parametrize(("kind", "cells"), CASES)
-def test_a_kind_has_either_labels_or_a_range(kind: Kind, cells: list[object]) -> None:
+def test_the_label_space_gives_the_same_kind_also_after_json(kind: Kind, cells: list[object]) -> None:
     del cells
-    assert (kind.labels is None) != (kind.value_range is None)
+    options = kind.options.model_validate_json(json.dumps(kind.space()))
+    assert kind.of(options) == kind
+    assert hash(kind.of(options)) == hash(kind)
+    assert list(kind.faults(options)) == []
+    assert kind.of(kind.options()) is None
 
 
 @pytest.mark.parametrize(("kind", "cells"), CASES)
@@ -55,6 +62,7 @@ def test_a_presented_target_is_parsed_as_the_same_target_also_after_json(kind: K
         presented = kind.present(target)
         assert kind.parse(presented) == target
         assert kind.parse(json.loads(json.dumps(presented))) == target
+        assert kind.code(json.loads(json.dumps(presented))) == target
 
 
 @pytest.mark.parametrize(("kind", "cells"), CASES)
@@ -70,17 +78,20 @@ def test_an_invalid_label_is_refused_with_a_reason(kind: Kind, cells: list[objec
 def test_outputs_of_each_loss_can_be_decoded(kind: Kind, loss: str, examples: int) -> None:
     outputs = np.random.default_rng(0).uniform(0, 1, (examples, kind.outputs(loss))).astype(np.float32)
     found = kind.decode(outputs)
-    assert found.values.shape == (examples,)
+    assert found.values.shape == (examples, *kind.shape)
     assert found.values.dtype == np.float64
-    if kind.labels is None:
-        assert found.probabilities is None
-        low, high = kind.value_range or (0.0, 0.0)
-        assert ((found.values >= low) & (found.values <= high)).all()
-    else:
-        assert found.probabilities is not None
-        assert found.probabilities.shape == (examples, len(kind.labels))
+    names = kind.probability_names
+    assert (found.probabilities is None) == (not names)
+    if found.probabilities is not None:
+        assert found.probabilities.shape == (examples, len(names))
         np.testing.assert_allclose(found.probabilities.sum(axis=1), 1.0)
-        assert all(kind.present(value) in kind.labels for value in found.values)
+    for row in range(examples):
+        record = json.loads(json.dumps(kind.record(found, row)))
+        assert np.allclose(kind.code(record["prediction"]), found.values[row], rtol=1e-6)
+        assert list(record.get("probabilities", {})) == list(names)
+    if examples:
+        assert (kind.errors(found, found.values) == 0).all()
+        assert kind.errors(found, kind.imagined(found.values, 0.5)).shape == (examples,)
 
 
 @pytest.mark.parametrize(("kind", "loss"), LOSS_CASES)

@@ -6,7 +6,7 @@ import numpy as np
 
 from manyheads.data.clusters import clusters_of
 from manyheads.data.dataset import Split
-from manyheads.tasks.classification import Classification
+from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.task import Task
 
 

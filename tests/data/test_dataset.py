@@ -16,7 +16,7 @@ from manyheads.data.batch import Batch
 from manyheads.data.dataset import Split, assemble, count_cut, lengths
 from manyheads.data.texts import TextStore, tokenise
 from manyheads.data.tokenizer import Form, Template, Tokenizer
-from manyheads.tasks.classification import Classification
+from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.task import Pairing, Task
 
 BERT = Template(

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from manyheads.data.examples import Examples, examples_warnings, read_examples
 from manyheads.data.reading import BadRow, Source, open_source
 from manyheads.errors import DataError
-from manyheads.tasks.classification import Classification
-from manyheads.tasks.regression import Regression
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.regression import Regression
 from manyheads.tasks.task import Task
 
 SINGLE = Task(

@@ -14,8 +14,8 @@ from manyheads.data.reading.delimited import Delimited
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import DataError
-from manyheads.tasks.classification import Classification
-from manyheads.tasks.regression import Regression
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.regression import Regression
 from manyheads.tasks.task import Task
 
 TASK = Task(

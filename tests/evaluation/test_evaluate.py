@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from manyheads.evaluation.evaluate import measure, summarise
-from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind, Predictions
-from manyheads.tasks.regression import Regression
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.regression import Regression
 from manyheads.tasks.task import Task
 
 

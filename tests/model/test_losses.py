@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional
 
-from manyheads.model.losses import binary_cross_entropy, cross_entropy, l1, mse, task_loss
-from manyheads.tasks.classification import Classification
-from manyheads.tasks.regression import Regression
-from manyheads.tasks.task import Task
+from manyheads.model.losses import LOSSES, build_loss
+from manyheads.tasks.kind import Kind
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.regression import Regression
 
-TASK = Task(
-    "sst", Classification([0, 1, 2]), ("text",), "label", None, None, "linear", 0.0, "cross_entropy", "accuracy"
-)
+CLASSES = Classification([0, 1, 2])
+
+
+def _loss(
+    name: str, outputs: Tensor, targets: Tensor, kind: Kind = CLASSES, weights: Tensor | None = None, **options: float
+) -> Tensor:
+    table = LOSSES[name].options.model_validate({"kind": name, **options})
+    return build_loss(kind, table, None if weights is None else tuple(weights.tolist()))(outputs, targets)
 
 
 def test_cross_entropy_is_minus_the_log_of_the_right_class() -> None:
     logits = torch.tensor([[0.0, 0.0, 0.0], [math.log(2.0), 0.0, 0.0]])
-    losses = cross_entropy(logits, torch.tensor([2.0, 0.0]))
+    losses = _loss("cross_entropy", logits, torch.tensor([2.0, 0.0]))
     torch.testing.assert_close(losses, torch.tensor([math.log(3.0), math.log(2.0)]))
 
 
 def test_class_weights_multiply_terms_without_normalisation() -> None:
     logits, targets = torch.randn(6, 3), torch.tensor([0.0, 1.0, 2.0, 2.0, 1.0, 0.0])
     weights = torch.tensor([1.0, 0.0, 4.0])
-    losses = cross_entropy(logits, targets, class_weights=weights)
-    torch.testing.assert_close(losses, cross_entropy(logits, targets) * weights[targets.long()])
+    losses = _loss("cross_entropy", logits, targets, weights=weights)
+    torch.testing.assert_close(losses, _loss("cross_entropy", logits, targets) * weights[targets.long()])
     torchs = functional.cross_entropy(logits, targets.long(), weight=weights)
     torch.testing.assert_close(losses.sum() / weights[targets.long()].sum(), torchs)
 
@@ -39,49 +44,53 @@ def test_binary_cross_entropy_of_one_logit_is_cross_entropy_of_two() -> None:
     weights = torch.tensor([0.5, 3.0])
     both = torch.cat([torch.zeros_like(logit), logit], dim=1)
     for given in (None, weights):
-        one = binary_cross_entropy(logit, targets, class_weights=given)
-        torch.testing.assert_close(one, cross_entropy(both, targets, class_weights=given))
+        one = _loss("binary_cross_entropy", logit, targets, weights=given)
+        torch.testing.assert_close(one, _loss("cross_entropy", both, targets, weights=given))
 
 
 def test_large_logits_give_finite_losses() -> None:
-    losses = binary_cross_entropy(torch.tensor([[1e4], [-1e4]]), torch.tensor([0.0, 1.0]))
+    losses = _loss("binary_cross_entropy", torch.tensor([[1e4], [-1e4]]), torch.tensor([0.0, 1.0]))
     torch.testing.assert_close(losses, torch.tensor([1e4, 1e4]))
 
 
 def test_mse_is_in_squared_units_of_the_range() -> None:
-    losses = mse(torch.tensor([[0.5], [-0.2]]), torch.tensor([4.5, 0.0]), value_range=(0.0, 5.0))
+    losses = _loss("mse", torch.tensor([[0.5], [-0.2]]), torch.tensor([4.5, 0.0]), kind=Regression(0, 5))
     torch.testing.assert_close(losses, torch.tensor([4.0, 1.0]))
 
 
 def test_l1_of_values_is_in_units_of_the_range() -> None:
-    losses = l1(torch.tensor([[0.5], [1.0]]), torch.tensor([2.0, -1.0]), value_range=(-1.0, 3.0))
+    losses = _loss("l1", torch.tensor([[0.5], [1.0]]), torch.tensor([2.0, -1.0]), kind=Regression(-1, 3))
     torch.testing.assert_close(losses, torch.tensor([1.0, 4.0]))
 
 
 def test_l1_of_two_classes_is_the_distance_of_the_sigmoid() -> None:
     outputs, targets = torch.tensor([[0.0], [0.0], [math.log(3.0)]]), torch.tensor([0.0, 1.0, 1.0])
-    torch.testing.assert_close(l1(outputs, targets), torch.tensor([0.5, 0.5, 0.25]))
-    weighted = l1(outputs, targets, class_weights=torch.tensor([2.0, 10.0]))
+    torch.testing.assert_close(_loss("l1", outputs, targets), torch.tensor([0.5, 0.5, 0.25]))
+    weighted = _loss("l1", outputs, targets, weights=torch.tensor([2.0, 10.0]))
     torch.testing.assert_close(weighted, torch.tensor([1.0, 5.0, 2.5]))
 
 
-def test_a_task_s_loss_uses_its_range_and_its_class_weights() -> None:
-    weighted = dataclasses.replace(TASK, class_weights=(1.0, 2.0, 3.0))
-    logits, targets = torch.randn(3, 3), torch.tensor([0.0, 1.0, 2.0])
-    plain = task_loss(TASK, logits, targets)
-    torch.testing.assert_close(task_loss(weighted, logits, targets), plain * torch.tensor([1.0, 2.0, 3.0]))
-    value = dataclasses.replace(TASK, kind=Regression(0, 5), loss="l1", metric="pearson")
-    torch.testing.assert_close(task_loss(value, torch.tensor([[0.5]]), torch.tensor([2.0])), torch.tensor([0.5]))
+@pytest.mark.parametrize("loss", LOSSES)
+def test_float64_outputs_keep_their_precision(loss: str) -> None:
+    outputs = torch.full((2, 2 if loss == "cross_entropy" else 1), 0.3, dtype=torch.float64)
+    assert _loss(loss, outputs, torch.tensor([0.0, 1.0])).dtype == torch.float64
 
 
-def test_a_task_s_loss_does_not_include_its_loss_weight() -> None:
-    logits, targets = torch.randn(3, 3), torch.tensor([0.0, 1.0, 2.0])
-    heavy = dataclasses.replace(TASK, loss_weight=7.0)
-    assert torch.equal(task_loss(heavy, logits, targets), task_loss(TASK, logits, targets))
+def test_label_smoothing_is_that_of_torch_and_agrees_between_one_and_two_logits() -> None:
+    logits, targets = torch.randn(6, 3), torch.tensor([0.0, 1.0, 2.0, 2.0, 1.0, 0.0])
+    expected = functional.cross_entropy(logits, targets.long(), reduction="none", label_smoothing=0.2)
+    torch.testing.assert_close(_loss("cross_entropy", logits, targets, label_smoothing=0.2), expected)
+    logit, two = torch.randn(4, 1), torch.tensor([0.0, 1.0, 1.0, 0.0])
+    both = torch.cat([torch.zeros_like(logit), logit], dim=1)
+    one = _loss("binary_cross_entropy", logit, two, label_smoothing=0.2)
+    torch.testing.assert_close(one, _loss("cross_entropy", both, two, label_smoothing=0.2))
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, binary_cross_entropy, mse, l1])
-def test_float64_outputs_keep_their_precision(loss: object) -> None:
-    outputs = torch.full((2, 2 if loss is cross_entropy else 1), 0.3, dtype=torch.float64)
-    assert callable(loss)
-    assert loss(outputs, torch.tensor([0.0, 1.0])).dtype == torch.float64
+def test_the_focal_loss_multiplies_by_the_power_of_the_missing_probability() -> None:
+    logits, targets = torch.randn(6, 3), torch.tensor([0.0, 1.0, 2.0, 2.0, 1.0, 0.0])
+    plain = _loss("cross_entropy", logits, targets)
+    torch.testing.assert_close(_loss("cross_entropy", logits, targets, gamma=2.0), (1 - (-plain).exp()) ** 2 * plain)
+    certain = torch.tensor([[50.0, 0.0, 0.0]]).requires_grad_()
+    _loss("cross_entropy", certain, torch.tensor([0.0]), gamma=0.5).sum().backward()
+    assert certain.grad is not None
+    assert torch.isfinite(certain.grad).all()

@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from manyheads.recipe.check_options import check_recipe, head_of, pairing_of
-from manyheads.recipe.schema import Recipe, TaskOptions
+from manyheads.recipe.faults import from_validation
+from manyheads.recipe.schema import Recipe, task_model
 
 TASK: dict[str, Any] = {"kind": "classification", "train": "a", "dev": 0.1, "text": ["s", "t"], "label": "y"}
 SINGLE = {**TASK, "text": "s"}
@@ -13,7 +15,10 @@ VALUES = {**TASK, "kind": "regression", "range": [0, 5]}
 
 
 def _faults(task: dict[str, Any], **tables: Any) -> list[tuple[str, str]]:
-    recipe = Recipe.model_validate({"encoder": "x", "tasks": {"a": task}, **tables})
+    try:
+        recipe = Recipe.model_validate({"encoder": "x", "tasks": {"a": task}, **tables})
+    except ValidationError as error:
+        return [(".".join(fault.key), fault.what) for fault in from_validation(error)]
     return [(".".join(fault.key), fault.what) for fault in check_recipe(recipe)]
 
 
@@ -34,7 +39,7 @@ def _faults(task: dict[str, Any], **tables: Any) -> list[tuple[str, str]]:
         ),
         ({**TASK, "labels": [0, 1], "class_weights": [1.0, -1.0]}, "tasks.a.class_weights", "below 0"),
         ({**TASK, "class_weights": [1.0, 1.0]}, "tasks.a.class_weights", "requires labels"),
-        ({**VALUES, "class_weights": [1.0]}, "tasks.a.class_weights", "no classes"),
+        ({**VALUES, "class_weights": [1.0]}, "tasks.a.class_weights", "a regression task has no class_weights"),
         ({**TASK, "labels": [0, 1, 2], "loss": "l1"}, "tasks.a.loss", "unknown loss"),
         ({**VALUES, "loss": "cross_entropy"}, "tasks.a.loss", "unknown loss"),
         ({**VALUES, "metric": "accuracy"}, "tasks.a.metric", "unknown metric"),
@@ -83,5 +88,5 @@ def test_a_task_name_must_be_usable_in_file_names() -> None:
     ],
 )
 def test_pairing_and_head_default_to_each_other(changes: dict[str, Any], pairing: str | None, head: str) -> None:
-    options = TaskOptions.model_validate({**TASK, **changes})
+    options = task_model("classification").model_validate({**TASK, **changes})
     assert (pairing_of(options), head_of(options)) == (pairing, head)

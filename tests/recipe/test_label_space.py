@@ -8,41 +8,50 @@ from hypothesis import strategies as st
 
 from manyheads.data.reading import open_source
 from manyheads.errors import DataError
-from manyheads.recipe.label_space import alike_warnings, label_cells, labels_among, labels_of, range_among
+from manyheads.recipe.label_space import label_cells, label_space
+from manyheads.recipe.schema import TaskOptions, task_model
+from manyheads.tasks.alike import alike_warnings
 from manyheads.tasks.cells import ClassName
-from manyheads.tasks.classification import Classification
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.regression import range_among
+from manyheads.tasks.labels import labels_among
+
+
+def _options() -> TaskOptions:
+    table = {"kind": "classification", "train": "a", "dev": 0.1, "text": "text", "label": "label"}
+    return task_model("classification").model_validate(table)
 
 
 def test_numbers_are_sorted_by_value_and_texts_follow_in_alphabetical_order() -> None:
-    assert labels_among("f", ["10", "2.0", " 9 ", "0.5", "b", " a "]).labels == (0.5, 2, 9, 10, "a", "b")
-    assert labels_among("f", [True, False, True]).labels == (False, True)
+    assert labels_among("f", ["10", "2.0", " 9 ", "0.5", "b", " a "]) == (0.5, 2, 9, 10, "a", "b")
+    assert labels_among("f", [True, False, True]) == (False, True)
 
 
 def test_equal_numbers_are_one_label_and_any_other_spelling_is_a_label_of_its_own() -> None:
-    assert labels_among("f", ["1", 1, 1.0, "0", "0.0"]).labels == (0, 1)
-    assert labels_among("f", ["007", "010", "100", "1E2", "7"]).labels == (7, 100, "007", "010", "1E2")
-    assert labels_among("f", ["1.1", "1.10", "+1", "-0", "1_0"]).labels == (1.1, "+1", "-0", "1.10", "1_0")
+    assert labels_among("f", ["1", 1, 1.0, "0", "0.0"]) == (0, 1)
+    assert labels_among("f", ["007", "010", "100", "1E2", "7"]) == (7, 100, "007", "010", "1E2")
+    assert labels_among("f", ["1.1", "1.10", "+1", "-0", "1_0"]) == (1.1, "+1", "-0", "1.10", "1_0")
     ids = ["1234567890123456789", "1234567890123456788", "12345678901234567890"]
-    assert [str(label) for label in labels_among("f", ids).labels or ()] == [ids[1], ids[0], ids[2]]
+    assert [str(label) for label in labels_among("f", ids)] == [ids[1], ids[0], ids[2]]
 
 
 def test_text_of_a_typed_column_stays_text() -> None:
-    assert labels_among("f", ["1.1", "1.10", "2.0"], typed=True).labels == ("1.1", "1.10", "2.0")
-    assert labels_among("f", ["0123", "123"], typed=True).labels == ("0123", "123")
-    assert labels_among("f", ["true", "false"], typed=True).labels == ("false", "true")
-    assert labels_among("f", ["1", 1, "b"], typed=True).labels == (1, "b")
+    assert labels_among("f", ["1.1", "1.10", "2.0"], typed=True) == ("1.1", "1.10", "2.0")
+    assert labels_among("f", ["0123", "123"], typed=True) == ("0123", "123")
+    assert labels_among("f", ["true", "false"], typed=True) == ("false", "true")
+    assert labels_among("f", ["1", 1, "b"], typed=True) == (1, "b")
 
 
 @pytest.mark.parametrize("cells", [["True", "false", "TRUE"], ["true", "false"], [True, False], ["False", "True"]])
 def test_a_column_of_booleans_has_the_same_labels_in_any_spelling(cells: list[object]) -> None:
-    labels = labels_among("f", cells).labels
+    labels = labels_among("f", cells)
     assert labels == (False, True)
     assert [type(label) for label in labels] == [bool, bool]
 
 
 def test_named_classes_keep_the_order_of_the_data_set() -> None:
     cells = [ClassName("good", 1), ClassName("bad", 0), ClassName("good", 1)]
-    labels = labels_among("f", cells, typed=True).labels or ()
+    labels = labels_among("f", cells, typed=True)
     assert labels == ("bad", "good")
     assert {type(label) for label in labels} == {str}
     assert Classification([0, 1]).parse(ClassName("good", 1)) == 1.0
@@ -62,9 +71,9 @@ def test_labels_that_look_alike_are_named(pair: tuple[str | int, str]) -> None:
 def test_a_cell_with_several_labels_is_refused_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "x", "label": ["A", "B"]}\n{"text": "y", "label": ["A"]}\n')
     with pytest.raises(DataError, match="several labels in a cell") as caught:
-        labels_of(open_source("a.jsonl", tmp_path), "label")
+        label_space(_options(), open_source("a.jsonl", tmp_path))
     assert caught.value.where == f"{tmp_path / 'a.jsonl'}:1"
-    assert labels_among("f", [["A", "B"], "A", "B"], typed=True).labels == ("A", "B")
+    assert labels_among("f", [["A", "B"], "A", "B"], typed=True) == ("A", "B")
 
 
 CELLS = (
@@ -77,7 +86,7 @@ CELLS = (
 def test_a_classification_with_the_labels_reads_every_cell(cells: list[object], typed: bool) -> None:
     cells = [cell for cell in cells if str(cell).strip()]
     try:
-        labels = labels_among("f", cells, typed=typed).labels or ()
+        labels = labels_among("f", cells, typed=typed)
     except DataError:
         return
     kind = Classification(labels)
@@ -92,9 +101,7 @@ def test_one_label_and_too_many_labels_are_errors() -> None:
 
 
 def test_the_range_reaches_from_the_lowest_to_the_highest_number() -> None:
-    space = range_among("f", ["3", "0.5", "nothing", 4])
-    assert space.value_range == (0.5, 4)
-    assert space.notes == ("range 0.5 to 4, found in f",)
+    assert range_among("f", ["3", "0.5", "nothing", 4]) == (0.5, 4)
     for cells in (["1", "1.0"], ["a"], []):
         with pytest.raises(DataError, match="two different numbers"):
             range_among("f", cells)

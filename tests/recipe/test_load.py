@@ -107,7 +107,7 @@ def test_an_override_equals_the_same_value_in_the_file(recipe_file: Path) -> Non
         ("loss_weight = inf", "mine.toml:9, key tasks.a.loss_weight", "finite"),
         ("on_bad_rows = 'skipp'", "mine.toml:9, key tasks.a.on_bad_rows", "did you mean 'skip'?"),
         ("labels = [[0], [1]]", "mine.toml:9, key tasks.a.labels", "string or integer or number or boolean"),
-        ("range = [0, 1, 2]", "mine.toml:9, key tasks.a.range", "at most 2"),
+        ("range = [0, 1, 2]", "mine.toml:9, key tasks.a.range", "remove range, or change kind"),
         ("[training]\nepohs = 3", "mine.toml:10, key training.epohs", "did you mean 'epochs'?"),
         ("[training]\nepochs = 3.0", "mine.toml:10, key training.epochs", "integer"),
         ("[training]\nwarmup = 1.5", "mine.toml:10, key training.warmup", "less than or equal to 1"),

@@ -12,6 +12,9 @@ import pytest
 from manyheads.errors import DataError, RecipeError
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.regression import Regression
+from manyheads.tasks.labels import Label
 
 HEAD = 'encoder = "x"\n[tasks.t]\nkind = "classification"\ntext = "text"\nlabel = "label"\n'
 
@@ -32,6 +35,11 @@ def read(folder: Path, keys: str, head: str = HEAD) -> tuple[TaskData, list[str]
     events = Events()
     (data,) = read_tasks(load_recipe(folder / "r.toml"), events)
     return data, events.texts
+
+
+def labels_of(data: TaskData) -> tuple[Label, ...]:
+    assert isinstance(data.task.kind, Classification)
+    return tuple(data.task.kind.labels)
 
 
 def csv(folder: Path, name: str, labels: list[str], header: str = "text,label") -> None:
@@ -65,7 +73,7 @@ def test_two_spellings_of_a_number_in_one_file_are_one_class_with_a_warning(tmp_
     csv(tmp_path, "b.csv", ["0", "1"])
     for labels in ("", "labels = [0, 1]\n"):
         data, warnings = read(tmp_path, FILES + labels)
-        assert data.task.kind.labels == (0, 1)
+        assert labels_of(data) == (0, 1)
         assert warnings == [f"t: {tmp_path / 'a.csv'}: the labels '0' and '0.0' are the same class 0"]
 
 
@@ -74,7 +82,7 @@ def test_labels_that_look_alike_give_a_warning_that_names_both(tmp_path: Path, p
     csv(tmp_path, "a.csv", [*pair, "other"] * 2)
     csv(tmp_path, "b.csv", [*pair])
     data, (warning,) = read(tmp_path, FILES)
-    assert len(data.task.kind.labels or ()) == 3
+    assert len(labels_of(data)) == 3
     assert all(repr(label) in warning for label in pair)
 
 
@@ -88,7 +96,7 @@ def test_a_boolean_column_has_the_same_labels_in_every_format(tmp_path: Path) ->
         pl.DataFrame(rows).write_parquet(file)
     for name in ("a.csv", "a.jsonl", "a.parquet"):
         data, _ = read(tmp_path, f'train = "{name}"\ndev = "b.csv"\n')
-        assert [repr(label) for label in data.task.kind.labels or ()] == ["False", "True"]
+        assert [repr(label) for label in labels_of(data)] == ["False", "True"]
         assert data.dev.targets.tolist() == [float(value) for value in values]
 
 
@@ -100,7 +108,7 @@ def test_text_of_typed_formats_stays_text(tmp_path: Path, labels: list[str], end
         with (tmp_path / f"{name}.{ending}").open("wb") as file:
             (pl.DataFrame(rows).write_parquet if ending == "parquet" else pl.DataFrame(rows).write_ndjson)(file)
     data, _ = read(tmp_path, f'train = "a.{ending}"\ndev = "b.{ending}"\n')
-    assert data.task.kind.labels == tuple(sorted(labels))
+    assert labels_of(data) == tuple(sorted(labels))
 
 
 def test_several_labels_in_a_cell_are_refused_with_the_line(tmp_path: Path) -> None:
@@ -136,7 +144,7 @@ def test_the_keys_of_a_task_describe_its_files(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(rows.encode("cp1252"))
     keys = 'train = "a.csv"\ndev = 0.5\ndelimiter = ";"\nquoting = "none"\nencoding = "cp1252"\n'
     data, warnings = read(tmp_path, keys + 'columns = ["label", "text", "number"]\n')
-    assert (warnings, min(*data.train.texts[0], *data.dev.texts[0]), data.task.kind.labels) == (
+    assert (warnings, min(*data.train.texts[0], *data.dev.texts[0]), labels_of(data)) == (
         [],
         '"caf\u00e9 0',
         ("A", "B"),
@@ -154,7 +162,7 @@ def test_a_decimal_comma_is_suggested_and_understood(tmp_path: Path) -> None:
             read(tmp_path, keys + more, head)
         assert 'decimal = ","' in str(caught.value.hint)
     data, _ = read(tmp_path, keys + 'decimal = ","\n', head)
-    assert data.task.kind.value_range == (0.5, 3.5)
+    assert data.task.kind == Regression(0.5, 3.5)
 
 
 def test_a_header_that_is_data_is_reported_and_can_be_read(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import pytest
 from manyheads.errors import DataError
 from manyheads.recipe.file_groups import FileGroup
 from manyheads.recipe.survey import guess_kind, survey
-from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind
-from manyheads.tasks.regression import Regression
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.regression import Regression
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,24 @@ import pytest
 from manyheads.data.reading import open_source
 from manyheads.errors import DataError, RecipeError
 from manyheads.recipe.label_space import LabelSpace
-from manyheads.recipe.schema import TaskOptions
-from manyheads.recipe.tasks import build_task, resolve_label_space, resolved_options
+from manyheads.recipe.schema import TaskOptions, task_model
+from manyheads.recipe.tasks import build_task, kind_of, resolve_label_space, resolved_options
+from manyheads.tasks.kind import Kind
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.regression import Regression
 from manyheads.tasks.task import Task
 
-BINARY = LabelSpace(labels=(0, 1))
-THREE = LabelSpace(labels=(0, 1, 2))
-VALUES = LabelSpace(value_range=(0, 5))
+BINARY = Classification([0, 1])
+THREE = Classification([0, 1, 2])
+VALUES = Regression(0, 5)
 
 ROWS = "s,t,y,other\none,two,1,x\nthree,four,0,x\nfive,six,2.5,x\n"
 
 
 def _options(**changes: Any) -> TaskOptions:
     base = {"kind": "classification", "train": "a.csv", "dev": 0.1, "text": ["s", "t"], "label": "y"}
-    return TaskOptions.model_validate({**base, **changes})
+    table = {**base, **changes}
+    return task_model(table["kind"]).model_validate(table)
 
 
 def _space(tmp_path: Path, options: TaskOptions) -> LabelSpace:
@@ -31,16 +35,16 @@ def _space(tmp_path: Path, options: TaskOptions) -> LabelSpace:
 
 def test_a_missing_label_space_is_read_from_the_training_file_and_reported(tmp_path: Path) -> None:
     classes = _space(tmp_path, _options())
-    assert classes.labels == (0, 1, 2.5)
+    assert classes.kind == Classification([0, 1, 2.5])
     assert "3 labels found" in classes.notes[0]
     values = _space(tmp_path, _options(kind="regression"))
-    assert values.value_range == (0, 2.5)
+    assert values.kind == Regression(0, 2.5)
     assert "range 0 to 2.5" in values.notes[0]
 
 
 def test_a_given_label_space_is_not_changed(tmp_path: Path) -> None:
-    assert _space(tmp_path, _options(labels=["b", "a"])) == LabelSpace(labels=("b", "a"))
-    assert _space(tmp_path, _options(kind="regression", range=[0, 5])) == VALUES
+    assert _space(tmp_path, _options(labels=["b", "a"])) == LabelSpace(Classification(["b", "a"]))
+    assert _space(tmp_path, _options(kind="regression", range=[0, 5])) == LabelSpace(VALUES)
 
 
 def test_an_unknown_label_column_is_an_error_with_the_nearest_name(tmp_path: Path) -> None:
@@ -66,7 +70,7 @@ def test_an_unknown_label_column_is_an_error_with_the_nearest_name(tmp_path: Pat
     ],
 )
 def test_missing_keys_of_a_task_follow_from_the_other_keys(
-    changes: dict[str, Any], space: LabelSpace, expected: tuple[str | None, str, str, str]
+    changes: dict[str, Any], space: Kind, expected: tuple[str | None, str, str, str]
 ) -> None:
     task = build_task("a", _options(**changes), space)
     assert (task.pair, task.head, task.loss, task.metric) == expected
@@ -84,12 +88,8 @@ def test_a_loss_that_does_not_fit_the_labels_is_an_error() -> None:
 )
 def test_a_resolved_table_gives_the_same_task_without_reading_the_file(tmp_path: Path, changes: dict[str, Any]) -> None:
     options = _options(**changes)
-    first: Task = build_task("a", options, _space(tmp_path, options))
+    first: Task = build_task("a", options, _space(tmp_path, options).kind)
     resolved = resolved_options(options, first)
-    again = TaskOptions.model_validate(resolved.model_dump())
+    again = type(resolved).model_validate(resolved.model_dump())
     assert again == resolved
-    given = LabelSpace(
-        None if again.labels is None else tuple(again.labels),
-        None if again.range is None else (again.range[0], again.range[1]),
-    )
-    assert build_task("a", again, given) == first
+    assert build_task("a", again, kind_of(again)) == first

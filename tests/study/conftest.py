@@ -11,9 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from manyheads.evaluation.evaluate import measure, summarise
-from manyheads.recipe.label_space import LabelSpace
-from manyheads.recipe.schema import TaskOptions
-from manyheads.recipe.tasks import build_task, resolved_options
+from manyheads.recipe.tasks import build_task, kind_of, resolved_options
 from manyheads.recipe.write import recipe_to_toml
 from manyheads.run.atomic import write_json
 from manyheads.run.evaluations import Evaluations, write_evaluations
@@ -147,7 +145,7 @@ class SyntheticStudy:
 def make_run(cell: Cell, gain: float) -> None:
     """Write a finished run folder with two epochs, the second of which is the best."""
     folder = RunFolder(cell.folder)
-    tasks = {name: build_task(name, options, _space(options)) for name, options in cell.recipe.tasks.items()}
+    tasks = {name: build_task(name, options, kind_of(options)) for name, options in cell.recipe.tasks.items()}
     resolved = {name: resolved_options(cell.recipe.tasks[name], task) for name, task in tasks.items()}
     _put(folder.recipe, recipe_to_toml(cell.recipe.model_copy(update={"tasks": resolved, "device": "cpu"})))
     _put(folder.provenance, json.dumps({"hardware": {"device": "cpu", "processor": "Abacus"}}))
@@ -196,7 +194,7 @@ def write_every_evaluation(cell: Cell) -> None:
     folder = RunFolder(cell.folder)
     gain = float((folder.path / "gain").read_text())
     for name, options in cell.recipe.tasks.items():
-        task = build_task(name, options, _space(options))
+        task = build_task(name, options, kind_of(options))
         epochs = [predicted(cell, name, task, "dev", epoch, gain) for epoch in (1, 2)]
         every = Evaluations(
             ids=tuple(ids_of(name)),
@@ -215,19 +213,13 @@ def _put(file: Path, text: str) -> None:
     file.write_text(text)
 
 
-def _space(options: TaskOptions) -> LabelSpace:
-    if options.labels is not None:
-        return LabelSpace(labels=tuple(options.labels))
-    return LabelSpace(value_range=(0.0, 5.0))
-
-
 def _predict(
     task: Task, skill: float, examples: np.random.Generator, own: np.random.Generator, count: int
 ) -> tuple[Predictions, NDArray[np.float64]]:
-    if task.kind.labels is None:
+    if task.kind.unit:
         targets = np.round(examples.uniform(0, 5, count), 1)
         return Predictions(targets + own.normal(0, 2 * (1.2 - skill), count), None), targets
-    classes = len(task.kind.labels)
+    classes = len(task.kind.probability_names)
     targets = examples.integers(classes, size=count).astype(np.float64)
     right = own.uniform(size=count) < skill + own.normal(0, 0.005)
     values = np.where(right, targets, (targets + 1) % classes)

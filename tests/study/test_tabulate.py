@@ -12,6 +12,7 @@ from sklearn.metrics import f1_score
 
 from manyheads.errors import RunError
 from manyheads.evaluation.interval import measured
+from manyheads.recipe.tasks import kind_of
 from manyheads.run.folder import RunFolder
 from manyheads.study.cells import cell_folder, cells_of, state_of
 from manyheads.study.counted import counted
@@ -109,7 +110,7 @@ def test_a_study_with_one_seed_and_the_report_of_its_run_have_the_same_intervals
     folder = RunFolder(cell_folder(synthetic.out, "even", 1))
     for task, metric in (("sst", "accuracy"), ("sts", "pearson")):
         options = plan.row("even").recipe.tasks[task]
-        dev = read_dev(folder.prediction_file(task, "dev", "best"), task, metric, options.labels)
+        dev = read_dev(folder.prediction_file(task, "dev", "best"), task, metric, kind_of(options))
         found = measured(metric, read_values(folder.prediction_file(task, "dev", "best"), dev), dev.targets)
         interval = row.best.tasks[task]
         assert interval is not None

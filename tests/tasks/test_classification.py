@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from manyheads.errors import EncoderError
-from manyheads.tasks.classification import Classification, sigmoid
 from manyheads.tasks.kind import LabelError
+from manyheads.tasks.kinds.classification import Classification, sigmoid
 
 FINITE = st.floats(-(2.0**100), 2.0**100, width=32)
 

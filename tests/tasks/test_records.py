@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from manyheads.errors import DataError
-from manyheads.tasks.classification import Classification
 from manyheads.tasks.course import course_header, course_lines
 from manyheads.tasks.kind import Kind, Predictions
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.regression import Regression
 from manyheads.tasks.records import Recorded, json_lines, read_records, records, same_targets
-from manyheads.tasks.regression import Regression
 from manyheads.tasks.task import Task
 
 
@@ -138,4 +138,5 @@ def test_ids_with_line_separators_are_read(tmp_path: Path) -> None:
 def read_back(folder: Path, written: list[dict[str, object]], labels: Sequence[str | int] | None) -> Recorded:
     file = folder / "predictions.jsonl"
     file.write_text("".join(json_lines(written)), encoding="utf-8")
-    return read_records(file, labels, probabilities=True, hint="none")
+    kind = Regression(0, 5) if labels is None else Classification(labels)
+    return read_records(file, kind, probabilities=True, hint="none")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from manyheads.errors import EncoderError
 from manyheads.tasks.kind import LabelError
-from manyheads.tasks.regression import Regression
+from manyheads.tasks.kinds.regression import Regression
 
 
 @pytest.mark.parametrize(("cell", "value"), [("2.5", 2.5), (5, 5.0), (0, 0.0), (" 1e-1 ", 0.1), (4.75, 4.75)])

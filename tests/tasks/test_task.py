@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from manyheads.tasks.classification import Classification
+from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.task import Pairing, Task
 
 TASK = Task("sst", Classification(range(5)), ("text",), "label", None, None, "linear", 0.1, "cross_entropy", "accuracy")

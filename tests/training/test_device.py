@@ -21,7 +21,7 @@ from manyheads.model.flat import FlatTokens
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import resolve
 from manyheads.recipe import steps
-from manyheads.recipe.build import build_model, make_optimizer, make_stepper, make_weighting
+from manyheads.recipe.build import build_model, make_losses, make_optimizer, make_stepper, make_weighting
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
@@ -54,6 +54,7 @@ class Setting:
             model,
             self.resident,
             make_optimizer(self.recipe, model),
+            make_losses(self.recipe, model),
             make_weighting(self.recipe, model),
             size=SIZE,
             seed=self.recipe.seed,

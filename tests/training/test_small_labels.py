@@ -15,6 +15,7 @@ from manyheads.evaluation.evaluate import measure
 from manyheads.report.build import build_report
 from manyheads.report.words import with_interval
 from manyheads.tasks.kind import Predictions
+from manyheads.tasks.kinds.regression import Regression
 from manyheads.tasks.records import read_records
 
 pytestmark = pytest.mark.usefixtures("forked_commands")
@@ -61,7 +62,9 @@ def recipe(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_the_predictions_of_small_labels_give_the_metrics_of_the_run(recipe: Path, tmp_path: Path) -> None:
     run = manyheads.train(recipe, tmp_path / "run")
-    found = read_records(run.folder.prediction_file("likeness", "dev", "last"), None, probabilities=False, hint="none")
+    found = read_records(
+        run.folder.prediction_file("likeness", "dev", "last"), Regression(0, 1), probabilities=False, hint="none"
+    )
     with (recipe.parent / "dev.csv").open(newline="") as file:
         written = [float(row["score"]) for row in csv.DictReader(file)]
     assert found.targets.tolist() == pytest.approx(written, rel=1e-7, abs=0)

@@ -64,7 +64,7 @@ def gather(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
 
 def converted(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
     """Return the array converted to another type, in scratch space."""
-    result = scratch(len(array), dtype)
+    result = scratch(len(array), dtype, None if array.ndim == 1 else array.shape[1])
     for start, stop in blocks(len(array)):
         result[start:stop] = array[start:stop]
     return result

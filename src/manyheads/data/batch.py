@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads.tasks.kind import known
+
 
 @dataclass(frozen=True)
 class Part:
@@ -58,7 +60,7 @@ class Batch:
     @property
     def label_counts(self) -> dict[str, int]:
         """The number of labels of each task."""
-        return {part.task: int(np.count_nonzero(~np.isnan(part.targets))) for part in self.parts}
+        return {part.task: int(np.count_nonzero(known(part.targets))) for part in self.parts}
 
     @property
     def sequences(self) -> int:

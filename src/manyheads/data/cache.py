@@ -42,7 +42,7 @@ class ArrayFile:
 
     def append(self, values: Any) -> None:
         """Append values: an array or a sequence of numbers."""
-        content = np.asarray(values, dtype=self._dtype)
+        content = np.asarray(values, dtype=self._dtype).reshape(-1)
         self._file.write(content.tobytes())
         self._count += len(content)
 

@@ -17,6 +17,7 @@ from manyheads.data.reading import BadRow, Source
 from manyheads.data.strings import Strings
 from manyheads.data.table import BadRows, read_table, require_column, text_of
 from manyheads.errors import DataError
+from manyheads.tasks.kind import known
 from manyheads.tasks.task import Task
 
 __all__ = [
@@ -41,12 +42,12 @@ INSPECTED = 100
 class Examples:
     """n examples of a task, in the order of the file.
 
-    `ids`: n ids. `texts`: n texts for each text column. `targets`: float64[n], NaN if an example has no label.
-    `lines`: int64[n], the line on which each example begins. `fingerprint`: SHA-256 of the file. `key`: a hash of
-    everything that decides which examples these are, or "" if it is unknown. `warnings`: what was suspicious in the
-    file; a part of the examples has none. `places`: int64[n], the line and the file of each example if several files
-    were read. Default: `lines`. `groups`: int64[n], equal for examples that belong together; None if the task names no
-    column of groups.
+    `ids`: n ids. `texts`: n texts for each text column. `targets`: float64[n, *shape of a target], NaN if an example
+    has no label. `lines`: int64[n], the line on which each example begins. `fingerprint`: SHA-256 of the file. `key`: a
+    hash of everything that decides which examples these are, or "" if it is unknown. `warnings`: what was suspicious in
+    the file; a part of the examples has none. `places`: int64[n], the line and the file of each example if several
+    files were read. Default: `lines`. `groups`: int64[n], equal for examples that belong together; None if the task
+    names no column of groups.
     """
 
     task: str
@@ -108,7 +109,8 @@ def read_examples(
         hint = "; or ".join([*bad_row_hints(bad), "check the file, the text column and the label column in the recipe"])
         raise DataError("the file has no usable rows", where=source.name, found=found, hint=hint)
     texts = tuple(Strings.of(arrays, f"text{place}") for place in range(len(task.text)))
-    ids, targets, lines = Strings.of(arrays, "ids"), arrays["targets"], arrays["lines"]
+    ids, lines = Strings.of(arrays, "ids"), arrays["lines"]
+    targets = arrays["targets"].reshape(-1, *task.kind.shape)
     warnings = (
         *source.warnings,
         *(source.name + text if text.startswith(":") else text for text in Strings.of(arrays, "warnings")),
@@ -140,12 +142,17 @@ def examples_warnings(examples: Examples, task: Task) -> list[str]:
         listed = ", ".join(names) + (", ..." if duplicates > len(names) else "")
         count = "1 id occurs" if duplicates == 1 else f"{duplicates} ids occur"
         warnings.append(f"{examples.source}: {count} more than once ({listed})")
-    low, high = np.fmin.reduce(examples.targets), np.fmax.reduce(examples.targets)
-    if low == high:
-        what = "class" if task.kind.labels is not None else "value"
-        value = task.kind.present(float(low))
-        warnings.append(f"{examples.source}: every example has the same {what} {value!r}")
+    constant = task.kind.constant(known_targets(examples))
+    if constant is not None:
+        warnings.append(f"{examples.source}: {constant}")
     return warnings
+
+
+def known_targets(examples: Examples) -> NDArray[np.float64]:
+    """Return the targets of the examples that have one."""
+    targets = np.asarray(examples.targets)
+    labelled = known(targets)
+    return targets if labelled.all() else targets[labelled]
 
 
 def _duplicates(ids: Sequence[str]) -> tuple[int, list[str]]:

@@ -14,6 +14,7 @@ from manyheads.data.arrays import blocks, permutation, scratch, where
 from manyheads.data.distinct import distinct, row_hashes
 from manyheads.data.examples import Examples
 from manyheads.errors import DataError
+from manyheads.tasks.kind import known
 from manyheads.tasks.task import Task
 
 SAMPLE, HELD_OUT = 2**32 - 2, 2**32 - 3
@@ -82,15 +83,11 @@ def held_out_in_0_4(examples: Examples, share: float) -> Examples:
 
 
 def strata_of(examples: Examples, task: Task) -> Ints:
-    """Return the stratum of each example: its class, or the fifth of the labels that its value is in."""
+    """Return the stratum of each example, such as its class, or the fifth of the labels that its value is in."""
     targets = np.asarray(examples.targets)
-    known = ~np.isnan(targets)
+    labelled = known(targets)
     codes = np.full(len(targets), NONE)
-    if task.kind.labels is not None:
-        codes[known] = targets[known].astype(np.int64)
-    elif known.any():
-        edges = np.quantile(targets[known], np.arange(1, BINS) / BINS)
-        codes[known] = np.searchsorted(edges, targets[known], side="right")
+    codes[labelled] = task.kind.strata(targets[labelled])
     return codes
 
 

@@ -19,13 +19,13 @@ from manyheads.data.strings import Strings, StringsFile
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.alike import Spellings
 from manyheads.tasks.cells import is_missing
-from manyheads.tasks.kind import LabelError
+from manyheads.tasks.kind import LabelError, Target
 from manyheads.tasks.task import Task
 
 LINE_BITS = 40
 """Bits of the line in the place of a row. The bits above are the number of the file among several."""
 
-VERSION = "4"
+VERSION = "5"
 """Part of every cache key. It changes when the rules for usable rows, their reasons or the columns change."""
 
 SHOWN = 5
@@ -106,7 +106,7 @@ def _key(task: Task, source: Source, fingerprint: str, labelled: bool, group: st
     reading = [type(source).__name__, fingerprint, source.columns, dict(source.form)]
     if isinstance(source, Several):
         reading.append([each.name for each in source.sources])
-    meaning = [task.text, task.label, task.id, kind.name, kind.labels, kind.value_range, labelled]
+    meaning = [task.text, task.label, task.id, kind.name, kind.space(), labelled]
     if group is not None:
         meaning.append(group)
     return hashlib.sha256(json.dumps([VERSION, reading, meaning]).encode()).hexdigest()
@@ -188,10 +188,10 @@ class _Writer:
             file.append(waiting)
             waiting.clear()
 
-    def _target(self, row: Row) -> float:
+    def _target(self, row: Row) -> Target:
         cell = row.values.get(self._task.label)
         if not self._labelled and is_missing(cell):
-            return float("nan")
+            return self._task.kind.missing
         try:
             target = self._task.kind.parse(cell)
         except LabelError as error:
@@ -199,7 +199,7 @@ class _Writer:
                 raise
             self._ignored += 1
             self._first_ignored = self._first_ignored or f"{self._file(row.file)}:{row.line}: {error}"
-            return float("nan")
+            return self._task.kind.missing
         self._spellings.add(target, cell)
         return target
 

@@ -68,7 +68,7 @@ def model_card(
         "",
         "| task | prediction | reads | head |",
         "|---|---|---|---|",
-        *(f"| {task.name} | {_prediction(task)} | {_columns(task)} | {task.head} |" for task in tasks),
+        *(f"| {task.name} | {task.kind.described()} | {_columns(task)} | {task.head} |" for task in tasks),
         "",
         "## Data",
         "",
@@ -122,7 +122,7 @@ def _front_matter(
         lines.append(f"license: {licence}")
     lines += ["tags:", "- multi-task", "model-index:", "- name: manyheads", "  results:"]
     for task in tasks:
-        kind = "text-classification" if task.kind.labels is not None else "sentence-similarity"
+        kind = task.kind.hub_task
         name = json.dumps(Path(data[task.name].dev).name)
         lines += [
             f"  - task: {{type: {kind}, name: {json.dumps(task.name)}}}",
@@ -179,15 +179,6 @@ def _example(task: Task) -> str:
 
 def _columns(task: Task) -> str:
     return " + ".join(map(markdown, task.text))
-
-
-def _prediction(task: Task) -> str:
-    labels, value_range = task.kind.labels, task.kind.value_range
-    if labels is not None:
-        shown = ", ".join(markdown_code(str(label)) for label in labels[:8])
-        return f"one of {len(labels)}: {shown}{', ...' if len(labels) > 8 else ''}"
-    low, high = value_range or (0.0, 1.0)
-    return f"a value from {low:g} to {high:g}"
 
 
 def _data_row(task: Task, data: TaskFiles) -> str:

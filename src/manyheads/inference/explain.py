@@ -21,7 +21,7 @@ from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.inference.engine import TokenWeight
 from manyheads.model.flat import FlatTokens
-from manyheads.model.multitask import MultitaskModel, is_regression
+from manyheads.model.multitask import MultitaskModel
 
 
 def token_weights(
@@ -34,7 +34,7 @@ def token_weights(
     batch = assemble(store, tokenizer.template, max_length, [(split, np.zeros(1, dtype=np.int64))])
     with torch.enable_grad(), _leaf_of(model) as leaves:
         (outputs,) = model(FlatTokens.from_batch(batch, device), batch.parts)
-        (gradient,) = torch.autograd.grad(_score(outputs[0], is_regression(split.task.kind)), leaves[0])
+        (gradient,) = torch.autograd.grad(_score(outputs[0], split.task.kind.unit), leaves[0])
     scores = (gradient * leaves[0].detach()).sum(-1).reshape(-1).float().cpu().numpy()
     scores = scores / max(float(np.abs(scores).max(initial=0.0)), 1e-12)
     pieces = tokenizer.pieces
@@ -49,7 +49,7 @@ def token_weights(
     return weights
 
 
-def _score(outputs: Tensor, regression: bool) -> Tensor:
+def _score(outputs: Tensor, unit: bool) -> Tensor:
     """Return the scalar to differentiate.
 
     It is the value (regression), the logit in the direction of the predicted class (one logit), or the log probability
@@ -58,7 +58,7 @@ def _score(outputs: Tensor, regression: bool) -> Tensor:
     """
     if len(outputs) > 1:
         return outputs.log_softmax(0).max()
-    return outputs[0] if regression or outputs[0] > 0 else -outputs[0]
+    return outputs[0] if unit or outputs[0] > 0 else -outputs[0]
 
 
 @contextmanager

@@ -34,8 +34,6 @@ TABLES = ("csv", "tsv", "parquet")
 ROWS = 8192
 """Number of rows of a Parquet file in memory."""
 
-LARGEST_INTEGER = 2**63 - 1
-
 
 @dataclass(frozen=True)
 class Output:
@@ -168,7 +166,7 @@ def _json(output: Output, predictions: Iterable[RowPrediction]) -> Iterator[str]
 def _keys(task: Task, columns: Sequence[str]) -> dict[str, str]:
     """Return the name of each added key of JSON lines. Underscores are appended to a name that the input has."""
     names = {}
-    for wanted in ("prediction", "value" if task.kind.labels is None else "probabilities", "line", "error"):
+    for wanted in ("prediction", "probabilities" if task.kind.probability_names else "value", "line", "error"):
         names[wanted] = wanted
         while names[wanted] in columns:
             names[wanted] += "_"
@@ -197,43 +195,23 @@ _TEXT: dict[str, Callable[[Output, Iterable[RowPrediction]], Iterator[str]]] = {
 
 def _added(output: Output, each: RowPrediction) -> dict[str, Any]:
     """Return the added columns of a row."""
-    names, labels = output.names, output.task.kind.labels
+    names, kind = output.names, output.task.kind
     if each.record is None:
         return {names["error"]: each.error}
     cells = {names["prediction"]: each.record["prediction"]}
-    if labels is not None:
-        probabilities = each.record["probabilities"]
-        cells |= {names[f"p_{label}"]: probabilities[str(label)] for label in labels}
-    return (
-        cells
-        if output.format != "parquet" or not _spelled(labels)
-        else {
-            **cells,
-            names["prediction"]: cell_text(each.record["prediction"]),
-        }
-    )
+    for name in kind.probability_names:
+        cells[names[f"p_{name}"]] = each.record["probabilities"][name]
+    if output.format == "parquet" and kind.columns["prediction"] is str:
+        cells[names["prediction"]] = cell_text(each.record["prediction"])
+    return cells
 
 
 def _prediction_types(output: Output) -> dict[str, Any]:
     import polars as pl
 
-    labels = output.task.kind.labels
-    if labels is None or not (_spelled(labels) or all(isinstance(label, int) for label in labels)):
-        prediction: Any = pl.Float64
-    elif _spelled(labels):
-        prediction = pl.String
-    else:
-        prediction = pl.Boolean if all(isinstance(label, bool) for label in labels) else pl.Int64
-    types: dict[str, Any] = dict.fromkeys(output.names.values(), pl.Float64)
-    return {**types, output.names["prediction"]: prediction, output.names["error"]: pl.String}
-
-
-def _spelled(labels: Sequence[Any] | None) -> bool:
-    """Return whether a column of these labels is text: they are not all numbers, or not all booleans."""
-    if labels is None or all(isinstance(label, bool) for label in labels):
-        return False
-    numbers = all(isinstance(label, int | float) and not isinstance(label, bool) for label in labels)
-    return not numbers or any(isinstance(label, int) and abs(label) > LARGEST_INTEGER for label in labels)
+    types = {str: pl.String, int: pl.Int64, bool: pl.Boolean, float: pl.Float64, list: pl.List(pl.String)}
+    own = {output.names[name]: types[cell] for name, cell in output.task.kind.columns.items()}
+    return {**dict.fromkeys(output.names.values(), pl.Float64), **own, output.names["error"]: pl.String}
 
 
 def _text_frame(output: Output, chunk: Sequence[RowPrediction]) -> pl.DataFrame:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from manyheads.tasks.kind import Predictions as Decoded
 from manyheads.tasks.numbers import shortest
-from manyheads.tasks.records import record_of
 from manyheads.tasks.task import Task
 
 SHOWN = 10
@@ -110,8 +109,8 @@ class Predictions(Sequence[Prediction]):
         names = added_columns(self._task, taken)
         probabilities = self.probabilities
         added = {names["prediction"]: self.labels}
-        if probabilities is not None and self._task.kind.labels is not None:
-            for label, column in zip(self._task.kind.labels, probabilities.T, strict=True):
+        if probabilities is not None:
+            for label, column in zip(self._task.kind.probability_names, probabilities.T, strict=True):
                 added[names[f"p_{label}"]] = column.tolist()
         return added
 
@@ -121,9 +120,8 @@ def added_columns(task: Task, columns: Sequence[str], *others: str) -> dict[str,
 
     Underscores are appended to a name that the input already has.
     """
-    labels = task.kind.labels or ()
     names: dict[str, str] = {}
-    for wanted in ("prediction", *(f"p_{label}" for label in labels), *others):
+    for wanted in (*task.kind.columns, *others):
         name = wanted
         while name in columns or name in names.values():
             name += "_"
@@ -133,15 +131,15 @@ def added_columns(task: Task, columns: Sequence[str], *others: str) -> dict[str,
 
 def prediction_of(task: Task, decoded: Decoded, row: int) -> Prediction:
     """Return the prediction of one row."""
-    record = record_of(task.kind, decoded, row)
-    return Prediction(record["prediction"], record.get("probabilities"))  # type: ignore[arg-type]
+    record = task.kind.record(decoded, row)
+    return Prediction(record["prediction"], record.get("probabilities"))
 
 
 def joined(task: Task, parts: Sequence[Decoded]) -> Decoded:
     """Return decoded predictions one after another. Without parts, there are no predictions."""
-    labels = task.kind.labels
-    values = np.concatenate([each.values for each in parts]) if parts else np.zeros(0)
-    if labels is None:
+    names = task.kind.probability_names
+    values = np.concatenate([each.values for each in parts]) if parts else np.zeros((0, *task.kind.shape))
+    if not names:
         return Decoded(values, None)
     shares = [each.probabilities for each in parts if each.probabilities is not None]
-    return Decoded(values, np.concatenate(shares) if shares else np.zeros((0, len(labels))))
+    return Decoded(values, np.concatenate(shares) if shares else np.zeros((0, len(names))))

@@ -24,7 +24,6 @@ from manyheads.data.reading.text_format import USUAL
 from manyheads.errors import DataError
 from manyheads.inference.predictor import CHUNK, Predictor
 from manyheads.tasks.kind import LabelError
-from manyheads.tasks.records import record_of
 from manyheads.tasks.task import Task
 
 PLAIN_ENDINGS = (".txt", "")
@@ -130,7 +129,7 @@ def _predict_chunk(
             continue
         cell = None if id_column is None else row.values.get(id_column)
         name = str(number) if cell is None or cell == "" else str(cell)
-        yield RowPrediction(row, {"id": name, **record_of(task.kind, decoded, position)})
+        yield RowPrediction(row, {"id": name, **task.kind.record(decoded, position)})
         position += 1
 
 

@@ -53,7 +53,7 @@ def cosine_task(tasks: Iterable[Task]) -> str | None:
 
     Such a task is a regression task with the head "b2".
     """
-    names = [task.name for task in tasks if task.head == "b2" and task.kind.value_range is not None]
+    names = [task.name for task in tasks if task.head == "b2" and task.kind.unit]
     return names[0] if len(names) == 1 else None
 
 

@@ -9,31 +9,21 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
     TypeAdapter,
     model_validator,
 )
 
 from manyheads.run.names import TASK_NAME, TASK_NAMES
-from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind
-from manyheads.tasks.regression import Regression
+from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.task import Task
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
     """Return a task as JSON values."""
-    kind: dict[str, Any] = {"name": task.kind.name}
-    if task.kind.labels is not None:
-        kind["labels"] = list(task.kind.labels)
-    if task.kind.value_range is not None:
-        kind["range"] = list(task.kind.value_range)
     return {
         "name": task.name,
-        "kind": kind,
+        "kind": {"name": task.kind.name, **task.kind.space()},
         "text": list(task.text),
         "label": task.label,
         "id": task.id,
@@ -42,19 +32,15 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "dropout": task.dropout,
         "loss": task.loss,
         "metric": task.metric,
-        "loss_weight": task.loss_weight,
-        "class_weights": None if task.class_weights is None else list(task.class_weights),
         **({} if task.group is None else {"group": task.group}),
     }
 
 
 class KindContent(BaseModel):
-    """The kind of a task in a manifest."""
+    """The kind of a task in a manifest: its name, and the keys of its label space."""
 
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-    name: Literal["classification", "regression"]
-    labels: list[StrictStr | StrictBool | StrictInt | StrictFloat] | None = None
-    range: tuple[float, float] | None = None
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
+    name: str
 
 
 class TaskContent(BaseModel):
@@ -71,8 +57,6 @@ class TaskContent(BaseModel):
     dropout: float = Field(ge=0, lt=1)
     loss: str
     metric: str
-    loss_weight: float = Field(ge=0)
-    class_weights: list[Annotated[float, Field(ge=0)]] | None
     group: str | None = None
 
     @model_validator(mode="after")
@@ -107,7 +91,6 @@ _TASKS = TypeAdapter(Annotated[list[TaskContent], Field(min_length=1)])
 
 
 def _task(content: TaskContent) -> Task:
-    weights = content.class_weights
     return Task(
         name=content.name,
         kind=_kind(content.kind),
@@ -119,17 +102,16 @@ def _task(content: TaskContent) -> Task:
         dropout=content.dropout,
         loss=content.loss,
         metric=content.metric,
-        loss_weight=content.loss_weight,
-        class_weights=None if weights is None else tuple(weights),
         group=content.group,
     )
 
 
 def _kind(content: KindContent) -> Kind:
-    if content.name == "classification":
-        if content.labels is None:
-            raise ValueError("a classification has labels")
-        return Classification(tuple(content.labels))
-    if content.range is None:
-        raise ValueError("a regression has a range")
-    return Regression(*content.range)
+    if content.name not in KINDS:
+        raise ValueError(f"this version has no kind {content.name!r}; it has {', '.join(KINDS)}")
+    kind = KINDS[content.name]
+    own = {key: value for key, value in (content.model_extra or {}).items() if key in kind.options.model_fields}
+    found = kind.of(kind.options.model_validate_json(json.dumps(own)))
+    if found is None:
+        raise ValueError(f"a {content.name} has {' and '.join(kind.sample().space())}")
+    return found

@@ -13,7 +13,6 @@ from manyheads.model.dropout import HEADS_SITE, install
 from manyheads.model.encoder import Encoder
 from manyheads.model.flat import FlatTokens
 from manyheads.model.heads import HEADS
-from manyheads.tasks.kind import Kind
 from manyheads.tasks.task import Task
 
 
@@ -62,13 +61,8 @@ class MultitaskModel(nn.Module):
 
 def build_head(task: Task, hidden: int) -> nn.Module:
     """Make a new head for a task on vectors of size `hidden`, with weights from torch's generator."""
-    head: nn.Module = HEADS[task.head].build(hidden, task.outputs, is_regression(task.kind), task.dropout)
+    head: nn.Module = HEADS[task.head].build(hidden, task.outputs, task.kind.unit, task.dropout)
     return head
-
-
-def is_regression(kind: Kind) -> bool:
-    """Return whether a kind's targets are values. Its heads then return unit scores instead of logits."""
-    return kind.value_range is not None
 
 
 def _key(task: str) -> str:

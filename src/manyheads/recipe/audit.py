@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manyheads.data.arrays import scratch
 from manyheads.data.dataset import Split, count_cut, lengths
 from manyheads.data.distinct import Hashes, distinct, hashes_of, row_hashes
-from manyheads.data.examples import Examples
+from manyheads.data.examples import Examples, known_targets
 from manyheads.data.reading import BadRow
 from manyheads.data.tokenizer import Template
 from manyheads.recipe.prepare import Prepared, TaskData
-from manyheads.tasks.task import Task
 
 UNLIMITED = 2**31
 """A length to which no example is truncated."""
@@ -102,24 +99,12 @@ def _audit(
         source=examples.source,
         rows=len(examples),
         rejected=data.rejected.get(examples.source, ()),
-        labels=_label_shares(data.task, examples.targets),
+        labels=data.task.kind.shares(known_targets(examples)),
         tokens=(float(sizes.mean()), float(np.percentile(sizes, 99)), int(sizes.max())),
         cut=count_cut(prepared.store, template, max_length, tokenised),
         duplicates=len(examples) - distinct(_rows(examples)).count,
         groups=None if examples.groups is None else len(np.unique(examples.groups)),
     )
-
-
-def _label_shares(task: Task, targets: NDArray[np.float64]) -> dict[str, float]:
-    known = targets[~np.isnan(targets)]
-    if not len(known):
-        return {}
-    if task.kind.labels is not None:
-        counts = Counter(int(target) for target in known)
-        return {str(label): counts[index] / len(known) for index, label in enumerate(task.kind.labels)}
-    low, high = task.kind.value_range or (0.0, 1.0)
-    amounts, edges = np.histogram(known, bins=BINS, range=(low, high))
-    return {f"{edges[i]:g}-{edges[i + 1]:g}": float(amounts[i] / len(known)) for i in range(BINS)}
 
 
 def _rows(examples: Examples) -> Hashes:

@@ -16,10 +16,11 @@ from manyheads.errors import RunError
 from manyheads.model.agreement import agreement_notes, check_agreement, special_texts
 from manyheads.model.embedding import keep_rows
 from manyheads.model.encoder import check_folder, load_encoder
+from manyheads.model.losses import LossFunction
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import EncoderSource, resolve
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.tasks import resolved_options
+from manyheads.recipe.tasks import resolved_options, task_loss
 from manyheads.tasks.task import Task
 from manyheads.training.distributed import ALONE, Processes
 from manyheads.training.memory import keep_freed_memory
@@ -139,7 +140,12 @@ def make_optimizer(recipe: Recipe, model: MultitaskModel) -> torch.optim.AdamW:
 
 def make_weighting(recipe: Recipe, model: MultitaskModel) -> Weighting:
     """Build the weighting, which combines the losses of the tasks into one loss."""
-    return WEIGHTING[recipe.training.weighting]({name: task.loss_weight for name, task in model.tasks.items()})
+    return WEIGHTING[recipe.training.weighting]({name: recipe.tasks[name].loss_weight for name in model.tasks})
+
+
+def make_losses(recipe: Recipe, model: MultitaskModel) -> dict[str, LossFunction]:
+    """Build the loss of every task."""
+    return {name: task_loss(recipe.tasks[name], task.kind) for name, task in model.tasks.items()}
 
 
 def make_stepper(
@@ -150,7 +156,9 @@ def make_stepper(
     stop: SharedStop | None = None,
 ) -> Stepper[Batch]:
     """Build the stepper, which updates the model. With several processes, each update uses all of them."""
-    losses = TaskLosses(model, device=torch.device(recipe.device), precision=recipe.precision)
+    losses = TaskLosses(
+        model, make_losses(recipe, model), device=torch.device(recipe.device), precision=recipe.precision
+    )
     weighting = make_weighting(recipe, model)
     seed, clip_norm = recipe.seed, recipe.training.clip_norm
     if processes.size == 1:

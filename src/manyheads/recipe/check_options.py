@@ -11,12 +11,9 @@ from manyheads.model.heads import HEADS
 from manyheads.recipe.faults import Fault
 from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.run.names import RESERVED, TASK_NAME, TASK_NAMES
-from manyheads.tasks import KINDS
+from manyheads.tasks.kinds import KINDS
 from manyheads.training.schedule import SHAPES
 from manyheads.training.weighting import WEIGHTING
-
-LARGEST = 3.4028234663852886e38
-"""The largest number of float32, in which values are computed."""
 
 
 def check_recipe(recipe: Recipe) -> list[Fault]:
@@ -84,46 +81,15 @@ def _listed(files: str | list[str]) -> list[str]:
 
 
 def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
-    other = {"classification": "range", "regression": "labels"}[options.kind]
-    if getattr(options, other) is not None:
-        what = f"a {options.kind} task has no {other}"
-        yield Fault((*key, other), what, getattr(options, other), hint=f"remove {other}, or change kind")
-    if options.class_weights is not None:
-        yield from _class_weights((*key, "class_weights"), options)
-    try:
-        kind = (
-            KINDS["classification"]([0, 1, 2] if options.labels is None else options.labels)
-            if options.kind == "classification"
-            else KINDS["regression"](*(options.range or (0.0, 1.0)))
-        )
-    except ValueError as error:
-        given = "labels" if options.kind == "classification" else "range"
-        yield Fault((*key, given), str(error), getattr(options, given))
-        return
-    if kind.value_range is not None and kind.value_range[1] - kind.value_range[0] > LARGEST:
-        yield Fault((*key, "range"), "the range is too wide for float32", options.range, f"at most {LARGEST:.1e} wide")
-    primary = [metric for metric in kind.metrics if metric in PRIMARY]
+    kind = KINDS[options.kind]
+    faults = [Fault((*key, each.key), each.what, each.found, each.allowed, each.hint) for each in kind.faults(options)]
+    yield from faults
+    # The label space decides which losses fit. Before the file is read, every loss of the kind is allowed.
+    named = (None if faults else kind.of(options)) or kind.sample()
     if options.metric is not None:
-        yield from _menu((*key, "metric"), options.metric, primary)
+        yield from _menu((*key, "metric"), options.metric, [each for each in named.metrics if each in PRIMARY])
     if options.loss is not None:
-        # The number of labels decides which losses fit. Before the file is read, every loss of the kind is allowed.
-        known = options.labels is not None or options.kind == "regression"
-        losses = kind.losses if known else KINDS["classification"]([0, 1]).losses
-        yield from _menu((*key, "loss"), options.loss, losses)
-
-
-def _class_weights(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
-    weights = options.class_weights or []
-    if options.kind != "classification":
-        yield Fault(key, f"a {options.kind} task has no classes to weight", weights, hint="remove class_weights")
-    elif options.labels is None:
-        yield Fault(key, "class_weights requires labels, to assign the weights to", weights, hint="add labels = [...]")
-    elif len(weights) != len(options.labels):
-        yield Fault(
-            key, "the number of class weights differs from the number of labels", len(weights), str(len(options.labels))
-        )
-    if any(weight < 0 for weight in weights):
-        yield Fault(key, "a class weight is below 0", weights, "0 or more")
+        yield from _menu((*key, "loss"), options.loss.kind, named.losses)
 
 
 def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:

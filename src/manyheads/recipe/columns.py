@@ -11,8 +11,8 @@ from typing import Literal
 
 from manyheads.data.reading import BadRow, Row, Source
 from manyheads.errors import DataError, did_you_mean
-from manyheads.tasks.cells import as_number, is_missing
-from manyheads.tasks.regression import DECIMAL_COMMA
+from manyheads.tasks.cells import MOSTLY, as_number, is_missing
+from manyheads.tasks.kinds.regression import DECIMAL_COMMA
 
 FIRST_ROWS = 5_000
 """Number of rows that are read to find the columns."""
@@ -33,9 +33,6 @@ ENDS = (("1", "2"), ("0", "1"), ("a", "b"), ("left", "right"), ("first", "second
 
 MOST_LABELS = 200
 """A text column with more distinct values is not a label column."""
-
-MOSTLY = 0.99
-"""A column is numeric if at least this share of its cells are numbers. The other cells count as mistakes."""
 
 NEARLY_ALL = 0.9
 """A column of ids has at least this share of different values."""

@@ -71,6 +71,12 @@ def _fault(key: tuple[str, ...], model: type[BaseModel] | None, entry: Mapping[s
     if kind == "extra_forbidden":
         names = list(model.model_fields) if model is not None else []
         return Fault(key, f"unknown key '{key[-1]}'", None, ", ".join(names), did_you_mean(key[-1], names))
+    if kind == "unknown_key":
+        names = context["names"]
+        return Fault(key, f"unknown key '{key[-1]}'", None, ", ".join(names), did_you_mean(key[-1], names))
+    if kind == "other_kind":
+        hint = f"remove {key[-1]}, or change kind"
+        return Fault(key, f"a {context['kind']} task has no {key[-1]}", value, hint=hint)
     if kind == "missing":
         return Fault(key, f"the key '{key[-1]}' is missing", None, None, f"add the key '{key[-1]}'")
     if kind == "literal_error":

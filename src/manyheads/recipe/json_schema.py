@@ -16,10 +16,10 @@ from pydantic_core import core_schema
 
 from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
-from manyheads.recipe.schema import Recipe
+from manyheads.recipe.schema import Recipe, keys_of_kinds
 from manyheads.run.names import RESERVED
 from manyheads.run.names import TASK_NAME as NAME
-from manyheads.tasks import KINDS
+from manyheads.tasks.kinds import KINDS
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
@@ -33,10 +33,12 @@ def recipe_schema() -> Schema:
     schema = schema_of(Recipe)
     tasks = schema["properties"]["tasks"]
     task = {
-        **tasks.pop("additionalProperties"),
+        **_with_kinds(tasks.pop("additionalProperties")),
         "dependencies": {"class_weights": ["labels"]},
         **unseen(allOf=task_rules()),
     }
+    others = schema["properties"]["held_out_with"]
+    others["additionalProperties"] = _with_kinds(others["additionalProperties"])
     schema["properties"]["tasks"] = {
         **tasks,
         "additionalProperties": False,
@@ -59,29 +61,33 @@ def schema_of(options: type[BaseModel]) -> Schema:
     return inlined
 
 
+def _with_kinds(task: Schema) -> Schema:
+    """Return the schema of a task with the keys of all kinds."""
+    own: Schema = {}
+    for kind in KINDS.values():
+        own = {**schema_of(kind.options)["properties"], **own}
+    return {**task, "properties": {**task["properties"], **own}}
+
+
 def task_rules() -> list[Schema]:
     """Return the rules between the keys of a task: what fits its kind, its labels and its text columns."""
-    two, three, values = KINDS["classification"]([0, 1]), KINDS["classification"]([0, 1, 2]), KINDS["regression"](0, 1)
     return [
-        _rule(
-            {"kind": {"const": "classification"}},
-            {"range": False, "metric": _one_of(two.metrics), "loss": {"enum": [*two.losses]}},
-        ),
-        _rule({"labels": {"type": "array", "minItems": 3}}, {"loss": {"enum": [*three.losses]}}),
-        _rule(
-            {"kind": {"const": "regression"}},
-            {
-                "labels": False,
-                "class_weights": False,
-                "metric": _one_of(values.metrics),
-                "loss": {"enum": [*values.losses]},
-            },
-        ),
+        *(rule for name in KINDS for rule in _kind_rules(name)),
         _rule({"text": {"maxItems": 1}}, {"pair": False, "head": _heads("single")}),
         _rule({"text": {"type": "array", "minItems": 2}}, {"head": _heads("cross", "bi")}),
         _rule({"pair": {"const": "cross"}}, {"head": _heads("cross")}),
         _rule({"pair": {"const": "bi"}}, {"head": _heads("bi")}),
     ]
+
+
+def _kind_rules(name: str) -> Iterator[Schema]:
+    """Yield the rules of a kind: the keys of other kinds, and the metrics and losses that fit."""
+    kind = KINDS[name]
+    others = {key: False for key, kinds in keys_of_kinds().items() if name not in kinds}
+    fitting = {"metric": _one_of(kind.sample().metrics), "loss": _named(kind.sample().losses)}
+    yield _rule({"kind": {"const": name}}, {**others, **fitting})
+    for condition, losses in kind.loss_rules():
+        yield _rule({"kind": {"const": name}, **condition}, {"loss": _named(losses)})
 
 
 def unseen(**keywords: object) -> Schema:
@@ -172,5 +178,10 @@ def _one_of(metrics: Iterable[str]) -> Schema:
 
 def _heads(*reads: str) -> Schema:
     """A head, as a string or a table, that reads texts in one of these encodings."""
-    names = {"enum": [name for name, entry in HEADS.items() if entry.reads in reads]}
+    return _named(name for name, entry in HEADS.items() if entry.reads in reads)
+
+
+def _named(members: Iterable[str]) -> Schema:
+    """A member of a menu, as a string or a table, that has one of these names."""
+    names = {"enum": [*members]}
     return {"if": {"type": "string"}, "then": names, "else": {"properties": {"kind": names}}}

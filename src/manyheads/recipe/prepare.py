@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from manyheads.data.cache import cache_folder
 from manyheads.data.dataset import Split
-from manyheads.data.examples import Examples, examples_warnings, read_examples
+from manyheads.data.examples import Examples, examples_warnings, known_targets, read_examples
 from manyheads.data.reading import BadRow, files_name
 from manyheads.data.split import draw, held_out_in_0_4, hold_out, strata_of
 from manyheads.data.texts import TextStore
@@ -19,7 +17,6 @@ from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import DataError, RecipeError
 from manyheads.recipe import held_out
-from manyheads.recipe.label_space import alike_warnings
 from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.recipe.tasks import build_task, open_task_source, resolve_label_space
 from manyheads.tasks.task import Task
@@ -163,8 +160,8 @@ class _Reader:
         space = resolve_label_space(name, options, source)
         for text in space.notes:
             notify("note", text=f"{name}: {text}")
-        task = build_task(name, options, space)
-        for text in alike_warnings(task.kind.labels):
+        task = build_task(name, options, space.kind)
+        for text in task.kind.warnings():
             notify("warning", text=f"{name}: {text}")
         rejected: dict[str, Sequence[BadRow]] = {}
         fingerprints: dict[str, str] = {}
@@ -278,13 +275,11 @@ def _divide(readers: Sequence[_Reader]) -> None:
 
 def _lacking(task: Task, train: Examples, dev: Examples) -> Iterator[str]:
     """Yield a sentence for each side that lacks classes which the other side has."""
-    if task.kind.labels is None:
-        return
-    of_train, of_dev = (set(map(int, np.unique(each.targets[~np.isnan(each.targets)]))) for each in (train, dev))
+    of_train, of_dev = (task.kind.counts(known_targets(each)) for each in (train, dev))
     for name, own, other in (("training", of_train, of_dev), ("dev", of_dev, of_train)):
-        absent = sorted(other - own)
+        absent = [label for label, count in other.items() if count and not own[label]]
         if absent:
-            shown = ", ".join(repr(task.kind.labels[number]) for number in absent[:NAMED])
+            shown = ", ".join(map(repr, absent[:NAMED]))
             more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
             noun = "label" if len(absent) == 1 else "labels"
             yield f"no {name} row has the {noun} {shown}{more}"

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    create_model,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from manyheads.data.batching.options import BatchingOptions
 from manyheads.data.reading.text_format import (
@@ -18,10 +29,12 @@ from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
 from manyheads.model.heads.options import HeadOptions
 from manyheads.model.losses import LOSSES
+from manyheads.model.losses.options import LossOptions
 from manyheads.model.options import ModelOptions
-from manyheads.options import Options
+from manyheads.options import Options, choice
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.run.limits import MOST_THREADS
+from manyheads.tasks.kinds import KINDS
 from manyheads.training.options import TrainingOptions
 
 
@@ -55,11 +68,25 @@ def _none_without_epochs(value: PretrainingOptions | None) -> PretrainingOptions
     return None if value is not None and value.epochs == 0 else value
 
 
+def _known_kind(value: str) -> str:
+    if value not in KINDS:
+        names = [repr(name) for name in KINDS]
+        expected = f"{', '.join(names[:-1])} or {names[-1]}"
+        raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+    return value
+
+
+LOSS_CHOICE = choice(LOSSES)
+
+
 class TaskOptions(Options):
     """One task: its files, columns, labels, head, loss and metric."""
 
-    kind: Literal["classification", "regression"] = Field(
-        description='What the task predicts. "classification": one of `labels`. "regression": a number in `range`.'
+    # The keys of the kind are added by `task_model`.
+
+    kind: Annotated[str, AfterValidator(_known_kind)] = Field(
+        description="What the task predicts. " + " ".join(f'"{name}": {kind.summary}.' for name, kind in KINDS.items()),
+        json_schema_extra={"enum": [*KINDS]},
     )
     train: str | FILES = Field(
         description="Training file, relative to `data_dir` or absolute: .csv, .tsv, .tab, .txt, .jsonl, .ndjson, .json "
@@ -98,23 +125,6 @@ class TaskOptions(Options):
         "the same name share its values. The dev file must have the column, and the training file if rows are held "
         "out. Must not be the label column. Default: none.",
     )
-    labels: list[str | int | float | bool] | None = Field(
-        default=None,
-        description="Classes, in the order of the model's outputs. Only for classification, at least two. Numbers "
-        "are compared as numbers (0.0 is 0), in the usual spelling only: 007 and 1E2 are text. Default: the distinct "
-        "labels of the training file, sorted.",
-        json_schema_extra={
-            "minItems": 2,
-            "uniqueItems": True,
-            "items": {"type": ["string", "number", "boolean"], "pattern": r"\S"},
-        },
-    )
-    range: list[float] | None = Field(
-        default=None,
-        min_length=2,
-        max_length=2,
-        description="Lowest and highest label. Only for regression. Default: the range of the training labels.",
-    )
     pair: Literal["cross", "bi"] | None = Field(
         default=None,
         description='How two texts are encoded. "cross": both in one sequence. "bi": each in its own sequence. Only '
@@ -131,12 +141,12 @@ class TaskOptions(Options):
         description='Head of the task: a table such as { kind = "linear", dropout = 0.3 }, or only the kind as a '
         'string such as "linear".',
     )
-    loss: str | None = Field(
+    loss: Annotated[LossOptions | None, LOSS_CHOICE] = Field(
         default=None,
-        description='Training loss. For classification: "cross_entropy", and for two labels also '
+        description='Training loss: its name, or a table such as { kind = "cross_entropy", label_smoothing = 0.1 }. '
+        'For classification: "cross_entropy", and for two labels also '
         '"binary_cross_entropy" or "l1". For regression: "mse" or "l1". Default: "binary_cross_entropy" for two '
         'labels, "cross_entropy" for more, "mse" for regression; with head "b1" it is "l1" where that is allowed.',
-        json_schema_extra={"enum": [*LOSSES]},
     )
     metric: str | None = Field(
         default=None,
@@ -161,12 +171,6 @@ class TaskOptions(Options):
         default=1.0,
         ge=0,
         description="Factor on the loss of this task. At least one task must have a weight above 0.",
-    )
-    class_weights: list[float] | None = Field(
-        default=None,
-        description="Factor on the loss of each class, in the order of `labels`. Only for classification; requires "
-        "`labels` and one weight of at least 0 per label. Default: 1 for every class.",
-        json_schema_extra={"items": {"type": "number", "minimum": 0}},
     )
     on_bad_rows: Literal["error", "skip"] = Field(
         default="error",
@@ -216,6 +220,57 @@ class TaskOptions(Options):
         )
 
 
+@lru_cache
+def task_model(kind: str) -> type[TaskOptions]:
+    """Return the options of a task of this kind: those of every task, and the keys of the kind."""
+    bases: Any = (KINDS[kind].options, TaskOptions)
+    model: type[TaskOptions] = create_model(f"{kind.title()}Task", __base__=bases)
+    return model
+
+
+def keys_of_kinds() -> dict[str, list[str]]:
+    """Return the keys that only some kinds have, with the names of these kinds."""
+    kinds: dict[str, list[str]] = {}
+    for name, kind in KINDS.items():
+        for key in kind.options.model_fields:
+            kinds.setdefault(key, []).append(name)
+    return kinds
+
+
+def _task_options(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Validate the table of a task with the keys of its kind. All faults are reported together."""
+    if not isinstance(value, Mapping):
+        return handler(value)
+    kind, own = value.get("kind"), keys_of_kinds()
+    known = isinstance(kind, str) and kind in KINDS
+    model = task_model(kind) if known else TaskOptions
+    others = [key for key in value if key in own and key not in model.model_fields]
+    unknown = [key for key in value if key not in model.model_fields and key not in own]
+    faults = [
+        *(_error("other_kind", key, value[key], {"kind": kind, "kinds": own[key]}) for key in others if known),
+        *(_error("unknown_key", key, value[key], {"names": [*model.model_fields]}) for key in unknown),
+    ]
+    try:
+        found = model.model_validate({key: each for key, each in value.items() if key not in (*others, *unknown)})
+    except ValidationError as error:
+        faults += [_again(dict(entry)) for entry in error.errors(include_url=False)]
+    if faults:
+        raise ValidationError.from_exception_data(model.__name__, faults)
+    return found
+
+
+def _error(name: str, key: str, value: object, context: dict[str, Any]) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError(name, "not allowed", context), loc=(key,), input=value)
+
+
+def _again(entry: Mapping[str, Any]) -> InitErrorDetails:
+    error = PydanticCustomError(entry["type"], entry["msg"].replace("{", "{{"), entry.get("ctx"))
+    return InitErrorDetails(type=error, loc=entry["loc"], input=entry["input"])
+
+
+TaskTable = SerializeAsAny[Annotated[TaskOptions, WrapValidator(_task_options)]]
+
+
 class Recipe(Options):
     """The options that determine one run: an encoder, the tasks, and how to train them."""
 
@@ -254,12 +309,12 @@ class Recipe(Options):
         description='"course" also computes `course_score`, the average that the course of the reference study uses. '
         "In it, a correlation r (pearson or spearman) counts as (r + 1) / 2. Default: only the plain average.",
     )
-    tasks: dict[str, TaskOptions] = Field(
+    tasks: dict[str, TaskTable] = Field(
         min_length=1,
         description="The tasks, one table [tasks.NAME] each. Names have letters, digits, - and _, begin with a "
         "letter or a digit, and have at most 128 characters.",
     )
-    held_out_with: dict[str, TaskOptions] | None = Field(
+    held_out_with: dict[str, TaskTable] | None = Field(
         default=None,
         description="Tasks that are read but not trained, one table [held_out_with.NAME] each. They take part when "
         "rows of a shared training file are held out, so that runs with fewer tasks hold out the same rows. A study "

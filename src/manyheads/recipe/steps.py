@@ -12,7 +12,7 @@ from manyheads.data.batching import Batching
 from manyheads.data.dataset import assemble, lengths
 from manyheads.data.tokenizer import Template
 from manyheads.model.multitask import MultitaskModel
-from manyheads.recipe.build import make_stepper, make_weighting
+from manyheads.recipe.build import make_losses, make_stepper, make_weighting
 from manyheads.recipe.prepare import Prepared
 from manyheads.recipe.schema import Recipe
 from manyheads.training.device.resident import Resident
@@ -91,6 +91,7 @@ def _on_device(
         model,
         resident,
         optimizer,
+        make_losses(recipe, model),
         make_weighting(recipe, model),
         size=recipe.batching.batch_size,
         seed=recipe.seed,

@@ -146,7 +146,7 @@ def _task(survey: Survey, place: Paths) -> str:
     if pair:
         lines.append(_line("pair", "cross", 'both texts in one sequence; or "bi": each text in its own sequence'))
     lines.append(_line("label", layout.label, survey.shares))
-    lines.append(_space(survey))
+    lines += _space(survey)
     if layout.id is not None:
         lines.append(_line("id", layout.id, "names the rows in the prediction files"))
     lines.append(_metric(survey))
@@ -178,22 +178,12 @@ def printable(text: str) -> str:
 
 
 def _kind(survey: Survey) -> list[str]:
-    if survey.kind.labels is None:
-        return [_line("kind", "regression", 'a number in `range`; or "classification": one of `labels`')]
-    number = len(survey.kind.labels) > 2 and all(not isinstance(label, str) for label in survey.kind.labels)
-    hint = 'one of `labels`; or "regression": a number in `range = [LOW, HIGH]`' if number else None
-    return [_line("kind", "classification", hint)]
+    return [_line("kind", survey.kind.name, survey.kind.alternative)]
 
 
-def _space(survey: Survey) -> str:
-    if survey.kind.value_range is not None:
-        low, high = survey.kind.value_range
-        return _line(
-            "range",
-            [int(end) if end.is_integer() else end for end in (low, high)],
-            "labels and predictions are in this range",
-        )
-    return _line("labels", list(survey.kind.labels or ()), None)
+def _space(survey: Survey) -> list[str]:
+    comments = survey.kind.space_comments
+    return [_line(key, value, comments.get(key)) for key, value in survey.kind.space().items()]
 
 
 def _metric(survey: Survey) -> str:

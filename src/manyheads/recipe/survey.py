@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from manyheads.data.cache import cache_folder
-from manyheads.data.examples import read_examples
+from manyheads.data.examples import known_targets, read_examples
 from manyheads.data.reading import BadRow, Source, TextFormat, from_here, open_source
 from manyheads.data.reading.text_format import USUAL
 from manyheads.data.strings import Joined
-from manyheads.recipe.columns import MOSTLY, Layout, guess_labels, guess_layout
+from manyheads.errors import DataError
+from manyheads.recipe.columns import Layout, guess_labels, guess_layout
 from manyheads.recipe.file_groups import FileGroup, task_name
-from manyheads.recipe.label_space import alike_warnings, label_cells, labels_among, range_among
-from manyheads.tasks.cells import as_number
-from manyheads.tasks.classification import Classification
-from manyheads.tasks.kind import Kind, LabelError
-from manyheads.tasks.regression import Regression
+from manyheads.recipe.label_space import label_cells
+from manyheads.tasks.kind import Floats, Kind, LabelError, Target
+from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.task import Task
 
-FEW = 20
-"""Whole numbers are classes if no more than this number of them are distinct.
-
-More of them are classes only if they start at 0 or 1, have no gaps, and have `ROWS_PER_CLASS` rows on average.
-"""
-
-ROWS_PER_CLASS = 5
-
-LISTED_SHARES = 10
+LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -112,7 +103,7 @@ def survey(
     kind = guess_kind(sources["train"].name, cells, typed=typed)
     counts, bad, warnings = _audit(group.name, layout, kind, sources)
     train_cells = list(label_cells(sources["train"], layout.label))
-    return Survey(group, layout, kind, _shares(kind, train_cells), counts, bad, written, warnings)
+    return Survey(group, layout, kind, kind.digest(_targets(kind, train_cells)), counts, bad, written, warnings)
 
 
 def _sources(group: FileGroup, written: TextFormat, text: Sequence[str], label: str | None) -> dict[str, Source]:
@@ -126,10 +117,7 @@ def _sources(group: FileGroup, written: TextFormat, text: Sequence[str], label: 
 
 
 def guess_kind(name: str, cells: Sequence[object], *, typed: bool = False) -> Kind:
-    """Return a classification or a regression for the cells of a label column.
-
-    Numbers with fractions, and many different whole numbers, give a regression. Everything else gives a
-    classification. The range of a regression is rounded outwards to whole numbers.
+    """Return the first kind of the menu that the cells of a label column look like.
 
     Args:
         name: the name of the file in messages.
@@ -139,45 +127,22 @@ def guess_kind(name: str, cells: Sequence[object], *, typed: bool = False) -> Ki
     Raises:
         DataError: there are fewer than two labels, or too many for a classification.
     """
-    numbers = [(number, cell) for cell in cells if (number := as_number(cell)) is not None]
-    if not numbers or len(numbers) < MOSTLY * len(cells):
-        return _classification(name, cells, typed)
-    values = [number for number, _ in numbers]
-    if all(number.is_integer() for number in values) and _are_classes(values):
-        return _classification(name, [cell for _, cell in numbers], typed)
-    low, high = range_among(name, values).value_range or (0.0, 1.0)
-    return Regression(math.floor(low), math.ceil(high))
+    for kind in KINDS.values():
+        found = kind.guess(cells, name=name, typed=typed)
+        if found is not None:
+            return found
+    raise DataError("the label column fits no kind of task", where=name, allowed=", ".join(KINDS))
 
 
-def _are_classes(numbers: Sequence[float]) -> bool:
-    distinct = set(numbers)
-    if len(distinct) <= FEW:
-        return True
-    gapless = min(distinct) in (0, 1) and max(distinct) - min(distinct) == len(distinct) - 1
-    return gapless and len(numbers) >= ROWS_PER_CLASS * len(distinct)
+def _targets(kind: Kind, cells: Sequence[object]) -> Floats:
+    """Return the targets of the cells that are labels."""
+    found = [target for cell in cells if (target := _target(kind, cell)) is not None]
+    return np.array(found, dtype=np.float64).reshape(len(found), *kind.shape)
 
 
-def _classification(name: str, cells: Sequence[object], typed: bool) -> Classification:
-    return Classification(labels_among(name, cells, typed=typed).labels or ())
-
-
-def _shares(kind: Kind, cells: Sequence[object]) -> str:
-    """Summarise the training labels as text: the share of each class, or the mean."""
-    if kind.labels is None:
-        numbers = [number for number in map(as_number, cells) if number is not None]
-        return f"mean {sum(numbers) / len(numbers):.3g}"
-    counts = Counter(index for cell in cells if (index := _index(kind, cell)) is not None)
-    known = [(label, counts[index]) for index, label in enumerate(kind.labels)]
-    total = max(1, sum(count for _, count in known))
-    if len(known) > LISTED_SHARES:
-        rarest = min(known, key=lambda pair: pair[1])
-        return f"{len(known)} labels; the rarest, {rarest[0]!r}, is in {rarest[1]} of {total:,} rows"
-    return ", ".join(f"{label}: {count / total:.0%}" for label, count in known)
-
-
-def _index(kind: Kind, cell: object) -> int | None:
+def _target(kind: Kind, cell: object) -> Target | None:
     try:
-        return int(kind.parse(cell))
+        return kind.parse(cell)
     except LabelError:
         return None
 
@@ -203,17 +168,16 @@ def _audit(
     )
     counts: dict[str, int] = {}
     rejected: list[Sequence[BadRow]] = []
-    warnings = alike_warnings(kind.labels)
+    warnings = kind.warnings()
     for split, source in sources.items():
         labelled = split != "test"
         examples, bad = read_examples(task, source, on_bad_rows="skip", labelled=labelled, cache=cache_folder())
         counts[split] = len(examples)
         rejected.append(bad)
         warnings += examples.warnings
-        if split == "train" and kind.labels is not None:
-            present = set(examples.targets.tolist())
-            absent = [label for index, label in enumerate(kind.labels) if index not in present]
+        if split == "train":
+            absent = [label for label, count in kind.counts(known_targets(examples)).items() if not count]
             if absent:
-                names = ", ".join(map(repr, absent[:LISTED_SHARES])) + (", ..." if len(absent) > LISTED_SHARES else "")
+                names = ", ".join(map(repr, absent[:LISTED])) + (", ..." if len(absent) > LISTED else "")
                 warnings.append(f"no training row has the label {names}: only other files have it")
     return counts, Joined(rejected), tuple(warnings)

@@ -9,12 +9,13 @@ from manyheads.data.examples import require_column
 from manyheads.data.reading import Source, TextFormat, open_source
 from manyheads.errors import RecipeError
 from manyheads.model.heads import default_loss
+from manyheads.model.losses import LOSSES, LossFunction, build_loss
+from manyheads.model.losses.options import LossOptions
 from manyheads.recipe.check_options import head_of, pairing_of
-from manyheads.recipe.label_space import LabelSpace, label_cells, labels_of, range_among
+from manyheads.recipe.label_space import LabelSpace, label_space
 from manyheads.recipe.schema import TaskOptions
-from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind
-from manyheads.tasks.regression import Regression
+from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.task import Pairing, Task
 
 
@@ -44,36 +45,39 @@ def open_task_source(
 
 
 def resolve_label_space(name: str, options: TaskOptions, train: Source) -> LabelSpace:
-    """Return the labels or the range of a task, from the recipe or from the training file.
+    """Return the label space of a task, from the recipe or from the training file.
 
     Raises:
         DataError: The label column is missing, or its values are not usable as labels.
     """
-    if options.labels is not None:
-        return LabelSpace(labels=tuple(options.labels))
-    if options.range is not None:
-        low, high = options.range
-        return LabelSpace(value_range=(low, high))
     require_column(train, options.label, name)
-    if options.kind == "classification":
-        return labels_of(train, options.label)
-    return range_among(train.name, label_cells(train, options.label))
+    return label_space(options, train)
 
 
-def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
-    """Build a task from its table and its label space.
+def kind_of(options: TaskOptions) -> Kind:
+    """Return the kind of a task of a finished run, whose recipe has the label space.
+
+    Raises:
+        RecipeError: The recipe has no label space.
+    """
+    kind = KINDS[options.kind].of(options)
+    if kind is None:
+        raise RecipeError("the recipe of the run lacks the label space of a task", found=options.kind)
+    return kind
+
+
+def build_task(name: str, options: TaskOptions, kind: Kind) -> Task:
+    """Build a task from its table and its kind.
 
     Raises:
         RecipeError: The loss does not fit the labels.
     """
-    kind = _kind(space)
     head, pair = head_of(options), pairing_of(options)
-    loss = options.loss or default_loss(head, kind)
+    loss = loss_of(options, kind).kind
     if loss not in kind.losses:
         allowed = ", ".join(kind.losses)
         where = f"tasks.{name}.loss"
         raise RecipeError("the loss does not fit the labels of the task", where=where, found=loss, allowed=allowed)
-    weights = options.class_weights
     return Task(
         name=name,
         kind=kind,
@@ -85,29 +89,36 @@ def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
         dropout=options.head.dropout,
         loss=loss,
         metric=options.metric or kind.metrics[0],
-        loss_weight=options.loss_weight,
-        class_weights=None if weights is None else tuple(weights),
         group=options.group,
     )
 
 
+def loss_of(options: TaskOptions, kind: Kind) -> LossOptions:
+    """Return the loss of a task: that of the recipe, or the default for its head and kind."""
+    if options.loss is not None:
+        loss: LossOptions = options.loss
+        return loss
+    name = default_loss(head_of(options), kind)
+    return LOSSES[name].options(kind=name)
+
+
+def task_loss(options: TaskOptions, kind: Kind) -> LossFunction:
+    """Return the function of the loss of a task."""
+    weights = getattr(options, "class_weights", None)
+    return build_loss(kind, loss_of(options, kind), None if weights is None else tuple(weights))
+
+
 def resolved_options(options: TaskOptions, task: Task) -> TaskOptions:
     """Return the table of the task with all defaults filled in, as it is stored in the run folder."""
-    labels, value_range = task.kind.labels, task.kind.value_range
     return options.model_copy(
         update={
-            "labels": None if labels is None else list(labels),
-            "range": None if value_range is None else list(value_range),
+            **task.kind.space(),
             "pair": task.pair,
             "head": options.head.model_copy(update={"kind": task.head}),
-            "loss": task.loss,
+            "loss": loss_of(options, task.kind),
             "metric": task.metric,
         }
     )
-
-
-def _kind(space: LabelSpace) -> Kind:
-    return Regression(*(space.value_range or (0.0, 1.0))) if space.labels is None else Classification(space.labels)
 
 
 def _pairing(pair: str | None) -> Pairing | None:

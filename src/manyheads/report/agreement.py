@@ -31,10 +31,9 @@ def check_agreement(
         RunError: A file was changed after the run.
     """
     file = folder.prediction_file(task.name, "dev", which)
-    if predictions.probabilities is not None and len(predictions):
-        gaps = predictions.probabilities.max(axis=1) - predictions.confidence
+    if "reliability" in predictions.kind.views and predictions.probabilities is not None and len(predictions):
         sums = np.abs(predictions.probabilities.sum(axis=1) - 1)
-        wrong = np.flatnonzero((gaps > AGREEMENT) | (sums > AGREEMENT))
+        wrong = np.flatnonzero(~predictions.kind.follows(predictions.decoded) | (sums > AGREEMENT))
         if len(wrong):
             found = f"example {predictions.ids[wrong[0]]}: a prediction that its probabilities do not give"
             raise RunError("a prediction file is damaged", where=str(file), found=found, hint=HINT)

@@ -13,11 +13,10 @@ from manyheads.evaluation import average as averages
 from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.interval import Measured
-from manyheads.recipe.label_space import LabelSpace
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.same import check_own_recipe
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.tasks import build_task
+from manyheads.recipe.tasks import build_task, kind_of
 from manyheads.report.agreement import check_agreement, same_value
 from manyheads.report.calibration import Calibration, calibrate
 from manyheads.report.conflicts import find_conflicts
@@ -77,9 +76,7 @@ def build_report(run: Path) -> Report:
 def task_of(recipe: Recipe, name: str) -> Task:
     """Build a task from the recipe of a finished run, which names its labels or range."""
     options = recipe.tasks[name]
-    labels = None if options.labels is None else tuple(options.labels)
-    bounds = None if options.range is None else (options.range[0], options.range[1])
-    return build_task(name, options, LabelSpace(labels=labels, value_range=bounds))
+    return build_task(name, options, kind_of(options))
 
 
 def metrics_of(task: Task) -> tuple[str, ...]:
@@ -101,7 +98,7 @@ def _task(
     evaluations = folder.read_evaluations(results, name, "dev")
     files = [folder.prediction_file(name, "dev", each) for each in (which, "last")]
     predictions, last = (
-        read_predictions(folder.require_whole(file, results), task.kind.labels, evaluations) for file in files
+        read_predictions(folder.require_whole(file, results), task.kind, evaluations) for file in files
     )
     check_agreement(folder, results[which], task, predictions, which)
     check_agreement(folder, results["last"], task, last, "last")
@@ -111,7 +108,7 @@ def _task(
         name=name,
         kind=task.kind.name,
         metric=task.metric,
-        value_range=task.kind.value_range,
+        value_range=task.kind.space().get("range"),
         predictions=predictions,
         measures=_measures(task, predictions),
         last=last.measured(task.metric),
@@ -121,8 +118,8 @@ def _task(
         losses=tuple(log.losses.get(name, ())),
         confusion=confusion(predictions),
         calibration=_calibration(predictions),
-        fit=fit(predictions.predictions, predictions.targets) if predictions.labels is None else None,
-        by_label=by_label(predictions, task.kind.value_range),
+        fit=fit(predictions.predictions, predictions.targets) if "scatter" in task.kind.views else None,
+        by_label=by_label(predictions),
         by_length=() if columns is None else by_length(predictions, columns, task.metric),
         mistakes=mistakes(predictions, columns),
         conflicts=None if texts.dev is None or texts.train is None else find_conflicts(task, texts.dev, texts.train),
@@ -154,18 +151,21 @@ def _test(folder: RunFolder, results: Mapping[str, Any], task: Task, which: str)
     file = folder.prediction_file(task.name, "test", which)
     recorded = file.name in results.get("checksums", {})
     exists = file.exists() or recorded
-    predictions = read_predictions(folder.require_whole(file, results), task.kind.labels) if exists else None
+    predictions = read_predictions(folder.require_whole(file, results), task.kind) if exists else None
     return _measures(task, predictions) if predictions is not None and len(predictions) else ()
 
 
 def _calibration(predictions: TaskPredictions) -> Calibration | None:
-    return None if predictions.probabilities is None else calibrate(predictions.confidence, predictions.correct)
+    if "reliability" not in predictions.kind.views:
+        return None
+    return calibrate(predictions.confidence, predictions.correct)
 
 
 def _majority_accuracy(predictions: TaskPredictions) -> float | None:
-    if predictions.labels is None or not len(predictions):
+    classes = predictions.kind.classes_of(predictions.targets)
+    if classes is None or not len(predictions):
         return None
-    return float(np.bincount(predictions.targets.astype(np.int64)).max()) / len(predictions)
+    return float(np.bincount(classes.astype(np.int64)).max()) / len(predictions)
 
 
 def _average(tasks: list[TaskReport], value: float | None) -> Measured:

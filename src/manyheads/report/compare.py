@@ -159,7 +159,7 @@ def members_of(name: str, run: Path, *, texts: bool = True) -> list[Member]:
         task = task_of(recipe, task_name)
         evaluations = folder.read_evaluations(results, task_name, "dev")
         file = folder.require_whole(folder.prediction_file(task_name, "dev", which), results)
-        predictions = read_predictions(file, task.kind.labels, evaluations)
+        predictions = read_predictions(file, task.kind, evaluations)
         found = find_texts(recipe, task_name, predictions.ids, data).dev if texts else None
         shown = None if found is None else found.texts
         members.append(Member(name, folder, results, task, predictions, shown, recipe.seed))
@@ -179,7 +179,7 @@ def check_member(member: Member) -> None:
 def comparable_with(one: Member, other: Member) -> bool:
     """Return whether two runs have the same dev examples and labels of a task."""
     a, b = one.predictions, other.predictions
-    return a.ids == b.ids and a.labels == b.labels and same_targets(a.targets, b.targets)
+    return a.ids == b.ids and a.kind == b.kind and same_targets(a.targets, b.targets)
 
 
 def _compare(members: Sequence[Member], shown: int) -> TaskComparison:
@@ -218,12 +218,12 @@ def _difference(metric: str, first: Member, other: Member, shown: int) -> Differ
 def _disagreements(first: Member, other: Member) -> Disagreements:
     one, two = first.predictions, other.predictions
     differ = one.predictions != two.predictions
-    if one.probabilities is None or two.probabilities is None:
-        distance = np.abs(one.predictions - two.predictions)
+    differ = differ if differ.ndim == 1 else differ.any(axis=1)
+    true = [one.kind.true_probabilities(each.decoded, one.targets) for each in (one, two)]
+    if true[0] is None or true[1] is None:
+        distance = np.abs(one.predictions - two.predictions).reshape(len(one), -1).sum(axis=1)
         return Disagreements(other.name, int(differ.sum()), None, None, _shown(first, other, distance, None))
-    places = np.arange(len(one))
-    true = one.targets.astype(np.int64)
-    probabilities = np.stack([one.probabilities[places, true], two.probabilities[places, true]])
+    probabilities = np.stack([true[0], true[1]])
     distance = np.where(differ, np.abs(probabilities[0] - probabilities[1]), 0.0)
     first_correct, other_correct = one.correct & ~two.correct, two.correct & ~one.correct
     shown = _shown(first, other, distance, probabilities)

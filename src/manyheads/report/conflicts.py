@@ -121,13 +121,9 @@ def _similarity(one: Words, other: Words) -> float:
 
 
 def _conflicting(task: Task, one: float, other: float) -> bool:
-    if task.kind.value_range is None:
-        return one != other
-    low, high = task.kind.value_range
-    return abs(one - other) >= (high - low) / 2
+    return task.kind.conflict(one, other)
 
 
 def _side(task: Task, examples: Examples, split: str, row: int) -> Side:
-    value = task.kind.present(float(examples.targets[row]))
-    label = f"{value:.3g}" if task.kind.labels is None else str(value)
+    label = task.kind.show(examples.targets[row])
     return Side(split, examples.ids[row], tuple(column[row] for column in examples.texts), label)

@@ -31,12 +31,13 @@ class Confusion:
 
 
 def confusion(predictions: TaskPredictions, most: int = MOST) -> Confusion | None:
-    """Compute the confusion matrix with at most `most` labels. None for regression."""
-    if predictions.labels is None:
+    """Compute the confusion matrix with at most `most` labels. None for a kind without this view."""
+    if "confusion" not in predictions.kind.views:
         return None
     targets, predicted = predictions.targets.astype(np.int64), predictions.predictions.astype(np.int64)
-    total = len(predictions.labels)
-    place, names = np.arange(total), [str(label) for label in predictions.labels]
+    names = list(predictions.kind.probability_names)
+    total = len(names)
+    place = np.arange(total)
     if total > most:
         frequent = np.argsort(-np.bincount(targets, minlength=total), kind="stable")[: most - 1]
         kept = np.sort(frequent)

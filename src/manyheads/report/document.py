@@ -66,7 +66,8 @@ def _task(task: TaskReport, pictures: tuple[Picture, ...]) -> Iterator[Block]:
         yield Text(
             f"Least squares: {task.fit.equation}. With a slope below 1, predictions shrink to the middle of the range."
         )
-    yield _groups("By label" if task.predictions.labels is not None else "By true value", task.by_label)
+    if task.by_label:
+        yield _groups("By true value" if "bands" in task.predictions.kind.views else "By label", task.by_label)
     if task.by_length:
         yield _groups("By length of the text", task.by_length)
     if task.texts_missing:
@@ -122,7 +123,7 @@ def _groups(heading: str, groups: tuple[Any, ...]) -> Grid:
 def _mistakes(task: TaskReport) -> Iterator[Block]:
     if not task.mistakes:
         return
-    classes = task.predictions.labels is not None
+    classes = any(each.true_probability is not None for each in task.mistakes)
     yield Heading("Confident errors" if classes else "Largest errors", 3)
     probabilities = ("its probability", "probability of the true label") if classes else ()
     columns = ("text (id)", "true", "prediction", *probabilities)

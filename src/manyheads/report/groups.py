@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,11 +28,19 @@ class Group:
     figures: tuple[Measured, ...]
 
 
-def by_label(predictions: TaskPredictions, value_range: tuple[float, float] | None) -> tuple[Group, ...]:
-    """Return recall, precision and F1 of each class, or the errors in each fifth of the range of a regression."""
-    if predictions.labels is not None:
-        return tuple(_of_class(predictions, code) for code in range(len(predictions.labels)))
-    low, high = value_range or (0.0, 1.0)
+def by_label(predictions: TaskPredictions) -> tuple[Group, ...]:
+    """Return the groups that the views of the kind name, in order."""
+    return tuple(group for view in predictions.kind.views if view in GROUPS for group in GROUPS[view](predictions))
+
+
+def by_class(predictions: TaskPredictions) -> tuple[Group, ...]:
+    """Return recall, precision and F1 of each class."""
+    return tuple(_of_class(predictions, code) for code in range(len(predictions.kind.probability_names)))
+
+
+def by_band(predictions: TaskPredictions) -> tuple[Group, ...]:
+    """Return the errors in each fifth of the range."""
+    low, high = predictions.kind.scale
     edges = np.linspace(low, high, BANDS + 1)
     place = np.clip(np.searchsorted(edges, predictions.targets, side="right") - 1, 0, BANDS - 1)
     groups = []
@@ -45,6 +53,9 @@ def by_label(predictions: TaskPredictions, value_range: tuple[float, float] | No
     return tuple(groups)
 
 
+GROUPS: dict[str, Callable[[TaskPredictions], tuple[Group, ...]]] = {"classes": by_class, "bands": by_band}
+
+
 def by_length(predictions: TaskPredictions, texts: Sequence[Sequence[str]], metric: str) -> tuple[Group, ...]:
     """Return the metric in each quartile of the number of words. Both texts of a pair are counted.
 
@@ -55,7 +66,7 @@ def by_length(predictions: TaskPredictions, texts: Sequence[Sequence[str]], metr
         return ()
     edges = np.unique(np.quantile(words, QUARTERS, method="inverted_cdf"))
     place = np.searchsorted(edges, words, side="left")
-    metrics = [metric] if predictions.labels is not None else [metric, *(["rmse"] if metric != "rmse" else [])]
+    metrics = [metric, *(["rmse"] if "bands" in predictions.kind.views and metric != "rmse" else [])]
     groups = []
     for number in np.unique(place):
         rows = np.flatnonzero(place == number)

@@ -9,6 +9,7 @@ import numpy as np
 
 from manyheads.report.keys import stored_as
 from manyheads.report.predictions import TaskPredictions
+from manyheads.tasks.kind import Floats
 
 SHOWN = 10
 
@@ -17,7 +18,7 @@ SHOWN = 10
 class Mistake:
     """One wrong prediction.
 
-    `probability`: of the predicted label. `true_probability`: of the true label. Both are None for regression.
+    `probability`: of the predicted label. `true_probability`: of the true label. Both are None for a kind without.
     """
 
     id: str
@@ -35,21 +36,19 @@ def mistakes(
 
     Ties keep the order of the file. `texts`: one list of n texts per column, None if the texts are not available.
     """
-    if predictions.probabilities is None:
-        errors = np.abs(predictions.predictions - predictions.targets)
-        rows = np.argsort(-errors, kind="stable")[:shown]
-        rows = rows[errors[rows] > 0]
-    else:
-        wrong = np.flatnonzero(~predictions.correct)
-        rows = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:shown]
-    return tuple(_mistake(predictions, texts, int(row)) for row in rows)
+    errors = predictions.errors
+    rows = np.argsort(-errors, kind="stable")[:shown]
+    true = predictions.kind.true_probabilities(predictions.decoded, predictions.targets)
+    return tuple(_mistake(predictions, texts, int(row), true) for row in rows[errors[rows] > 0])
 
 
-def _mistake(predictions: TaskPredictions, texts: Sequence[Sequence[str]] | None, row: int) -> Mistake:
+def _mistake(
+    predictions: TaskPredictions, texts: Sequence[Sequence[str]] | None, row: int, true: Floats | None
+) -> Mistake:
     probability = true_probability = None
-    if predictions.probabilities is not None:
-        probability = float(predictions.probabilities[row, int(predictions.predictions[row])])
-        true_probability = float(predictions.probabilities[row, int(predictions.targets[row])])
+    if true is not None:
+        probability = float(predictions.confidence[row])
+        true_probability = float(true[row])
     return Mistake(
         id=predictions.ids[row],
         texts=() if texts is None else tuple(column[row] for column in texts),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,8 @@ from numpy.typing import NDArray
 
 from manyheads.evaluation.interval import Measured, measured
 from manyheads.run.evaluations import Evaluations
-from manyheads.tasks.records import Floats, Label, read_records
+from manyheads.tasks.kind import Floats, Kind, Predictions, Target
+from manyheads.tasks.records import read_records
 
 HINT = "the folder was changed after the run: train again from its recipe.toml into another folder"
 
@@ -20,13 +20,13 @@ HINT = "the folder was changed after the run: train again from its recipe.toml i
 class TaskPredictions:
     """The predictions of a run for n labelled examples of a task.
 
-    `labels`: the classes, None for regression. `predictions`, `targets`: float64[n], class indices or values.
-    `probabilities`: float64[n, classes], None for regression. `clusters`: int64[n], equal for examples that share a
+    `predictions`, `targets`: float64[n, *shape of a target], such as class indices or values. `probabilities`:
+    float64[n, classes], None for a kind without. `clusters`: int64[n], equal for examples that share a
     text; None if the run does not have them.
     """
 
     ids: tuple[str, ...]
-    labels: tuple[Label, ...] | None
+    kind: Kind
     predictions: Floats
     targets: Floats
     probabilities: Floats | None
@@ -46,10 +46,10 @@ class TaskPredictions:
         """The probability of each predicted class: float64[n].
 
         Raises:
-            ValueError: the task is a regression.
+            ValueError: the task has no probabilities.
         """
         if self.probabilities is None:
-            raise ValueError("a regression has no probabilities")
+            raise ValueError("the task has no probabilities")
         confidence: Floats = self.probabilities[np.arange(len(self)), self.predictions.astype(np.int64)]
         return confidence
 
@@ -64,27 +64,34 @@ class TaskPredictions:
         probabilities = None if self.probabilities is None else self.probabilities[rows]
         ids = tuple(self.ids[row] for row in rows)
         clusters = None if self.clusters is None else self.clusters[rows]
-        return TaskPredictions(ids, self.labels, self.predictions[rows], self.targets[rows], probabilities, clusters)
+        return TaskPredictions(ids, self.kind, self.predictions[rows], self.targets[rows], probabilities, clusters)
 
     def measured(self, metric: str) -> Measured:
         """Return a metric of the examples with its interval."""
         return measured(metric, self.predictions, self.targets, self.clusters)
 
-    def shown(self, value: float) -> str:
-        """Format a prediction or target: the label of a class, or the number."""
-        return f"{value:.3g}" if self.labels is None else str(self.labels[int(value)])
+    @property
+    def decoded(self) -> Predictions:
+        """The predictions without their ids and targets."""
+        return Predictions(self.predictions, self.probabilities)
+
+    @property
+    def errors(self) -> Floats:
+        """The size of the error of each prediction, 0 if it is correct: float64[n]."""
+        return self.kind.errors(self.decoded, self.targets)
+
+    def shown(self, target: Target) -> str:
+        """Format a prediction or target, for example the label of a class."""
+        return self.kind.show(target)
 
 
-def read_predictions(
-    file: Path, labels: Sequence[Label] | None, evaluations: Evaluations | None = None
-) -> TaskPredictions:
+def read_predictions(file: Path, kind: Kind, evaluations: Evaluations | None = None) -> TaskPredictions:
     """Read the records of a prediction file that have a target. Clusters are those of `evaluations`, if given.
 
     Raises:
         RunError: the file is missing or damaged, or contains a label that the task does not have.
     """
-    found = read_records(file, labels, probabilities=True, hint=HINT)
-    kept = None if labels is None else tuple(labels)
+    found = read_records(file, kind, probabilities=True, hint=HINT)
     ids = tuple(found.ids)
     clusters = None if evaluations is None else evaluations.clusters_of(ids)
-    return TaskPredictions(ids, kept, found.predictions, found.targets, found.probabilities, clusters)
+    return TaskPredictions(ids, kind, found.predictions, found.targets, found.probabilities, clusters)

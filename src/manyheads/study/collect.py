@@ -15,6 +15,7 @@ from manyheads.errors import RunError
 from manyheads.evaluation.crossfit import Half, halves_of
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.schema import Recipe
+from manyheads.recipe.tasks import kind_of
 from manyheads.run.evaluations import Known
 from manyheads.run.folder import RunFolder
 from manyheads.study.cells import cell_folder, differences, error_file, read_error
@@ -110,7 +111,7 @@ def collect(plan: StudyPlan, out: Path) -> Collected:
         collected.halves = halves_of(
             {task: dev.ids for task, dev in collected.dev.items()},
             {task: dev.clusters for task, dev in collected.dev.items()},
-            {task: None if dev.labels is None else dev.targets for task, dev in collected.dev.items()},
+            {task: dev.kind.classes_of(dev.targets) for task, dev in collected.dev.items()},
         )
     known: Known = {}
     for row in plan.rows:
@@ -194,7 +195,7 @@ def _agree_on_tasks(recipe: Recipe, folders: Sequence[RunFolder], dev: dict[str,
         metric = options.metric or ""
         if task not in dev:
             file = folders[0].prediction_file(task, "dev", "last")
-            dev[task] = read_dev(file, task, metric, options.labels)
+            dev[task] = read_dev(file, task, metric, kind_of(options))
         elif dev[task].metric != metric:
             raise RunError(
                 f"two rows have different metrics for task {task}, so they cannot be compared",

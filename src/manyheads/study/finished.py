@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from manyheads.evaluation.crossfit import Half, best_evaluations, half_scores, swapped
 from manyheads.recipe.schema import Recipe
+from manyheads.recipe.tasks import kind_of
 from manyheads.run.evaluations import Evaluations, Known
 from manyheads.run.folder import RunFolder
 from manyheads.study.plan import Row
 from manyheads.study.predictions import DevExamples, read_values, values_of
-from manyheads.tasks.numbers import resolved
 
 WHICH = ("best", "last")
 """The evaluations that results.json has."""
@@ -166,6 +166,4 @@ def crossfitted(
 
 def has_every_evaluation(recipe: Recipe, task: str, folder: RunFolder, split: str = "dev") -> bool:
     """Return whether a run has the predictions of every evaluation of a task, with the precision of its labels."""
-    bounds = recipe.tasks[task].range
-    precise = bounds is None or resolved(bounds[0], bounds[-1])
-    return precise and folder.evaluations_file(task, split).exists()
+    return kind_of(recipe.tasks[task]).resolved and folder.evaluations_file(task, split).exists()

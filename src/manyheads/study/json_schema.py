@@ -101,7 +101,7 @@ def _factor(table: Schema) -> Schema:
 def _factor_key(recipe: Schema, task: Schema) -> Schema:
     """A key that can differ between rows: a key with a value, or `pretraining`, which may be absent."""
     names = [key for key, schema in keys_within(recipe) if schema.get("type") != "object" or key == "pretraining"]
-    of_task = [_task_key(key) for key, schema in keys_within(task) if "properties" not in schema]
+    of_task = [_task_key(key) for key, schema in keys_within(task) if "properties" not in schema or key == "loss"]
     return {"type": "string", "anyOf": [{"enum": names}, *({"pattern": pattern} for pattern in of_task)]}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from manyheads.study.factors import differing, keys_of, levels_of, show_value
 from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.schema import StudyOptions
 from manyheads.study.selection import SELECT, Select
+from manyheads.tasks.kinds import KINDS
 
 ROW_NAME = re.compile(r"[^/\\\x00-\x1f.@~][^/\\\x00-\x1f@~]*")
 """The name of a row is the name of a folder. "@" is reserved for twins."""
@@ -34,11 +35,8 @@ TAKEN = frozenset({"figures", *(f"table.{ending}" for ending in ("md", "csv", "j
 LONGEST_NAME = 200
 """Bytes of the name of a row. File systems allow 255; twins and temporary files have longer names than their rows."""
 
-NOT_READ = {
-    name: TaskOptions.model_fields[name].get_default(call_default_factory=True)
-    for name in ("test", "pair", "head", "loss", "metric", "loss_weight", "class_weights", "train_rows", "dev_rows")
-}
-"""The defaults of the keys of a task that do not change which rows are held out."""
+NOT_READ = ("test", "pair", "head", "loss", "metric", "loss_weight", "train_rows", "dev_rows")
+"""Keys of a task that do not change which rows are held out."""
 
 REMARK = "provenance"
 """The only key of a row that is not part of a recipe: a remark for the table."""
@@ -337,11 +335,17 @@ def _drawn_with(recipe: Recipe, others: Mapping[str, TaskOptions]) -> Recipe:
     """
     files = [options.train for options in recipe.tasks.values() if isinstance(options.dev, float)]
     shared = {
-        name: options.model_copy(update=NOT_READ)
+        name: _without(options, (*NOT_READ, *KINDS[options.kind].training_keys))
         for name, options in sorted(others.items())
         if name not in recipe.tasks and options.train in files
     }
     return recipe.model_copy(update={"held_out_with": {**shared, **(recipe.held_out_with or {})} or None})
+
+
+def _without(options: TaskOptions, keys: Iterable[str]) -> TaskOptions:
+    """Return the table of a task with the defaults of some keys."""
+    fields = type(options).model_fields
+    return options.model_copy(update={key: fields[key].get_default(call_default_factory=True) for key in keys})
 
 
 def _plain(recipe: Recipe) -> dict[str, Any]:

@@ -205,7 +205,7 @@ def _assumptions(
 
 
 def _described(data: TaskData, known: Floats, part: Sample | None) -> str:
-    classes = "" if data.task.kind.labels is None else f" in {len(np.unique(known))} classes"
+    classes = "" if data.task.kind.classes_of(known) is None else f" in {len(np.unique(known))} classes"
     value = "" if part is None else f" {float(part.values[0]):.2f}"
     return f"{data.task.name} {len(known):,}{classes}, {data.task.metric}{value} (assumed)"
 
@@ -226,25 +226,10 @@ def _on_test(plan: StudyPlan, data: Sequence[TaskData]) -> bool:
 
 
 def _imagined(data: TaskData, targets: Floats) -> Sample | None:
-    """Return the metric of imagined predictions for the real dev examples.
-
-    A classifier errs on half of the examples on which a constant prediction errs. Its errors are other labels, as
-    frequent as they are. A regression has the assumed correlation.
-    """
+    """Return the metric of imagined predictions for the real dev examples; see `Kind.imagined`."""
     if len(targets) < 2:
         return None
-    rng = np.random.default_rng(0)
-    if data.task.kind.labels is None:
-        spread = float(targets.std())
-        noise = math.sqrt(1 - CORRELATED**2) * rng.standard_normal(len(targets))
-        predictions = CORRELATED * (targets - targets.mean()) / (spread or 1.0) + noise
-    else:
-        classes, counts = np.unique(targets, return_counts=True)
-        wrong = rng.random(len(targets)) < (1 - counts.max() / len(targets)) / 2
-        predictions = targets.copy()
-        for each in classes if len(classes) > 1 else ():
-            places = np.flatnonzero(wrong & (targets == each))
-            predictions[places] = rng.choice(targets[targets != each], size=len(places))
+    predictions = data.task.kind.imagined(targets, CORRELATED)
     found = sample(data.task.metric, predictions[None], targets, seeds=(0,))
     return None if found is None else replace(found, task=data.task.name)
 

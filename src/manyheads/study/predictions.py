@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 
 from manyheads.errors import RunError
 from manyheads.run.evaluations import Evaluations
-from manyheads.tasks.records import Label, read_records, same_targets
+from manyheads.tasks.kind import Kind
+from manyheads.tasks.records import read_records, same_targets
 
 HINT = "remove the folder of this run, and repeat the study"
 
@@ -22,7 +22,7 @@ HINT = "remove the folder of this run, and repeat the study"
 class DevExamples:
     """The labelled examples of a task on which every run of a study is evaluated. `split`: "dev" or "test".
 
-    `labels`: the classes, or None for regression. `targets`: float64[n], class indices or values. `source`: the
+    `kind`: the kind of the task. `targets`: float64[n], such as class indices or values. `source`: the
     prediction file from which the examples were read, for messages. `clusters`: int64[n], the cluster of each example;
     None if the runs do not have them. Tasks share the numbers of clusters. `unlabelled`: the number of examples of the
     file without a label.
@@ -30,7 +30,7 @@ class DevExamples:
 
     task: str
     metric: str
-    labels: tuple[Label, ...] | None
+    kind: Kind
     ids: tuple[str, ...]
     targets: NDArray[np.float64]
     source: Path
@@ -44,16 +44,15 @@ class DevExamples:
         return pl.Series(self.ids, dtype=pl.String)
 
 
-def read_dev(file: Path, task: str, metric: str, labels: Sequence[Label] | None, split: str = "dev") -> DevExamples:
+def read_dev(file: Path, task: str, metric: str, kind: Kind, split: str = "dev") -> DevExamples:
     """Read the examples of a prediction file, without those that have no target.
 
     Raises:
         RunError: the file is missing or damaged, or contains a label that the task does not have.
     """
-    found = read_records(file, labels, probabilities=False, hint=HINT)
-    own = None if labels is None else tuple(labels)
+    found = read_records(file, kind, probabilities=False, hint=HINT)
     return DevExamples(
-        task, metric, own, tuple(found.ids), found.targets, file, unlabelled=found.unlabelled, split=split
+        task, metric, kind, tuple(found.ids), found.targets, file, unlabelled=found.unlabelled, split=split
     )
 
 
@@ -63,7 +62,7 @@ def read_values(file: Path, dev: DevExamples) -> NDArray[np.float64]:
     Raises:
         RunError: the file is missing or damaged, or has other dev examples.
     """
-    found = read_records(file, dev.labels, probabilities=False, hint=HINT)
+    found = read_records(file, dev.kind, probabilities=False, hint=HINT)
     if not found.ids.equals(dev.names) or not same_targets(found.targets, dev.targets):
         raise _others(file, len(found.ids), dev)
     return found.predictions

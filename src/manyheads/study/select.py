@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from manyheads.errors import RunError
+from manyheads.recipe.tasks import kind_of
 from manyheads.study.dev_clusters import with_clusters
 from manyheads.study.finished import Finished, has_every_evaluation
 from manyheads.study.plan import StudyPlan
@@ -62,7 +63,7 @@ def _test_examples(
                     lacking.append(f"{file} is missing")
                 elif results["best"] is not None and task not in found:
                     file = folder.require_whole(file, results)
-                    found[task] = read_dev(file, task, dev[task].metric, options.labels, "test")
+                    found[task] = read_dev(file, task, dev[task].metric, kind_of(options), "test")
     for task, examples in found.items():
         if examples.unlabelled or not examples.ids:
             total = examples.unlabelled + len(examples.ids)

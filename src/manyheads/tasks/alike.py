@@ -5,9 +5,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 
 from manyheads.tasks.cells import quoted
-from manyheads.tasks.kind import Kind
+
+if TYPE_CHECKING:
+    from manyheads.tasks.kind import Kind, Target
 
 SPELLINGS = 4
 """Spellings of a class that are kept."""
@@ -20,6 +23,11 @@ def alike(labels: Iterable[object]) -> list[tuple[object, ...]]:
     for label in labels:
         groups.setdefault(_form(label), []).append(label)
     return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def alike_warnings(labels: Iterable[object]) -> list[str]:
+    """Return a warning for each group of labels that look alike."""
+    return [alike_warning(group) for group in alike(labels)]
 
 
 def alike_warning(group: Iterable[object]) -> str:
@@ -51,25 +59,22 @@ def _visible(label: object) -> str:
 
 
 class Spellings:
-    """How the labels of a file are written. Each class keeps its first few spellings."""
+    """How the labels of a file are written. Each label keeps its first few spellings."""
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
-        self._found: dict[float, list[str]] = {}
+        self._found: dict[object, list[str]] = {}
 
-    def add(self, target: float, cell: object) -> None:
-        """Add the cell of one row, and the class that it is."""
-        if self._kind.labels is None:
-            return
-        text = str(cell).strip()
-        found = self._found.setdefault(target, [])
-        if text not in found and len(found) < SPELLINGS:
-            found.append(text)
+    def add(self, target: Target, cell: object) -> None:
+        """Add the cell of one row, and its target."""
+        for label, text in self._kind.written(cell, target):
+            found = self._found.setdefault(label, [])
+            if text not in found and len(found) < SPELLINGS:
+                found.append(text)
 
     def warnings(self) -> list[str]:
-        """Return a warning for each class that the file writes in several ways."""
-        return [
-            f"the labels {' and '.join(map(repr, found))} are the same class {self._kind.present(target)!r}"
-            for target, found in sorted(self._found.items())
-            if len(found) > 1
-        ]
+        """Return a warning for each label that the file writes in several ways, in the order of the labels."""
+        order = {name: place for place, name in enumerate(self._kind.probability_names)}
+        several = [(label, found) for label, found in self._found.items() if len(found) > 1]
+        several.sort(key=lambda each: order.get(str(each[0]), 0))
+        return [f"the labels {' and '.join(map(repr, found))} are the same class {label!r}" for label, found in several]

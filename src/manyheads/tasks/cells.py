@@ -7,6 +7,9 @@ import math
 MISSING = "label is missing"
 """The reason that is reported for a row without a label."""
 
+MOSTLY = 0.99
+"""A column is numeric if at least this share of its cells are numbers. The other cells count as mistakes."""
+
 LONGEST_QUOTE = 60
 """Characters of a cell that a message quotes."""
 

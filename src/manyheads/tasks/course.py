@@ -10,10 +10,8 @@ from manyheads.tasks.task import Task
 
 def course_header(task: Task) -> str:
     """Return the header line of the course's format. The course misspells "Predicted_Similiary" itself."""
-    labels = task.kind.labels
-    if labels is None:
-        return "id \t Predicted_Similiary \n"
-    return "id \t Predicted_Is_Paraphrase \n" if len(labels) == 2 else "id \t Predicted_Sentiment \n"
+    column = {0: "Predicted_Similiary", 2: "Predicted_Is_Paraphrase"}
+    return f"id \t {column.get(len(task.kind.probability_names), 'Predicted_Sentiment')} \n"
 
 
 def course_lines(task: Task, items: Iterable[dict[str, object]]) -> Iterator[str]:
@@ -24,16 +22,16 @@ def course_lines(task: Task, items: Iterable[dict[str, object]]) -> Iterator[str
     Raises:
         DataError: The task's labels are names. The course's format supports only numbers.
     """
-    labels = task.kind.labels
+    classes = len(task.kind.probability_names)
     for record in items:
         prediction = record["prediction"]
-        if labels is not None and not isinstance(prediction, int | float):
+        if not isinstance(prediction, int | float):
             raise DataError(
                 "the course's format supports only numeric labels",
                 where=f"task {task.name}",
                 found=prediction,
                 hint="write another format, for example with --format jsonl",
             )
-        if labels is not None and isinstance(prediction, int | float):
-            prediction = float(prediction) if len(labels) == 2 else int(prediction)
+        if classes:
+            prediction = float(prediction) if classes == 2 else int(prediction)
         yield f"{str(record['id']).lower()} , {prediction} \n"

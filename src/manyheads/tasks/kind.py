@@ -1,14 +1,23 @@
-"""The interface of a kind of task: reading labels, decoding outputs, and the losses and metrics that fit."""
+"""Kind: what is asked of a text. It reads labels, decodes outputs, and says which losses, metrics and views fit."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.errors import EncoderError
+from manyheads.options import Options
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+Target = float | Floats
+"""The target of one example: a number, or float64[k] for a kind whose targets have k numbers."""
 
 
 class LabelError(ValueError):
@@ -23,59 +32,324 @@ class LabelError(ValueError):
 
 
 @dataclass(frozen=True)
+class KeyFault:
+    """A fault of a key of a task's table: what is wrong, what was found, what is allowed, and what to do."""
+
+    key: str
+    what: str
+    found: object = None
+    allowed: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
 class Predictions:
     """Decoded predictions for n examples.
 
-    `values`: float64[n], the index of the predicted class, or the predicted value.
-    `probabilities`: float64[n, classes], or None if the task predicts values.
+    `values`: float64[n, *shape of a target], such as the index of the predicted class, or the predicted value.
+    `probabilities`: float64[n, classes], or None if the kind predicts values.
     """
 
-    values: NDArray[np.float64]
-    probabilities: NDArray[np.float64] | None
+    values: Floats
+    probabilities: Floats | None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: Any) -> Predictions:
+        """Return the predictions of some examples. `rows`: what numpy accepts as an index."""
+        return Predictions(self.values[rows], None if self.probabilities is None else self.probabilities[rows])
 
 
-class Kind(Protocol):
-    """The interface of a kind of task. Kinds use numpy and do not need torch."""
+@dataclass(frozen=True)
+class HubForm:
+    """How transformers names the outputs of a task: `labels`, and the `problem_type` of its configuration."""
+
+    labels: tuple[str, ...]
+    problem_type: str | None
+
+
+class Kind(ABC):
+    """A kind of task with its label space. Kinds use numpy and do not need torch.
+
+    A kind is one file: a subclass, and one line in the menu `KINDS`. The class attributes and the abstract methods are
+    what a kind must say. The other methods have defaults that fit kinds without classes.
+    """
+
+    name: ClassVar[str]
+    """The name in a recipe, as in `kind = "classification"`."""
+
+    summary: ClassVar[str]
+    """What the kind predicts, as a short phrase for the documentation and for comments of a recipe."""
+
+    options: ClassVar[type[Options]]
+    """The keys of the kind in the table of a task."""
+
+    training_keys: ClassVar[tuple[str, ...]] = ()
+    """The keys of the kind that only training reads."""
+
+    reads: ClassVar[Literal["text", "words", "candidates"]] = "text"
+    """What the kind reads from the encoder: a vector per text, per word, or per candidate."""
+
+    target: ClassVar[str]
+    """What a target is, by which losses and metrics say whether they fit: "class", "value", "labels" or "order"."""
+
+    metrics: tuple[str, ...]
+    """The metrics of every evaluation, the default primary metric first."""
+
+    views: ClassVar[tuple[str, ...]] = ()
+    """What a report shows: "confusion", "reliability", "scatter", "classes", "bands" or "labels"."""
+
+    hub_task: ClassVar[str] = "text-classification"
+    """The name of the task on the Hugging Face hub."""
+
+    shape: tuple[int, ...] = ()
+    """The shape of a target: () for one number, (k,) for k numbers."""
+
+    unit: ClassVar[bool] = False
+    """Whether a head gives scores from 0 to 1 instead of logits."""
+
+    # The label space
+
+    @classmethod
+    @abstractmethod
+    def of(cls, options: Any) -> Self | None:
+        """Return the kind for its own keys, or None if its label space is to be read from the training file.
+
+        Raises:
+            ValueError: A key is invalid.
+        """
+
+    @classmethod
+    @abstractmethod
+    def infer(cls, options: Any, cells: Iterable[object], *, name: str, typed: bool) -> tuple[Self, str]:
+        """Return the kind with the label space of the cells, and a note about it.
+
+        Args:
+            options: the kind's own keys.
+            cells: the cells of the label column that are not missing.
+            name: the name of the file in messages.
+            typed: whether text is text. Otherwise it may spell a number.
+
+        Raises:
+            DataError: The cells have no label space.
+        """
+
+    @classmethod
+    @abstractmethod
+    def sample(cls) -> Self:
+        """Return the kind with a small label space, which every loss of the kind fits."""
+
+    @classmethod
+    def loss_rules(cls) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
+        """Yield the losses that fit if keys have such values, for the JSON Schema."""
+        yield from ()
+
+    @classmethod
+    def guess(cls, cells: Sequence[object], *, name: str, typed: bool) -> Self | None:
+        """Return the kind if the cells of a label column look like it, for `manyheads init`. Default: None."""
+        del cells, name, typed
+        return None
+
+    @abstractmethod
+    def space(self) -> dict[str, Any]:
+        """Return the label space as the kind's own keys, in values of JSON."""
+
+    @classmethod
+    def faults(cls, options: Any) -> Iterator[KeyFault]:
+        """Yield the faults of the kind's own keys that their types do not express. Default: what `of` raises."""
+        try:
+            cls.of(options)
+        except ValueError as error:
+            key = next(iter(cls.options.model_fields))
+            yield KeyFault(key, str(error), getattr(options, key))
+
+    @classmethod
+    def refused(cls, cell: object) -> LabelError | None:
+        """Return why no label space can be read from a cell of any task of this kind. Default: None."""
+        del cell
+        return None
+
+    def warnings(self) -> list[str]:
+        """Return warnings about the label space. Default: none."""
+        return []
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and isinstance(other, Kind) and self.space() == other.space()
+
+    def __hash__(self) -> int:
+        return hash((self.name, repr(self.space())))
 
     @property
-    def name(self) -> str:
-        """The name in a recipe, as in `kind = "classification"`."""
+    def alternative(self) -> str | None:
+        """A comment of `manyheads init` about this kind and another one that the labels may be of. Default: None."""
+        return None
 
     @property
-    def labels(self) -> tuple[str | int | float | bool, ...] | None:
-        """The classes as the user wrote them, or None if the task predicts values."""
+    def space_comments(self) -> Mapping[str, str]:
+        """Comments of `manyheads init` about the keys of the label space. Default: none."""
+        return {}
+
+    # Losses and outputs
 
     @property
-    def value_range(self) -> tuple[float, float] | None:
-        """The lowest and highest value, or None if the task predicts classes."""
-
-    @property
+    @abstractmethod
     def losses(self) -> tuple[str, ...]:
         """The losses that fit, the default first."""
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The metrics that fit, the default primary metric first. Every evaluation computes all of them."""
-
+    @abstractmethod
     def outputs(self, loss: str) -> int:
         """Return the number of outputs per example that a head has with this loss."""
 
-    def parse(self, raw: object) -> float:
-        """Return the target in a cell (text, number or boolean): a class index or a value.
-
-        Raises:
-            LabelError: The cell is empty, not a number, or outside the label space.
-        """
-
+    @abstractmethod
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:
-        """Decode a head's outputs[n, k]: logits of classes, or scores from 0 to 1 of a range.
+        """Decode a head's outputs[n, k].
 
         Raises:
             EncoderError: An output is not finite.
         """
 
-    def present(self, value: float) -> str | int | float:
-        """Return a predicted value or a target in the user's terms: the label, or the number."""
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The values that the scores 0 and 1 of a head stand for."""
+        return 0.0, 1.0
+
+    # Targets
+
+    @abstractmethod
+    def parse(self, raw: object) -> Target:
+        """Return the target in a cell (text, number, boolean or list).
+
+        Raises:
+            LabelError: The cell is empty, or is not in the label space.
+        """
+
+    @abstractmethod
+    def present(self, target: Target) -> Any:
+        """Return a predicted value or a target in the user's terms, as a value of JSON."""
+
+    @abstractmethod
+    def code(self, presented: Any) -> Target:
+        """Return the target that `present` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError, OverflowError: `present` cannot have written it.
+        """
+
+    def show(self, target: Target) -> str:
+        """Return a target as a short text for a report."""
+        return str(self.present(target))
+
+    @property
+    def missing(self) -> Target:
+        """The target of an example without a label."""
+        return np.full(self.shape, np.nan) if self.shape else float("nan")
+
+    def written(self, raw: object, target: Target) -> Iterable[tuple[object, str]]:
+        """Yield the labels in a cell with the text that writes them. Default: none."""
+        del raw, target
+        return ()
+
+    # Records and columns
+
+    @property
+    def probability_names(self) -> tuple[str, ...]:
+        """The names of the probabilities, in order. () for a kind without."""
+        return ()
+
+    @property
+    def columns(self) -> Mapping[str, type]:
+        """The columns that a prediction adds to a table, with the types of their cells: `prediction` is the first."""
+        return {"prediction": object, **{f"p_{name}": float for name in self.probability_names}}
+
+    @property
+    def column(self) -> tuple[type, Mapping[Any, float] | None] | None:
+        """The type of a presented target, and its number for each that exists. None: targets are read one by one."""
+        return None
+
+    @abstractmethod
+    def record(self, predictions: Predictions, row: int) -> dict[str, Any]:
+        """Return the prediction of one row as a record: `prediction`, and `probabilities` or `value`."""
+
+    # Groups of examples, for the choice of rows and for reports
+
+    def strata(self, targets: Floats) -> Ints:
+        """Return the stratum of each known target, int64[n]. Held-out rows have about the same share of each."""
+        return np.zeros(len(targets), dtype=np.int64)
+
+    def classes_of(self, targets: Floats) -> Floats | None:
+        """Return the class of each target, float64[n]. Default: None, a target is not a class."""
+        del targets
+        return None
+
+    def counts(self, targets: Floats) -> dict[Any, int]:
+        """Return the number of known targets with each label, in the order of the labels. Default: no labels."""
+        del targets
+        return {}
+
+    @abstractmethod
+    def shares(self, targets: Floats) -> dict[str, float]:
+        """Return the share of the known targets in each group, by name: each label, or parts of a range."""
+
+    def digest(self, targets: Floats) -> str:
+        """Return a summary of the known training targets in a few words."""
+        return ", ".join(f"{name}: {share:.0%}" for name, share in self.shares(targets).items())
+
+    def constant(self, targets: Floats) -> str | None:
+        """Return a warning if all known targets are equal. Default: None."""
+        del targets
+        return None
+
+    def conflict(self, one: Target, other: Target) -> bool:
+        """Return whether two targets of almost equal texts contradict each other."""
+        return not np.array_equal(one, other)
+
+    def follows(self, predictions: Predictions) -> NDArray[np.bool_]:
+        """Return whether each prediction follows from its probabilities: bool[n]. Default: the most probable class."""
+        if predictions.probabilities is None:
+            return np.ones(len(predictions), dtype=bool)
+        chosen = predictions.probabilities[np.arange(len(predictions)), predictions.values.astype(np.int64)]
+        followed: NDArray[np.bool_] = predictions.probabilities.max(axis=1) - chosen <= 1e-4
+        return followed
+
+    @abstractmethod
+    def errors(self, predictions: Predictions, targets: Floats) -> Floats:
+        """Return the size of the error of each prediction, by which a report sorts them: float64[n], 0 if correct."""
+
+    def true_probabilities(self, predictions: Predictions, targets: Floats) -> Floats | None:
+        """Return the probability of each true label, float64[n]. Default: None, it is not defined."""
+        del predictions, targets
+        return None
+
+    @abstractmethod
+    def imagined(self, targets: Floats, correlation: float) -> Floats:
+        """Return imagined predictions for real targets, to plan a study: of middling quality, from a fixed seed.
+
+        `correlation`: that of predicted with true values, for kinds with values.
+        """
+
+    # Words for people
+
+    @abstractmethod
+    def described(self) -> str:
+        """Return what the kind predicts as a phrase in Markdown, such as "a value from 0 to 5"."""
+
+    @property
+    def hub(self) -> HubForm | None:
+        """The form of the task in transformers' models for sequence classification. None if there is none."""
+        return None
+
+    @property
+    def resolved(self) -> bool:
+        """Whether float32 is precise enough for the targets."""
+        return True
+
+
+def known(targets: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return which examples have a target: bool[n]. All numbers of a missing target are NaN."""
+    numbers = ~np.isnan(targets)
+    found: NDArray[np.bool_] = numbers if numbers.ndim == 1 else numbers.any(axis=1)
+    return found
 
 
 def finite(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -92,3 +366,15 @@ def finite(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
             hint="train again with a lower training.learning_rate, or use another model: these weights are damaged",
         )
     return outputs.astype(np.float64)
+
+
+def sigmoid(x: Floats) -> Floats:
+    """Return 1 / (1 + exp(-x)), computed without overflow."""
+    return np.where(x >= 0, 1.0, np.exp(-np.abs(x))) / (1.0 + np.exp(-np.abs(x)))
+
+
+def softmax(x: Floats) -> Floats:
+    """Return exp(x) / sum of exp(x) over the last axis, computed without overflow."""
+    exponents = np.exp(x - x.max(axis=-1, keepdims=True))
+    shares: Floats = exponents / exponents.sum(axis=-1, keepdims=True)
+    return shares

@@ -6,7 +6,6 @@ Numbers are the shortest decimals that give the same float32 again, so their pre
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.errors import RunError
-from manyheads.tasks.kind import Kind, Predictions
-from manyheads.tasks.numbers import resolved, shortest
+from manyheads.tasks.kind import Floats, Kind, Predictions, known
 
 if TYPE_CHECKING:
     import polars as pl
-
-Label = str | int | float | bool
-Floats = NDArray[np.float64]
 
 OLD_STEP = 1e-6
 """Step of the targets in records of version 0.4.0, which had six decimal places."""
@@ -34,28 +29,15 @@ def records(
 ) -> Iterator[dict[str, object]]:
     """Yield one record per example.
 
-    Its keys are `id`, `prediction`, `probabilities` (label to probability) or `value`, and `target` if `targets` are
-    given. A target of NaN is None.
+    Its keys are `id`, those of `Kind.record` (`prediction`, and `probabilities` or `value`), and `target` if `targets`
+    are given. A missing target is None.
     """
+    labelled = () if targets is None else known(targets.astype(np.float64))
     for row, example in enumerate(ids):
-        record: dict[str, object] = {"id": example, **record_of(kind, predictions, row)}
+        record: dict[str, object] = {"id": example, **kind.record(predictions, row)}
         if targets is not None:
-            target = float(targets[row])
-            record["target"] = None if math.isnan(target) else kind.present(_number(kind, target))
+            record["target"] = kind.present(targets[row]) if labelled[row] else None
         yield record
-
-
-def record_of(kind: Kind, predictions: Predictions, row: int) -> dict[str, object]:
-    """Return the prediction of one row: `prediction`, and `probabilities` for classes or `value` for values."""
-    value = float(predictions.values[row])
-    if predictions.probabilities is None or kind.labels is None:
-        number = _number(kind, value)
-        return {"prediction": number, "value": number}
-    probabilities = map(shortest, predictions.probabilities[row])
-    return {
-        "prediction": kind.present(value),
-        "probabilities": dict(zip(map(str, kind.labels), probabilities, strict=True)),
-    }
 
 
 def json_lines(items: Iterable[dict[str, object]]) -> Iterator[str]:
@@ -64,18 +46,13 @@ def json_lines(items: Iterable[dict[str, object]]) -> Iterator[str]:
         yield json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _number(kind: Kind, value: float) -> float:
-    """Return a value or target of a kind as it is written. A range that float32 does not resolve stays in float64."""
-    return shortest(value) if kind.value_range is None or resolved(*kind.value_range) else value
-
-
 @dataclass(frozen=True)
 class Recorded:
     """The records of a file that have a target: n examples.
 
-    `ids`: n strings. `predictions`, `targets`: float64[n], class indices or values. `probabilities`: float64[n,
-    classes], or None if the task predicts values or they were not asked for. `unlabelled`: the number of records
-    without a target, which are not among the n.
+    `ids`: n strings. `predictions`, `targets`: float64[n, *shape of a target]. `probabilities`: float64[n, classes], or
+    None if the kind has none or they were not asked for. `unlabelled`: the number of records without a target, which
+    are not among the n.
     """
 
     ids: pl.Series
@@ -85,13 +62,13 @@ class Recorded:
     unlabelled: int = 0
 
 
-def read_records(file: Path, labels: Sequence[Label] | None, *, probabilities: bool, hint: str) -> Recorded:
+def read_records(file: Path, kind: Kind, *, probabilities: bool, hint: str) -> Recorded:
     """Read the records of a file that have a target.
 
     Args:
         file: The file.
-        labels: The labels of the task, or None if it predicts values.
-        probabilities: Whether to read the probabilities of a classification.
+        kind: The kind of the task.
+        probabilities: Whether to read the probabilities.
         hint: What a user can do about a missing or damaged file.
 
     Raises:
@@ -100,13 +77,13 @@ def read_records(file: Path, labels: Sequence[Label] | None, *, probabilities: b
     """
     if not file.is_file():
         raise RunError("the predictions of a run are missing", where=str(file), hint=hint)
-    wanted = probabilities and labels is not None
-    return _by_columns(file, labels, wanted) or _by_lines(file, labels, wanted, hint)
+    names = kind.probability_names if probabilities else ()
+    return _by_columns(file, kind, names) or _by_lines(file, kind, names, hint)
 
 
 def same_targets(one: Floats, other: Floats) -> bool:
     """Return whether two files have the same targets, of which one may have been written by version 0.4.0."""
-    if len(one) != len(other):
+    if one.shape != other.shape:
         return False
     if np.array_equal(one, other):
         return True
@@ -114,28 +91,28 @@ def same_targets(one: Floats, other: Floats) -> bool:
     return near and any(np.array_equal(np.round(each, 6), each) for each in (one, other))
 
 
-def _by_columns(file: Path, labels: Sequence[Label] | None, probabilities: bool) -> Recorded | None:
-    """Read the records by columns, in a third of the time. None if the file is damaged or has mixed labels."""
+def _by_columns(file: Path, kind: Kind, names: Sequence[str]) -> Recorded | None:
+    """Read the records by columns, in a third of the time. None if it is damaged or has cells of several types."""
     import polars as pl
 
-    kinds = {type(label) for label in labels} if labels is not None else {float}
-    if len(kinds) > 1:
+    column = kind.column
+    if column is None:
         return None
-    cell = {str: pl.String(), int: pl.Int64(), bool: pl.Boolean(), float: pl.Float64()}[kinds.pop()]
+    cell = {str: pl.String(), int: pl.Int64(), bool: pl.Boolean(), float: pl.Float64()}[column[0]]
     schema: dict[str, Any] = {"id": pl.String(), "prediction": cell, "target": cell}
-    if probabilities and labels is not None:
-        schema["probabilities"] = pl.Struct({str(label): pl.Float64() for label in labels})
+    if names:
+        schema["probabilities"] = pl.Struct(dict.fromkeys(names, pl.Float64()))
     try:
         # The content is passed and not the path, which polars would read as a pattern.
         frame = pl.read_ndjson(file.read_bytes(), schema=schema)
         total = frame.height
         frame = frame.filter(pl.col("target").is_not_null())
-        if labels is not None:
-            codes = [float(code) for code in range(len(labels))]
+        if column[1] is not None:
             cells = pl.col("prediction", "target")
-            frame = frame.with_columns(cells.replace_strict(list(labels), codes, return_dtype=pl.Float64))
+            codes = column[1]
+            frame = frame.with_columns(cells.replace_strict(list(codes), list(codes.values()), return_dtype=pl.Float64))
         numbers = frame.select("prediction", "target").to_numpy()
-        shares = frame["probabilities"].struct.unnest().to_numpy() if "probabilities" in schema else None
+        shares = frame["probabilities"].struct.unnest().to_numpy() if names else None
     except (pl.exceptions.PolarsError, OverflowError):
         return None
     if frame["id"].has_nulls() or not all(np.isfinite(each).all() for each in (numbers, shares) if each is not None):
@@ -145,7 +122,7 @@ def _by_columns(file: Path, labels: Sequence[Label] | None, probabilities: bool)
     return Recorded(frame["id"], predictions, targets, shares, total - frame.height)
 
 
-def _by_lines(file: Path, labels: Sequence[Label] | None, probabilities: bool, hint: str) -> Recorded:
+def _by_lines(file: Path, kind: Kind, names: Sequence[str], hint: str) -> Recorded:
     """Read the records one by one, and name what is wrong with the file."""
     import polars as pl
 
@@ -156,33 +133,32 @@ def _by_lines(file: Path, labels: Sequence[Label] | None, probabilities: bool, h
         kept = [record for record in found if record.get("target") is not None]
         ids = pl.Series([str(record["id"]) for record in kept], dtype=pl.String)
         cells = {name: [record[name] for record in kept] for name in ("prediction", "target")}
-        shares = _shares(kept, labels or ()) if probabilities else None
+        shares = _shares(kept, names) if names else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunError("a prediction file is damaged", where=str(file), found=str(error), hint=hint) from None
-    codes = None if labels is None else {label: float(code) for code, label in enumerate(labels)}
     return Recorded(
         ids,
-        _numbers(file, codes, cells["prediction"], hint),
-        _numbers(file, codes, cells["target"], hint),
+        _coded(file, kind, cells["prediction"], hint),
+        _coded(file, kind, cells["target"], hint),
         shares,
         len(found) - len(kept),
     )
 
 
-def _shares(kept: Sequence[Mapping[str, Any]], labels: Sequence[Label]) -> Floats:
-    cells = [[float(record["probabilities"][str(label)]) for label in labels] for record in kept]
-    shares = np.array(cells, dtype=np.float64).reshape(len(kept), len(labels))
+def _shares(kept: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Floats:
+    cells = [[float(record["probabilities"][name]) for name in names] for record in kept]
+    shares = np.array(cells, dtype=np.float64).reshape(len(kept), len(names))
     if not np.isfinite(shares).all():
         raise ValueError("a probability is not a finite number")
     return shares
 
 
-def _numbers(file: Path, codes: Mapping[Label, float] | None, cells: Sequence[Any], hint: str) -> Floats:
+def _coded(file: Path, kind: Kind, cells: Sequence[Any], hint: str) -> Floats:
     try:
-        numbers = [float(cell) for cell in cells] if codes is None else [codes[cell] for cell in cells]
+        numbers = np.array([kind.code(cell) for cell in cells], dtype=np.float64).reshape(len(cells), *kind.shape)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = "a prediction is not a label of the task"
         raise RunError(what, where=str(file), found=str(error), hint=hint) from None
-    if not all(map(math.isfinite, numbers)):
+    if not np.isfinite(numbers).all():
         raise RunError("a prediction is not a finite number", where=str(file), hint=hint)
-    return np.array(numbers, dtype=np.float64)
+    return numbers

@@ -15,8 +15,7 @@ class Task:
     """A task: its kind, columns, label space, pair encoding, head, loss and metric.
 
     `pair`: None for one text column. For two columns, "cross" puts both texts into one sequence and "bi" encodes each
-    in its own sequence. `loss_weight`: factor of the task's loss. `class_weights`: one factor per class for the terms
-    of the loss. `group`: the column of what the examples belong to.
+    in its own sequence. `group`: the column of what the examples belong to.
     """
 
     name: str
@@ -29,8 +28,6 @@ class Task:
     dropout: float
     loss: str
     metric: str
-    loss_weight: float = 1.0
-    class_weights: tuple[float, ...] | None = None
     group: str | None = None
 
     @property

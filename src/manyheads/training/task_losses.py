@@ -9,16 +9,23 @@ from torch import Tensor
 
 from manyheads.data.batch import Batch, Part
 from manyheads.model.flat import FlatTokens
-from manyheads.model.losses import task_loss
+from manyheads.model.losses import LossFunction
 from manyheads.model.multitask import MultitaskModel
 from manyheads.training.step import autocast
 
 
 class TaskLosses:
-    """Computes the losses of a batch for a Stepper."""
+    """Computes the losses of a batch for a Stepper. `losses`: the loss of each task."""
 
-    def __init__(self, model: MultitaskModel, *, device: torch.device, precision: str = "float32") -> None:
-        self._model, self._device, self._precision = model, device, precision
+    def __init__(
+        self,
+        model: MultitaskModel,
+        losses: Mapping[str, LossFunction],
+        *,
+        device: torch.device,
+        precision: str = "float32",
+    ) -> None:
+        self._model, self._losses, self._device, self._precision = model, losses, device, precision
 
     def __call__(self, batch: Batch, labels: Mapping[str, int] | None = None) -> dict[str, Tensor]:
         """Return the sum of each task's losses in the batch, divided by the number of its `labels` in the update.
@@ -36,4 +43,4 @@ class TaskLosses:
 
     def _sum(self, part: Part, output: Tensor) -> Tensor:
         targets = torch.from_numpy(part.targets).to(self._device)
-        return task_loss(self._model.tasks[part.task], output.float(), targets).sum()
+        return self._losses[part.task](output.float(), targets).sum()

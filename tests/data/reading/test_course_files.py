@@ -9,8 +9,8 @@ import pytest
 
 from manyheads.data.examples import read_examples
 from manyheads.data.reading import open_source
-from manyheads.tasks.classification import Classification
-from manyheads.tasks.regression import Regression
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.regression import Regression
 from manyheads.tasks.task import Task
 
 FOLDER = Path(os.environ.get("MANYHEADS_DATA", Path(__file__).parents[3] / ".." / "shared" / "data"))

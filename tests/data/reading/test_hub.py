@@ -14,7 +14,7 @@ import pytest
 from manyheads.data.examples import read_examples
 from manyheads.data.reading import BadRow, Row, open_source
 from manyheads.errors import DataError
-from manyheads.tasks.classification import Classification
+from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.task import Task
 
 datasets = pytest.importorskip("datasets", reason="the extra `hub` is not installed")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from manyheads.model.heads import HEADS, default_loss
-from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind
-from manyheads.tasks.regression import Regression
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.regression import Regression
 
 
 def test_what_each_head_reads() -> None:

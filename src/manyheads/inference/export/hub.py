@@ -17,6 +17,7 @@ from manyheads.inference.manifest import MANIFEST, copy_listed, write_manifest
 from manyheads.inference.tokenizer_settings import write_tokenizer_settings
 from manyheads.model.encoder import quiet
 from manyheads.model.heads.linear import Linear
+from manyheads.tasks.kind import HubForm
 from manyheads.tasks.task import Task
 
 TARGET = "hub"
@@ -71,6 +72,8 @@ def _write_tokenizer(bundle: Bundle, place: Path) -> None:
 def _reason(bundle: Bundle, task: Task) -> str | None:
     """Return why no stock class of transformers computes a task, or None if one does."""
     encoder = bundle.model.encoder
+    if task.kind.hub is None:
+        return f"no stock class of transformers predicts a {task.kind.name} task"
     if task.sequences == 2:
         return "it encodes each text of a pair in its own sequence"
     if not isinstance(bundle.model.head(task.name), Linear):
@@ -89,9 +92,10 @@ def _classifier(bundle: Bundle, task: Task) -> Any:
     """
     head: Any = bundle.model.head(task.name)
     config = copy.deepcopy(bundle.model.encoder.model.config)
-    names = [str(label) for label in task.kind.labels or (task.name,)]
+    form = task.kind.hub or HubForm((), None)
+    names = list(form.labels) or [task.name]
     config.id2label, config.label2id = dict(enumerate(names)), {name: place for place, name in enumerate(names)}
-    config.problem_type = None if task.kind.labels is None else "single_label_classification"
+    config.problem_type = form.problem_type
     config.classifier_dropout = config.classifier_dropout_prob = task.dropout
     config._attn_implementation = "eager"
     model = CLASSES[config.model_type](config)
@@ -111,15 +115,14 @@ def _add_usage(to: Path, tasks: Mapping[str, Task], pipelines: Pipelines) -> Non
         for name in pipelines.names:
             pair = len(tasks[name].text) == 2
             text = '{"text": "A text.", "text_pair": "Another."}' if pair else '"A text."'
-            options = "" if tasks[name].kind.labels is None else ", top_k=None"
+            options = ", top_k=None" if tasks[name].kind.probability_names else ""
             lines += [f'model = pipeline("text-classification", model="FOLDER/{PIPELINES}/{name}"{options})']
             lines += [f"model({text}, truncation=True)", ""]
         lines[-1] = "```"
         lines += [""]
     for name in pipelines.names:
-        value_range = tasks[name].kind.value_range
-        if value_range is not None:
-            low, high = value_range
+        if tasks[name].kind.unit:
+            low, high = tasks[name].kind.scale
             lines += [
                 f"The score of {name} is the share u of its range. Its value is low + (high - low) * u:",
                 "",

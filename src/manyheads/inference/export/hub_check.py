@@ -88,7 +88,7 @@ def check_pipeline(folder: Path, bundle: Bundle, store: TextStore, sample: TaskS
     found = np.array([[scores[label] for label in _labels(sample)] for scores in map(_by_label, results)])
     expected = _expected(sample)[rows]
     largest = float(np.abs(found.reshape(expected.shape) - expected).max(initial=0.0))
-    allowed = LARGEST if task.kind.value_range is None else LARGEST_SHARE
+    allowed = LARGEST_SHARE if task.kind.unit else LARGEST
     _require(largest, allowed, "the pipeline of the task gives other predictions than the model", task.name)
     return Compared(largest, int((~same).sum()))
 
@@ -179,7 +179,8 @@ def _rows(sample: TaskSample, rows: Ints) -> list[tuple[str, ...]]:
 
 
 def _labels(sample: TaskSample) -> list[str]:
-    return [str(label) for label in sample.split.task.kind.labels or (sample.split.task.name,)]
+    form = sample.split.task.kind.hub
+    return list(form.labels) if form is not None and form.labels else [sample.split.task.name]
 
 
 def _by_label(scores: Sequence[dict[str, Any]]) -> dict[str, float]:

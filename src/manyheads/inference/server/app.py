@@ -215,12 +215,12 @@ def _add_operations(app: FastAPI, batcher: list[Batcher], metrics: Metrics) -> N
 
 def _info(predictor: Predictor, name: str) -> TaskInfo:
     task = predictor.tasks[name]
-    labels, value_range = task.kind.labels, task.kind.value_range
+    space = task.kind.space()
     return TaskInfo(
         name=name,
         texts=len(task.text),
         columns=list(task.text),
         explained=predictor.explains,
-        labels=None if labels is None else list(labels),
-        range=None if value_range is None else list(value_range),
+        labels=space.get("labels"),
+        range=space.get("range"),
     )

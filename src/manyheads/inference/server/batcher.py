@@ -13,7 +13,6 @@ from typing import Any
 from manyheads.inference.predictor import Predictor
 from manyheads.inference.server.metrics import Metrics
 from manyheads.inference.server.options import ServerOptions
-from manyheads.tasks.records import record_of
 
 Row = tuple[str, ...]
 
@@ -174,7 +173,7 @@ def _predict(predictor: Predictor, jobs: Sequence[Job]) -> list[dict[str, list[d
         for name in job.tasks:
             wanted, first = predictor.task(name), position[name]
             position[name] += len(job.rows)
-            records = [record_of(wanted.kind, decoded[name], first + row) for row in range(len(job.rows))]
+            records = [wanted.kind.record(decoded[name], first + row) for row in range(len(job.rows))]
             if job.explain:
                 for record, texts in zip(records, job.rows, strict=True):
                     weights = predictor.explain(wanted, texts)

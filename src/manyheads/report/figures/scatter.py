@@ -37,7 +37,7 @@ def draw_scatter(task: TaskReport) -> Figure:
 
 def scatter_alt(task: TaskReport) -> str | None:
     """Return the number of points and the regression line in words."""
-    if task.predictions.labels is not None or not len(task.predictions):
+    if "scatter" not in task.predictions.kind.views or not len(task.predictions):
         return None
     line = "" if task.fit is None else f" Regression line: {task.fit.equation}."
     return f"Scatter plot of {counted(len(task.predictions), 'prediction')} of {task.name} against true values.{line}"

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from manyheads.model.dropout import stream_key
-from manyheads.model.losses import task_loss
+from manyheads.model.losses import LossFunction
 from manyheads.model.multitask import MultitaskModel
 from manyheads.training.device.resident import Resident
 from manyheads.training.step import Stepper, StepResult, autocast, check_finite, dropout_seed
@@ -115,6 +115,7 @@ class DeviceStepper(Stepper[Picks]):
         model: MultitaskModel,
         resident: Resident,
         optimizer: AdamW,
+        losses: Mapping[str, LossFunction],
         weighting: Weighting,
         *,
         size: int,
@@ -124,6 +125,7 @@ class DeviceStepper(Stepper[Picks]):
     ) -> None:
         super().__init__(model, _refuse, optimizer, weighting, seed=seed, clip_norm=clip_norm)
         self._multitask, self._resident, self._precision = model, resident, precision
+        self._task_losses = losses
         device = resident.device
         self._cuda = device.type == "cuda"
         zero = torch.zeros((), device=device)
@@ -220,7 +222,7 @@ class DeviceStepper(Stepper[Picks]):
         tokens = self._resident.tokens(task, inputs.rows, inputs.count, shape)
         with autocast(self._resident.device, self._precision):
             outputs = self._multitask.first_outputs(tokens, task, len(inputs.rows))
-            losses = task_loss(self._multitask.tasks[task], outputs.float(), split.targets[inputs.rows])
+            losses = self._task_losses[task](outputs.float(), split.targets[inputs.rows])
         present = torch.arange(len(losses), device=losses.device) < inputs.count
         loss = torch.where(present, losses, 0.0).sum() / inputs.count
         self._weighting({task: loss}).backward()  # type: ignore[no-untyped-call]

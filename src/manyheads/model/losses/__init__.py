@@ -1,0 +1,60 @@
+"""The menu of losses. Each returns one number per example. The caller takes the mean over the examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manyheads.model.losses.cross_entropy import CrossEntropyOptions, binary_cross_entropy, cross_entropy
+from manyheads.model.losses.options import LossOptions
+from manyheads.model.losses.ordinal import corn, squared_distance
+from manyheads.model.losses.value_error import l1, mse
+from manyheads.tasks.kind import Kind
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+"""Losses[n] from the outputs[n, k] of a head and targets[n, *shape of a target] of a kind."""
+
+
+@dataclass(frozen=True)
+class LossEntry:
+    """A loss and its own options.
+
+    `build(kind, options, class_weights)` returns the loss of a kind. `class_weights`: factors of the terms of each
+    class, or None. The caller's mean is divided by the number of examples, not by the sum of the weights as torch's own
+    weighted mean is.
+    """
+
+    build: Callable[[Kind, Any, Tensor | None], LossFunction]
+    options: type[LossOptions] = LossOptions
+
+
+LOSSES: dict[str, LossEntry] = {
+    "cross_entropy": LossEntry(cross_entropy, CrossEntropyOptions),
+    "binary_cross_entropy": LossEntry(binary_cross_entropy, CrossEntropyOptions),
+    "mse": LossEntry(mse),
+    "l1": LossEntry(l1),
+    "corn": LossEntry(corn),
+    "squared_distance": LossEntry(squared_distance),
+}
+
+
+def build_loss(kind: Kind, options: LossOptions, class_weights: tuple[float, ...] | None = None) -> LossFunction:
+    """Return the loss of a task, before its `loss_weight`."""
+    entry = LOSSES[options.kind]
+    if class_weights is None:
+        return entry.build(kind, options, None)
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        return on_device(outputs.device)(outputs, targets)
+
+    @lru_cache(maxsize=8)
+    def on_device(device: torch.device) -> LossFunction:
+        """Copy the weights to a device once. A copy within a step would make the device wait for the host."""
+        return entry.build(kind, options, torch.tensor(class_weights, device=device))
+
+    return loss

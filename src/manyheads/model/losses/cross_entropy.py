@@ -1,0 +1,78 @@
+"""Cross-entropy over the logits of all classes, or over the logit of the second of two classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from manyheads.model.losses.options import LossOptions
+from manyheads.tasks.kind import Kind
+
+
+class CrossEntropyOptions(LossOptions):
+    """The options of cross-entropy."""
+
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of each target that is spread evenly over all classes (Szegedy et al. 2016, section 7).",
+    )
+    gamma: float = Field(
+        default=0.0,
+        ge=0,
+        description="Exponent of the focal loss: the loss of an example is multiplied by (1 - p) ** gamma, where p is "
+        "the probability of its class (Lin et al. 2017, section 3). 0 is plain cross-entropy.",
+    )
+
+
+def cross_entropy(
+    kind: Kind, options: CrossEntropyOptions, class_weights: Tensor | None
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the cross-entropy of logits[n, classes], which may be smoothed or focal."""
+    del kind
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        labels = targets.long()
+        losses = functional.cross_entropy(outputs, labels, reduction="none", label_smoothing=options.label_smoothing)
+        if options.gamma:
+            losses = losses * _focus(functional.cross_entropy(outputs, labels, reduction="none"), options.gamma)
+        return weighted(losses, targets, class_weights)
+
+    return loss
+
+
+def binary_cross_entropy(
+    kind: Kind, options: CrossEntropyOptions, class_weights: Tensor | None
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the binary cross-entropy of one logit[n, 1], the logit of the second class."""
+    del kind
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        logits, second = outputs[:, 0], targets.to(outputs.dtype)
+        smoothed = second if not options.label_smoothing else smooth(second, options.label_smoothing)
+        losses = functional.binary_cross_entropy_with_logits(logits, smoothed, reduction="none")
+        if options.gamma:
+            plain = functional.binary_cross_entropy_with_logits(logits, second, reduction="none")
+            losses = losses * _focus(plain, options.gamma)
+        return weighted(losses, targets, class_weights)
+
+    return loss
+
+
+def smooth(targets: Tensor, share: float) -> Tensor:
+    """Return targets 0 and 1 with a share spread over both classes."""
+    return targets * (1 - share) + share / 2
+
+
+def weighted(losses: Tensor, targets: Tensor, class_weights: Tensor | None) -> Tensor:
+    """Multiply each loss by the weight of its class."""
+    return losses if class_weights is None else losses * class_weights.to(losses.dtype)[targets.long()]
+
+
+def _focus(losses: Tensor, gamma: float) -> Tensor:
+    """Return (1 - p) ** gamma for losses -log p. p is kept below 1, where the gradient of a root is infinite."""
+    return (1 - (-losses).exp()).clamp(min=1e-7) ** gamma

@@ -1,0 +1,123 @@
+"""Ordinal: each text has one of three or more labels that are in an order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from manyheads.errors import DataError
+from manyheads.options import Options
+from manyheads.tasks.kind import Floats, Predictions, finite, sigmoid, softmax
+from manyheads.tasks.kinds.one_label import OneLabel
+from manyheads.tasks.labels import found_note, labels_among
+
+
+class OrdinalOptions(Options):
+    """The keys of an ordinal task in the table of a task."""
+
+    labels: list[str | int | float | bool] | None = Field(
+        default=None,
+        description="Labels from the lowest to the highest, at least three. Default: the distinct labels of the "
+        "training file if they are numbers. Text has no order, so labels that are text must be listed.",
+        json_schema_extra={
+            "minItems": 3,
+            "uniqueItems": True,
+            "items": {"type": ["string", "number", "boolean"], "pattern": r"\S"},
+        },
+    )
+    class_weights: list[float] | None = Field(
+        default=None,
+        description="Factor on the loss of each label, in the order of `labels`. Requires `labels`. Default: 1.",
+        json_schema_extra={"items": {"type": "number", "minimum": 0}},
+    )
+
+
+class Ordinal(OneLabel):
+    """A kind whose labels are in an order: a prediction that is two labels off is worse than one that is one off."""
+
+    name = "ordinal"
+    summary = "one of `labels`, which are in an order"
+    options = OrdinalOptions
+    target = "order"
+    metrics = ("accuracy", "macro_f1", "spearman")
+    least = 3
+
+    @classmethod
+    def infer(cls, options: Any, cells: Iterable[object], *, name: str, typed: bool) -> tuple[Self, str]:
+        """Return the kind with the distinct numbers of the cells, in ascending order.
+
+        Raises:
+            DataError: A label is text, which has no order, or there are too few or too many labels.
+        """
+        del options
+        labels = labels_among(name, cells, typed=typed, least=cls.least)
+        texts = [label for label in labels if isinstance(label, str)]
+        if texts:
+            raise DataError(
+                "the order of the labels is unknown, because some are text",
+                where=name,
+                found=texts[:10],
+                hint="list the labels from the lowest to the highest: labels = [...]",
+            )
+        return cls(labels), found_note(name, labels)
+
+    @classmethod
+    def sample(cls) -> Self:
+        """Return an ordinal kind with four labels."""
+        return cls([1, 2, 3, 4])
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """The losses that fit, the default first."""
+        return ("corn", "cross_entropy", "squared_distance")
+
+    def outputs(self, loss: str) -> int:
+        """Return the number of outputs: a logit per label, one per step between labels (CORN), or one."""
+        return {"cross_entropy": len(self.labels), "corn": len(self.labels) - 1}.get(loss, 1)
+
+    def decode(self, outputs: NDArray[np.floating]) -> Predictions:
+        """Decode outputs to labels and probabilities. Their number says with which loss the head was trained.
+
+        `outputs[n, labels]`: logits, decoded with the softmax to the most probable label. `outputs[n, labels - 1]`:
+        logits of being above each label, given that the label before was passed (CORN, Shi, Cao and Raschka 2021,
+        section 3.3): the prediction is the median. `outputs[n, 1]`: the sigmoid is the place between the lowest and the
+        highest label: the prediction is the nearest label, and the probability is shared between its two neighbours.
+        """
+        numbers, count = finite(outputs), len(self.labels)
+        if numbers.shape[1] == count:
+            probabilities = softmax(numbers)
+            return Predictions(probabilities.argmax(axis=1).astype(np.float64), probabilities)
+        if numbers.shape[1] == count - 1:
+            above: Floats = np.cumprod(sigmoid(numbers), axis=1).astype(np.float64)
+            return Predictions((above > 0.5).sum(axis=1).astype(np.float64), _shares(above))
+        places = sigmoid(numbers[:, 0]) * (count - 1)
+        above = np.clip(places[:, None] - np.arange(count - 1)[None, :], 0.0, 1.0).astype(np.float64)
+        return Predictions((above > 0.5).sum(axis=1).astype(np.float64), _shares(above))
+
+    def follows(self, predictions: Predictions) -> NDArray[np.bool_]:
+        """Return whether each prediction is the most probable label, or the median of the probabilities."""
+        if predictions.probabilities is None:
+            return np.ones(len(predictions), dtype=bool)
+        above = 1 - np.cumsum(predictions.probabilities, axis=1)[:, :-1]
+        low, high = ((above > bound).sum(axis=1) for bound in (0.5001, 0.4999))
+        median: NDArray[np.bool_] = (predictions.values >= low) & (predictions.values <= high)
+        return median | super().follows(predictions)
+
+    def errors(self, predictions: Predictions, targets: Floats) -> Floats:
+        """Return how many labels each prediction is off."""
+        return np.abs(predictions.values - targets)
+
+    def described(self) -> str:
+        """Return the labels with their order."""
+        return f"{super().described()}, from the lowest to the highest"
+
+
+def _shares(above: Floats) -> Floats:
+    """Return the probability of each label from those of being above each label but the last: float64[n, labels]."""
+    ends = np.ones((len(above), 1))
+    shares: Floats = np.concatenate([ends, above], axis=1) - np.concatenate([above, 0 * ends], axis=1)
+    return np.maximum(shares, 0.0)
