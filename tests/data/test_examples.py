@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyheads.data.examples import Examples, examples_warnings, read_examples
-from manyheads.data.reading import BadRow, Source, open_source
+from manyheads.data.reading import BadRow, Row, Source, open_source
+from manyheads.data.table import text_of, words_of
 from manyheads.errors import DataError
+from manyheads.tasks.kind import LabelError
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.regression import Regression
 from manyheads.tasks.task import Task
@@ -125,7 +127,11 @@ def test_values_outside_the_range_are_bad(tmp_path: Path, cell: str, reason: str
     [
         (None, "is missing"),
         ("NaN", "is missing"),
-        (["a"], "is a list and not text or a number"),
+        ([], "is missing"),
+        ([" ", ""], "is missing"),
+        (["a", None], "is a list and not text or a number"),
+        (["a", True], "is a list and not text or a number"),
+        ([["a"]], "is a list and not text or a number"),
         ({"a": 1}, "is a dict and not text or a number"),
     ],
 )
@@ -135,6 +141,24 @@ def test_cells_that_are_not_text_are_bad(tmp_path: Path, cell: object, reason: s
     examples, bad = read_examples(SINGLE, source, on_bad_rows="skip", labelled=True)
     assert examples.ids == ["1"]
     assert bad == [BadRow(source.name, 2, f"text 'text' {reason}")]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.integers(), max_size=5))
+def test_the_words_of_a_list_are_joined_by_a_blank(words: list[str | int]) -> None:
+    row, text = Row(1, {"text": words}), " ".join(map(str, words))
+    if not text.strip():
+        with pytest.raises(LabelError, match="text 'text' is missing"):
+            words_of(row, "text")
+        return
+    assert text_of(row, "text") == text
+    assert words_of(row, "text") == [str(word) for word in words]
+    assert words_of(Row(1, {"text": text}), "text") == text.split()
+
+
+def test_a_list_of_words_is_a_text_of_every_kind(tmp_path: Path) -> None:
+    source = write(tmp_path, '{"text": ["so", "good", 7], "label": "good"}\n', "file.jsonl")
+    assert read(SINGLE, source).texts == (["so good 7"],)
 
 
 def test_a_number_is_read_as_text(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from manyheads.data.examples import Examples, read_examples
-from manyheads.data.reading import BadRow, Row, Source, open_source
+from manyheads.data.reading import BadRow, Row, Source, TextFormat, open_source
 from manyheads.data.reading.delimited import Delimited
+from manyheads.data.table import _key
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import DataError
@@ -150,3 +151,37 @@ def test_missing_or_damaged_tokens_are_written_again(tmp_path: Path, wordpiece_f
             file.write_bytes(b"")
             store, (split,) = tokenise_examples([examples], {"mood": TASK}, tokenizer, cache)
             assert (store.token_ids.tolist(), split.text_index.tolist()) == (expected, [[0], [1]])
+
+
+def test_bad_rows_of_files_of_columns_name_the_file_of_the_cell(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        file_of(tmp_path / folder, "a\n\nc\nd\n", "in")
+        file_of(tmp_path / folder, "1\n0\n\n7\n", "out")
+        source = open_source({"text": f"{folder}/in", "label": f"{folder}/out"}, tmp_path)
+        examples, bad = read(source, tmp_path / "cache")
+        assert (list(examples.texts[0]), examples.targets.tolist(), examples.lines.tolist()) == (["a"], [1.0], [1])
+        names = [str(row).removeprefix(str(tmp_path / folder)).partition(",")[0] for row in bad]
+        assert names[:2] == ["/in:2: text 'text' is missing", "/out:3: label is missing"]
+        assert names[2].startswith("/out:4: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text", "other"),
+    [
+        ("file.conll", "a\t1\n", TextFormat(columns=("text", "label")), TextFormat(columns=("label", "text"))),
+        ("file.data", '{"text": "a", "label": 1}\n', TextFormat(format="jsonl"), TextFormat(format="csv")),
+    ],
+)
+def test_the_form_of_a_file_is_part_of_the_key(
+    tmp_path: Path, name: str, content: str, text: TextFormat, other: TextFormat
+) -> None:
+    file_of(tmp_path, content, name)
+    sources = [open_source(name, tmp_path, each) for each in (text, other)]
+    assert _key(TASK, sources[0], "", True, None) != _key(TASK, sources[1], "", True, None)
+
+
+def test_the_paths_of_columns_are_part_of_the_key(tmp_path: Path) -> None:
+    file_of(tmp_path, '{"text": {"a": "x", "b": "y"}, "label": 1}\n', "file.jsonl")
+    first, second = (open_source("file.jsonl", tmp_path, wanted=[path]) for path in ("text.a", "text.b"))
+    assert _key(TASK, first, "", True, None) != _key(TASK, second, "", True, None)

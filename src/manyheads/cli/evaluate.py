@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from manyheads.cli.terminal import make_console, say
-from manyheads.cli.text_format import DecimalOption, DelimiterOption, EncodingOption, QuotingOption, typed_format
+from manyheads.cli.text_format import (
+    ColumnsOption,
+    DecimalOption,
+    DelimiterOption,
+    EncodingOption,
+    QuotingOption,
+    typed_files,
+    typed_format,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,7 +49,17 @@ def evaluate(
         typer.Option(
             "--input",
             metavar="FILE",
-            help="Labelled file to use instead, or a folder, a pattern or a data set on the hub. Needs --task.",
+            help="Labelled file to use instead, or a folder, a pattern, a data set on the hub, or a file of lines for "
+            'each column: \'{text = "seq.in", label = "label"}\'. Needs --task.',
+            show_default=False,
+        ),
+    ] = None,
+    input_format: Annotated[
+        str | None,
+        typer.Option(
+            "--input-format",
+            metavar="NAME",
+            help="Format of that file: one of the names that the key `format` of a task may have.",
             show_default=False,
         ),
     ] = None,
@@ -49,6 +67,7 @@ def evaluate(
     quoting: QuotingOption = None,
     encoding: EncodingOption = None,
     decimal: DecimalOption = None,
+    columns: ColumnsOption = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="Also measure the model in 8-bit integers: metrics and seconds.")
     ] = False,
@@ -64,8 +83,11 @@ def evaluate(
 
     from manyheads.recipe.measure import measure_run
 
-    text = typed_format(delimiter, quoting, encoding, decimal)
-    measurement = measure_run(run, split=split.value, task=task, file=input_, text=text, int8=int8)
+    text = typed_format(delimiter, quoting, encoding, decimal, columns)
+    if input_format is not None:
+        text["format"] = input_format
+    file = None if input_ is None else typed_files(input_)
+    measurement = measure_run(run, split=split.value, task=task, file=file, text=text, int8=int8)
     _name_bad_rows(measurement)
     if as_json:
         content = {

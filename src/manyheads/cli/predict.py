@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from manyheads.cli.terminal import say, shown_output
-from manyheads.cli.text_format import DecimalMark, DelimiterOption, EncodingOption, QuotingOption, typed_format
+from manyheads.cli.text_format import (
+    ColumnsOption,
+    DecimalMark,
+    DelimiterOption,
+    EncodingOption,
+    QuotingOption,
+    typed_files,
+    typed_format,
+)
 from manyheads.errors import DataError, RunError
 
 if TYPE_CHECKING:
@@ -40,6 +48,8 @@ class InputFormat(StrEnum):
     json = "json"
     jsonl = "jsonl"
     parquet = "parquet"
+    conll = "conll"
+    conllu = "conllu"
     lines = "lines"
 
 
@@ -79,8 +89,8 @@ def predict(
         typer.Option(
             "--input",
             metavar="FILE",
-            help="TSV, CSV, JSON, JSON lines, Parquet or plain lines, or a folder, a pattern or a data set on the hub. "
-            "- reads standard input.",
+            help="TSV, CSV, JSON, JSON lines, Parquet, CoNLL or plain lines, or a folder, a pattern, a data set on the "
+            "hub, or a file of lines for each column: '{text = \"seq.in\"}'. - reads standard input.",
         ),
     ] = "-",
     output: Annotated[
@@ -106,6 +116,7 @@ def predict(
         DecimalMark | None,
         typer.Option("--decimal", help="Decimal mark of the numbers that CSV output gets.", show_default=False),
     ] = None,
+    columns: ColumnsOption = None,
     format_: Annotated[
         Format,
         typer.Option("--format", help="Format of the output. same: as the input. course: as in the reference course."),
@@ -130,11 +141,11 @@ def predict(
     from manyheads.inference.formats import check_output, format_of, make_output
     from manyheads.inference.rows import open_input, predict_rows
 
-    text = TextFormat(**typed_format(delimiter, quoting, encoding, decimal))
+    text = TextFormat(**typed_format(delimiter, quoting, encoding, decimal, columns))
     predictor = manyheads.load(run, int8=int8, runtime=runtime.value)
     wanted = predictor.task(task)
     with _scratch() as scratch, _named(scratch):
-        spec = str(_spool(scratch, text.encoding)) if input_ == "-" else input_
+        spec = str(_spool(scratch, text.encoding)) if input_ == "-" else typed_files(input_)
         source = open_input(spec, wanted, None if input_format is None else input_format.value, text)
         output_format = format_of(source) if format_ is Format.same else format_.value
         if escape_formulas and output_format not in ("csv", "tsv"):

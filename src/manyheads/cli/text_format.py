@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -57,8 +58,50 @@ DecimalOption = Annotated[
 ]
 
 
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="NAMES",
+        help="Names of the columns of a CoNLL file or of a delimited file without a header, separated by commas. A "
+        "name may be empty.",
+        show_default=False,
+    ),
+]
+
+
+def typed_files(typed: str) -> str | Mapping[str, str]:
+    """Return files that were typed: a path, or the file of each column as a table of TOML.
+
+    Raises:
+        DataError: The table is not one of files.
+    """
+    if not typed.lstrip().startswith("{"):
+        return typed
+    from pathlib import Path
+
+    from manyheads.errors import DataError
+    from manyheads.recipe.toml import TomlError, parse
+
+    form = '{ text = "seq.in", label = "label" }'
+    try:
+        files = parse(f"files = {typed}")["files"]
+    except TomlError as error:
+        if Path(typed).exists():
+            return typed
+        what = "the table of files is not valid TOML"
+        raise DataError(what, where="--input", found=str(error), allowed=form) from None
+    if not files or not all(isinstance(file, str) and file for file in files.values()):
+        raise DataError("the table does not name a file for each column", where="--input", found=typed, allowed=form)
+    return {str(column): str(file) for column, file in files.items()}
+
+
 def typed_format(
-    delimiter: str | None, quoting: Quoting | None, encoding: str | None, decimal: DecimalMark | None
+    delimiter: str | None,
+    quoting: Quoting | None,
+    encoding: str | None,
+    decimal: DecimalMark | None,
+    columns: str | None = None,
 ) -> dict[str, Any]:
     """Return the options that were given, as values of a `TextFormat`.
 
@@ -77,6 +120,8 @@ def typed_format(
         given["encoding"] = encoding
     if decimal is not None:
         given["decimal"] = decimal.value
+    if columns is not None:
+        given["columns"] = tuple(name.strip() for name in columns.split(","))
     for name, value in given.items():
         try:
             TextFormat(**{name: value})

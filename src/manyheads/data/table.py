@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeGuard, overload
 
 import numpy as np
 
 from manyheads.data.arrays import BLOCK
 from manyheads.data.cache import ArrayFile, Arrays, entry
-from manyheads.data.reading import BadRow, Row, Several, Source
+from manyheads.data.reading import BadRow, Row, Several, Source, listed_columns
+from manyheads.data.reading.parallel import Parallel
 from manyheads.data.strings import Strings, StringsFile
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.alike import Spellings
@@ -27,6 +28,9 @@ LINE_BITS = 40
 
 VERSION = "5"
 """Part of every cache key. It changes when the rules for usable rows, their reasons or the columns change."""
+
+LISTED = 100
+"""Columns that an error lists. The others are counted."""
 
 SHOWN = 5
 """Warnings about single rows that are kept. The others are counted."""
@@ -106,6 +110,8 @@ def _key(task: Task, source: Source, fingerprint: str, labelled: bool, group: st
     reading = [type(source).__name__, fingerprint, source.columns, dict(source.form)]
     if isinstance(source, Several):
         reading.append([each.name for each in source.sources])
+    if isinstance(source, Parallel):
+        reading.append(list(source.files.values()))
     meaning = [task.text, task.label, task.id, kind.name, kind.space(), labelled]
     if group is not None:
         meaning.append(group)
@@ -140,6 +146,7 @@ class _Writer:
         self._spellings = Spellings(task.kind)
         self._ignored, self._first_ignored = 0, ""
         self._seen = 0
+        self._at = ""
         self._numbers: dict[str, int] = {}
 
     def __enter__(self) -> _Writer:
@@ -166,10 +173,9 @@ class _Writer:
             self._put(self._bad, (row.line, row.reason, row.hint or "", file))
         else:
             try:
-                texts = [text_of(row, column) for column in self._task.text]
-                group: tuple[int, ...] = () if self._group is None else (group_of(row, self._group),)
-                self._put(self._columns, (self._name(row), *texts, self._target(row), row.line, place, *group))
+                self._put(self._columns, self._cells(row, place))
             except LabelError as error:
+                file = file if row.files is None else row.files.get(self._at, file)
                 self._put(self._bad, (row.line, str(error), error.hint or "", file))
             if row.warning is not None:
                 self._suspicions += 1
@@ -177,6 +183,19 @@ class _Writer:
                     self._suspicious.append(f"{file}:{row.line}: {row.warning}")
         if self._seen % BLOCK == 0:
             self._flush()
+
+    def _cells(self, row: Row, place: int) -> tuple[object, ...]:
+        """Return the cells of the columns of examples. `self._at` is the column that was read last."""
+        texts: list[str] = []
+        for column in self._task.text:
+            self._at = column
+            texts.append(text_of(row, column))
+        group: list[int] = []
+        if self._group is not None:
+            self._at = self._group
+            group.append(group_of(row, self._group))
+        self._at = self._task.label
+        return (self._name(row), *texts, self._target(row), row.line, place, *group)
 
     @staticmethod
     def _put(columns: list[tuple[StringsFile | ArrayFile, list[Any]]], cells: tuple[object, ...]) -> None:
@@ -213,17 +232,35 @@ class _Writer:
 
 
 def text_of(row: Row, column: str) -> str:
-    """Return the text in a row's column. A number is converted to text.
+    """Return the text in a row's column. A number is converted to text, and the words of a list are joined by a blank.
 
     Raises:
-        LabelError: The text is missing, or is a list or an object. The message is the reason.
+        LabelError: The text is missing, or is an object or a list of other things. The message is the reason.
     """
     cell = row.values.get(column)
-    if is_missing(cell):
+    text = " ".join(map(str, cell)) if _are_words(cell) else cell
+    if is_missing(text):
         raise LabelError(f"text {column!r} is missing")
-    if not isinstance(cell, str | int | float):
-        raise LabelError(f"text {column!r} is a {type(cell).__name__} and not text or a number")
-    return str(cell)
+    if not isinstance(text, str | int | float):
+        raise LabelError(f"text {column!r} is a {type(text).__name__} and not text or a number")
+    return str(text)
+
+
+def words_of(row: Row, column: str) -> list[str]:
+    """Return the words in a row's column: the items of a list, or the parts of a text between white space.
+
+    Raises:
+        LabelError: As `text_of`.
+    """
+    text, cell = text_of(row, column), row.values.get(column)
+    return [str(each) for each in cell] if _are_words(cell) else text.split()
+
+
+def _are_words(cell: object) -> TypeGuard[list[str | int | float]]:
+    """Whether a cell is a list of text and numbers."""
+    return isinstance(cell, list | tuple) and all(
+        isinstance(each, str | int | float) and not isinstance(each, bool) for each in cell
+    )
 
 
 def group_of(row: Row, column: str) -> int:
@@ -247,9 +284,10 @@ def require_column(source: Source, column: str, task: str) -> None:
         DataError: It does not have it. The error names its columns and the nearest one.
     """
     if column not in source.columns:
+        names = listed_columns(source)
         raise DataError(
             f"the file has no column {column!r}",
             where=f"{source.name}, task {task}",
-            allowed=", ".join(source.columns),
-            hint=did_you_mean(column, source.columns) or next(iter(source.warnings), None),
+            allowed=", ".join(names[:LISTED]) + (f", ... ({len(names)} columns)" if len(names) > LISTED else ""),
+            hint=did_you_mean(column, names) or next(iter(source.warnings), None),
         )

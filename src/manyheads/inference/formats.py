@@ -90,7 +90,8 @@ def write_parquet(output: Output, predictions: Iterable[RowPrediction], path: Pa
     import polars as pl
 
     source = output.source
-    typed = source if isinstance(source, Parquet) else None
+    (first, *others) = sources_of(source)
+    typed = first if isinstance(first, Parquet) and not others else None
     types = _prediction_types(output)
     rest = iter(predictions)
     parts: list[Path] = []

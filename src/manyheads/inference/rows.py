@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,7 @@ from manyheads.data.reading import BadRow, Row, Source, TextFormat, from_here, o
 from manyheads.data.reading.binary import uncompressed_name
 from manyheads.data.reading.delimited import Delimited
 from manyheads.data.reading.dialect import DELIMITERS
-from manyheads.data.reading.json_array import open_json
-from manyheads.data.reading.json_lines import JsonLines
 from manyheads.data.reading.lines import read_lines
-from manyheads.data.reading.parquet import Parquet
 from manyheads.data.reading.paths import check_readable
 from manyheads.data.reading.plain import PlainLines
 from manyheads.data.reading.text_format import USUAL
@@ -46,8 +43,10 @@ class RowPrediction:
     error: str | None = None
 
 
-def open_input(spec: str, task: Task, format_: str | None = None, text: TextFormat = USUAL) -> Source:
-    """Open the input for a task: a file, a folder, a pattern or a data set on the hub.
+def open_input(
+    spec: str | Mapping[str, str], task: Task, format_: str | None = None, text: TextFormat = USUAL
+) -> Source:
+    """Open the input for a task: a file, a folder, a pattern, a data set on the hub, or the file of each column.
 
     A text file (`.txt` or no ending) is read as plain lines unless its first line is a header with the task's text
     columns.
@@ -55,35 +54,32 @@ def open_input(spec: str, task: Task, format_: str | None = None, text: TextForm
     Args:
         spec: the input.
         task: the task whose text columns are read.
-        format_: "csv", "tsv", "json", "jsonl", "parquet" or "lines". Default: found from the name and the first lines.
+        format_: the name of a format, or "lines" for plain lines. Default: found from the name and the first lines.
         text: how text files are written.
 
     Raises:
         DataError: the file is missing or empty, or lacks a text column of the task.
     """
-    path = Path(from_here(spec))
-    if format_ is None:
-        maybe = path.is_file() and uncompressed_name(path).suffix.lower() in PLAIN_ENDINGS
-        if maybe and not has_header(path, task, text):
-            return _plain(path, task, text)
-        source = (
-            Delimited(path, text, wanted=task.text)
-            if maybe
-            else open_source(spec if spec.startswith("hub:") else str(path), Path(), text, wanted=task.text)
-        )
+    files, text = from_here(spec), replace(text, format=format_ or text.format)
+    if not isinstance(files, str):
+        source = open_source(files, Path(), replace(text, format=None))
+    elif text.format == "lines":
+        check_readable(Path(files))
+        return _plain(Path(files), task, text)
+    elif text.format is None and _may_be_plain(Path(files)):
+        if not has_header(Path(files), task, text):
+            return _plain(Path(files), task, text)
+        source = Delimited(Path(files), text, wanted=task.text)
     else:
-        check_readable(path)
-        if format_ == "lines":
-            return _plain(path, task, text)
-        if format_ == "parquet":
-            source = Parquet(path)
-        elif format_ in ("json", "jsonl"):
-            source = (open_json if format_ == "json" else JsonLines)(path, text, wanted=task.text)
-        else:
-            source = Delimited(path, text, wanted=task.text)
+        optional = () if task.id is None else (task.id,)
+        source = open_source(files, Path(), text, wanted=task.text, optional=optional)
     for column in task.text:
         require_column(source, column, task.name)
     return source
+
+
+def _may_be_plain(path: Path) -> bool:
+    return path.is_file() and uncompressed_name(path).suffix.lower() in PLAIN_ENDINGS
 
 
 def has_header(path: Path, task: Task, text: TextFormat = USUAL) -> bool:
@@ -91,7 +87,7 @@ def has_header(path: Path, task: Task, text: TextFormat = USUAL) -> bool:
 
     Its cells must be the names of the columns, and at least half of the next records must have as many fields.
     """
-    if text.delimiter is not None:
+    if text.delimiter is not None or text.columns is not None:
         return True
     try:
         source = Delimited(path, text, wanted=task.text)

@@ -10,6 +10,7 @@ from typing import Any
 
 from manyheads.data.reading import BadRow, Row, Several, Source
 from manyheads.data.reading.delimited import Delimited
+from manyheads.data.reading.dotted import Dotted
 from manyheads.data.reading.json_lines import JsonLines
 from manyheads.data.reading.parquet import Parquet
 
@@ -49,6 +50,8 @@ class InputTable:
         """Return the cells of a row by column."""
         header = self._headers.get(self._file(row))
         if isinstance(row, Row):
+            if row.added:
+                return {name: cell for name, cell in row.values.items() if name not in row.added}
             if header is None or row.fields is None:
                 return row.values
             return dict(zip(header, row.fields, strict=True))
@@ -72,8 +75,9 @@ class InputTable:
 
 
 def sources_of(source: Source) -> tuple[Source, ...]:
-    """Return the sources of which a source consists."""
-    return source.sources if isinstance(source, Several) else (source,)
+    """Return the sources of which a source consists, as they are in the files: without paths into their columns."""
+    sources = source.sources if isinstance(source, Several) else (source,)
+    return tuple(each.inner if isinstance(each, Dotted) else each for each in sources)
 
 
 def is_json(source: Source) -> bool:

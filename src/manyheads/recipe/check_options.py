@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from manyheads.data.batching import BATCHING
+from manyheads.data.reading import FORMATS, files_of
 from manyheads.errors import did_you_mean
 from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
@@ -62,22 +63,20 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
         yield Fault(key, "a task cannot have the name of a metric over all tasks", name, f"any name but {names}")
     if len(set(options.text)) < len(options.text):
         yield Fault((*key, "text"), "the two text columns are the same", options.text, "two different columns")
+    if options.format is not None:
+        yield from _menu((*key, "format"), options.format, FORMATS)
     if options.label in options.text:
         yield Fault((*key, "label"), "the label column is also a text column", options.label)
     if options.group is not None and options.group == options.label:
         yield Fault((*key, "group"), "the label column is also the column of groups", options.group)
     for split, file in (("dev", options.dev), ("test", options.test)):
-        if isinstance(file, str | list) and set(_listed(file)) & set(_listed(options.train)):
+        if not isinstance(file, float | None) and set(files_of(file)) & set(files_of(options.train)):
             hint = "name another file"
             if split == "dev":
                 hint += ", or hold out a share of the training rows: dev = 0.1"
             yield Fault((*key, split), f"the {split} file is the training file", file, hint=hint)
     yield from _kind(key, options)
     yield from _head(key, options)
-
-
-def _listed(files: str | list[str]) -> list[str]:
-    return [files] if isinstance(files, str) else files
 
 
 def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:

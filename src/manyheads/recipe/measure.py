@@ -52,7 +52,7 @@ def measure_run(
     *,
     split: str = "dev",
     task: str | None = None,
-    file: str | Path | None = None,
+    file: str | Path | Mapping[str, str] | None = None,
     text: Mapping[str, Any] | None = None,
     int8: bool = False,
 ) -> Measurement:
@@ -62,7 +62,8 @@ def measure_run(
         folder: the run folder.
         split: "dev" or "test".
         task: evaluate only this task.
-        file: a labelled file of `task` to use instead of the split, or a folder, a pattern or a data set on the hub.
+        file: a labelled file of `task` to use instead of the split, or a folder, a pattern, a data set on the hub, or
+            the file of each column.
         text: how `file` is written: values of `TextFormat` in place of those of the recipe.
         int8: also evaluate the quantised model.
 
@@ -117,7 +118,7 @@ def labelled_rows(
     run: RunFolder,
     task: Task,
     split: str,
-    file: str | Path | None = None,
+    file: str | Path | Mapping[str, str] | None = None,
     text: Mapping[str, Any] | None = None,
 ) -> tuple[Examples, Sequence[BadRow]] | None:
     """Return the labelled examples of a task and the skipped rows, from a split of a run or from another file.
@@ -134,7 +135,7 @@ def labelled_rows(
     recipe = load_recipe(run.recipe)
     options = recipe.tasks[task.name]
     folder = Path(recipe.data_dir)
-    spec = from_here(str(file)) if file is not None else getattr(options, split)
+    spec = from_here(file if isinstance(file, Mapping) else str(file)) if file is not None else getattr(options, split)
     if spec is None:
         return None
     if isinstance(spec, float):

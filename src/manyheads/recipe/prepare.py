@@ -10,7 +10,7 @@ from typing import Any
 from manyheads.data.cache import cache_folder
 from manyheads.data.dataset import Split
 from manyheads.data.examples import Examples, examples_warnings, known_targets, read_examples
-from manyheads.data.reading import BadRow, files_name
+from manyheads.data.reading import BadRow, Files, files_name
 from manyheads.data.split import draw, held_out_in_0_4, hold_out, strata_of
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
@@ -169,7 +169,7 @@ class _Reader:
         train = _read(task, options, folder, options.train, rejected, fingerprints, notify, grouped=grouped)
         return cls(task, options, folder, train, None, rejected, fingerprints, notify)
 
-    def read(self, spec: str | Sequence[str], *, labelled: bool) -> Examples:
+    def read(self, spec: Files, *, labelled: bool) -> Examples:
         """Read another file of the task. The file of dev examples must have the groups of the task."""
         own = (self.task, self.options, self.folder)
         grouped = True if labelled else None
@@ -195,7 +195,7 @@ def _read(
     task: Task,
     options: TaskOptions,
     folder: Path,
-    spec: str | Sequence[str],
+    spec: Files,
     rejected: dict[str, Sequence[BadRow]],
     fingerprints: dict[str, str],
     notify: Notify,

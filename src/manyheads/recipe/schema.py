@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from manyheads.data.batching.options import BatchingOptions
+from manyheads.data.reading.formats import FORMATS
 from manyheads.data.reading.text_format import (
     TextFormat,
     check_columns,
@@ -63,6 +64,19 @@ FILES = Annotated[list[str], Field(min_length=1)]
 """Several files, read in order."""
 
 
+def _sorted(value: dict[str, str]) -> dict[str, str]:
+    """Sort the files of columns by column, so that equal recipes are written equally."""
+    return dict(sorted(value.items()))
+
+
+COLUMN_FILES = Annotated[
+    dict[Annotated[str, Field(min_length=1)], Annotated[str, Field(min_length=1)]],
+    Field(min_length=1),
+    AfterValidator(_sorted),
+]
+"""The file of each column."""
+
+
 def _none_without_epochs(value: PretrainingOptions | None) -> PretrainingOptions | None:
     """Treat 0 epochs of pretraining as no pretraining, so that both recipes are equal."""
     return None if value is not None and value.epochs == 0 else value
@@ -88,18 +102,19 @@ class TaskOptions(Options):
         description="What the task predicts. " + " ".join(f'"{name}": {kind.summary}.' for name, kind in KINDS.items()),
         json_schema_extra={"enum": [*KINDS]},
     )
-    train: str | FILES = Field(
-        description="Training file, relative to `data_dir` or absolute: .csv, .tsv, .tab, .txt, .jsonl, .ndjson, .json "
-        "or .parquet, and all but .parquet also compressed as .gz or .zst. Or a folder of such files, a pattern such "
-        'as "part-*.parquet", or a data set of the Hugging Face hub: "hub:OWNER/NAME@SPLIT" or '
-        '"hub:OWNER/NAME/CONFIG@SPLIT". Or a list of these, which are read in order.'
+    train: str | FILES | COLUMN_FILES = Field(
+        description="Training file, relative to `data_dir` or absolute: .csv, .tsv, .tab, .txt, .jsonl, .ndjson, "
+        ".json, .parquet, .conll, .conllu, .bio, .iob or .iob2, and all but .parquet also compressed as .gz or .zst. "
+        'Or a folder of such files, a pattern such as "part-*.parquet", or a data set of the Hugging Face hub: '
+        '"hub:OWNER/NAME@SPLIT" or "hub:OWNER/NAME/CONFIG@SPLIT". Or a list of these, which are read in order. Or a '
+        'table with a file of lines for each column: { text = "seq.in", label = "label" }. Line k of each is row k.'
     )
-    dev: str | FILES | Annotated[float, Field(gt=0, lt=1)] = Field(
+    dev: str | FILES | COLUMN_FILES | Annotated[float, Field(gt=0, lt=1)] = Field(
         description="Dev file, like `train`. Or a fraction between 0 and 1: that share of the training rows is held "
         "out. All runs and all tasks that read the file hold out the same rows, with about the same share of each "
         "label. Rows with equal texts stay together. Must not be the training file."
     )
-    test: str | FILES | None = Field(
+    test: str | FILES | COLUMN_FILES | None = Field(
         default=None,
         description="Test file, like `train`. Its labels may be absent. Every evaluation predicts it, which takes as "
         "long per row as the dev file. Must not be the training file.",
@@ -109,7 +124,9 @@ class TaskOptions(Options):
         BeforeValidator(_listed, json_schema_input_type=str | list[str]),
         Field(min_length=1, max_length=2),
     ] = Field(
-        description="Text column, or a list of two different columns for a task on pairs of texts.",
+        description="Text column, or a list of two different columns for a task on pairs of texts. A cell may be a "
+        "list of words, which are joined by blanks. In JSON and Parquet files, this and `label`, `id` and `group` may "
+        "be paths such as `question.stem`, `choices[0].text` or `choices[].text`.",
         json_schema_extra={"uniqueItems": True},
     )
     label: str = Field(description="Column with the labels. Must not be a text column.")
@@ -177,10 +194,16 @@ class TaskOptions(Options):
         description='What to do with rows that cannot be used, for example without a label. "error": stop before '
         'training. "skip": skip them and list them in events.jsonl.',
     )
+    format: str | None = Field(
+        default=None,
+        description="Format of the task's files, whatever their endings are. Not for tables with a file for each "
+        "column. Default: found from the ending of each file.",
+        json_schema_extra={"enum": [*FORMATS]},
+    )
     delimiter: Annotated[str | None, _checked(check_delimiter)] = Field(
         default=None,
-        description="Character between the fields of the task's delimited files. Default: found from the header, the "
-        "columns that the task names, and the first rows.",
+        description="Character between the fields of the task's delimited files, or between the columns of its CoNLL "
+        "files. Default: found from the header, the columns that the task names, and the first rows.",
     )
     quoting: Literal["minimal", "none"] = Field(
         default="minimal",
@@ -203,8 +226,8 @@ class TaskOptions(Options):
     )
     columns: Annotated[list[str] | None, _checked(check_columns)] = Field(
         default=None,
-        description="Names of the columns of the task's delimited files, in order. A name may be empty. Only for files "
-        "without a header, or with `header = true` to replace its names.",
+        description="Names of the columns of the task's delimited or CoNLL files, in order. A name may be empty. Only "
+        "for files without a header, or with `header = true` to replace its names.",
     )
 
     @property
@@ -217,6 +240,7 @@ class TaskOptions(Options):
             decimal=self.decimal,
             header=self.header,
             columns=None if self.columns is None else tuple(self.columns),
+            format=self.format,
         )
 
 

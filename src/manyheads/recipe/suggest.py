@@ -12,7 +12,8 @@ from textwrap import shorten
 import tomli_w
 
 from manyheads.data.examples import bad_row_hints
-from manyheads.data.reading import READERS, TextFormat
+from manyheads.data.reading import TextFormat
+from manyheads.data.reading.formats import endings
 from manyheads.data.reading.hub import PREFIX
 from manyheads.data.reading.paths import find_files
 from manyheads.data.reading.text_format import USUAL
@@ -70,7 +71,7 @@ def _expanded(file: Path) -> list[Path]:
     """Return the files of a folder or a pattern. A folder that is named after a split is one entry."""
     if _on_hub(file) or file.is_file():
         return [file]
-    found = find_files(str(file), Path(), READERS)
+    found = find_files(str(file), Path(), endings(sentences=False))
     return [file] if file.is_dir() and is_split_folder(file) else [each for each in found if not _is_schema(each)]
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from manyheads.data.examples import require_column
-from manyheads.data.reading import Source, TextFormat, open_source
+from manyheads.data.reading import Files, Source, TextFormat, open_source
 from manyheads.errors import RecipeError
 from manyheads.model.heads import default_loss
 from manyheads.model.losses import LOSSES, LossFunction, build_loss
@@ -21,7 +20,7 @@ from manyheads.tasks.task import Pairing, Task
 
 def open_task_source(
     options: TaskOptions,
-    spec: str | Sequence[str],
+    spec: Files,
     folder: Path,
     *,
     labelled: bool,

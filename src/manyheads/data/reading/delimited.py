@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 from manyheads.data.reading.binary import uncompressed_name
+from manyheads.data.reading.decimals import PointError, with_point
 from manyheads.data.reading.dialect import (
     COMPARED,
     SAMPLE_CHARACTERS,
@@ -31,10 +31,6 @@ QUOTING_HINT = (
 )
 
 HEADER_HINT = "if the first line is data, set header = false, or name the columns: columns = [...]"
-
-DECIMAL_HINT = "write the numbers of the file with one decimal mark, and without marks between thousands"
-
-WITH_COMMA, WITH_POINT = re.compile(r"\s*[+-]?\d*,\d+\s*"), re.compile(r"\s*[+-]?\d*\.\d+\s*")
 
 
 class Delimited:
@@ -137,11 +133,10 @@ class Delimited:
             return BadRow(self.name, first.number, reason, hint, tuple(fields))
         values: dict[str, object] = {name: cell for name, cell in zip(self.header, fields, strict=True) if name}
         if self._text.decimal == "," and self._label is not None:
-            cell = fields[self._label]
-            if WITH_POINT.fullmatch(cell):
-                reason = f"the number {cell.strip()!r} has a point, and decimal is ','"
-                return BadRow(self.name, first.number, reason, DECIMAL_HINT, tuple(fields))
-            values[self.header[self._label]] = cell.replace(",", ".") if WITH_COMMA.fullmatch(cell) else cell
+            try:
+                values[self.header[self._label]] = with_point(fields[self._label])
+            except PointError as error:
+                return BadRow(self.name, first.number, str(error), error.hint, tuple(fields))
         return Row(first.number, values, tuple(fields), warning)
 
     def _lines_of(self, first: Line, ahead: Lookahead) -> list[Line]:

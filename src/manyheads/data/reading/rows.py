@@ -15,6 +15,8 @@ class Row:
 
     `fields`: all fields in the order of a delimited file, also those of columns without a name. Otherwise None.
     `warning`: why the row may not be what its author meant, or None. `file`: its file if the source has several.
+    `files`: the file of each column if every column has a file of its own. `added`: names among `values` that are not
+    columns of the file but paths into its cells.
     """
 
     line: int
@@ -22,6 +24,8 @@ class Row:
     fields: tuple[str, ...] | None = field(default=None, compare=False, repr=False)
     warning: str | None = field(default=None, compare=False)
     file: str | None = field(default=None, compare=False)
+    files: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
+    added: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)

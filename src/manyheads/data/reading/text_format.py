@@ -1,4 +1,4 @@
-"""How a text file is written: its delimiter, quoting, encoding, decimal mark and header."""
+"""How a file is written: its format, delimiter, quoting, encoding, decimal mark and header."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ NAMED_DELIMITERS = {"\\t": "\t", "tab": "\t"}
 
 @dataclass(frozen=True)
 class TextFormat:
-    """How a text file is written. None: found in the file.
+    """How a file is written. None: found in the file, or for the format from its ending.
 
     Attributes:
-        delimiter: one character between the fields of a delimited file.
+        delimiter: one character between the fields of a delimited file, or the columns of a CoNLL file.
         quoting: "minimal": a field may be in quotes. "none": a quote is a character like any other.
         encoding: a codec of Python. None: UTF-8, or UTF-16 or UTF-32 with a byte-order mark.
         decimal: the decimal mark of the numbers in the label column of a delimited file.
         header: whether the first line of a delimited file has the names of the columns. None: it has them unless
             `columns` are given.
         columns: the names of the columns, in order. If the file has a header, they replace its names.
+        format: the name of a format, whatever the ending of the file is.
 
     Raises:
         ValueError: An attribute is invalid.
@@ -36,6 +37,7 @@ class TextFormat:
     decimal: Decimal = "."
     header: bool | None = None
     columns: tuple[str, ...] | None = None
+    format: str | None = None
 
     def __post_init__(self) -> None:
         if self.delimiter is not None:
