@@ -10,11 +10,18 @@ from manyheads.model.heads import HEADS, default_loss
 from manyheads.model.losses import LOSSES, build_loss
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.ordinal import Ordinal
 from manyheads.tasks.kinds.regression import Regression
 
 HIDDEN = 16
-KINDS: list[Kind] = [Classification([0, 1]), Classification(["a", "b", "c"]), Ordinal([1, 2, 3]), Regression(0, 5)]
+KINDS: list[Kind] = [
+    Classification([0, 1]),
+    Classification(["a", "b", "c"]),
+    Multilabel(["a", "b"]),
+    Ordinal([1, 2, 3]),
+    Regression(0, 5),
+]
 CASES = [
     pytest.param(head, kind, loss, id=f"{head}-{kind!r}-{loss}")
     for head in HEADS
@@ -40,13 +47,18 @@ def test_outputs_have_the_shape_of_the_kind_and_can_be_decoded(head: str, kind: 
     outputs = _build(head, kind, loss)(*_vectors(head, examples))
     assert outputs.shape == (examples, kind.outputs(loss))
     found = kind.decode(outputs.detach().numpy())
-    assert found.values.shape == (examples,)
+    assert found.values.shape == (examples, *kind.shape)
+
+
+def _targets(kind: Kind) -> Tensor:
+    targets = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0])
+    return torch.stack([targets, 1 - targets], dim=1) if kind.shape else targets
 
 
 @every_case
 def test_the_gradient_reaches_every_parameter_and_every_vector(head: str, kind: Kind, loss: str) -> None:
     module, vectors = _build(head, kind, loss), _vectors(head, 5)
-    targets = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0])
+    targets = _targets(kind)
     build_loss(kind, LOSSES[loss].options(kind=loss))(module(*vectors), targets).mean().backward()
     parameters = dict(module.named_parameters())
     assert parameters
@@ -87,7 +99,7 @@ def test_the_state_can_be_loaded_into_a_new_head(head: str, kind: Kind, loss: st
 @every_case
 def test_a_few_updates_lower_the_loss_of_a_few_examples(head: str, kind: Kind, loss: str) -> None:
     module, vectors = _build(head, kind, loss), [vector.detach() for vector in _vectors(head, 5)]
-    targets = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0])
+    targets = _targets(kind)
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-2)
     seen = []
     for _ in range(40):

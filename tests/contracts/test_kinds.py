@@ -10,9 +10,10 @@ import pytest
 from manyheads.errors import EncoderError
 from manyheads.evaluation.metrics import METRICS, PRIMARY
 from manyheads.model.losses import LOSSES
-from manyheads.tasks.kind import Kind, LabelError
+from manyheads.tasks.kind import Kind, LabelError, known
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.ordinal import Ordinal
 from manyheads.tasks.kinds.regression import Regression
 
@@ -21,6 +22,8 @@ INSTANCES: list[tuple[Kind, list[object]]] = [
     (Classification(["no", "yes"]), ["no", " yes "]),
     (Classification([False, True]), [True, "false"]),
     (Classification(range(7)), [6, "3.0"]),
+    (Multilabel(["a", "b", "c"]), [["a"], "a; c", [], '["b"]']),
+    (Multilabel([7], threshold=0.3), [[7], "7", 7]),
     (Ordinal([1, 2, 3]), [1, "3"]),
     (Ordinal(["low", "middle", "high", "top"]), ["top", "low "]),
     (Regression(0, 5), ["0", 5, 2.25]),
@@ -60,9 +63,9 @@ def test_a_presented_target_is_parsed_as_the_same_target_also_after_json(kind: K
     for cell in cells:
         target = kind.parse(cell)
         presented = kind.present(target)
-        assert kind.parse(presented) == target
-        assert kind.parse(json.loads(json.dumps(presented))) == target
-        assert kind.code(json.loads(json.dumps(presented))) == target
+        assert np.array_equal(kind.parse(presented), target)
+        assert np.array_equal(kind.parse(json.loads(json.dumps(presented))), target)
+        assert np.array_equal(kind.code(json.loads(json.dumps(presented))), target)
 
 
 @pytest.mark.parametrize(("kind", "cells"), CASES)
@@ -84,13 +87,17 @@ def test_outputs_of_each_loss_can_be_decoded(kind: Kind, loss: str, examples: in
     assert (found.probabilities is None) == (not names)
     if found.probabilities is not None:
         assert found.probabilities.shape == (examples, len(names))
-        np.testing.assert_allclose(found.probabilities.sum(axis=1), 1.0)
+        if kind.exclusive:
+            np.testing.assert_allclose(found.probabilities.sum(axis=1), 1.0)
+        assert kind.follows(found).all()
     for row in range(examples):
         record = json.loads(json.dumps(kind.record(found, row)))
         assert np.allclose(kind.code(record["prediction"]), found.values[row], rtol=1e-6)
         assert list(record.get("probabilities", {})) == list(names)
     if examples:
         assert (kind.errors(found, found.values) == 0).all()
+        assert known(found.values).all()
+        assert not known(np.array([kind.missing])).any()
         assert kind.errors(found, kind.imagined(found.values, 0.5)).shape == (examples,)
 
 

@@ -8,6 +8,7 @@ import torch
 from manyheads.model.losses import LOSSES, LossFunction, build_loss
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.one_label import OneLabel
 from manyheads.tasks.kinds.ordinal import Ordinal
 from manyheads.tasks.kinds.regression import Regression
@@ -15,6 +16,7 @@ from manyheads.tasks.kinds.regression import Regression
 KINDS: list[Kind] = [
     Classification([0, 1]),
     Classification(range(4)),
+    Multilabel(range(4)),
     Ordinal(range(1, 5)),
     Regression(0, 5),
     Regression(-1, 1),
@@ -27,6 +29,8 @@ def _drawn(kind: Kind, loss: str, examples: int) -> tuple[torch.Tensor, torch.Te
     outputs = torch.rand((examples, kind.outputs(loss)), generator=generator).requires_grad_()
     if isinstance(kind, OneLabel):
         return outputs, torch.randint(len(kind.labels), (examples,), generator=generator).float()
+    if kind.shape:
+        return outputs, torch.randint(2, (examples, *kind.shape), generator=generator).float()
     low, high = kind.scale
     return outputs, low + (high - low) * torch.rand(examples, generator=generator)
 
@@ -73,8 +77,14 @@ def test_class_weights_of_one_change_nothing_and_zero_removes_a_class(kind: Kind
     assert torch.equal(loss_of(kind, loss, weights)(outputs, targets), plain)
     weights[1] = 0.0
     weighted = loss_of(kind, loss, weights)(outputs, targets)
-    assert (weighted[targets == 1] == 0).all()
-    assert torch.equal(weighted[targets != 1], plain[targets != 1])
+    if kind.shape:
+        other = torch.ones(4)
+        other[1] = 0.0
+        terms = torch.nn.functional.binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+        torch.testing.assert_close(weighted, (terms * other).mean(dim=1))
+    else:
+        assert (weighted[targets == 1] == 0).all()
+        assert torch.equal(weighted[targets != 1], plain[targets != 1])
 
 
 @pytest.mark.parametrize(("kind", "loss"), [case for case in CASES if "Regression" in str(case.id)])

@@ -109,4 +109,4 @@ def test_the_range_reaches_from_the_lowest_to_the_highest_number() -> None:
 
 def test_missing_cells_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\nx,1\ny,\nz,2\nbroken\n")
-    assert list(label_cells(open_source("a.csv", tmp_path), "label")) == ["1", "2"]
+    assert list(label_cells(open_source("a.csv", tmp_path), ["label"])) == ["1", "2"]

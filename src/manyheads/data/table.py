@@ -19,7 +19,7 @@ from manyheads.data.reading.parallel import Parallel
 from manyheads.data.strings import Strings, StringsFile
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.alike import Spellings
-from manyheads.tasks.cells import is_missing
+from manyheads.tasks.cells import is_missing, label_cell
 from manyheads.tasks.kind import LabelError, Target
 from manyheads.tasks.task import Task
 
@@ -87,7 +87,11 @@ def read_table(task: Task, source: Source, *, labelled: bool, cache: Path | None
         DataError: A column is missing, or the source changed while it was read.
     """
     group = task.group if grouped else None
-    wanted = [*task.text, *([task.label] if labelled else []), *(each for each in (task.id, group) if each is not None)]
+    wanted = [
+        *task.text,
+        *(task.label_columns if labelled else ()),
+        *(each for each in (task.id, group) if each is not None),
+    ]
     for column in wanted:
         require_column(source, column, task.name)
     fingerprint = source.fingerprint()
@@ -194,7 +198,7 @@ class _Writer:
         if self._group is not None:
             self._at = self._group
             group.append(group_of(row, self._group))
-        self._at = self._task.label
+        self._at = self._task.label_columns[0]
         return (self._name(row), *texts, self._target(row), row.line, place, *group)
 
     @staticmethod
@@ -208,7 +212,7 @@ class _Writer:
             waiting.clear()
 
     def _target(self, row: Row) -> Target:
-        cell = row.values.get(self._task.label)
+        cell = label_cell(row.values, self._task.label_columns)
         if not self._labelled and is_missing(cell):
             return self._task.kind.missing
         try:

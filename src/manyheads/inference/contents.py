@@ -25,7 +25,7 @@ BUNDLE_FILES: tuple[FileFacts, ...] = (
             "tasks[].kind.labels": "Labels in the order of the head's outputs. Absent for kinds without labels.",
             "tasks[].kind.range": "Lowest and highest value (regression only).",
             "tasks[].text": "Text columns: one, or two for pairs.",
-            "tasks[].label": "Label column.",
+            "tasks[].label": "Label column, or a list of columns.",
             "tasks[].id": "Id column. Null if there was none.",
             "tasks[].pair": "Encoding of pairs: `cross` or `bi`. Null for one text.",
             "tasks[].head": "Head of the task.",

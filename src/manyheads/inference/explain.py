@@ -22,6 +22,7 @@ from manyheads.data.tokenizer import Tokenizer
 from manyheads.inference.engine import TokenWeight
 from manyheads.model.flat import FlatTokens
 from manyheads.model.multitask import MultitaskModel
+from manyheads.tasks.kind import Kind
 
 
 def token_weights(
@@ -34,7 +35,7 @@ def token_weights(
     batch = assemble(store, tokenizer.template, max_length, [(split, np.zeros(1, dtype=np.int64))])
     with torch.enable_grad(), _leaf_of(model) as leaves:
         (outputs,) = model(FlatTokens.from_batch(batch, device), batch.parts)
-        (gradient,) = torch.autograd.grad(_score(outputs[0], split.task.kind.unit), leaves[0])
+        (gradient,) = torch.autograd.grad(_score(outputs[0], split.task.kind), leaves[0])
     scores = (gradient * leaves[0].detach()).sum(-1).reshape(-1).float().cpu().numpy()
     scores = scores / max(float(np.abs(scores).max(initial=0.0)), 1e-12)
     pieces = tokenizer.pieces
@@ -49,16 +50,18 @@ def token_weights(
     return weights
 
 
-def _score(outputs: Tensor, unit: bool) -> Tensor:
+def _score(outputs: Tensor, kind: Kind) -> Tensor:
     """Return the scalar to differentiate.
 
-    It is the value (regression), the logit in the direction of the predicted class (one logit), or the log probability
-    of the predicted class. The probability is used instead of the logit because a word that raises all logits equally
-    does not support any class.
+    It is the value (regression), the logit in the direction of the predicted class (one logit), the largest logit of
+    independent labels, or the log probability of the predicted class. The probability is used instead of the logit
+    because a word that raises all logits equally does not support any class.
     """
+    if not kind.exclusive:
+        return outputs.max()
     if len(outputs) > 1:
         return outputs.log_softmax(0).max()
-    return outputs[0] if unit or outputs[0] > 0 else -outputs[0]
+    return outputs[0] if kind.unit or outputs[0] > 0 else -outputs[0]
 
 
 @contextmanager

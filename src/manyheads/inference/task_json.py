@@ -25,7 +25,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "name": task.name,
         "kind": {"name": task.kind.name, **task.kind.space()},
         "text": list(task.text),
-        "label": task.label,
+        "label": task.label if isinstance(task.label, str) else list(task.label),
         "id": task.id,
         "pair": task.pair,
         "head": task.head,
@@ -50,7 +50,7 @@ class TaskContent(BaseModel):
     name: str = Field(pattern=f"^(?:{TASK_NAME.pattern})$", description=TASK_NAMES)
     kind: KindContent
     text: list[str] = Field(min_length=1, max_length=2)
-    label: str
+    label: str | list[str]
     id: str | None
     pair: Literal["cross", "bi"] | None
     head: str
@@ -95,7 +95,7 @@ def _task(content: TaskContent) -> Task:
         name=content.name,
         kind=_kind(content.kind),
         text=tuple(content.text),
-        label=content.label,
+        label=content.label if isinstance(content.label, str) else tuple(content.label),
         id=content.id,
         pair=content.pair,
         head=content.head,

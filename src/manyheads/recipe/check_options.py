@@ -65,9 +65,16 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
         yield Fault((*key, "text"), "the two text columns are the same", options.text, "two different columns")
     if options.format is not None:
         yield from _menu((*key, "format"), options.format, FORMATS)
-    if options.label in options.text:
+    labels = label_columns(options)
+    if set(labels) & set(options.text):
         yield Fault((*key, "label"), "the label column is also a text column", options.label)
-    if options.group is not None and options.group == options.label:
+    if len(set(labels)) < len(labels):
+        yield Fault((*key, "label"), "a label column is named twice", options.label, "different columns")
+    if isinstance(options.label, list) and not KINDS[options.kind].several_columns:
+        kinds = [name for name, kind in KINDS.items() if kind.several_columns]
+        what = f"a {options.kind} task has one label column"
+        yield Fault((*key, "label"), what, options.label, hint=f"name one column, or set kind = {kinds[0]!r}")
+    if options.group is not None and options.group in labels:
         yield Fault((*key, "group"), "the label column is also the column of groups", options.group)
     for split, file in (("dev", options.dev), ("test", options.test)):
         if not isinstance(file, float | None) and set(files_of(file)) & set(files_of(options.train)):
@@ -77,6 +84,11 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
             yield Fault((*key, split), f"the {split} file is the training file", file, hint=hint)
     yield from _kind(key, options)
     yield from _head(key, options)
+
+
+def label_columns(options: TaskOptions) -> tuple[str, ...]:
+    """Return the columns with the labels of a task."""
+    return (options.label,) if isinstance(options.label, str) else tuple(options.label)
 
 
 def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:

@@ -83,11 +83,17 @@ def task_rules() -> list[Schema]:
 def _kind_rules(name: str) -> Iterator[Schema]:
     """Yield the rules of a kind: the keys of other kinds, and the metrics and losses that fit."""
     kind = KINDS[name]
-    others = {key: False for key, kinds in keys_of_kinds().items() if name not in kinds}
+    own = schema_of(kind.options)["properties"]
+    others: Schema = {key: False for key, kinds in keys_of_kinds().items() if name not in kinds}
+    others |= {key: _plain(own[key]) for key, kinds in keys_of_kinds().items() if name in kinds and len(kinds) > 1}
     fitting = {"metric": _one_of(kind.sample().metrics), "loss": _named(kind.sample().losses)}
     yield _rule({"kind": {"const": name}}, {**others, **fitting})
     for condition, losses in kind.loss_rules():
         yield _rule({"kind": {"const": name}, **condition}, {"loss": _named(losses)})
+
+
+def _plain(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key not in ("description", "default")}
 
 
 def unseen(**keywords: object) -> Schema:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from manyheads.data.reading import Row, Source
 from manyheads.errors import DataError
+from manyheads.recipe.check_options import label_columns
 from manyheads.recipe.schema import TaskOptions
-from manyheads.tasks.cells import is_missing, quoted
+from manyheads.tasks.cells import is_missing, label_cell, quoted
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds import KINDS
 
@@ -21,9 +22,9 @@ class LabelSpace:
     notes: tuple[str, ...] = ()
 
 
-def label_cells(source: Source, column: str) -> Iterator[object]:
-    """Yield the cells of a column that are not missing."""
-    cells = (row.values.get(column) for row in source.rows() if isinstance(row, Row))
+def label_cells(source: Source, columns: Sequence[str]) -> Iterator[object]:
+    """Yield the cells of the label column that are not missing, or mappings of the cells of several columns."""
+    cells = (label_cell(row.values, columns) for row in source.rows() if isinstance(row, Row))
     return (cell for cell in cells if not is_missing(cell))
 
 
@@ -38,16 +39,18 @@ def label_space(options: TaskOptions, source: Source) -> LabelSpace:
     if named is not None:
         return LabelSpace(named)
     try:
-        found, note = kind.infer(options, label_cells(source, options.label), name=source.name, typed=source.typed)
+        found, note = kind.infer(
+            options, label_cells(source, label_columns(options)), name=source.name, typed=source.typed
+        )
     except DataError:
-        _refuse_cells(kind, source, options.label)
+        _refuse_cells(kind, source, label_columns(options))
         raise
     return LabelSpace(found, (note,))
 
 
-def _refuse_cells(kind: type[Kind], source: Source, column: str) -> None:
+def _refuse_cells(kind: type[Kind], source: Source, columns: Sequence[str]) -> None:
     for row in source.rows():
-        cell = row.values.get(column) if isinstance(row, Row) else None
+        cell = label_cell(row.values, columns) if isinstance(row, Row) else None
         error = kind.refused(cell)
         if error is not None and isinstance(row, Row):
             where = f"{row.file or source.name}:{row.line}"

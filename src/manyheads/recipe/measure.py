@@ -148,10 +148,10 @@ def labelled_rows(
         return dev, bad
     written = options.text_format if file is None else replace(options.text_format, **(text or {}))
     source = open_task_source(options, spec, folder, labelled=True, text=written)
-    if task.label not in source.columns:
+    if not set(task.label_columns) <= set(source.columns):
         command = ["manyheads", "predict", str(run.path), "--task", task.name, "--input", source.name]
         raise DataError(
-            f"the file has no label column {task.label!r}",
+            f"the file has no label column {next(each for each in task.label_columns if each not in source.columns)!r}",
             where=source.name,
             hint=f"add the labels, or predict without evaluating: {shlex.join(command)}",
         )

@@ -129,7 +129,10 @@ class TaskOptions(Options):
         "be paths such as `question.stem`, `choices[0].text` or `choices[].text`.",
         json_schema_extra={"uniqueItems": True},
     )
-    label: str = Field(description="Column with the labels. Must not be a text column.")
+    label: str | Annotated[list[str], Field(min_length=1, json_schema_extra={"uniqueItems": True})] = Field(
+        description="Column with the labels. Must not be a text column. For `multilabel` also a list of columns, one "
+        "per label, with 0 or 1 in each row."
+    )
     id: str | None = Field(
         default=None,
         description='Column that names the rows in the prediction files. Default: the column "id" if the file '

@@ -98,11 +98,11 @@ def survey(
     written = replace(written, decimal=layout.decimal) if written.decimal == "." else written
     sources = _sources(group, written, layout.text, layout.label)
     with_label = [source for source in sources.values() if layout.label in source.columns]
-    cells = [cell for source in with_label for cell in label_cells(source, layout.label)]
+    cells = [cell for source in with_label for cell in label_cells(source, [layout.label])]
     typed = all(source.typed for source in with_label)
     kind = guess_kind(sources["train"].name, cells, typed=typed)
     counts, bad, warnings = _audit(group.name, layout, kind, sources)
-    train_cells = list(label_cells(sources["train"], layout.label))
+    train_cells = list(label_cells(sources["train"], [layout.label]))
     return Survey(group, layout, kind, kind.digest(_targets(kind, train_cells)), counts, bad, written, warnings)
 
 

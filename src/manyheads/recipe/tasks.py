@@ -10,7 +10,7 @@ from manyheads.errors import RecipeError
 from manyheads.model.heads import default_loss
 from manyheads.model.losses import LOSSES, LossFunction, build_loss
 from manyheads.model.losses.options import LossOptions
-from manyheads.recipe.check_options import head_of, pairing_of
+from manyheads.recipe.check_options import head_of, label_columns, pairing_of
 from manyheads.recipe.label_space import LabelSpace, label_space
 from manyheads.recipe.schema import TaskOptions
 from manyheads.tasks.kind import Kind
@@ -38,9 +38,10 @@ def open_task_source(
     Raises:
         DataError: A file cannot be read.
     """
-    label = [options.label] if labelled else []
+    labels = label_columns(options)
+    label = labels if labelled else ()
     wanted = [*options.text, *label, *(each for each in (options.id, options.group) if each is not None)]
-    return open_source(spec, folder, text or options.text_format, wanted=wanted, label=options.label)
+    return open_source(spec, folder, text or options.text_format, wanted=wanted, label=labels[0])
 
 
 def resolve_label_space(name: str, options: TaskOptions, train: Source) -> LabelSpace:
@@ -49,7 +50,8 @@ def resolve_label_space(name: str, options: TaskOptions, train: Source) -> Label
     Raises:
         DataError: The label column is missing, or its values are not usable as labels.
     """
-    require_column(train, options.label, name)
+    for column in label_columns(options):
+        require_column(train, column, name)
     return label_space(options, train)
 
 
@@ -81,7 +83,7 @@ def build_task(name: str, options: TaskOptions, kind: Kind) -> Task:
         name=name,
         kind=kind,
         text=tuple(options.text),
-        label=options.label,
+        label=options.label if isinstance(options.label, str) else tuple(options.label),
         id=options.id,
         pair=_pairing(pair),
         head=head,

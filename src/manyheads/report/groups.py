@@ -53,7 +53,18 @@ def by_band(predictions: TaskPredictions) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-GROUPS: dict[str, Callable[[TaskPredictions], tuple[Group, ...]]] = {"classes": by_class, "bands": by_band}
+def by_each_label(predictions: TaskPredictions) -> tuple[Group, ...]:
+    """Return recall, precision and F1 of each of several labels of an example."""
+    given, true = predictions.predictions > 0, predictions.targets > 0
+    names = predictions.kind.probability_names
+    return tuple(_of_rows(name, true[:, code], given[:, code]) for code, name in enumerate(names))
+
+
+GROUPS: dict[str, Callable[[TaskPredictions], tuple[Group, ...]]] = {
+    "classes": by_class,
+    "bands": by_band,
+    "labels": by_each_label,
+}
 
 
 def by_length(predictions: TaskPredictions, texts: Sequence[Sequence[str]], metric: str) -> tuple[Group, ...]:
@@ -77,12 +88,15 @@ def by_length(predictions: TaskPredictions, texts: Sequence[Sequence[str]], metr
 
 
 def _of_class(predictions: TaskPredictions, code: int) -> Group:
-    true, given = predictions.targets == code, predictions.predictions == code
+    return _of_rows(predictions.shown(code), predictions.targets == code, predictions.predictions == code)
+
+
+def _of_rows(name: str, true: NDArray[np.bool_], given: NDArray[np.bool_]) -> Group:
     hits = int((true & given).sum())
     both = int(true.sum()) + int(given.sum())
     score = Measured("f1", 2 * hits / both if both else None, None, None, int(true.sum()))
     recall, precision = share("recall", hits, int(true.sum())), share("precision", hits, int(given.sum()))
-    return Group(predictions.shown(code), int(true.sum()), (recall, precision, score))
+    return Group(name, int(true.sum()), (recall, precision, score))
 
 
 def _span(low: int, high: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 MISSING = "label is missing"
 """The reason that is reported for a row without a label."""
@@ -19,6 +20,14 @@ def is_missing(raw: object) -> bool:
     if raw is None or (isinstance(raw, float) and math.isnan(raw)):
         return True
     return isinstance(raw, str) and not raw.strip()
+
+
+def label_cell(values: Mapping[str, object], columns: Sequence[str]) -> object:
+    """Return the cell of the label column of a row, or of several columns a mapping. None if all are missing."""
+    if len(columns) == 1:
+        return values.get(columns[0])
+    cells = {column: values.get(column) for column in columns}
+    return None if all(map(is_missing, cells.values())) else cells
 
 
 class ClassName(str):

@@ -100,6 +100,12 @@ class Kind(ABC):
     views: ClassVar[tuple[str, ...]] = ()
     """What a report shows: "confusion", "reliability", "scatter", "classes", "bands" or "labels"."""
 
+    several_columns: ClassVar[bool] = False
+    """Whether `label` may list several columns. The cells of a row are then a mapping from columns to cells."""
+
+    exclusive: ClassVar[bool] = True
+    """Whether the outputs of a head compete with one another, as those of a softmax do."""
+
     hub_task: ClassVar[str] = "text-classification"
     """The name of the task on the Hugging Face hub."""
 

@@ -21,7 +21,7 @@ class Task:
     name: str
     kind: Kind
     text: tuple[str, ...]
-    label: str
+    label: str | tuple[str, ...]
     id: str | None
     pair: Pairing | None
     head: str
@@ -29,6 +29,11 @@ class Task:
     loss: str
     metric: str
     group: str | None = None
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns with the labels: one, or one per label."""
+        return (self.label,) if isinstance(self.label, str) else self.label
 
     @property
     def outputs(self) -> int:

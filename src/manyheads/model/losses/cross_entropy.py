@@ -48,19 +48,27 @@ def cross_entropy(
 def binary_cross_entropy(
     kind: Kind, options: CrossEntropyOptions, class_weights: Tensor | None
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the binary cross-entropy of one logit[n, 1], the logit of the second class."""
-    del kind
+    """Return the binary cross-entropy of one logit[n, 1], that of the second class, or its mean over logits[n, labels].
 
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        logits, second = outputs[:, 0], targets.to(outputs.dtype)
-        smoothed = second if not options.label_smoothing else smooth(second, options.label_smoothing)
+    The logits of several labels are independent, with targets[n, labels] of 0 and 1.
+    """
+
+    def terms(logits: Tensor, targets: Tensor) -> Tensor:
+        smoothed = targets if not options.label_smoothing else smooth(targets, options.label_smoothing)
         losses = functional.binary_cross_entropy_with_logits(logits, smoothed, reduction="none")
         if options.gamma:
-            plain = functional.binary_cross_entropy_with_logits(logits, second, reduction="none")
+            plain = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
             losses = losses * _focus(plain, options.gamma)
-        return weighted(losses, targets, class_weights)
+        return losses
 
-    return loss
+    def of_two(outputs: Tensor, targets: Tensor) -> Tensor:
+        return weighted(terms(outputs[:, 0], targets.to(outputs.dtype)), targets, class_weights)
+
+    def of_labels(outputs: Tensor, targets: Tensor) -> Tensor:
+        losses = terms(outputs, targets.to(outputs.dtype))
+        return (losses if class_weights is None else losses * class_weights.to(losses.dtype)).mean(dim=1)
+
+    return of_labels if kind.shape else of_two
 
 
 def smooth(targets: Tensor, share: float) -> Tensor:

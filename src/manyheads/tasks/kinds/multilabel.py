@@ -1,0 +1,320 @@
+"""Multilabel: each text has any number of labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from manyheads.options import Options
+from manyheads.tasks.alike import alike_warnings
+from manyheads.tasks.cells import MISSING, is_missing, quoted, spelled_boolean
+from manyheads.tasks.escape import markdown_code
+from manyheads.tasks.kind import Floats, HubForm, Ints, KeyFault, Kind, LabelError, Predictions, Target, finite, sigmoid
+from manyheads.tasks.kinds.one_label import LISTED, class_weight_faults, counts_digest, named_probabilities
+from manyheads.tasks.labels import Label, Labels, found_note, labels_among
+
+SEPARATORS = (";", "|", ",")
+"""The separators of labels in a text cell that are tried, in order."""
+
+HALF = 0.5
+
+
+class MultilabelOptions(Options):
+    """The keys of a multilabel task in the table of a task."""
+
+    labels: list[str | int | float | bool] | None = Field(
+        default=None,
+        description="Labels, in the order of the model's outputs. Default: the distinct labels of the training file, "
+        "sorted; or the names of the columns if `label` lists several.",
+        json_schema_extra={
+            "minItems": 1,
+            "uniqueItems": True,
+            "items": {"type": ["string", "number", "boolean"], "pattern": r"\S"},
+        },
+    )
+    separator: str | None = Field(
+        default=None,
+        min_length=1,
+        description='Text between the labels of a cell. Default: ";", "|" or ",", the first that splits the cell into '
+        "labels. A cell may also be a list.",
+    )
+    threshold: float | list[float] | None = Field(
+        default=None,
+        description="A label is predicted if its probability is above this threshold: one for all labels, or a list "
+        "with one per label. Default: 0.5.",
+        json_schema_extra={"exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    )
+    class_weights: list[float] | None = Field(
+        default=None,
+        description="Factor on the loss of each label, in the order of `labels`. Requires `labels`. Default: 1.",
+        json_schema_extra={"items": {"type": "number", "minimum": 0}},
+    )
+
+
+class Multilabel(Kind):
+    """A kind whose texts have any number of labels. A target is float64[labels], 1 for a label and 0 for its absence.
+
+    A cell is a list of labels, a text with separated labels, or a JSON list. `[]` is a text without labels; an empty
+    cell is a missing label. If the task names one column per label, the cells of a row are 0 or 1, or false or true.
+
+    Raises:
+        ValueError: There is no label, a label is blank, two labels are equal, or a threshold is not between 0 and 1.
+    """
+
+    name = "multilabel"
+    summary = "any number of `labels`"
+    options = MultilabelOptions
+    training_keys = ("class_weights",)
+    target = "labels"
+    metrics = ("micro_f1", "label_macro_f1", "label_average_precision", "subset_accuracy")
+    views = ("labels",)
+    several_columns = True
+    exclusive = False
+
+    def __init__(
+        self, labels: Iterable[Label], *, separator: str | None = None, threshold: float | Sequence[float] | None = None
+    ) -> None:
+        self.labels = Labels(labels, kind="a multilabel task", least=1)
+        self.separator, self.threshold = separator, threshold
+        self.shape = (len(self.labels),)
+        bounds = [threshold] if isinstance(threshold, float | int) else list(threshold or ())
+        if not all(0 < each < 1 for each in bounds):
+            raise ValueError(f"a threshold must be between 0 and 1, found {threshold}")
+        if isinstance(threshold, Sequence) and len(threshold) != len(self.labels):
+            raise ValueError(
+                f"there must be one threshold per label, found {len(threshold)} for {len(self.labels)} labels"
+            )
+        self._bounds = np.broadcast_to(np.array(bounds or [HALF], dtype=np.float64), self.shape)
+
+    def __repr__(self) -> str:
+        return f"Multilabel({self.labels!r})"
+
+    @classmethod
+    def of(cls, options: Any) -> Self | None:
+        """Return the kind with the labels of the recipe."""
+        if options.labels is None:
+            return None
+        return cls(options.labels, separator=options.separator, threshold=options.threshold)
+
+    @classmethod
+    def infer(cls, options: Any, cells: Iterable[object], *, name: str, typed: bool) -> tuple[Self, str]:
+        """Return the kind with the distinct labels of the cells, or with the names of the columns."""
+        cells = iter(cells)
+        first = next(cells, None)
+        if isinstance(first, Mapping):
+            labels: tuple[Label, ...] = tuple(first)
+        else:
+            several = chain.from_iterable(_items(cell, options.separator) for cell in chain([first], cells))
+            labels = labels_among(name, several, typed=typed, least=1, hint="set another separator")
+        return cls(labels, separator=options.separator, threshold=options.threshold), found_note(name, labels)
+
+    @classmethod
+    def sample(cls) -> Self:
+        """Return a kind with three labels."""
+        return cls(["a", "b", "c"])
+
+    @classmethod
+    def guess(cls, cells: Sequence[object], *, name: str, typed: bool) -> Self | None:
+        """Return the kind if the cells are lists."""
+        if not cells or not all(isinstance(cell, list | tuple) for cell in cells):
+            return None
+        return cls.infer(cls.options(), cells, name=name, typed=typed)[0]
+
+    @classmethod
+    def faults(cls, options: Any) -> Iterator[KeyFault]:
+        """Yield the faults of the labels, the thresholds and the weights."""
+        yield from class_weight_faults(options.class_weights, options.labels)
+        single = options.threshold if isinstance(options.threshold, float) else HALF
+        if not 0 < single < 1:
+            yield KeyFault("threshold", "a threshold must be between 0 and 1", options.threshold)
+        elif isinstance(options.threshold, list) and options.labels is None:
+            what = "a threshold per label requires labels, to assign the thresholds to"
+            yield KeyFault("threshold", what, options.threshold, hint="add labels = [...]")
+        else:
+            yield from super().faults(options)
+
+    def space(self) -> dict[str, Any]:
+        """Return the labels, and the separator and the thresholds if they are set."""
+        threshold = list(self.threshold) if isinstance(self.threshold, Sequence) else self.threshold
+        optional = {"separator": self.separator, "threshold": threshold}
+        return {"labels": list(self.labels), **{key: value for key, value in optional.items() if value is not None}}
+
+    def warnings(self) -> list[str]:
+        """Return a warning for each group of labels that look alike."""
+        return alike_warnings(self.labels)
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """The loss that fits."""
+        return ("binary_cross_entropy",)
+
+    def outputs(self, loss: str) -> int:
+        """Return the number of labels: one logit each."""
+        del loss
+        return len(self.labels)
+
+    def decode(self, outputs: NDArray[np.floating]) -> Predictions:
+        """Decode logits[n, labels] to labels and their probabilities, which are independent of one another."""
+        probabilities = sigmoid(finite(outputs))
+        return Predictions((probabilities > self._bounds).astype(np.float64), probabilities)
+
+    def parse(self, raw: object) -> Floats:
+        """Return which labels a cell has, or the cells of the columns of a row.
+
+        Raises:
+            LabelError: A cell is empty, or has something that is not one of the labels.
+        """
+        target = np.zeros(self.shape)
+        if isinstance(raw, Mapping):
+            for code, cell in enumerate(raw.values()):
+                target[code] = _flag(str(self.labels[code]), cell)
+            return target
+        if is_missing(raw):
+            raise LabelError(MISSING)
+        for code in self._codes(raw):
+            target[code] = 1.0
+        return target
+
+    def present(self, target: Target) -> list[Label]:
+        """Return the labels of a target."""
+        return [label for label, has in zip(self.labels, np.atleast_1d(target), strict=True) if has]
+
+    def code(self, presented: Any) -> Floats:
+        """Return which labels a list has."""
+        if not isinstance(presented, list):
+            raise TypeError(f"{presented!r} is not a list of labels")
+        target = np.zeros(self.shape)
+        for label in presented:
+            target[list(self.labels).index(label)] = 1.0
+        return target
+
+    def show(self, target: Target) -> str:
+        """Return the labels, or a dash."""
+        return ", ".join(map(str, self.present(target))) or "-"
+
+    @property
+    def probability_names(self) -> tuple[str, ...]:
+        """The labels as text."""
+        return self.labels.names
+
+    @property
+    def columns(self) -> Mapping[str, type]:
+        """The columns `prediction`, a list of text, and `p_LABEL` for each label."""
+        return {**super().columns, "prediction": list}
+
+    def record(self, predictions: Predictions, row: int) -> dict[str, Any]:
+        """Return the predicted labels and the probability of each label."""
+        return {
+            "prediction": self.present(predictions.values[row]),
+            "probabilities": named_probabilities(self.labels, predictions, row),
+        }
+
+    def follows(self, predictions: Predictions) -> NDArray[np.bool_]:
+        """Return whether the predicted labels are those above their thresholds, to within 1e-4."""
+        if predictions.probabilities is None:
+            return np.ones(len(predictions), dtype=bool)
+        near = np.abs(predictions.probabilities - self._bounds) <= 1e-4
+        above = predictions.probabilities > self._bounds
+        followed: NDArray[np.bool_] = (near | (above == (predictions.values > HALF))).all(axis=1)
+        return followed
+
+    def strata(self, targets: Floats) -> Ints:
+        """Return the rarest label of each target, and the number of labels for a text without any."""
+        rarity = np.where(targets > 0, targets.sum(axis=0), np.inf)
+        return np.where((targets > 0).any(axis=1), rarity.argmin(axis=1), len(self.labels)).astype(np.int64)
+
+    def counts(self, targets: Floats) -> dict[Any, int]:
+        """Return the number of targets with each label."""
+        return dict(zip(self.labels, targets.sum(axis=0).astype(int).tolist(), strict=True))
+
+    def shares(self, targets: Floats) -> dict[str, float]:
+        """Return the share of the targets with each label. They need not add up to 1."""
+        return {str(label): count / max(1, len(targets)) for label, count in self.counts(targets).items()}
+
+    def digest(self, targets: Floats) -> str:
+        """Return the share of each label, or the rarest of many, and the labels per row."""
+        return f"{counts_digest(self.counts(targets), len(targets))}; {targets.sum(axis=1).mean():.2g} labels per row"
+
+    def constant(self, targets: Floats) -> str | None:
+        """Return a warning if all examples have the same labels."""
+        if not len(targets) or np.ptp(targets, axis=0).any():
+            return None
+        return f"every example has the same labels: {self.show(targets[0])}"
+
+    def errors(self, predictions: Predictions, targets: Floats) -> Floats:
+        """Return the number of wrong labels, plus the share of the probability that is on the wrong side."""
+        wrong = predictions.values != targets
+        if predictions.probabilities is None:
+            counts: Floats = wrong.sum(axis=1).astype(np.float64)
+            return counts
+        sizes: Floats = (wrong * (1 + np.abs(predictions.probabilities - targets))).sum(axis=1)
+        return sizes
+
+    def imagined(self, targets: Floats, correlation: float) -> Floats:
+        """Return targets in which each label of a tenth of the examples is that of another example."""
+        del correlation
+        rng = np.random.default_rng(0)
+        predictions = targets.copy()
+        for column in predictions.T:
+            moved = np.flatnonzero(rng.random(len(column)) < 0.1)
+            column[moved] = rng.choice(column, size=len(moved)) if len(moved) else column[moved]
+        return predictions
+
+    def described(self) -> str:
+        """Return the first labels and their number."""
+        shown = ", ".join(markdown_code(str(label)) for label in self.labels[:LISTED])
+        return f"any of {len(self.labels)}: {shown}{', ...' if len(self.labels) > LISTED else ''}"
+
+    @property
+    def hub(self) -> HubForm:
+        """Independent labels."""
+        return HubForm(self.labels.names, "multi_label_classification")
+
+    def _codes(self, raw: object) -> list[int]:
+        """Return the codes of the labels in a cell. The whole cell may be one label, also with a separator in it."""
+        if isinstance(raw, str) and self.separator is None and self.labels.find(raw) is not None:
+            return [self.labels.find(raw) or 0]
+        codes: list[int] = []
+        for item in _items(raw, self.separator):
+            code = self.labels.find(item)
+            if code is None:
+                raise LabelError(self.labels.unknown(item))
+            codes.append(code)
+        return codes
+
+
+def _items(raw: object, separator: str | None) -> list[object]:
+    """Return the labels in a cell: those of a list, of a JSON list, or of a text with separators."""
+    if isinstance(raw, list | tuple):
+        return list(raw)
+    if not isinstance(raw, str):
+        return [raw]
+    if raw.lstrip().startswith("[") and separator is None:
+        try:
+            found = json.loads(raw)
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, list):
+            return found
+    mark = separator or next((each for each in SEPARATORS if each in raw), None)
+    parts = [raw] if mark is None else raw.split(mark)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _flag(label: str, cell: object) -> float:
+    """Return the 0 or 1 in the cell of a label's column."""
+    if is_missing(cell):
+        raise LabelError(f"{MISSING} in column {label!r}")
+    known = {0: 0.0, 1: 1.0, "0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0}
+    found = known.get(cell.strip() if isinstance(cell, str) else cell) if isinstance(cell, str | int | float) else None
+    if found is None and isinstance(cell, str) and spelled_boolean(cell.strip()) is not None:
+        return float(spelled_boolean(cell.strip()) is True)
+    if found is None:
+        raise LabelError(f"label {quoted(cell)} in column {label!r} is not 0 or 1")
+    return found
