@@ -208,6 +208,7 @@ def _model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
 def menus() -> str:
     """Every member of every menu: its name, what it does, and its source."""
     from manyheads.data.batching import BATCHING
+    from manyheads.data.reading import FORMATS
     from manyheads.evaluation.metrics import METRICS, PRIMARY
     from manyheads.model.heads import HEADS
     from manyheads.model.losses import LOSSES
@@ -223,6 +224,8 @@ def menus() -> str:
     lines += _menu("Losses", "tasks.NAME.loss", {name: entry.build for name, entry in LOSSES.items()})
     notes = {name: "" if name in PRIMARY else "Reported, but cannot be the primary metric." for name in METRICS}
     lines += _menu("Metrics", "tasks.NAME.metric", METRICS, notes)
+    files = {name: f"Files that end in {', '.join(each.endings)}." for name, each in FORMATS.items()}
+    lines += _menu("Formats of files", "tasks.NAME.format", dict.fromkeys(FORMATS), files)
     lines += _menu("Batching strategies", "batching.strategy", BATCHING)
     lines += _menu("Loss weighting", "training.weighting", WEIGHTING)
     lines += _menu("Schedules", "training.schedule", dict.fromkeys(SHAPES), {n: SCHEDULES[n] for n in SHAPES})
