@@ -20,6 +20,7 @@ from pydantic import (
 from manyheads.run.names import TASK_NAME, TASK_NAMES
 from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind
+from manyheads.tasks.metric_choice import MetricChoice
 from manyheads.tasks.regression import Regression
 from manyheads.tasks.task import Task
 
@@ -45,6 +46,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "loss_weight": task.loss_weight,
         "class_weights": None if task.class_weights is None else list(task.class_weights),
         **({} if task.group is None else {"group": task.group}),
+        **({"metrics": [choice.table for choice in task.metrics]} if task.metrics else {}),
     }
 
 
@@ -55,6 +57,13 @@ class KindContent(BaseModel):
     name: Literal["classification", "regression"]
     labels: list[StrictStr | StrictBool | StrictInt | StrictFloat] | None = None
     range: tuple[float, float] | None = None
+
+
+class MetricContent(BaseModel):
+    """A metric in a manifest. Its other keys are the options of the metric, which only an evaluation reads."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
+    kind: str
 
 
 class TaskContent(BaseModel):
@@ -74,6 +83,7 @@ class TaskContent(BaseModel):
     loss_weight: float = Field(ge=0)
     class_weights: list[Annotated[float, Field(ge=0)]] | None
     group: str | None = None
+    metrics: list[MetricContent] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _pair_fits(self) -> Self:
@@ -122,6 +132,7 @@ def _task(content: TaskContent) -> Task:
         loss_weight=content.loss_weight,
         class_weights=None if weights is None else tuple(weights),
         group=content.group,
+        metrics=tuple(MetricChoice.of(each.model_dump()) for each in content.metrics),
     )
 
 

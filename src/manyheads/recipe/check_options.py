@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from manyheads.data.batching import BATCHING
 from manyheads.errors import did_you_mean
-from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
+from manyheads.recipe.check_metrics import check_metrics
 from manyheads.recipe.faults import Fault
 from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.run.names import RESERVED, TASK_NAME, TASK_NAMES
@@ -102,9 +102,7 @@ def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
         return
     if kind.value_range is not None and kind.value_range[1] - kind.value_range[0] > LARGEST:
         yield Fault((*key, "range"), "the range is too wide for float32", options.range, f"at most {LARGEST:.1e} wide")
-    primary = [metric for metric in kind.metrics if metric in PRIMARY]
-    if options.metric is not None:
-        yield from _menu((*key, "metric"), options.metric, primary)
+    yield from check_metrics(key, options, kind)
     if options.loss is not None:
         # The number of labels decides which losses fit. Before the file is read, every loss of the kind is allowed.
         known = options.labels is not None or options.kind == "regression"

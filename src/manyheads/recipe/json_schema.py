@@ -7,19 +7,20 @@ manyheads checks those.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
-from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
+from manyheads.recipe.metric_schema import among, metric_schema
 from manyheads.recipe.schema import Recipe
 from manyheads.run.names import RESERVED
 from manyheads.run.names import TASK_NAME as NAME
 from manyheads.tasks import KINDS
+from manyheads.tasks.kind import Kind
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
@@ -32,6 +33,9 @@ def recipe_schema() -> Schema:
     """Return the JSON Schema of a recipe file."""
     schema = schema_of(Recipe)
     tasks = schema["properties"]["tasks"]
+    keys = tasks["additionalProperties"]["properties"]
+    keys["metric"] = metric_schema(keys["metric"]["description"], primary=True)
+    keys["metrics"] = {**keys["metrics"], "items": metric_schema()}
     task = {
         **tasks.pop("additionalProperties"),
         "dependencies": {"class_weights": ["labels"]},
@@ -65,7 +69,7 @@ def task_rules() -> list[Schema]:
     return [
         _rule(
             {"kind": {"const": "classification"}},
-            {"range": False, "metric": _one_of(two.metrics), "loss": {"enum": [*two.losses]}},
+            {"range": False, **_metrics(two), "loss": {"enum": [*two.losses]}},
         ),
         _rule({"labels": {"type": "array", "minItems": 3}}, {"loss": {"enum": [*three.losses]}}),
         _rule(
@@ -73,7 +77,7 @@ def task_rules() -> list[Schema]:
             {
                 "labels": False,
                 "class_weights": False,
-                "metric": _one_of(values.metrics),
+                **_metrics(values),
                 "loss": {"enum": [*values.losses]},
             },
         ),
@@ -166,8 +170,9 @@ def _rule(condition: Mapping[str, Any], consequence: Mapping[str, Any]) -> Schem
     return {"if": {"required": [*condition], "properties": {**condition}}, "then": {"properties": {**consequence}}}
 
 
-def _one_of(metrics: Iterable[str]) -> Schema:
-    return {"enum": [metric for metric in metrics if metric in PRIMARY]}
+def _metrics(kind: Kind) -> Schema:
+    """The metrics that fit a kind of task."""
+    return {"metric": among(kind, primary=True), "metrics": {"items": among(kind, primary=False)}}
 
 
 def _heads(*reads: str) -> Schema:

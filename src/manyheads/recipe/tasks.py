@@ -8,10 +8,11 @@ from pathlib import Path
 from manyheads.data.examples import require_column
 from manyheads.data.reading import Source, TextFormat, open_source
 from manyheads.errors import RecipeError
+from manyheads.evaluation.metrics.resolve import metrics_of
 from manyheads.model.heads import default_loss
 from manyheads.recipe.check_options import head_of, pairing_of
 from manyheads.recipe.label_space import LabelSpace, label_cells, labels_of, range_among
-from manyheads.recipe.schema import TaskOptions
+from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.tasks.classification import Classification
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.regression import Regression
@@ -64,7 +65,7 @@ def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
     """Build a task from its table and its label space.
 
     Raises:
-        RecipeError: The loss does not fit the labels.
+        RecipeError: The loss or a metric does not fit the labels.
     """
     kind = _kind(space)
     head, pair = head_of(options), pairing_of(options)
@@ -74,7 +75,7 @@ def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
         where = f"tasks.{name}.loss"
         raise RecipeError("the loss does not fit the labels of the task", where=where, found=loss, allowed=allowed)
     weights = options.class_weights
-    return Task(
+    task = Task(
         name=name,
         kind=kind,
         text=tuple(options.text),
@@ -84,11 +85,37 @@ def build_task(name: str, options: TaskOptions, space: LabelSpace) -> Task:
         head=head,
         dropout=options.head.dropout,
         loss=loss,
-        metric=options.metric or kind.metrics[0],
+        metric=options.metric_name or kind.metrics[0],
         loss_weight=options.loss_weight,
         class_weights=None if weights is None else tuple(weights),
         group=options.group,
+        metrics=options.choices,
     )
+    _check_metrics(task)
+    return task
+
+
+def finished_task(recipe: Recipe, name: str) -> Task:
+    """Build a task from the recipe of a finished run, which names its labels or range."""
+    options = recipe.tasks[name]
+    labels = None if options.labels is None else tuple(options.labels)
+    bounds = None if options.range is None else (options.range[0], options.range[1])
+    return build_task(name, options, LabelSpace(labels=labels, value_range=bounds))
+
+
+def _check_metrics(task: Task) -> None:
+    """Check that the metrics fit the labels, which may be those of the training file.
+
+    Raises:
+        RecipeError: A metric does not fit.
+    """
+    try:
+        metrics_of(task)
+    except RecipeError as error:
+        key = "metrics" if any(not choice.options for choice in task.metrics) else "metric"
+        raise RecipeError(
+            error.what, where=f"tasks.{task.name}.{key}", found=error.found, allowed=error.allowed, hint=error.hint
+        ) from None
 
 
 def resolved_options(options: TaskOptions, task: Task) -> TaskOptions:
@@ -101,7 +128,7 @@ def resolved_options(options: TaskOptions, task: Task) -> TaskOptions:
             "pair": task.pair,
             "head": options.head.model_copy(update={"kind": task.head}),
             "loss": task.loss,
-            "metric": task.metric,
+            "metric": options.metric or task.metric,
         }
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.evaluation.interval import Measured, mean, share
+from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.report.predictions import TaskPredictions
 
 BANDS = 5
@@ -28,8 +29,13 @@ class Group:
     figures: tuple[Measured, ...]
 
 
-def by_label(predictions: TaskPredictions, value_range: tuple[float, float] | None) -> tuple[Group, ...]:
-    """Return recall, precision and F1 of each class, or the errors in each fifth of the range of a regression."""
+def by_label(
+    predictions: TaskPredictions, value_range: tuple[float, float] | None, errors: Sequence[Chosen]
+) -> tuple[Group, ...]:
+    """Return recall, precision and F1 of each class, or the errors in each fifth of the range of a regression.
+
+    `errors`: the metrics that measure errors of values.
+    """
     if predictions.labels is not None:
         return tuple(_of_class(predictions, code) for code in range(len(predictions.labels)))
     low, high = value_range or (0.0, 1.0)
@@ -39,14 +45,16 @@ def by_label(predictions: TaskPredictions, value_range: tuple[float, float] | No
     for band in range(BANDS):
         inside = predictions.take(np.flatnonzero(place == band))
         name = f"{edges[band]:.3g} to {edges[band + 1]:.3g}"
-        errors = inside.predictions - inside.targets
-        figures = (mean("mean error", errors), inside.measured("rmse"))
+        differences = inside.predictions - inside.targets
+        figures = (mean("mean error", differences), *(inside.measured(each) for each in errors))
         groups.append(Group(name, len(inside), figures))
     return tuple(groups)
 
 
-def by_length(predictions: TaskPredictions, texts: Sequence[Sequence[str]], metric: str) -> tuple[Group, ...]:
-    """Return the metric in each quartile of the number of words. Both texts of a pair are counted.
+def by_length(
+    predictions: TaskPredictions, texts: Sequence[Sequence[str]], metric: Chosen, errors: Sequence[Chosen]
+) -> tuple[Group, ...]:
+    """Return the metric and the errors in each quartile of the number of words. Both texts of a pair are counted.
 
     `texts`: one list of n texts per column. There are fewer groups if many examples have the same length.
     """
@@ -55,7 +63,7 @@ def by_length(predictions: TaskPredictions, texts: Sequence[Sequence[str]], metr
         return ()
     edges = np.unique(np.quantile(words, QUARTERS, method="inverted_cdf"))
     place = np.searchsorted(edges, words, side="left")
-    metrics = [metric] if predictions.labels is not None else [metric, *(["rmse"] if metric != "rmse" else [])]
+    metrics = [metric, *(each for each in errors if each.name != metric.name)]
     groups = []
     for number in np.unique(place):
         rows = np.flatnonzero(place == number)

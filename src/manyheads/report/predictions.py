@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.evaluation.interval import Measured, measured
+from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.run.evaluations import Evaluations
 from manyheads.tasks.records import Floats, Label, read_records
 
@@ -66,9 +67,9 @@ class TaskPredictions:
         clusters = None if self.clusters is None else self.clusters[rows]
         return TaskPredictions(ids, self.labels, self.predictions[rows], self.targets[rows], probabilities, clusters)
 
-    def measured(self, metric: str) -> Measured:
+    def measured(self, metric: str | Chosen) -> Measured:
         """Return a metric of the examples with its interval."""
-        return measured(metric, self.predictions, self.targets, self.clusters)
+        return measured(metric, self.predictions, self.targets, self.clusters, self.probabilities)
 
     def shown(self, value: float) -> str:
         """Format a prediction or target: the label of a class, or the number."""
@@ -88,3 +89,9 @@ def read_predictions(
     ids = tuple(found.ids)
     clusters = None if evaluations is None else evaluations.clusters_of(ids)
     return TaskPredictions(ids, kept, found.predictions, found.targets, found.probabilities, clusters)
+
+
+def stacked(runs: Sequence[TaskPredictions]) -> Floats | None:
+    """Return the probabilities of several runs for the same examples: float64[R, n, classes]. None if one has none."""
+    known = [each.probabilities for each in runs if each.probabilities is not None]
+    return np.stack(known) if len(known) == len(runs) else None

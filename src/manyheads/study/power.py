@@ -13,6 +13,7 @@ from manyheads.errors import RunError
 from manyheads.evaluation.estimate import pseudo_examples
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.looks import level_at
+from manyheads.evaluation.metrics.resolve import primary_of
 from manyheads.evaluation.power import Power, Variances, estimated, power
 from manyheads.evaluation.sample import Floats, Sample
 from manyheads.recipe.load import load_recipe
@@ -229,7 +230,7 @@ def _imagined(data: TaskData, targets: Floats) -> Sample | None:
     """Return the metric of imagined predictions for the real dev examples.
 
     A classifier errs on half of the examples on which a constant prediction errs. Its errors are other labels, as
-    frequent as they are. A regression has the assumed correlation.
+    frequent as they are. A regression has the assumed correlation. Probabilities are equally sure of every prediction.
     """
     if len(targets) < 2:
         return None
@@ -245,8 +246,20 @@ def _imagined(data: TaskData, targets: Floats) -> Sample | None:
         for each in classes if len(classes) > 1 else ():
             places = np.flatnonzero(wrong & (targets == each))
             predictions[places] = rng.choice(targets[targets != each], size=len(places))
-    found = sample(data.task.metric, predictions[None], targets, seeds=(0,))
+    probabilities = None if data.task.kind.labels is None else _sure(predictions, targets, len(data.task.kind.labels))
+    found = sample(primary_of(data.task), predictions[None], targets, probabilities=probabilities, seeds=(0,))
     return None if found is None else replace(found, task=data.task.name)
+
+
+def _sure(predictions: Floats, targets: Floats, classes: int) -> Floats:
+    """Return imagined probabilities: float64[1, n, classes]. They are right on average, and equal for every example.
+
+    The predicted class has the accuracy as its probability. The others share the rest.
+    """
+    accuracy = float(np.mean(predictions == targets))
+    probabilities = np.full((1, len(predictions), classes), (1 - accuracy) / (classes - 1))
+    probabilities[0, np.arange(len(predictions)), predictions.astype(np.int64)] = accuracy
+    return probabilities
 
 
 def _of_pilot(

@@ -62,7 +62,7 @@ def _test_examples(
                     lacking.append(f"{file} is missing")
                 elif results["best"] is not None and task not in found:
                     file = folder.require_whole(file, results)
-                    found[task] = read_dev(file, task, dev[task].metric, options.labels, "test")
+                    found[task] = read_dev(file, task, dev[task].measure, options.labels, "test")
     for task, examples in found.items():
         if examples.unlabelled or not examples.ids:
             total = examples.unlabelled + len(examples.ids)
@@ -89,5 +89,5 @@ def _crossfit(rows: Sequence[Finished]) -> Selection:
 
 def _evaluations(row: Finished, place: int) -> int:
     """Return the number of evaluations of a run, from its curve."""
-    metrics = {task: options.metric or "" for task, options in row.recipe.tasks.items()}
+    metrics = {task: options.metric_name for task, options in row.recipe.tasks.items()}
     return len(row.folders[place].read_curve(row.results[place], metrics))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from manyheads.tasks.kind import Kind
+from manyheads.tasks.metric_choice import MetricChoice
 
 Pairing = Literal["cross", "bi"]
 
@@ -16,7 +17,8 @@ class Task:
 
     `pair`: None for one text column. For two columns, "cross" puts both texts into one sequence and "bi" encodes each
     in its own sequence. `loss_weight`: factor of the task's loss. `class_weights`: one factor per class for the terms
-    of the loss. `group`: the column of what the examples belong to.
+    of the loss. `group`: the column of what the examples belong to. `metric`: the name of the primary metric in
+    results. `metrics`: metrics with options, and metrics that are computed in addition to those of the kind.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Task:
     loss_weight: float = 1.0
     class_weights: tuple[float, ...] | None = None
     group: str | None = None
+    metrics: tuple[MetricChoice, ...] = ()
 
     @property
     def outputs(self) -> int:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manyheads.data.clusters import clusters_of
 from manyheads.data.dataset import Split
-from manyheads.evaluation.metrics import METRICS
+from manyheads.evaluation.metrics.resolve import metrics_of, primary_of
 from manyheads.run.atomic import write_json, write_text
 from manyheads.run.checksum import OWN_SUM, checksum, own_checksum
 from manyheads.run.evaluations import Evaluations, read_evaluations, with_evaluation, write_evaluations
@@ -60,10 +61,20 @@ def write_every_evaluation(
     for name, none in _without_evaluations(splits).items():
         file = folder.evaluations_file(name, split)
         values = predictions[name].values[None].astype(np.float32)
-        latest = replace(none, epochs=np.array(epochs[-1:]), steps=np.array(steps[-1:]), values=values)
+        shares = _probabilities(splits[name].task, predictions[name])
+        latest = replace(
+            none, epochs=np.array(epochs[-1:]), steps=np.array(steps[-1:]), values=values, probabilities=shares
+        )
         write_evaluations(file, with_evaluation(_earlier(file) if steps[:-1] else None, latest, epochs, steps))
         sums[file.name] = checksum(file)
     return sums
+
+
+def _probabilities(task: Task, predictions: Predictions) -> NDArray[np.float32] | None:
+    """Return the probabilities of one evaluation if a metric of the task needs them: float32[1, n, classes]."""
+    needed = any(metric.needs_probabilities for metric in metrics_of(task))
+    known = predictions.probabilities
+    return known[None].astype(np.float32) if needed and known is not None else None
 
 
 def repair_every_evaluation(
@@ -102,7 +113,12 @@ def _belongs(found: Evaluations, none: Evaluations, task: Task, progress: Progre
         values = found.values[place[0]][known].astype(np.float64)
         # An evaluation that an earlier repair lost stays lost.
         if dev and not np.isnan(values).all():
-            score = METRICS[task.metric](Predictions(values, None), none.targets[known].astype(np.float64))
+            metric, shares = primary_of(task), None
+            if metric.needs_probabilities:
+                if found.probabilities is None:
+                    return False
+                shares = found.probabilities[place[0]][known].astype(np.float64)
+            score = metric.value(Predictions(values, shares), none.targets[known].astype(np.float64))
             recorded = entry["tasks"][task.name][task.metric]
             if (score is None) != (recorded is None) or abs((score or 0) - (recorded or 0)) > AGREEMENT:
                 return False
