@@ -209,7 +209,7 @@ def menus() -> str:
     """Every member of every menu: its name, what it does, and its source."""
     from manyheads.data.batching import BATCHING
     from manyheads.data.reading import FORMATS
-    from manyheads.evaluation.metrics import METRICS, PRIMARY
+    from manyheads.evaluation.metrics import METRICS
     from manyheads.model.heads import HEADS
     from manyheads.model.losses import LOSSES
     from manyheads.tasks.kinds import KINDS
@@ -222,14 +222,29 @@ def menus() -> str:
     heads = {name: entry.build for name, entry in HEADS.items()}
     lines += _menu("Heads", "tasks.NAME.head.kind", heads, {k: f"Reads {reads[e.reads]}." for k, e in HEADS.items()})
     lines += _menu("Losses", "tasks.NAME.loss", {name: entry.build for name, entry in LOSSES.items()})
-    notes = {name: "" if name in PRIMARY else "Reported, but cannot be the primary metric." for name in METRICS}
-    lines += _menu("Metrics", "tasks.NAME.metric", METRICS, notes)
+    functions = {name: metric.function for name, metric in METRICS.items()}
+    lines += _menu("Metrics", "tasks.NAME.metric", functions, {n: _metric_notes(m) for n, m in METRICS.items()})
     files = {name: f"Files that end in {', '.join(each.endings)}." for name, each in FORMATS.items()}
     lines += _menu("Formats of files", "tasks.NAME.format", dict.fromkeys(FORMATS), files)
     lines += _menu("Batching strategies", "batching.strategy", BATCHING)
     lines += _menu("Loss weighting", "training.weighting", WEIGHTING)
     lines += _menu("Schedules", "training.schedule", dict.fromkeys(SHAPES), {n: SCHEDULES[n] for n in SHAPES})
     return "\n".join(lines)
+
+
+def _metric_notes(metric: Any) -> str:
+    """What a metric fits and reads, whether it can be primary, and its options."""
+    from manyheads.evaluation.metrics.targets import MEANING
+
+    notes = [f"Fits {' or '.join(MEANING[each] for each in metric.targets)}."]
+    if metric.needs == "probabilities":
+        notes.append("Reads probabilities.")
+    if not metric.primary:
+        notes.append(f"Cannot be the primary metric: {metric.reason_not_primary}.")
+    for name, field in metric.options.model_fields.items():
+        if name != "kind":
+            notes.append(f"Option `{name}` ({type_of(field)}): {field.description}")
+    return " ".join(notes)
 
 
 def _menu(title: str, key: str, members: Mapping[str, object], notes: Mapping[str, str] | None = None) -> list[str]:

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import f1_score, matthews_corrcoef
 
-from manyheads.evaluation.metrics import EARLIER, METRICS, PRIMARY
+from manyheads.evaluation.metrics import METRICS
+from manyheads.evaluation.metrics.resolve import resolve, title_of
 from manyheads.tasks.kind import Predictions
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.metric_choice import MetricChoice
 
 CLASSES = st.integers(1, 40).flatmap(
     lambda n: st.tuples(*(st.lists(st.integers(0, 3), min_size=n, max_size=n) for _ in range(2)))
@@ -22,7 +25,7 @@ VALUES = st.integers(3, 30).flatmap(
 
 
 def _measure(metric: str, predictions: object, targets: object) -> float | None:
-    return METRICS[metric](Predictions(_floats(predictions), None), _floats(targets))
+    return METRICS[metric].function(Predictions(_floats(predictions), None), _floats(targets))
 
 
 def _floats(values: object) -> NDArray[np.float64]:
@@ -45,11 +48,6 @@ def test_known_values(metric: str, predictions: list[float], targets: list[float
     assert _measure(metric, predictions, targets) == pytest.approx(score, abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_without_examples_every_metric_is_none(metric: str) -> None:
-    assert _measure(metric, [], []) is None
-
-
 @pytest.mark.parametrize("metric", ["mcc", "pearson", "spearman"])
 @pytest.mark.parametrize(
     ("predictions", "targets"), [([1, 1, 1], [0, 1, 2]), ([0, 1, 2], [1, 1, 1]), ([1], [1]), ([0.1 + 0.2, 0.3], [0, 1])]
@@ -58,7 +56,7 @@ def test_correlations_with_a_constant_are_none(metric: str, predictions: list[fl
     assert _measure(metric, predictions, targets) is None
 
 
-@pytest.mark.parametrize("metric", PRIMARY)
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "mcc", "pearson", "spearman", "quadratic_kappa"])
 def test_primary_metrics_are_one_for_perfect_predictions_and_higher_is_better(metric: str) -> None:
     targets = [0, 1, 2, 0, 1, 2, 2]
     perfect, worse = _measure(metric, targets, targets), _measure(metric, [0, 1, 2, 0, 1, 1, 0], targets)
@@ -68,7 +66,8 @@ def test_primary_metrics_are_one_for_perfect_predictions_and_higher_is_better(me
 
 
 def test_a_metric_for_which_lower_is_better_is_not_primary() -> None:
-    assert set(METRICS) - set(PRIMARY) == {"rmse"}
+    reasons = {name: metric.reason_not_primary for name, metric in METRICS.items() if not metric.primary}
+    assert reasons == dict.fromkeys(["log_loss", "brier", "rmse", "mae"], "lower is better")
 
 
 def test_a_class_that_does_not_occur_does_not_change_macro_f1() -> None:
@@ -89,7 +88,7 @@ def test_a_prediction_of_a_class_without_targets_hardly_moves_macro_f1() -> None
     after = _measure("macro_f1", predictions, targets)
     assert before == pytest.approx(0.95, abs=0.001)
     assert after == pytest.approx(before, abs=0.006)
-    earlier = EARLIER["macro_f1"](Predictions(_floats(predictions), None), _floats(targets))
+    earlier = resolve("macro_f1").earlier(Predictions(_floats(predictions), None), _floats(targets))
     assert earlier == pytest.approx(f1_score(targets, predictions, average="macro"))
     assert earlier == pytest.approx(0.636, abs=0.002)
 
@@ -135,3 +134,60 @@ def test_correlations_do_not_depend_on_unit_or_origin(
     if before is not None:
         assert after == pytest.approx(before, abs=1e-6)
         assert -1.0 <= before <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "predictions", "targets", "score"),
+    [
+        ("balanced_accuracy", [0, 0, 0, 1], [0, 0, 1, 1], 0.75),
+        ("quadratic_kappa", [0, 1, 2, 2], [0, 1, 2, 0], 1 - 4 * 4 / (4 * 14 - 2 * 5 * 3)),
+        ("mae", [1.0, 2.0], [4.0, 6.0], 3.5),
+    ],
+)
+def test_known_values_of_further_metrics(
+    metric: str, predictions: list[float], targets: list[float], score: float
+) -> None:
+    assert _measure(metric, predictions, targets) == pytest.approx(score, abs=1e-12)
+
+
+def _ranked(metric: str, second: list[float], targets: list[float]) -> float | None:
+    shares = np.stack([1 - _floats(second), _floats(second)], axis=1)
+    return METRICS[metric].function(Predictions((_floats(second) > 0.5) * 1.0, shares), _floats(targets))
+
+
+def test_known_values_of_probabilities() -> None:
+    scores, targets = [0.9, 0.8, 0.8, 0.1], [1.0, 1.0, 0.0, 0.0]
+    assert _ranked("auc", scores, targets) == pytest.approx(3.5 / 4)
+    assert _ranked("average_precision", scores, targets) == pytest.approx((1 + 2 / 3) / 2)
+    assert _ranked("brier", scores, targets) == pytest.approx((0.01 + 0.04 + 0.64 + 0.01) / 4)
+    assert _ranked("log_loss", [0.5, 0.0], [1.0, 1.0]) == pytest.approx((np.log(2) + np.log(2**23)) / 2)
+
+
+@pytest.mark.parametrize("metric", ["auc", "average_precision"])
+def test_a_ranking_of_one_class_is_undefined(metric: str) -> None:
+    assert _ranked(metric, [0.2, 0.3], [1.0, 1.0]) is None
+    assert _ranked(metric, [0.2, 0.3], [0.0, 0.0]) is None
+
+
+def test_kappa_of_one_class_is_undefined_and_that_of_a_constant_prediction_is_zero() -> None:
+    assert _measure("quadratic_kappa", [1, 1], [1, 1]) is None
+    assert _measure("quadratic_kappa", [1, 1], [0, 2]) == 0.0
+
+
+def test_f1_of_a_class_without_targets_is_undefined() -> None:
+    f1 = METRICS["f1"].function
+    predictions, targets = Predictions(_floats([0, 1, 2, 0]), None), _floats([0, 1, 1, 0])
+    assert f1(predictions, targets, classes=(0, 2)) is None
+    assert f1(predictions, targets, classes=(0,)) == 1.0
+    assert f1(predictions, targets, classes=(0, 1)) == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_a_metric_with_options_has_a_name_and_a_title() -> None:
+    choice = MetricChoice.of({"kind": "f1", "classes": ["in favour", "against"]})
+    assert choice.name == "f1_in_favour_against"
+    assert MetricChoice.of(choice.table) == choice
+    found = resolve(choice, Classification(["against", "in favour", "none"]))
+    assert found.arguments == {"classes": (1, 0)}
+    assert title_of(choice.name) == "F1 (in_favour_against)"
+    assert title_of("balanced_accuracy") == "balanced accuracy"
+    assert title_of("unknown") == "unknown"

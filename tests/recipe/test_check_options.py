@@ -42,8 +42,30 @@ def _faults(task: dict[str, Any], **tables: Any) -> list[tuple[str, str]]:
         ({**VALUES, "class_weights": [1.0]}, "tasks.a.class_weights", "a regression task has no class_weights"),
         ({**TASK, "labels": [0, 1, 2], "loss": "l1"}, "tasks.a.loss", "unknown loss"),
         ({**VALUES, "loss": "cross_entropy"}, "tasks.a.loss", "unknown loss"),
-        ({**VALUES, "metric": "accuracy"}, "tasks.a.metric", "unknown metric"),
-        ({**VALUES, "metric": "rmse"}, "tasks.a.metric", "unknown metric"),
+        ({**VALUES, "metric": "accurcy"}, "tasks.a.metric", "unknown metric"),
+        ({**VALUES, "metric": "accuracy"}, "tasks.a.metric", "it needs one label per example"),
+        ({**VALUES, "metric": "rmse"}, "tasks.a.metric", "cannot be the primary metric: lower is better"),
+        ({**TASK, "metric": {"kind": "brier"}}, "tasks.a.metric", "cannot be the primary metric: lower is better"),
+        ({**TASK, "metric": {"kind": "f1", "clases": [1]}}, "tasks.a.metric.clases", "unknown key 'clases'"),
+        ({**TASK, "metric": {"kind": "auc", "classes": [1]}}, "tasks.a.metric.classes", "unknown key 'classes'"),
+        ({**TASK, "metric": {"kind": "f1", "classes": []}}, "tasks.a.metric.classes", "the value is invalid"),
+        ({**TASK, "metric": {"classes": [1]}}, "tasks.a.metric", "the table of a metric has no kind"),
+        ({**TASK, "metric": {"kind": "f2", "classes": [1]}}, "tasks.a.metric.kind", "unknown metric"),
+        ({**TASK, "metric": {"kind": 3, "classes": [1]}}, "tasks.a.metric.kind", "unknown metric"),
+        ({**TASK, "labels": [0, 1, 2], "metric": "f1"}, "tasks.a.metric", "with 3 labels must name the classes"),
+        (
+            {**TASK, "labels": ["yes", "no"], "metric": {"kind": "f1", "classes": ["yess"]}},
+            "tasks.a.metric",
+            "did you mean 'yes'?",
+        ),
+        ({**TASK, "labels": ["a", "b"], "metric": "quadratic_kappa"}, "tasks.a.metric", "numbers in ascending order"),
+        ({**TASK, "metrics": ["auc", "mae"]}, "tasks.a.metrics", "it needs a regression"),
+        ({**TASK, "metrics": ["acu"]}, "tasks.a.metrics", "unknown metric"),
+        (
+            {**TASK, "labels": [1, 10], "metrics": [{"kind": "f1", "classes": ["1"]}, {"kind": "f1", "classes": [1]}]},
+            "tasks.a.metrics",
+            "two metrics have the same name in results",
+        ),
         ({**SINGLE, "pair": "bi"}, "tasks.a.pair", "two text columns"),
         ({**SINGLE, "head": "b2"}, "tasks.a.head.kind", "the task has one text"),
         ({**TASK, "pair": "cross", "head": "b1"}, "tasks.a.head.kind", "the head requires a pair in two sequences"),
@@ -90,3 +112,12 @@ def test_a_task_name_must_be_usable_in_file_names() -> None:
 def test_pairing_and_head_default_to_each_other(changes: dict[str, Any], pairing: str | None, head: str) -> None:
     options = task_model("classification").model_validate({**TASK, **changes})
     assert (pairing_of(options), head_of(options)) == (pairing, head)
+
+
+def test_every_metric_that_fits_can_be_named_and_both_forms_are_equal() -> None:
+    task = {**TASK, "labels": [0, 1, 2], "metric": {"kind": "auc"}, "metrics": ["log_loss", {"kind": "brier"}, "mcc"]}
+    assert _faults(task) == []
+    options = task_model("classification").model_validate(task)
+    assert options.metric == "auc"
+    assert options.metrics == ["log_loss", "brier", "mcc"]
+    assert _faults({**TASK, "metric": {"kind": "f1", "classes": ["favor", "against"]}}) == []

@@ -14,7 +14,7 @@ from tests.older import without_checksums
 
 import manyheads
 from manyheads.errors import RunError
-from manyheads.evaluation.metrics import EARLIER
+from manyheads.evaluation.metrics.macro_f1 import earlier_macro_f1
 from manyheads.report.build import build_report
 from manyheads.report.compare import compare
 from manyheads.tasks.kind import Predictions
@@ -155,7 +155,7 @@ def test_a_run_with_the_earlier_macro_f1_is_read(run: Path) -> None:
     predicted, targets = ([float(line[key]) for line in lines] for key in ("prediction", "target"))
     content = json.loads(results.read_text())
     del content["checksum"], content["checksums"]  # which 0.4.0 did not write
-    earlier = EARLIER["macro_f1"](Predictions(np.array(predicted), None), np.array(targets))
+    earlier = earlier_macro_f1(Predictions(np.array(predicted), None), np.array(targets))
     content["best"]["tasks"]["sentiment"]["macro_f1"] = earlier
     results.write_text(json.dumps(content))
     assert build_report(run).tasks

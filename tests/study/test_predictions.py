@@ -29,7 +29,7 @@ def test_labels_become_their_indices(tmp_path: Path) -> None:
     dev = read_dev(file, "t", "accuracy", XY)
     assert dev.ids == ("a", "b", "c")
     assert dev.targets.tolist() == [0, 0, 1]
-    assert read_values(file, dev).tolist() == [0, 1, 1]
+    assert read_values(file, dev).values.tolist() == [0, 1, 1]
 
 
 def test_a_path_with_the_marks_of_a_pattern_is_that_file(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_path_with_the_marks_of_a_pattern_is_that_file(tmp_path: Path) -> None
 def test_values_stay_values(tmp_path: Path) -> None:
     file = write(tmp_path / "run", [("a", 1.25, 2.0), ("b", -0.5, 0.0)])
     dev = read_dev(file, "t", "pearson", Regression(-5, 5))
-    assert read_values(file, dev).tolist() == [1.25, -0.5]
+    assert read_values(file, dev).values.tolist() == [1.25, -0.5]
 
 
 def test_examples_without_a_target_are_skipped(tmp_path: Path) -> None:
@@ -96,4 +96,4 @@ def test_labels_of_every_type_are_read(tmp_path: Path, labels: list[Any]) -> Non
     file = write(tmp_path / "run", [("a", first, first), ("b", second, first), ("c", second, second)])
     dev = read_dev(file, "t", "accuracy", Classification(labels))
     assert dev.targets.tolist() == [0, 0, 1]
-    assert read_values(file, dev).tolist() == [0, 1, 1]
+    assert read_values(file, dev).values.tolist() == [0, 1, 1]

@@ -55,7 +55,7 @@ def test_the_epoch_is_chosen_on_one_half_and_measured_on_the_other(synthetic: An
     for task, dev in collected.dev.items():
         values = swapped(every[task].values, collected.halves[task], chosen)
         parts = (collected.halves[task], ~collected.halves[task])
-        found = [METRICS[dev.metric](Predictions(values[part], None), dev.targets[part]) for part in parts]
+        found = [METRICS[dev.metric].function(Predictions(values[part], None), dev.targets[part]) for part in parts]
         assert table.row("even").points[task][1] == pytest.approx(np.mean(found), abs=1e-5)
     row = table.row("even")
     assert row.figures.half_epochs == ((2, 2), (2, 2), (2, 2))
@@ -150,7 +150,7 @@ def test_a_metric_that_is_undefined_on_a_half_selects_the_last_epoch(synthetic: 
             np.savez_compressed(file, **content)
             results = folder.read_results()
             known = Predictions(content["values"][1].astype(float), None)
-            value = METRICS["mcc"](known, content["targets"].astype(float))
+            value = METRICS["mcc"].function(known, content["targets"].astype(float))
             for which in ("best", "last"):
                 results[which]["tasks"]["para"]["mcc"] = value
             folder.results.write_text(json.dumps(results))

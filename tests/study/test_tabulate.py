@@ -111,7 +111,7 @@ def test_a_study_with_one_seed_and_the_report_of_its_run_have_the_same_intervals
     for task, metric in (("sst", "accuracy"), ("sts", "pearson")):
         options = plan.row("even").recipe.tasks[task]
         dev = read_dev(folder.prediction_file(task, "dev", "best"), task, metric, kind_of(options))
-        found = measured(metric, read_values(folder.prediction_file(task, "dev", "best"), dev), dev.targets)
+        found = measured(metric, read_values(folder.prediction_file(task, "dev", "best"), dev).values, dev.targets)
         interval = row.best.tasks[task]
         assert interval is not None
         assert (interval.low, interval.high) == pytest.approx((found.low, found.high), abs=1e-6)

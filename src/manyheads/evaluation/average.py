@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-CORRELATIONS = ("pearson", "spearman")
-"""Metrics that the leaderboard of the reference course maps to 0..1 by (r + 1) / 2."""
+from manyheads.evaluation.metrics.resolve import record_of
 
 
 def average(primary: Mapping[str, tuple[str, float | None]]) -> float | None:
@@ -24,7 +23,13 @@ def course_score(primary: Mapping[str, tuple[str, float | None]]) -> float | Non
     None if one score is None or there are no tasks.
     """
     mapped = {
-        task: (metric, (score + 1) / 2 if score is not None and metric in CORRELATIONS else score)
+        task: (metric, (score + 1) / 2 if score is not None and rescaled_by_course(metric) else score)
         for task, (metric, score) in primary.items()
     }
     return average(mapped)
+
+
+def rescaled_by_course(metric: str) -> bool:
+    """Return whether the leaderboard of the reference course maps a metric to 0..1 by (r + 1) / 2."""
+    record = record_of(metric)
+    return record is not None and record.rescaled_by_course

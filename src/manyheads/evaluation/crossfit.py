@@ -13,7 +13,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from manyheads.evaluation.metrics import METRICS
+from manyheads.evaluation.metrics.resolve import Chosen, resolve
 from manyheads.evaluation.sample import Floats, Integers
 from manyheads.tasks.kind import Predictions
 
@@ -97,17 +97,23 @@ def _chosen(examples: Integers, hashes: NDArray[np.uint64], strata: Floats, surp
     return found
 
 
-def half_scores(metric: str, evaluations: Predicted, targets: Floats, first: Half) -> Floats:
+def half_scores(
+    metric: str | Chosen, evaluations: Predicted, targets: Floats, first: Half, probabilities: Predicted | None = None
+) -> Floats:
     """Return a metric on both halves for each evaluation: float64[2, E], NaN where it is undefined.
 
-    `evaluations`: float[E, n], the predictions of each evaluation. `targets`: float64[n].
+    `evaluations`: float[E, n], the predictions of each evaluation. `targets`: float64[n]. `probabilities`: float[E, n,
+    classes], for metrics that need them.
     """
+    chosen = resolve(metric)
     scores = np.full((2, len(evaluations)), np.nan)
     for half, part in enumerate((first, ~first)):
         kept = targets[part]
         for place, values in enumerate(evaluations):
             predicted = values[part].astype(np.float64)
-            score = METRICS[metric](Predictions(predicted, None), kept) if np.isfinite(predicted).all() else None
+            own = None if probabilities is None else probabilities[place][part].astype(np.float64)
+            whole = np.isfinite(predicted).all() and (own is None or np.isfinite(own).all())
+            score = chosen.value(Predictions(predicted, own), kept) if whole else None
             scores[half, place] = np.nan if score is None else score
     return scores
 
@@ -124,7 +130,11 @@ def best_evaluations(averages: Floats) -> tuple[int, int] | None:
 
 
 def swapped(evaluations: Predicted, first: Half, chosen: tuple[int, int]) -> Floats:
-    """Return for each example the prediction of the evaluation that was chosen on the other half: float64[n]."""
+    """Return for each example the prediction of the evaluation that was chosen on the other half: float64[n].
+
+    `evaluations`: float[E, n], or float[E, n, classes], and then the result is float64[n, classes].
+    """
     on_first, on_second = chosen
-    predictions: Floats = np.where(first, evaluations[on_second], evaluations[on_first]).astype(np.float64)
+    halves = first.reshape(-1, *[1] * (evaluations.ndim - 2))
+    predictions: Floats = np.where(halves, evaluations[on_second], evaluations[on_first]).astype(np.float64)
     return predictions

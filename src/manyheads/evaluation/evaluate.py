@@ -16,10 +16,12 @@ from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
 from manyheads.evaluation import average as averages
 from manyheads.evaluation.interval import measured
-from manyheads.evaluation.metrics import METRICS
+from manyheads.evaluation.metrics.probabilities import as_stored
+from manyheads.evaluation.metrics.resolve import metrics_of
 from manyheads.model.forward import forward_split
 from manyheads.model.multitask import MultitaskModel
 from manyheads.tasks.kind import Predictions
+from manyheads.tasks.kind import known as labelled
 from manyheads.tasks.task import Task
 
 
@@ -66,11 +68,17 @@ def evaluate(
 
 
 def measure(task: Task, predictions: Predictions, targets: NDArray[np.float64]) -> dict[str, float | None]:
-    """Return every metric of the task's kind. Examples without a target (NaN) do not count."""
-    known = ~np.isnan(targets)
+    """Return every metric of the task. Examples without a target (NaN) do not count."""
+    known = labelled(targets)
+    kept = _kept(predictions, known)
+    return {metric.name: metric.value(kept, targets[known]) for metric in metrics_of(task)}
+
+
+def _kept(predictions: Predictions, known: NDArray[np.bool_]) -> Predictions:
+    """Return the predictions for some examples, with the probabilities that files have."""
     probabilities = predictions.probabilities
-    kept = Predictions(predictions.values[known], None if probabilities is None else probabilities[known])
-    return {metric: METRICS[metric](kept, targets[known]) for metric in task.kind.metrics}
+    values = predictions.values[known].astype(np.float64)
+    return as_stored(Predictions(values, None if probabilities is None else probabilities[known]))
 
 
 def intervals(
@@ -80,16 +88,12 @@ def intervals(
 
     `clusters`: int64[n], the cluster of each example; None if examples are independent.
     """
-    known = ~np.isnan(targets)
+    known = labelled(targets)
+    kept, units = _kept(predictions, known), None if clusters is None else clusters[known]
     bounds: dict[str, list[float] | None] = {}
-    for metric in task.kind.metrics:
-        estimate = measured(
-            metric,
-            predictions.values[known].astype(np.float64),
-            targets[known],
-            None if clusters is None else clusters[known],
-        )
-        bounds[metric] = None if estimate.low is None or estimate.high is None else [estimate.low, estimate.high]
+    for metric in metrics_of(task):
+        estimate = measured(metric, kept.values, targets[known], units, kept.probabilities)
+        bounds[metric.name] = None if estimate.low is None or estimate.high is None else [estimate.low, estimate.high]
     return bounds
 
 

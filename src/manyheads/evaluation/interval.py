@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
+from manyheads.evaluation.metrics.resolve import Chosen, resolve
 from manyheads.evaluation.sample import Floats, Integers, Sample
 from manyheads.evaluation.within_range import wilson, within_range
 
@@ -31,27 +33,36 @@ class Measured:
     count: int
 
 
-def measured(metric: str, predictions: Floats, targets: Floats, clusters: Integers | None = None) -> Measured:
+def measured(
+    metric: str | Chosen,
+    predictions: Floats,
+    targets: Floats,
+    clusters: Integers | None = None,
+    probabilities: NDArray[np.floating] | None = None,
+) -> Measured:
     """Compute a metric of the menu and its interval, as a study with one seed does.
 
     `predictions`, `targets`: float64[n]. `clusters`: int64[n], the cluster of each example; None if examples are
-    independent. The standard error is that of the mean influence (Hampel 1974), and intervals stay within the range of
-    the metric; see `estimate.contrast`. RMSE is normal on the logarithmic scale, and has no interval for a perfect fit.
+    independent. `probabilities`: [n, classes], for metrics that need them. The standard error is that of the mean
+    influence (Hampel 1974), and intervals stay within the range of the metric; see `estimate.contrast`. A metric
+    without a highest value is normal on the logarithmic scale, and has no interval for a perfect fit.
     """
-    count = len(targets)
-    one = sample(metric, predictions[None], targets, clusters=clusters) if count else None
+    chosen, count = resolve(metric), len(targets)
+    shares = None if probabilities is None else probabilities[None]
+    one = sample(chosen, predictions[None], targets, probabilities=shares, clusters=clusters) if count else None
     if one is None:
-        return Measured(metric, None, None, None, count)
+        return Measured(chosen.name, None, None, None, count)
     value = float(one.values[0])
-    if count < 3 and metric != "accuracy":
-        return Measured(metric, value, None, None, count)
-    if metric == "rmse":
-        return Measured(metric, value, *_of_rmse(value, one), count)
+    # The interval of a share is exact also for one or two examples.
+    if count < 3 and not one.step:
+        return Measured(chosen.name, value, None, None, count)
+    if not chosen.metric.bounded:
+        return Measured(chosen.name, value, *_of_positive(value, one), count)
     if one.influence.shape[1] < 2:
         low, high = within_range(value, 0.0, [one], ERROR)
-        return Measured(metric, value, low, high, count)
+        return Measured(chosen.name, value, low, high, count)
     estimate = contrast([[one]], [1.0])
-    return Measured(metric, value, estimate.low, estimate.high, count)
+    return Measured(chosen.name, value, estimate.low, estimate.high, count)
 
 
 def share(name: str, hits: int, count: int) -> Measured:
@@ -70,7 +81,7 @@ def mean(name: str, values: Floats) -> Measured:
     return Measured(name, value, value - half, value + half, count)
 
 
-def _of_rmse(value: float, one: Sample) -> tuple[float | None, float | None]:
+def _of_positive(value: float, one: Sample) -> tuple[float | None, float | None]:
     """Return both bounds, from the delta method. The slope of the scale multiplies the error."""
     if value <= 0:
         return None, None

@@ -32,6 +32,8 @@ BUNDLE_FILES: tuple[FileFacts, ...] = (
             "tasks[].dropout": "Dropout of the head in training. It is off in predictions.",
             "tasks[].loss": "Loss of the training.",
             "tasks[].metric": "Primary metric.",
+            "tasks[].metrics": "Metrics with options, and metrics in addition to those of the kind, as tables with "
+            "`kind`. Absent if there are none.",
             "tasks[].group": "Column of groups. Absent if there was none.",
             "files.FILE": "SHA-256 of a file.",
             "sha256": "SHA-256 of the manifest without this key, as JSON with sorted keys, without blanks, in ASCII. "

@@ -16,6 +16,7 @@ from pydantic import (
 from manyheads.run.names import TASK_NAME, TASK_NAMES
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds import KINDS
+from manyheads.tasks.metric_choice import MetricChoice
 from manyheads.tasks.task import Task
 
 
@@ -33,6 +34,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "loss": task.loss,
         "metric": task.metric,
         **({} if task.group is None else {"group": task.group}),
+        **({"metrics": [choice.table for choice in task.metrics]} if task.metrics else {}),
     }
 
 
@@ -41,6 +43,13 @@ class KindContent(BaseModel):
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
     name: str
+
+
+class MetricContent(BaseModel):
+    """A metric in a manifest. Its other keys are the options of the metric, which only an evaluation reads."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
+    kind: str
 
 
 class TaskContent(BaseModel):
@@ -58,6 +67,7 @@ class TaskContent(BaseModel):
     loss: str
     metric: str
     group: str | None = None
+    metrics: list[MetricContent] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _pair_fits(self) -> Self:
@@ -103,6 +113,7 @@ def _task(content: TaskContent) -> Task:
         loss=content.loss,
         metric=content.metric,
         group=content.group,
+        metrics=tuple(MetricChoice.of(each.model_dump()) for each in content.metrics),
     )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from manyheads.data.batching import BATCHING
 from manyheads.data.reading import FORMATS, files_of
 from manyheads.errors import did_you_mean
-from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
+from manyheads.recipe.check_metrics import check_metrics
 from manyheads.recipe.faults import Fault
 from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.run.names import RESERVED, TASK_NAME, TASK_NAMES
@@ -96,9 +96,9 @@ def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
     faults = [Fault((*key, each.key), each.what, each.found, each.allowed, each.hint) for each in kind.faults(options)]
     yield from faults
     # The label space decides which losses fit. Before the file is read, every loss of the kind is allowed.
-    named = (None if faults else kind.of(options)) or kind.sample()
-    if options.metric is not None:
-        yield from _menu((*key, "metric"), options.metric, [each for each in named.metrics if each in PRIMARY])
+    known = None if faults else kind.of(options)
+    named = known or kind.sample()
+    yield from check_metrics(key, options, named, known=known is not None)
     if options.loss is not None:
         yield from _menu((*key, "loss"), options.loss.kind, named.losses)
 

@@ -14,11 +14,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
-from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
+from manyheads.recipe.metric_schema import among, metric_schema
 from manyheads.recipe.schema import Recipe, keys_of_kinds
 from manyheads.run.names import RESERVED
 from manyheads.run.names import TASK_NAME as NAME
+from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds import KINDS
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -32,6 +33,9 @@ def recipe_schema() -> Schema:
     """Return the JSON Schema of a recipe file."""
     schema = schema_of(Recipe)
     tasks = schema["properties"]["tasks"]
+    keys = tasks["additionalProperties"]["properties"]
+    keys["metric"] = metric_schema(keys["metric"]["description"], primary=True)
+    keys["metrics"] = {**keys["metrics"], "items": metric_schema()}
     task = {
         **_with_kinds(tasks.pop("additionalProperties")),
         "dependencies": {"class_weights": ["labels"]},
@@ -86,7 +90,7 @@ def _kind_rules(name: str) -> Iterator[Schema]:
     own = schema_of(kind.options)["properties"]
     others: Schema = {key: False for key, kinds in keys_of_kinds().items() if name not in kinds}
     others |= {key: _plain(own[key]) for key, kinds in keys_of_kinds().items() if name in kinds and len(kinds) > 1}
-    fitting = {"metric": _one_of(kind.sample().metrics), "loss": _named(kind.sample().losses)}
+    fitting = {**_metrics(kind.sample()), "loss": _named(kind.sample().losses)}
     yield _rule({"kind": {"const": name}}, {**others, **fitting})
     for condition, losses in kind.loss_rules():
         yield _rule({"kind": {"const": name}, **condition}, {"loss": _named(losses)})
@@ -178,8 +182,9 @@ def _rule(condition: Mapping[str, Any], consequence: Mapping[str, Any]) -> Schem
     return {"if": {"required": [*condition], "properties": {**condition}}, "then": {"properties": {**consequence}}}
 
 
-def _one_of(metrics: Iterable[str]) -> Schema:
-    return {"enum": [metric for metric in metrics if metric in PRIMARY]}
+def _metrics(kind: Kind) -> Schema:
+    """The metrics that fit a kind of task."""
+    return {"metric": among(kind, primary=True), "metrics": {"items": among(kind, primary=False)}}
 
 
 def _heads(*reads: str) -> Schema:

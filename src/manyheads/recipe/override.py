@@ -48,7 +48,7 @@ def apply_override(recipe: Mapping[str, Any], parts: list[str], value: Any) -> d
         changed[key] = value
         return changed
     table = changed.get(key)
-    if isinstance(table, str) and key == "head":
+    if isinstance(table, str) and key in ("head", "metric"):
         table = {"kind": table}
     changed[key] = apply_override(table if isinstance(table, Mapping) else {}, rest, value)
     return changed

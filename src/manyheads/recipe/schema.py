@@ -26,7 +26,6 @@ from manyheads.data.reading.text_format import (
     check_delimiter,
     check_encoding,
 )
-from manyheads.evaluation.metrics import PRIMARY
 from manyheads.model.heads import HEADS
 from manyheads.model.heads.options import HeadOptions
 from manyheads.model.losses import LOSSES
@@ -36,6 +35,7 @@ from manyheads.options import Options, choice
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.run.limits import MOST_THREADS
 from manyheads.tasks.kinds import KINDS
+from manyheads.tasks.metric_choice import MetricChoice
 from manyheads.training.options import TrainingOptions
 
 
@@ -49,6 +49,12 @@ def _head_table(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
+def _short_metric(value: Any) -> Any:
+    """Write a metric without options as its name, so that both forms are equal."""
+    short = isinstance(value, dict) and [*value] == ["kind"] and isinstance(value["kind"], str)
+    return value["kind"] if short else value
+
+
 def _checked(check: Callable[[Any], None]) -> AfterValidator:
     """Check a value that is not None. A ValueError is reported as a fault of the key."""
 
@@ -59,6 +65,9 @@ def _checked(check: Callable[[Any], None]) -> AfterValidator:
 
     return AfterValidator(validate)
 
+
+METRIC = Annotated[str | dict[str, Any], AfterValidator(_short_metric)]
+"""A metric: its name, or a table with `kind` and the options of the metric."""
 
 FILES = Annotated[list[str], Field(min_length=1)]
 """Several files, read in order."""
@@ -168,12 +177,19 @@ class TaskOptions(Options):
         '"binary_cross_entropy" or "l1". For regression: "mse" or "l1". Default: "binary_cross_entropy" for two '
         'labels, "cross_entropy" for more, "mse" for regression; with head "b1" it is "l1" where that is allowed.',
     )
-    metric: str | None = Field(
+    metric: METRIC | None = Field(
         default=None,
-        description="Primary metric of the task. The average over the tasks uses it. For classification: "
-        '"accuracy" (default), "macro_f1" (the mean of F1 over the classes that have labelled examples) or "mcc". For '
-        'regression: "pearson" (default) or "spearman". All metrics of a kind are computed in any case.',
-        json_schema_extra={"enum": [*PRIMARY]},
+        description="Primary metric of the task. The average over the tasks uses it. A name, or a table with `kind` "
+        'and the options of the metric, such as { kind = "f1", classes = ["favor", "against"] }. It must be a metric '
+        "that fits the labels, for which higher is better, and which has a fixed range. Default: "
+        '"accuracy" for classification, "pearson" for regression.',
+    )
+    metrics: list[METRIC] | None = Field(
+        default=None,
+        min_length=1,
+        description="Further metrics, each a name or a table as in `metric`. Every evaluation computes them with "
+        'intervals, and in any case the primary metric and "accuracy", "macro_f1" and "mcc" for classification, '
+        '"pearson", "spearman" and "rmse" for regression. Default: none.',
     )
     train_rows: int | None = Field(
         default=None,
@@ -232,6 +248,18 @@ class TaskOptions(Options):
         description="Names of the columns of the task's delimited or CoNLL files, in order. A name may be empty. Only "
         "for files without a header, or with `header = true` to replace its names.",
     )
+
+    @property
+    def metric_name(self) -> str:
+        """The name of the primary metric in results. Empty if the recipe does not set it."""
+        return "" if self.metric is None else MetricChoice.of(self.metric).name
+
+    @property
+    def choices(self) -> tuple[MetricChoice, ...]:
+        """The metrics that the recipe names and whose names alone do not follow from the kind of the task."""
+        primary = None if self.metric is None else MetricChoice.of(self.metric)
+        own = (primary,) if primary is not None and primary.options else ()
+        return (*own, *map(MetricChoice.of, self.metrics or ()))
 
     @property
     def text_format(self) -> TextFormat:

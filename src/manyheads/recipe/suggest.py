@@ -17,6 +17,7 @@ from manyheads.data.reading.formats import endings
 from manyheads.data.reading.hub import PREFIX
 from manyheads.data.reading.paths import find_files
 from manyheads.data.reading.text_format import USUAL
+from manyheads.evaluation.metrics.resolve import fitting
 from manyheads.model.weights import OFFLINE, OFFLINE_PACKAGE
 from manyheads.recipe.file_groups import group_files, is_split_folder, join_shards
 from manyheads.recipe.survey import Survey, surveys
@@ -188,7 +189,8 @@ def _space(survey: Survey) -> list[str]:
 
 
 def _metric(survey: Survey) -> str:
-    first, *others = [metric for metric in survey.kind.metrics if metric != "rmse"]
+    first = survey.kind.metrics[0]
+    others = [metric for metric in fitting(survey.kind, primary=True) if metric != first]
     return _line("metric", first, "or " + ", ".join(f'"{other}"' for other in others))
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from manyheads.data.examples import require_column
 from manyheads.data.reading import Files, Source, TextFormat, open_source
 from manyheads.errors import RecipeError
+from manyheads.evaluation.metrics.resolve import metrics_of
 from manyheads.model.heads import default_loss
 from manyheads.model.losses import LOSSES, LossFunction, build_loss
 from manyheads.model.losses.options import LossOptions
 from manyheads.recipe.check_options import head_of, label_columns, pairing_of
 from manyheads.recipe.label_space import LabelSpace, label_space
-from manyheads.recipe.schema import TaskOptions
+from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.task import Pairing, Task
@@ -71,7 +72,7 @@ def build_task(name: str, options: TaskOptions, kind: Kind) -> Task:
     """Build a task from its table and its kind.
 
     Raises:
-        RecipeError: The loss does not fit the labels.
+        RecipeError: The loss or a metric does not fit the labels.
     """
     head, pair = head_of(options), pairing_of(options)
     loss = loss_of(options, kind).kind
@@ -79,7 +80,7 @@ def build_task(name: str, options: TaskOptions, kind: Kind) -> Task:
         allowed = ", ".join(kind.losses)
         where = f"tasks.{name}.loss"
         raise RecipeError("the loss does not fit the labels of the task", where=where, found=loss, allowed=allowed)
-    return Task(
+    task = Task(
         name=name,
         kind=kind,
         text=tuple(options.text),
@@ -89,9 +90,33 @@ def build_task(name: str, options: TaskOptions, kind: Kind) -> Task:
         head=head,
         dropout=options.head.dropout,
         loss=loss,
-        metric=options.metric or kind.metrics[0],
+        metric=options.metric_name or kind.metrics[0],
         group=options.group,
+        metrics=options.choices,
     )
+    _check_metrics(task)
+    return task
+
+
+def finished_task(recipe: Recipe, name: str) -> Task:
+    """Build a task from the recipe of a finished run, which has its label space."""
+    options = recipe.tasks[name]
+    return build_task(name, options, kind_of(options))
+
+
+def _check_metrics(task: Task) -> None:
+    """Check that the metrics fit the labels, which may be those of the training file.
+
+    Raises:
+        RecipeError: A metric does not fit.
+    """
+    try:
+        metrics_of(task)
+    except RecipeError as error:
+        key = "metrics" if any(not choice.options for choice in task.metrics) else "metric"
+        raise RecipeError(
+            error.what, where=f"tasks.{task.name}.{key}", found=error.found, allowed=error.allowed, hint=error.hint
+        ) from None
 
 
 def loss_of(options: TaskOptions, kind: Kind) -> LossOptions:
@@ -117,7 +142,7 @@ def resolved_options(options: TaskOptions, task: Task) -> TaskOptions:
             "pair": task.pair,
             "head": options.head.model_copy(update={"kind": task.head}),
             "loss": loss_of(options, task.kind),
-            "metric": task.metric,
+            "metric": options.metric or task.metric,
         }
     )
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from manyheads.errors import RunError
-from manyheads.evaluation.interval import measured
-from manyheads.evaluation.metrics import EARLIER
+from manyheads.evaluation.metrics.resolve import Chosen, metrics_of
 from manyheads.report.predictions import HINT, TaskPredictions
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.kind import Predictions
@@ -38,25 +37,26 @@ def check_agreement(
             found = f"example {predictions.ids[wrong[0]]}: a prediction that its probabilities do not give"
             raise RunError("a prediction file is damaged", where=str(file), found=found, hint=HINT)
     folder.reported(entry, task.name, task.metric)
-    for metric in task.kind.metrics:
-        if metric not in entry["tasks"][task.name]:
+    kept = Predictions(predictions.predictions, predictions.probabilities)
+    for metric in metrics_of(task):
+        if metric.name not in entry["tasks"][task.name]:
             continue
-        reported = folder.reported(entry, task.name, metric)
-        computed = measured(metric, predictions.predictions, predictions.targets).value
+        reported = folder.reported(entry, task.name, metric.name)
+        computed = metric.value(kept, predictions.targets) if len(predictions) else None
         if not same_value(computed, reported) and not _earlier(metric, predictions, reported):
             raise RunError(
                 f"the predictions of {task.name} do not give the metric in results.json",
                 where=str(file),
-                found=f"{metric}: {computed} from the predictions, {reported} in results.json",
+                found=f"{metric.name}: {computed} from the predictions, {reported} in results.json",
                 hint=HINT,
             )
 
 
-def _earlier(metric: str, predictions: TaskPredictions, reported: float | None) -> bool:
+def _earlier(metric: Chosen, predictions: TaskPredictions, reported: float | None) -> bool:
     """Return whether a metric in results.json is that of versions up to 0.4.0, which defined it differently."""
-    if metric not in EARLIER:
+    if metric.metric.earlier is None:
         return False
-    return same_value(EARLIER[metric](Predictions(predictions.predictions, None), predictions.targets), reported)
+    return same_value(metric.earlier(Predictions(predictions.predictions, None), predictions.targets), reported)
 
 
 def same_value(one: float | None, other: float | None) -> bool:

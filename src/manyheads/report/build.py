@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from manyheads.evaluation import average as averages
 from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.interval import Measured
+from manyheads.evaluation.metrics.resolve import Chosen, metrics_of, primary_of
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.same import check_own_recipe
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.tasks import build_task, kind_of
+from manyheads.recipe.tasks import finished_task
 from manyheads.report.agreement import check_agreement, same_value
 from manyheads.report.calibration import Calibration, calibrate
 from manyheads.report.conflicts import find_conflicts
@@ -26,7 +27,7 @@ from manyheads.report.fit import fit
 from manyheads.report.groups import by_label, by_length
 from manyheads.report.log import Log, read_log
 from manyheads.report.mistakes import mistakes
-from manyheads.report.predictions import TaskPredictions, read_predictions
+from manyheads.report.predictions import TaskPredictions, read_predictions, stacked
 from manyheads.report.texts import find_texts
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.task import Task
@@ -63,7 +64,9 @@ def build_report(run: Path) -> Report:
         name=run.resolve().name,
         which=which,
         epoch=chosen["epoch"],
-        average=_average(tasks, chosen.get("average")),
+        average=_average(
+            tasks, [primary_of(finished_task(recipe, task.name)) for task in tasks], chosen.get("average")
+        ),
         last_average=last.get("average"),
         tasks=tuple(tasks),
         log=log,
@@ -73,15 +76,9 @@ def build_report(run: Path) -> Report:
     )
 
 
-def task_of(recipe: Recipe, name: str) -> Task:
-    """Build a task from the recipe of a finished run, which names its labels or range."""
-    options = recipe.tasks[name]
-    return build_task(name, options, kind_of(options))
-
-
-def metrics_of(task: Task) -> tuple[str, ...]:
+def primary_first(task: Task) -> tuple[Chosen, ...]:
     """Return all metrics of a task, the primary one first."""
-    return (task.metric, *(metric for metric in task.kind.metrics if metric != task.metric))
+    return (primary_of(task), *(metric for metric in metrics_of(task) if metric.name != task.metric))
 
 
 def _task(
@@ -93,7 +90,7 @@ def _task(
     log: Log,
     fingerprints: Mapping[str, str],
 ) -> TaskReport:
-    task = task_of(recipe, name)
+    task = finished_task(recipe, name)
     which = "last" if results["best"] is None else "best"
     evaluations = folder.read_evaluations(results, name, "dev")
     files = [folder.prediction_file(name, "dev", each) for each in (which, "last")]
@@ -104,6 +101,7 @@ def _task(
     check_agreement(folder, results["last"], task, last, "last")
     texts = find_texts(recipe, name, predictions.ids, fingerprints)
     columns = None if texts.dev is None else texts.dev.texts
+    errors = [each for each in metrics_of(task) if each.metric.measures_errors]
     return TaskReport(
         name=name,
         kind=task.kind.name,
@@ -111,7 +109,7 @@ def _task(
         value_range=task.kind.space().get("range"),
         predictions=predictions,
         measures=_measures(task, predictions),
-        last=last.measured(task.metric),
+        last=last.measured(primary_of(task)),
         test=_test(folder, results, task, which),
         majority_accuracy=_majority_accuracy(predictions),
         curve=curve,
@@ -119,8 +117,8 @@ def _task(
         confusion=confusion(predictions),
         calibration=_calibration(predictions),
         fit=fit(predictions.predictions, predictions.targets) if "scatter" in task.kind.views else None,
-        by_label=by_label(predictions),
-        by_length=() if columns is None else by_length(predictions, columns, task.metric),
+        by_label=by_label(predictions, errors),
+        by_length=() if columns is None else by_length(predictions, columns, primary_of(task), errors),
         mistakes=mistakes(predictions, columns),
         conflicts=None if texts.dev is None or texts.train is None else find_conflicts(task, texts.dev, texts.train),
         texts_missing=texts.missing,
@@ -131,7 +129,7 @@ def _check_average(folder: RunFolder, recipe: Recipe, entry: Mapping[str, Any]) 
     """Check that the average of an evaluation is that of its tasks, which agree with the predictions."""
     primary = {}
     for name in recipe.tasks:
-        metric = task_of(recipe, name).metric
+        metric = finished_task(recipe, name).metric
         primary[name] = (metric, folder.reported(entry, name, metric))
     computed = averages.average(primary)
     if not same_value(computed, entry.get("average")):
@@ -144,7 +142,7 @@ def _check_average(folder: RunFolder, recipe: Recipe, entry: Mapping[str, Any]) 
 
 
 def _measures(task: Task, predictions: TaskPredictions) -> tuple[Measured, ...]:
-    return tuple(predictions.measured(metric) for metric in metrics_of(task))
+    return tuple(predictions.measured(metric) for metric in primary_first(task))
 
 
 def _test(folder: RunFolder, results: Mapping[str, Any], task: Task, which: str) -> tuple[Measured, ...]:
@@ -168,16 +166,17 @@ def _majority_accuracy(predictions: TaskPredictions) -> float | None:
     return float(np.bincount(classes.astype(np.int64)).max()) / len(predictions)
 
 
-def _average(tasks: list[TaskReport], value: float | None) -> Measured:
+def _average(tasks: list[TaskReport], metrics: Sequence[Chosen], value: float | None) -> Measured:
     """Return the average over tasks with its interval, which covers the sampling variance of the dev examples."""
     samples = [
         sample(
-            task.metric,
+            metric,
             task.predictions.predictions[None],
             task.predictions.targets,
+            probabilities=stacked([task.predictions]),
             clusters=task.predictions.clusters,
         )
-        for task in tasks
+        for metric, task in zip(metrics, tasks, strict=True)
     ]
     known = [each for each in samples if each is not None]
     count = sum(len(task.predictions) for task in tasks)
@@ -191,7 +190,7 @@ def _curves(
     folder: RunFolder, results: Mapping[str, Any], recipe: Recipe
 ) -> dict[str, tuple[tuple[float, float | None], ...]]:
     """Return the primary metric of every evaluation, by task, from results.csv."""
-    metrics = {name: task_of(recipe, name).metric for name in recipe.tasks}
+    metrics = {name: finished_task(recipe, name).metric for name in recipe.tasks}
     rows = folder.read_curve(results, metrics)
     return {
         name: tuple((float(row["epoch"] or 0), row[f"{name}.{metric}"]) for row in rows)

@@ -14,11 +14,13 @@ from manyheads.errors import RunError
 from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.interval import Measured
+from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.recipe.load import load_recipe
+from manyheads.recipe.tasks import finished_task
 from manyheads.report.agreement import check_agreement
-from manyheads.report.build import metrics_of, task_of
+from manyheads.report.build import primary_first
 from manyheads.report.keys import stored_as
-from manyheads.report.predictions import TaskPredictions, read_predictions
+from manyheads.report.predictions import TaskPredictions, read_predictions, stacked
 from manyheads.report.texts import find_texts
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.records import same_targets
@@ -138,7 +140,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
     if not comparable:
         hint = "compare runs whose recipes have the same tasks and dev files"
         raise RunError("these runs share no task with the same dev examples", found="; ".join(excluded), hint=hint)
-    shown = sum((len(same) - 1) * len(metrics_of(same[0].task)) for same in comparable)
+    shown = sum((len(same) - 1) * len(primary_first(same[0].task)) for same in comparable)
     return Comparison(tuple(names), tuple(_compare(same, shown) for same in comparable), tuple(excluded))
 
 
@@ -156,7 +158,7 @@ def members_of(name: str, run: Path, *, texts: bool = True) -> list[Member]:
     which = "last" if results["best"] is None else "best"
     members = []
     for task_name in recipe.tasks:
-        task = task_of(recipe, task_name)
+        task = finished_task(recipe, task_name)
         evaluations = folder.read_evaluations(results, task_name, "dev")
         file = folder.require_whole(folder.prediction_file(task_name, "dev", which), results)
         predictions = read_predictions(file, task.kind, evaluations)
@@ -185,7 +187,7 @@ def comparable_with(one: Member, other: Member) -> bool:
 def _compare(members: Sequence[Member], shown: int) -> TaskComparison:
     """Compare the runs of one task. `shown`: the number of differences of the whole comparison."""
     first, task = members[0], members[0].task
-    metrics = metrics_of(task)
+    metrics = primary_first(task)
     return TaskComparison(
         name=task.name,
         examples=len(first.predictions),
@@ -201,10 +203,16 @@ def _compare(members: Sequence[Member], shown: int) -> TaskComparison:
     )
 
 
-def _difference(metric: str, first: Member, other: Member, shown: int) -> Difference | None:
+def _difference(metric: Chosen, first: Member, other: Member, shown: int) -> Difference | None:
     clusters = first.predictions.clusters
     samples = [
-        sample(metric, each.predictions.predictions[None], each.predictions.targets, clusters=clusters)
+        sample(
+            metric,
+            each.predictions.predictions[None],
+            each.predictions.targets,
+            probabilities=stacked([each.predictions]),
+            clusters=clusters,
+        )
         for each in (other, first)
     ]
     known = [each for each in samples if each is not None]
@@ -212,7 +220,7 @@ def _difference(metric: str, first: Member, other: Member, shown: int) -> Differ
         return None
     rows, weights = [[each] for each in known], [1.0, -1.0]
     one, together = contrast(rows, weights), contrast(rows, weights, level=1 - 0.05 / shown)
-    return Difference(other.name, metric, one.mean, one.low, one.high, together.low, together.high)
+    return Difference(other.name, metric.name, one.mean, one.low, one.high, together.low, together.high)
 
 
 def _disagreements(first: Member, other: Member) -> Disagreements:

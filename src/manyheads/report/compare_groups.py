@@ -11,11 +11,13 @@ import numpy as np
 from manyheads.errors import RunError
 from manyheads.evaluation.estimate import Estimate, contrast
 from manyheads.evaluation.influence import sample
+from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.evaluation.multiple import holm
 from manyheads.evaluation.sample import Sample
 from manyheads.recipe.load import load_recipe
-from manyheads.report.build import metrics_of
+from manyheads.report.build import primary_first
 from manyheads.report.compare import Member, check_distinct, check_member, comparable_with, members_of, names_of
+from manyheads.report.predictions import stacked
 from manyheads.study.cells import differences
 
 AVERAGE = "average"
@@ -191,25 +193,26 @@ def _compared(tasks: Mapping[str, Sequence[Sequence[Member]]], *, paired: bool, 
     primary: list[tuple[Sample, Sample]] = []
     for name, groups in tasks.items():
         task = groups[0][0].task
-        for metric in metrics_of(task):
+        for metric in primary_first(task):
             sides = [_sample(metric, group, paired=paired) for group in groups]
             if sides[0] is None or sides[1] is None:
-                average = average and metric != task.metric
+                average = average and metric.name != task.metric
                 continue
-            if metric == task.metric:
+            if metric.name == task.metric:
                 primary.append((sides[0], sides[1]))
             count = len(groups[0][0].predictions)
-            yield _compare(name, metric, count, [sides[0]], [sides[1]])
+            yield _compare(name, metric.name, count, [sides[0]], [sides[1]])
     if average:
         yield _compare(AVERAGE, AVERAGE, None, [one for one, _ in primary], [other for _, other in primary])
 
 
-def _sample(metric: str, group: Sequence[Member], *, paired: bool) -> Sample | None:
+def _sample(metric: Chosen, group: Sequence[Member], *, paired: bool) -> Sample | None:
     one = group[0].predictions
     found = sample(
         metric,
         np.stack([member.predictions.predictions for member in group]),
         one.targets,
+        probabilities=stacked([member.predictions for member in group]),
         seeds=[member.seed for member in group] if paired else None,
         clusters=one.clusters,
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.evaluation.interval import Measured, mean, share
+from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.report.predictions import TaskPredictions
 
 BANDS = 5
@@ -28,17 +29,19 @@ class Group:
     figures: tuple[Measured, ...]
 
 
-def by_label(predictions: TaskPredictions) -> tuple[Group, ...]:
-    """Return the groups that the views of the kind name, in order."""
-    return tuple(group for view in predictions.kind.views if view in GROUPS for group in GROUPS[view](predictions))
+def by_label(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tuple[Group, ...]:
+    """Return the groups that the views of the kind name, in order. `errors`: the metrics that measure errors."""
+    views = [view for view in predictions.kind.views if view in GROUPS]
+    return tuple(group for view in views for group in GROUPS[view](predictions, errors))
 
 
-def by_class(predictions: TaskPredictions) -> tuple[Group, ...]:
+def by_class(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tuple[Group, ...]:
     """Return recall, precision and F1 of each class."""
+    del errors
     return tuple(_of_class(predictions, code) for code in range(len(predictions.kind.probability_names)))
 
 
-def by_band(predictions: TaskPredictions) -> tuple[Group, ...]:
+def by_band(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tuple[Group, ...]:
     """Return the errors in each fifth of the range."""
     low, high = predictions.kind.scale
     edges = np.linspace(low, high, BANDS + 1)
@@ -47,28 +50,31 @@ def by_band(predictions: TaskPredictions) -> tuple[Group, ...]:
     for band in range(BANDS):
         inside = predictions.take(np.flatnonzero(place == band))
         name = f"{edges[band]:.3g} to {edges[band + 1]:.3g}"
-        errors = inside.predictions - inside.targets
-        figures = (mean("mean error", errors), inside.measured("rmse"))
+        differences = inside.predictions - inside.targets
+        figures = (mean("mean error", differences), *(inside.measured(each) for each in errors))
         groups.append(Group(name, len(inside), figures))
     return tuple(groups)
 
 
-def by_each_label(predictions: TaskPredictions) -> tuple[Group, ...]:
+def by_each_label(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tuple[Group, ...]:
     """Return recall, precision and F1 of each of several labels of an example."""
+    del errors
     given, true = predictions.predictions > 0, predictions.targets > 0
     names = predictions.kind.probability_names
     return tuple(_of_rows(name, true[:, code], given[:, code]) for code, name in enumerate(names))
 
 
-GROUPS: dict[str, Callable[[TaskPredictions], tuple[Group, ...]]] = {
+GROUPS: dict[str, Callable[[TaskPredictions, Sequence[Chosen]], tuple[Group, ...]]] = {
     "classes": by_class,
     "bands": by_band,
     "labels": by_each_label,
 }
 
 
-def by_length(predictions: TaskPredictions, texts: Sequence[Sequence[str]], metric: str) -> tuple[Group, ...]:
-    """Return the metric in each quartile of the number of words. Both texts of a pair are counted.
+def by_length(
+    predictions: TaskPredictions, texts: Sequence[Sequence[str]], metric: Chosen, errors: Sequence[Chosen]
+) -> tuple[Group, ...]:
+    """Return the metric and the errors in each quartile of the number of words. Both texts of a pair are counted.
 
     `texts`: one list of n texts per column. There are fewer groups if many examples have the same length.
     """
@@ -77,7 +83,7 @@ def by_length(predictions: TaskPredictions, texts: Sequence[Sequence[str]], metr
         return ()
     edges = np.unique(np.quantile(words, QUARTERS, method="inverted_cdf"))
     place = np.searchsorted(edges, words, side="left")
-    metrics = [metric, *(["rmse"] if "bands" in predictions.kind.views and metric != "rmse" else [])]
+    metrics = [metric, *(each for each in errors if each.name != metric.name)]
     groups = []
     for number in np.unique(place):
         rows = np.flatnonzero(place == number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.evaluation.interval import Measured, measured
+from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.run.evaluations import Evaluations
 from manyheads.tasks.kind import Floats, Kind, Predictions, Target
 from manyheads.tasks.records import read_records
@@ -66,9 +68,9 @@ class TaskPredictions:
         clusters = None if self.clusters is None else self.clusters[rows]
         return TaskPredictions(ids, self.kind, self.predictions[rows], self.targets[rows], probabilities, clusters)
 
-    def measured(self, metric: str) -> Measured:
+    def measured(self, metric: str | Chosen) -> Measured:
         """Return a metric of the examples with its interval."""
-        return measured(metric, self.predictions, self.targets, self.clusters)
+        return measured(metric, self.predictions, self.targets, self.clusters, self.probabilities)
 
     @property
     def decoded(self) -> Predictions:
@@ -95,3 +97,9 @@ def read_predictions(file: Path, kind: Kind, evaluations: Evaluations | None = N
     ids = tuple(found.ids)
     clusters = None if evaluations is None else evaluations.clusters_of(ids)
     return TaskPredictions(ids, kind, found.predictions, found.targets, found.probabilities, clusters)
+
+
+def stacked(runs: Sequence[TaskPredictions]) -> Floats | None:
+    """Return the probabilities of several runs for the same examples: float64[R, n, classes]. None if one has none."""
+    known = [each.probabilities for each in runs if each.probabilities is not None]
+    return np.stack(known) if len(known) == len(runs) else None

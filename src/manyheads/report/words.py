@@ -5,22 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from manyheads.evaluation.interval import Measured
+from manyheads.evaluation.metrics.resolve import title_of
 from manyheads.tasks.numbers import fixed
-
-NAMES = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "mcc": "Matthews correlation",
-    "pearson": "Pearson r",
-    "spearman": "Spearman rho",
-    "rmse": "RMSE",
-    "f1": "F1",
-}
 
 
 def name_of(metric: str) -> str:
     """Return the display name of a metric."""
-    return NAMES.get(metric, metric)
+    return title_of(metric)
 
 
 def number(value: float | None, digits: int = 3) -> str:

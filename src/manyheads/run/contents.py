@@ -114,8 +114,9 @@ RUN_FILES: tuple[FileFacts, ...] = (
         "Predictions for the dev examples at every evaluation, as arrays of numpy without pickles: `ids`, `targets` "
         "and `clusters` per example (examples with a text in common, in any task, have the same cluster), `epochs` and "
         "`steps` per evaluation, and `values`, float32[evaluations, examples]: indices of labels in the order of the "
-        "recipe, or values. Runs of version 0.4.0 have none. Other programs may write it: a study of runs "
-        "without it cannot cross-fit the epoch, and shows the last one.",
+        "recipe, or values. If a metric of the task needs probabilities, also `probabilities`, float32[evaluations, "
+        "examples, labels], which take 4 bytes per number before compression. Runs of version 0.4.0 have no such file. "
+        "Other programs may write it: a study of runs without it cannot cross-fit the epoch, and shows the last one.",
     ),
     FileFacts(
         "predictions/TASK.test.last.jsonl",

@@ -27,10 +27,11 @@ MOST_KNOWN = 100
 class Evaluations:
     """The predictions of E evaluations for the same n examples.
 
-    `ids`: the ids of the examples. `targets`: float32[n], class indices or values, NaN if an example has none.
-    `clusters`: int64[n], equal for examples that share a text; the tasks of a run share the numbers. `epochs`:
-    float64[E]. `steps`: int64[E]. `values`: float32[E, n], predicted class indices or values; NaN for an evaluation
-    whose predictions were lost.
+    `ids`: the ids of the examples. `targets`: float32[n, *shape of a target], such as class indices, NaN if an example
+    has none. `clusters`: int64[n], equal for examples that share a text; the tasks of a run share the numbers.
+    `epochs`: float64[E]. `steps`: int64[E]. `values`: float32[E, n, *shape of a target], what was predicted; NaN for an
+    evaluation whose predictions were lost. `probabilities`: float32[E, n, classes], NaN for lost ones; None if no metric
+    of the task needs them.
     """
 
     ids: tuple[str, ...]
@@ -39,22 +40,34 @@ class Evaluations:
     epochs: NDArray[np.float64]
     steps: NDArray[np.int64]
     values: NDArray[np.float32]
+    probabilities: NDArray[np.float32] | None = None
 
     def at(self, epochs: Sequence[float], steps: Sequence[int]) -> Evaluations:
         """Return the evaluations at these steps. The values of those that are not there are NaN."""
-        values = np.full((len(steps), len(self.ids)), np.nan, dtype=np.float32)
-        for place, step in enumerate(steps):
-            known = np.flatnonzero(self.steps == step)
-            if len(known):
-                values[place] = self.values[known[0]]
-        return replace(self, epochs=np.array(epochs, dtype=np.float64), steps=np.array(steps), values=values)
+        places = [np.flatnonzero(self.steps == step)[:1] for step in steps]
+        return replace(
+            self,
+            epochs=np.array(epochs, dtype=np.float64),
+            steps=np.array(steps),
+            values=_taken(self.values, places),
+            probabilities=None if self.probabilities is None else _taken(self.probabilities, places),
+        )
 
     def clusters_of(self, ids: Sequence[str]) -> NDArray[np.int64] | None:
         """Return the cluster of each labelled example: int64[n]. None if these are not the labelled examples."""
-        known = np.flatnonzero(~np.isnan(self.targets))
+        known = np.flatnonzero(~np.isnan(self.targets.reshape(len(self.ids), -1)).all(axis=1))
         own = self.ids if len(known) == len(self.ids) else tuple(self.ids[place] for place in known)
         same = own == tuple(ids)
         return self.clusters[known] if same else None
+
+
+def _taken(arrays: NDArray[np.float32], places: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+    """Return the evaluations at these places, of which each is empty or one place. NaN where it is empty."""
+    found = np.full((len(places), *arrays.shape[1:]), np.nan, dtype=np.float32)
+    for number, place in enumerate(places):
+        if len(place):
+            found[number] = arrays[place[0]]
+    return found
 
 
 DAMAGE = (
@@ -67,6 +80,8 @@ DAMAGE = (
 def write_evaluations(file: Path, evaluations: Evaluations) -> None:
     """Write the file, unless it has this content. Equal evaluations give equal bytes."""
     content = io.BytesIO()
+    shares = evaluations.probabilities
+    extra: dict[str, Any] = {} if shares is None else {"probabilities": shares.astype(np.float32)}
     np.savez_compressed(
         content,
         ids=np.array(evaluations.ids, dtype=np.str_),
@@ -75,6 +90,7 @@ def write_evaluations(file: Path, evaluations: Evaluations) -> None:
         epochs=evaluations.epochs.astype(np.float64),
         steps=evaluations.steps.astype(np.int64),
         values=evaluations.values.astype(np.float32),
+        **extra,
     )
     if not file.is_file() or file.read_bytes() != content.getvalue():
         write_bytes(file, content.getvalue())
@@ -110,13 +126,17 @@ def read_evaluations(file: Path, known: Known | None = None) -> Evaluations:
             epochs=arrays["epochs"].astype(np.float64),
             steps=arrays["steps"].astype(np.int64),
             values=arrays["values"].astype(np.float32),
+            probabilities=arrays["probabilities"].astype(np.float32) if "probabilities" in arrays else None,
         )
     except DAMAGE as error:
         raise ValueError(f"the file is damaged: {error}") from error
     n, count = len(ids), len(found.steps)
     shapes = (found.targets.shape, found.clusters.shape, found.epochs.shape, found.values.shape)
-    if shapes != ((n,), (n,), (count,), (count, n)):
+    if shapes != ((n, *found.targets.shape[1:]), (n,), (count,), (count, *found.targets.shape)):
         raise ValueError(f"the arrays have different sizes: {shapes}")
+    shares = found.probabilities
+    if shares is not None and (shares.ndim != 3 or shares.shape[:2] != (count, n)):
+        raise ValueError(f"the arrays have different sizes: probabilities {shares.shape}, values {found.values.shape}")
     return found
 
 
@@ -136,6 +156,11 @@ def with_evaluation(
     `epochs`, `steps`: those of every evaluation, the latest one included.
     """
     known = latest if earlier is None or earlier.ids != latest.ids else earlier
-    found = replace(latest, values=known.at(epochs, steps).values, epochs=np.array(epochs), steps=np.array(steps))
-    found.values[-1] = latest.values[0]
-    return found
+    kept, shares = known.at(epochs, steps), None
+    kept.values[-1] = latest.values[0]
+    if latest.probabilities is not None:
+        same = kept.probabilities is not None and kept.probabilities.shape[1:] == latest.probabilities.shape[1:]
+        lost = np.full((len(steps), *latest.probabilities.shape[1:]), np.nan, dtype=np.float32)
+        shares = kept.probabilities if same and kept.probabilities is not None else lost
+        shares[-1] = latest.probabilities[0]
+    return replace(latest, values=kept.values, epochs=np.array(epochs), steps=np.array(steps), probabilities=shares)

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from manyheads.errors import RunError
 from manyheads.evaluation.crossfit import Half, halves_of
+from manyheads.evaluation.metrics.resolve import primary_of
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.tasks import kind_of
+from manyheads.recipe.tasks import finished_task, kind_of
 from manyheads.run.evaluations import Known
 from manyheads.run.folder import RunFolder
 from manyheads.study.cells import cell_folder, differences, error_file, read_error
 from manyheads.study.dev_clusters import with_clusters
-from manyheads.study.finished import WHICH, Epoch, Finished, read_row
+from manyheads.study.finished import WHICH, Epoch, Finished, Shares, read_row
 from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.predictions import DevExamples, read_dev
 from manyheads.study.same_data import check_same_data
@@ -52,7 +53,8 @@ class RowRuns:
 
     `which` is "best" or "last", the epoch, or the selection of the study. `values[which][task]`: float64[S, n], the
     predictions of the S runs on the n examples of the task. It is None if a run has no best epoch because none of its
-    evaluations has an average. `reported[which][task]`: float64[S], the metric in results.json, NaN where undefined.
+    evaluations has an average. `probabilities[which][task]`: float32[S, n, classes], None if the metric of the task
+    does not need them. `reported[which][task]`: float64[S], the metric in results.json, NaN where undefined.
     `epochs[which]`: the epoch of each run; for cross-fitting, the epochs chosen on the first and the second half.
     `seconds`: training time of each run. `missing`: the seeds whose runs neither finished nor failed. `recipe`: the
     recipe of the last run, or the planned one if no run is finished.
@@ -69,6 +71,7 @@ class RowRuns:
     seconds: tuple[float, ...]
     examples: tuple[int, ...]
     hardware: tuple[str, ...]
+    probabilities: Mapping[str, Mapping[str, Shares]] = field(default_factory=dict)
 
 
 @dataclass
@@ -151,6 +154,7 @@ def _read_row(plan: StudyPlan, out: Path, row: Finished, collected: Collected, k
         failures=failed,
         recipe=recipe,
         values=predicted.values,
+        probabilities=predicted.probabilities,
         reported={which: _reported(recipe, folders, results, which) for which in WHICH},
         epochs=predicted.epochs,
         curves=tuple(_curve(recipe, folder, result) for folder, result in zip(folders, results, strict=True)),
@@ -192,15 +196,15 @@ def _own_recipe(plan: StudyPlan, row: Row, seed: int, folder: RunFolder) -> Reci
 def _agree_on_tasks(recipe: Recipe, folders: Sequence[RunFolder], dev: dict[str, DevExamples]) -> None:
     """Read the dev examples of new tasks, and check that known tasks have the same metric as in the rows before."""
     for task, options in recipe.tasks.items():
-        metric = options.metric or ""
+        metric = primary_of(finished_task(recipe, task))
         if task not in dev:
             file = folders[0].prediction_file(task, "dev", "last")
             dev[task] = read_dev(file, task, metric, kind_of(options))
-        elif dev[task].metric != metric:
+        elif dev[task].chosen != metric:
             raise RunError(
                 f"two rows have different metrics for task {task}, so they cannot be compared",
                 where=f"{folders[0].path} and {dev[task].source}",
-                found=f"{metric} and {dev[task].metric}",
+                found=f"{metric.name} and {dev[task].metric}",
                 hint=f"set tasks.{task}.metric only in the base recipe",
             )
 
@@ -211,7 +215,7 @@ def _reported(
     return {
         task: np.array(
             [
-                _number(None if result[which] is None else folder.reported(result[which], task, options.metric or ""))
+                _number(None if result[which] is None else folder.reported(result[which], task, options.metric_name))
                 for folder, result in zip(folders, results, strict=True)
             ]
         )
@@ -220,7 +224,7 @@ def _reported(
 
 
 def _curve(recipe: Recipe, folder: RunFolder, results: Mapping[str, Any]) -> Curve:
-    lines = folder.read_curve(results, {task: options.metric or "" for task, options in recipe.tasks.items()})
+    lines = folder.read_curve(results, {task: options.metric_name for task, options in recipe.tasks.items()})
     columns = [name for name in (lines[0] if lines else {}) if name not in ("epoch", "step")]
     # The column "sst.accuracy" belongs to task sst. Task names have no dots.
     scores = {name.partition(".")[0]: np.array([_number(line[name]) for line in lines]) for name in columns}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,14 @@ from manyheads.run.evaluations import Evaluations, Known
 from manyheads.run.folder import RunFolder
 from manyheads.study.plan import Row
 from manyheads.study.predictions import DevExamples, read_values, values_of
+from manyheads.tasks.kind import Predictions
 
 WHICH = ("best", "last")
 """The evaluations that results.json has."""
 
 Floats = NDArray[np.float64]
 Epoch = float | tuple[float, float] | None
+Shares = NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Predicted:
     """The predictions of a row; see `collect.RowRuns`."""
 
     values: dict[str, dict[str, Floats | None]]
+    probabilities: dict[str, dict[str, Shares]]
     epochs: dict[str, tuple[Epoch, ...]]
 
 
@@ -63,7 +66,8 @@ def read_row(
     tasks = list(row.recipe.tasks)
     runs = [_Run(row.recipe, folder, results, known) for folder, results in zip(row.folders, row.results, strict=True)]
     values: dict[str, dict[str, Floats | None]] = {}
-    found: dict[str, list[Mapping[str, Floats] | None]] = {name: [] for name in names}
+    probabilities: dict[str, dict[str, Shares]] = {}
+    found: dict[str, list[Mapping[str, Predictions] | None]] = {name: [] for name in names}
     epochs: dict[str, list[Epoch]] = {name: [] for name in names}
     for run in runs:
         every = run.every(dev)
@@ -81,17 +85,39 @@ def read_row(
     for name, of_runs in found.items():
         defined = [each for each in of_runs if each is not None]
         whole = bool(defined) and len(defined) == len(of_runs)
-        values[name] = {task: np.stack([each[task] for each in defined]) if whole else None for task in tasks}
-    return Predicted(values, {name: tuple(each) for name, each in epochs.items()})
+        values[name] = {task: np.stack([each[task].values for each in defined]) if whole else None for task in tasks}
+        probabilities[name] = {task: _shares([each[task] for each in defined]) for task in tasks} if whole else {}
+    return Predicted(values, probabilities, {name: tuple(each) for name, each in epochs.items()})
+
+
+def _shares(runs: Sequence[Predictions]) -> Shares:
+    """Return the probabilities of several runs in the precision of files: float32[S, n, classes]. Empty if not read."""
+    known = [each.probabilities for each in runs if each.probabilities is not None]
+    return np.stack(known).astype(np.float32) if known else None
 
 
 @dataclass(frozen=True)
 class _Every:
-    """The predictions of every evaluation of a run: `values[task]`, float32[E, n]."""
+    """The predictions of every evaluation of a run: `values[task]`, float32[E, n].
+
+    `probabilities[task]`: float32[E, n, classes], or None if the metric of the task does not need them.
+    """
 
     epochs: Floats
     steps: NDArray[np.int64]
     values: Mapping[str, NDArray[np.float32]]
+    probabilities: Mapping[str, Shares]
+
+    def at(self, place: int) -> dict[str, Predictions] | None:
+        """Return the predictions of one evaluation, by task. None if they were lost."""
+        found = {}
+        for task, values in self.values.items():
+            shares = self.probabilities[task]
+            own = None if shares is None else shares[place].astype(np.float64)
+            if not np.isfinite(values[place]).all() or (own is not None and not np.isfinite(own).all()):
+                return None
+            found[task] = Predictions(values[place].astype(np.float64), own)
+        return found
 
 
 @dataclass(frozen=True)
@@ -109,8 +135,12 @@ class _Run:
         return None if entry is None else float(entry["epoch"])
 
     def every(self, examples: Mapping[str, DevExamples]) -> _Every | None:
-        """Read the predictions of every evaluation. None if a task has no such file, or float32 is too coarse."""
+        """Read the predictions of every evaluation. None if a task has no such file, or float32 is too coarse.
+
+        Also None if the metric of a task needs probabilities and the file has none.
+        """
         values: dict[str, NDArray[np.float32]] = {}
+        probabilities: dict[str, Shares] = {}
         first: Evaluations | None = None
         for task in self.recipe.tasks:
             split = examples[task].split
@@ -120,18 +150,24 @@ class _Run:
             if found is None or (first is not None and not np.array_equal(found.steps, first.steps)):
                 return None
             first = first or found
-            values[task] = values_of(found, self.folder.evaluations_file(task, split), examples[task])
-        return None if first is None else _Every(first.epochs, first.steps, values)
+            if examples[task].needs_probabilities and found.probabilities is None:
+                return None
+            file = self.folder.evaluations_file(task, split)
+            values[task], probabilities[task] = values_of(found, file, examples[task])
+        return None if first is None else _Every(first.epochs, first.steps, values, probabilities)
 
-    def at(self, which: str, examples: Mapping[str, DevExamples], every: _Every | None) -> Mapping[str, Floats] | None:
+    def at(
+        self, which: str, examples: Mapping[str, DevExamples], every: _Every | None
+    ) -> Mapping[str, Predictions] | None:
         """Return the predictions of the best or the last evaluation, by task. None if there is none."""
         entry = self.results[which]
         if entry is None:
             return None
         if every is not None:
             (places,) = np.nonzero(every.steps == entry.get("step"))
-            if len(places) and all(np.isfinite(each[places[0]]).all() for each in every.values.values()):
-                return {task: each[places[0]].astype(np.float64) for task, each in every.values.items()}
+            kept = every.at(int(places[0])) if len(places) else None
+            if kept is not None:
+                return kept
         found = {}
         for task in self.recipe.tasks:
             file = self.folder.prediction_file(task, examples[task].split, which)
@@ -150,18 +186,24 @@ class _Run:
 
 def crossfitted(
     every: _Every | None, dev: Mapping[str, DevExamples], halves: Mapping[str, Half]
-) -> tuple[Mapping[str, Floats] | None, Epoch]:
+) -> tuple[Mapping[str, Predictions] | None, Epoch]:
     """Return the cross-fitted dev predictions by task, and the epochs that were chosen on each half."""
     if every is None:
         return None, None
     scores = [
-        half_scores(dev[task].metric, values, dev[task].targets, halves[task]) for task, values in every.values.items()
+        half_scores(dev[task].measure, values, dev[task].targets, halves[task], every.probabilities[task])
+        for task, values in every.values.items()
     ]
     chosen = best_evaluations(np.mean(scores, axis=0))
     if chosen is None:
         return None, None
     epochs = float(every.epochs[chosen[0]]), float(every.epochs[chosen[1]])
-    return {task: swapped(values, halves[task], chosen) for task, values in every.values.items()}, epochs
+    found = {}
+    for task, values in every.values.items():
+        shares = every.probabilities[task]
+        own = None if shares is None else swapped(shares, halves[task], chosen)
+        found[task] = Predictions(swapped(values, halves[task], chosen), own)
+    return found, epochs
 
 
 def has_every_evaluation(recipe: Recipe, task: str, folder: RunFolder, split: str = "dev") -> bool:

@@ -13,6 +13,7 @@ from manyheads.errors import RunError
 from manyheads.evaluation.estimate import pseudo_examples
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.looks import level_at
+from manyheads.evaluation.metrics.resolve import primary_of
 from manyheads.evaluation.power import Power, Variances, estimated, power
 from manyheads.evaluation.sample import Floats, Sample
 from manyheads.recipe.load import load_recipe
@@ -24,6 +25,7 @@ from manyheads.study.plan import Row, StudyPlan
 from manyheads.study.render.words import detectable, range_of
 from manyheads.study.samples import of_metric, samples_of
 from manyheads.study.table import PowerAt, StudyPower, rounded
+from manyheads.tasks.kind import known as labelled
 
 SEEDS = (2, 3, 5, 10, 20)
 """Numbers of seeds that are shown next to that of the study."""
@@ -214,24 +216,41 @@ def _targets(plan: StudyPlan, task: TaskData, data: Sequence[TaskData]) -> Float
     """Return the labels of the examples that the study measures a task on: float64[n]."""
     test = task.test if _on_test(plan, data) else None
     targets = task.dev.targets if test is None else test.targets
-    known: Floats = targets[~np.isnan(targets)].astype(np.float64)
+    known: Floats = targets[labelled(targets)].astype(np.float64)
     return known
 
 
 def _on_test(plan: StudyPlan, data: Sequence[TaskData]) -> bool:
     """Return whether the study is measured on its test files, see the key `select`."""
     tests = [each.test for each in data]
-    labelled = all(test is not None and not np.isnan(test.targets).any() for test in tests)
-    return plan.select == "test" or (plan.select is None and labelled)
+    complete = all(test is not None and labelled(test.targets).all() for test in tests)
+    return plan.select == "test" or (plan.select is None and complete)
 
 
 def _imagined(data: TaskData, targets: Floats) -> Sample | None:
-    """Return the metric of imagined predictions for the real dev examples; see `Kind.imagined`."""
+    """Return the metric of imagined predictions for the real dev examples; see `Kind.imagined`.
+
+    Probabilities are equally sure of every prediction.
+    """
     if len(targets) < 2:
         return None
-    predictions = data.task.kind.imagined(targets, CORRELATED)
-    found = sample(data.task.metric, predictions[None], targets, seeds=(0,))
+    kind = data.task.kind
+    predictions = kind.imagined(targets, CORRELATED)
+    sure = kind.classes_of(targets) is not None
+    probabilities = _sure(predictions, targets, len(kind.probability_names)) if sure else None
+    found = sample(primary_of(data.task), predictions[None], targets, probabilities=probabilities, seeds=(0,))
     return None if found is None else replace(found, task=data.task.name)
+
+
+def _sure(predictions: Floats, targets: Floats, classes: int) -> Floats:
+    """Return imagined probabilities: float64[1, n, classes]. They are right on average, and equal for every example.
+
+    The predicted class has the accuracy as its probability. The others share the rest.
+    """
+    accuracy = float(np.mean(predictions == targets))
+    probabilities = np.full((1, len(predictions), classes), (1 - accuracy) / (classes - 1))
+    probabilities[0, np.arange(len(predictions)), predictions.astype(np.int64)] = accuracy
+    return probabilities
 
 
 def _of_pilot(
@@ -364,7 +383,7 @@ def _pairs(metrics: Mapping[str, str]) -> str:
 
 
 def _undefined(plan: StudyPlan, data: Sequence[TaskData]) -> RunError:
-    sizes = ", ".join(f"{each.task.name} {np.sum(~np.isnan(each.dev.targets))}" for each in data)
+    sizes = ", ".join(f"{each.task.name} {labelled(each.dev.targets).sum()}" for each in data)
     return RunError(
         "the metric is undefined for these dev examples",
         where=str(plan.file),

@@ -11,8 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from manyheads.errors import RunError
+from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.run.evaluations import Evaluations
-from manyheads.tasks.kind import Kind
+from manyheads.tasks.kind import Kind, Predictions
+from manyheads.tasks.kind import known as labelled
 from manyheads.tasks.records import read_records, same_targets
 
 HINT = "remove the folder of this run, and repeat the study"
@@ -25,7 +27,7 @@ class DevExamples:
     `kind`: the kind of the task. `targets`: float64[n], such as class indices or values. `source`: the
     prediction file from which the examples were read, for messages. `clusters`: int64[n], the cluster of each example;
     None if the runs do not have them. Tasks share the numbers of clusters. `unlabelled`: the number of examples of the
-    file without a label.
+    file without a label. `chosen`: the metric with its options; by default the one of that name, without options.
     """
 
     task: str
@@ -37,6 +39,17 @@ class DevExamples:
     clusters: NDArray[np.int64] | None = None
     unlabelled: int = 0
     split: str = "dev"
+    chosen: Chosen | None = None
+
+    @property
+    def measure(self) -> str | Chosen:
+        """The metric, from which samples are computed."""
+        return self.chosen or self.metric
+
+    @property
+    def needs_probabilities(self) -> bool:
+        """Whether the metric reads the probabilities of classes."""
+        return self.chosen is not None and self.chosen.needs_probabilities
 
     @cached_property
     def names(self) -> pl.Series:
@@ -44,43 +57,59 @@ class DevExamples:
         return pl.Series(self.ids, dtype=pl.String)
 
 
-def read_dev(file: Path, task: str, metric: str, kind: Kind, split: str = "dev") -> DevExamples:
+def read_dev(file: Path, task: str, metric: str | Chosen, kind: Kind, split: str = "dev") -> DevExamples:
     """Read the examples of a prediction file, without those that have no target.
 
     Raises:
         RunError: the file is missing or damaged, or contains a label that the task does not have.
     """
     found = read_records(file, kind, probabilities=False, hint=HINT)
+    chosen = None if isinstance(metric, str) else metric
     return DevExamples(
-        task, metric, kind, tuple(found.ids), found.targets, file, unlabelled=found.unlabelled, split=split
+        task,
+        metric if isinstance(metric, str) else metric.name,
+        kind,
+        tuple(found.ids),
+        found.targets,
+        file,
+        unlabelled=found.unlabelled,
+        split=split,
+        chosen=chosen,
     )
 
 
-def read_values(file: Path, dev: DevExamples) -> NDArray[np.float64]:
-    """Read the predictions of a run for these examples: float64[n], class indices or values.
+def read_values(file: Path, dev: DevExamples) -> Predictions:
+    """Read the predictions of a run for these examples, with probabilities if the metric needs them.
 
     Raises:
         RunError: the file is missing or damaged, or has other dev examples.
     """
-    found = read_records(file, dev.kind, probabilities=False, hint=HINT)
+    found = read_records(file, dev.kind, probabilities=dev.needs_probabilities, hint=HINT)
     if not found.ids.equals(dev.names) or not same_targets(found.targets, dev.targets):
         raise _others(file, len(found.ids), dev)
-    return found.predictions
+    return Predictions(found.predictions, found.probabilities)
 
 
-def values_of(evaluations: Evaluations, file: Path, dev: DevExamples) -> NDArray[np.float32]:
+def values_of(
+    evaluations: Evaluations, file: Path, dev: DevExamples
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """Return the predictions of every evaluation for these examples: float32[E, n], NaN for lost evaluations.
+
+    Also their probabilities, float32[E, n, classes], or None if the metric does not need them.
 
     Raises:
         RunError: the file has other examples.
     """
-    known = ~np.isnan(evaluations.targets)
+    known = labelled(evaluations.targets)
     whole = bool(known.all())
     ids = evaluations.ids if whole else tuple(np.array(evaluations.ids, dtype=object)[known])
     same = ids == dev.ids
     if not same or not np.array_equal(evaluations.targets[known], dev.targets.astype(np.float32)):
         raise _others(file, len(ids), dev)
-    return evaluations.values if whole else evaluations.values[:, known]
+    shares = evaluations.probabilities if dev.needs_probabilities else None
+    if whole:
+        return evaluations.values, shares
+    return evaluations.values[:, known], None if shares is None else shares[:, known]
 
 
 def _others(file: Path, count: int, dev: DevExamples) -> RunError:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.errors import RunError
-from manyheads.evaluation.average import CORRELATIONS
+from manyheads.evaluation.average import rescaled_by_course
 from manyheads.evaluation.influence import sample
-from manyheads.evaluation.metrics import EARLIER
+from manyheads.evaluation.metrics.resolve import resolve
 from manyheads.evaluation.sample import Sample
 from manyheads.study.collect import Collected, RowRuns
 from manyheads.study.finished import WHICH
@@ -38,7 +38,15 @@ def samples_of(collected: Collected, runs: RowRuns, which: str) -> TaskSamples:
         if values is not None:
             dev = collected.examples(which)[task]
             first = collected.halves[task] if which == "crossfit" else None
-            found = sample(dev.metric, values, dev.targets, seeds=runs.seeds, clusters=dev.clusters, first=first)
+            found = sample(
+                dev.measure,
+                values,
+                dev.targets,
+                probabilities=runs.probabilities.get(which, {}).get(task),
+                seeds=runs.seeds,
+                clusters=dev.clusters,
+                first=first,
+            )
             samples[task] = None if found is None else replace(found, task=task)
             if which in WHICH:
                 _check(task, runs, which, samples[task], _earlier(dev, values))
@@ -61,7 +69,7 @@ def of_metric(samples: TaskSamples, metric: str, metrics: Mapping[str, str]) -> 
         part = samples[task]
         if part is None:
             return None
-        halved = metric == "course_score" and metrics[task] in CORRELATIONS
+        halved = metric == "course_score" and rescaled_by_course(metrics[task])
         parts.append(_halved(part) if halved else part)
     return parts or None
 
@@ -79,9 +87,10 @@ def _halved(part: Sample) -> Sample:
 
 def _earlier(dev: DevExamples, values: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Return the metric of each run as versions up to 0.4.0 defined it. None if they had the same definition."""
-    if dev.metric not in EARLIER or not len(dev.targets):
+    metric = resolve(dev.measure)
+    if metric.metric.earlier is None or not len(dev.targets):
         return None
-    return np.array([EARLIER[dev.metric](Predictions(each, None), dev.targets) for each in values], dtype=np.float64)
+    return np.array([metric.earlier(Predictions(each, None), dev.targets) for each in values], dtype=np.float64)
 
 
 def _check(task: str, runs: RowRuns, which: str, computed: Sample | None, earlier: NDArray[np.float64] | None) -> None:

@@ -63,7 +63,7 @@ def _test_examples(
                     lacking.append(f"{file} is missing")
                 elif results["best"] is not None and task not in found:
                     file = folder.require_whole(file, results)
-                    found[task] = read_dev(file, task, dev[task].metric, kind_of(options), "test")
+                    found[task] = read_dev(file, task, dev[task].measure, kind_of(options), "test")
     for task, examples in found.items():
         if examples.unlabelled or not examples.ids:
             total = examples.unlabelled + len(examples.ids)
@@ -90,5 +90,5 @@ def _crossfit(rows: Sequence[Finished]) -> Selection:
 
 def _evaluations(row: Finished, place: int) -> int:
     """Return the number of evaluations of a run, from its curve."""
-    metrics = {task: options.metric or "" for task, options in row.recipe.tasks.items()}
+    metrics = {task: options.metric_name for task, options in row.recipe.tasks.items()}
     return len(row.folders[place].read_curve(row.results[place], metrics))

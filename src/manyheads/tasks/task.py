@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from manyheads.tasks.kind import Kind
+from manyheads.tasks.metric_choice import MetricChoice
 
 Pairing = Literal["cross", "bi"]
 
@@ -15,7 +16,8 @@ class Task:
     """A task: its kind, columns, label space, pair encoding, head, loss and metric.
 
     `pair`: None for one text column. For two columns, "cross" puts both texts into one sequence and "bi" encodes each
-    in its own sequence. `group`: the column of what the examples belong to.
+    in its own sequence. `group`: the column of what the examples belong to. `metric`: the name of the primary metric in
+    results. `metrics`: metrics with options, and metrics that are computed in addition to those of the kind.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Task:
     loss: str
     metric: str
     group: str | None = None
+    metrics: tuple[MetricChoice, ...] = ()
 
     @property
     def label_columns(self) -> tuple[str, ...]:

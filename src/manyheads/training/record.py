@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manyheads.data.clusters import clusters_of
 from manyheads.data.dataset import Split
-from manyheads.evaluation.metrics import METRICS
+from manyheads.evaluation.metrics.resolve import metrics_of, primary_of
 from manyheads.run.atomic import write_json, write_text
 from manyheads.run.checksum import OWN_SUM, checksum, own_checksum
 from manyheads.run.evaluations import Evaluations, read_evaluations, with_evaluation, write_evaluations
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.kind import Predictions
+from manyheads.tasks.kind import known as labelled
 from manyheads.tasks.records import json_lines, records
 from manyheads.tasks.task import Task
 from manyheads.training.checkpoint import Progress
@@ -60,10 +62,20 @@ def write_every_evaluation(
     for name, none in _without_evaluations(splits).items():
         file = folder.evaluations_file(name, split)
         values = predictions[name].values[None].astype(np.float32)
-        latest = replace(none, epochs=np.array(epochs[-1:]), steps=np.array(steps[-1:]), values=values)
+        shares = _probabilities(splits[name].task, predictions[name])
+        latest = replace(
+            none, epochs=np.array(epochs[-1:]), steps=np.array(steps[-1:]), values=values, probabilities=shares
+        )
         write_evaluations(file, with_evaluation(_earlier(file) if steps[:-1] else None, latest, epochs, steps))
         sums[file.name] = checksum(file)
     return sums
+
+
+def _probabilities(task: Task, predictions: Predictions) -> NDArray[np.float32] | None:
+    """Return the probabilities of one evaluation if a metric of the task needs them: float32[1, n, classes]."""
+    needed = any(metric.needs_probabilities for metric in metrics_of(task))
+    known = predictions.probabilities
+    return known[None].astype(np.float32) if needed and known is not None else None
 
 
 def repair_every_evaluation(
@@ -94,7 +106,7 @@ def _belongs(found: Evaluations, none: Evaluations, task: Task, progress: Progre
     """Return whether a file has the examples of a task and, on dev examples, the metrics of every evaluation."""
     if found.ids != none.ids or not np.array_equal(found.targets, none.targets, equal_nan=True):
         return False
-    known = ~np.isnan(none.targets)
+    known = labelled(none.targets)
     for entry in progress.evaluations:
         place = np.flatnonzero(found.steps == entry["step"])
         if not len(place):
@@ -102,7 +114,12 @@ def _belongs(found: Evaluations, none: Evaluations, task: Task, progress: Progre
         values = found.values[place[0]][known].astype(np.float64)
         # An evaluation that an earlier repair lost stays lost.
         if dev and not np.isnan(values).all():
-            score = METRICS[task.metric](Predictions(values, None), none.targets[known].astype(np.float64))
+            metric, shares = primary_of(task), None
+            if metric.needs_probabilities:
+                if found.probabilities is None:
+                    return False
+                shares = found.probabilities[place[0]][known].astype(np.float64)
+            score = metric.value(Predictions(values, shares), none.targets[known].astype(np.float64))
             recorded = entry["tasks"][task.name][task.metric]
             if (score is None) != (recorded is None) or abs((score or 0) - (recorded or 0)) > AGREEMENT:
                 return False

@@ -72,7 +72,7 @@ class Multilabel(Kind):
     options = MultilabelOptions
     training_keys = ("class_weights",)
     target = "labels"
-    metrics = ("micro_f1", "label_macro_f1", "label_average_precision", "subset_accuracy")
+    metrics = ("labels_macro_f1", "micro_f1", "labels_average_precision", "subset_accuracy")
     views = ("labels",)
     several_columns = True
     exclusive = False

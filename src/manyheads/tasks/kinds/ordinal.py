@@ -43,7 +43,7 @@ class Ordinal(OneLabel):
     summary = "one of `labels`, which are in an order"
     options = OrdinalOptions
     target = "order"
-    metrics = ("accuracy", "macro_f1", "spearman")
+    metrics = ("quadratic_kappa", "accuracy", "macro_f1")
     least = 3
 
     @classmethod
