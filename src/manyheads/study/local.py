@@ -85,6 +85,7 @@ class _Local:
             finally:
                 for process in self._running:
                     process.child.kill()
+                    process.child.wait()
         return self._stop.signal_number or 0
 
     def _start(self, cell: Cell) -> None:
