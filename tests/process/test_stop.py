@@ -129,16 +129,3 @@ def test_the_error_of_a_listener_is_raised_once_after_a_checkpoint(
 def test_an_interrupt_can_be_pickled() -> None:
     copied = pickle.loads(pickle.dumps(Interrupted(3, 2)))
     assert (copied.step, copied.signal_number, str(copied)) == (3, 2, "stopped after step 3")
-
-
-@pytest.mark.usefixtures("forked_commands")
-def test_an_event_stops_a_study(tiny_study: Path, tmp_path: Path) -> None:
-    stop = threading.Event()
-    changes = ["training.epochs=99", "training.max_steps=4000", "training.evaluate_every=4000"]
-
-    def notify(event: str, **_: object) -> None:
-        if event == "cell_progress":
-            stop.set()
-
-    with pytest.raises(KeyboardInterrupt, match="the same call resumes it"):
-        manyheads.run_study(tiny_study, tmp_path / "out", changes=changes, jobs=1, notify=notify, stop=stop)
