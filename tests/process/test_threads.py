@@ -213,7 +213,7 @@ print(resident() - before)
 
 
 def test_repeated_trainings_need_no_more_memory(tiny_recipe: Path, tmp_path: Path) -> None:
-    """By hand with 100: see docs/how-to/in-your-process.md."""
+    """LOG.md has the figure for 100, from the same program."""
     words = [
         sys.executable,
         "-c",
