@@ -18,6 +18,7 @@ from manyheads.recipe.build import resolve_recipe, use_threads
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
+from manyheads.training.memory import keep_freed_memory
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("MANYHEADS_DATA", ROOT.parent / "shared" / "data"))
@@ -85,6 +86,7 @@ def load_work(recipe: Path, changes: Sequence[str]) -> Work:
         raise SystemExit(f"the data folder {DATA} is missing; set MANYHEADS_DATA to the folder of the course's files")
     loaded = load_recipe(recipe, [f"data_dir={DATA}", "device=cpu", *changes])
     data = read_tasks(loaded, lambda *_, **__: None)
+    keep_freed_memory()
     settled = resolve_recipe(loaded, [each.task for each in data], use_threads(loaded))
     source = resolve(settled.encoder, Path.cwd())
     tokenizer = Tokenizer.load(source.folder)

@@ -47,10 +47,10 @@ copybutton_exclude = ".linenos, .gp"
 
 # References without a page of their own.
 nitpick_ignore = [
-    ("py:exc", "Interrupted"),  # internal name, explained in the docstring
     ("py:exc", "LabelError"),  # on the page, under its full name
     ("py:class", "manyheads.recipe.schema.Recipe"),  # every key is on the page of recipes
     ("py:class", "manyheads.inference.engine.Engine"),  # internal: what runs a model
+    ("py:class", "manyheads.inference.predictor.Origin"),  # internal: the path in a pickled predictor
     ("py:class", "manyheads.inference.load.HasFolder"),  # internal: anything with a `folder`, such as Run
 ]
 # Types of other libraries: the site is built without a network, so it cannot read their inventories.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,15 @@ def test_a_study_from_python(tiny_study: Path, tmp_path: Path) -> None:
     given = manyheads.power(tiny_study, pilot=tmp_path / "out", seed_sd=0.01, correlation=0.5)
     assert given.df is None
     assert given.seed_sd == pytest.approx(0.01 * 0.5**0.5, abs=1e-6)
+
+
+def test_an_event_stops_a_study(tiny_study: Path, tmp_path: Path) -> None:
+    stop = threading.Event()
+    changes = ["training.epochs=99", "training.max_steps=4000", "training.evaluate_every=4000"]
+
+    def notify(event: str, **_: object) -> None:
+        if event == "cell_progress":
+            stop.set()
+
+    with pytest.raises(KeyboardInterrupt, match="the same call resumes it"):
+        manyheads.run_study(tiny_study, tmp_path / "out", changes=changes, jobs=1, notify=notify, stop=stop)

@@ -177,7 +177,7 @@ def test_a_tracker_learns_that_a_run_was_interrupted_or_failed(tiny_recipe: Path
     kept = Kept()
     with pytest.raises(OSError, match="no space left"):
         manyheads.train(tiny_recipe, tmp_path / "run", changes=CHANGES, resume=True, listeners=[Tracker(kept), fail])
-    assert kept.calls == ["begin 2", "close failed"]
+    assert kept.calls == ["begin 2", "flush", "close failed"]
 
 
 def test_tensorboard_reads_what_was_written(tiny_recipe: Path, tmp_path: Path) -> None:

@@ -30,7 +30,9 @@ def check(recipe: Recipe, set_: Changes = None) -> None:
     from manyheads.cli.show import width_of
     from manyheads.recipe.load import load_recipe
     from manyheads.recipe.rehearse import rehearse
+    from manyheads.training.memory import keep_freed_memory
 
+    keep_freed_memory()  # as in the training whose time is estimated
     console = make_console(soft_wrap=True)
     with console.status("reading the files and timing a few steps"):
         rehearsal = rehearse(load_recipe(recipe, set_ or []))

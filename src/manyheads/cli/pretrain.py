@@ -41,7 +41,8 @@ def pretrain(
         loaded = load_recipe(recipe, set_ or [])
     try:
         with ProgressDisplay(console) as display:
-            pretrained = pretrain_recipe(loaded, out, listeners=[display], stop=StopFlag(ends_process=True))
+            stop = StopFlag(ends_process=True)
+            pretrained = pretrain_recipe(loaded, out, listeners=[display], stop=stop, tune_allocator=True)
     except Interrupted as stopped:
         console.print("Stopped. Run the same command again to resume.", markup=False)
         raise SystemExit(128 + stopped.signal_number) from None

@@ -41,7 +41,8 @@ def run_and_show(
         with ProgressDisplay(console) as display:
             shown = Shown(display)
             listeners = [shown, *(make_tracker(name, out, display) for name in trackers)]
-            run = train(recipe, out, resume=resume, listeners=listeners, stop=StopFlag(ends_process=True))
+            stop = StopFlag(ends_process=True)
+            run = train(recipe, out, resume=resume, listeners=listeners, stop=stop, tune_allocator=True)
     except Interrupted as stopped:
         if shown.failure is not None:
             raise unwritable(shown.failure, stopped_text(stopped.step, out, trackers)) from None

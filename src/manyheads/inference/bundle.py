@@ -19,6 +19,7 @@ from manyheads.model.encoder import UNUSABLE, load_encoder
 from manyheads.model.heads import HEADS as HEADS_MENU
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.pooling import Pooling
+from manyheads.process_state import borrowing
 from manyheads.run.atomic import replace_folder, write_text
 from manyheads.tasks.task import Task
 
@@ -101,11 +102,12 @@ def load_bundle(folder: Path) -> Bundle:
     try:
         tasks = tasks_from_json(manifest["tasks"])
         pooling = _one_of("pooling", manifest["pooling"], get_args(Pooling))
-        encoder = load_encoder(folder, pooling=pooling, untested=True, probed=False)
-        max_length = _max_length(manifest["max_length"], encoder.max_length)
-        for task in tasks:
-            _check_head(task)
-        model = MultitaskModel(encoder, tasks)
+        with borrowing():
+            encoder = load_encoder(folder, pooling=pooling, untested=True, probed=False)
+            max_length = _max_length(manifest["max_length"], encoder.max_length)
+            for task in tasks:
+                _check_head(task)
+            model = MultitaskModel(encoder, tasks)
         model.heads.load_state_dict(load_file(folder / HEADS))
         tokenizer = Tokenizer.load(folder)
     except EncoderError as error:

@@ -40,6 +40,10 @@ class Engine(Protocol):
         """Whether `explain` is supported."""
 
     @property
+    def survives_fork(self) -> bool:
+        """Whether a forked process can use the engine of its parent."""
+
+    @property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer of the model."""
 

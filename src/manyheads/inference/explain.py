@@ -8,6 +8,7 @@ Source: Shrikumar et al. 2016 (arXiv:1605.01713).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -66,11 +67,14 @@ def _score(outputs: Tensor, kind: Kind) -> Tensor:
 
 @contextmanager
 def _leaf_of(model: MultitaskModel) -> Iterator[list[Tensor]]:
-    """Make the word vectors leaves of the autograd graph within the block, and append them to the list."""
+    """Make this thread's word vectors leaves of the autograd graph within the block, and append them to the list."""
     leaves: list[Tensor] = []
+    own = threading.get_ident()
 
     def detach(module: Any, inputs: Any, output: Tensor) -> Tensor:
         del module, inputs
+        if threading.get_ident() != own:  # another thread predicts with the same model
+            return output
         leaves.append(output.detach().requires_grad_())
         return leaves[-1]
 

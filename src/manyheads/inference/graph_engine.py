@@ -48,6 +48,7 @@ class GraphEngine:
     """An export, run on the CPU."""
 
     explains = False
+    survives_fork = False
 
     def __init__(self, folder: Path, graphs: Graphs) -> None:
         manifest = read_manifest(folder)

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from manyheads.errors import BundleError
+from manyheads.inference.engine import Engine
 from manyheads.inference.graph_engine import export_command
 from manyheads.inference.manifest import MANIFEST, read_manifest
-from manyheads.inference.predictor import Predictor
+from manyheads.inference.predictor import Origin, Predictor
+from manyheads.process_state import left_as_found
+from manyheads.run.checksum import checksum, is_unchanged
 from manyheads.run.limits import MOST_THREADS
 
 if TYPE_CHECKING:
@@ -36,9 +39,9 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
         int8: compute in 8-bit integers. This is faster on a CPU and changes the predictions slightly;
             `manyheads evaluate RUN --int8` measures how much.
         runtime: "torch", or "onnx" for a model exported by `manyheads export --to onnx`. "onnx" does not need torch.
-        threads: number of threads. 0 leaves the choice to the runtime. In torch the number is set for the process.
+        threads: number of threads of each call of the predictor. 0 leaves the choice to the runtime.
 
-    Code in the folder is never executed.
+    Code in the folder is never executed. torch's threads, random numbers and defaults are as before after the call.
 
     Raises:
         ManyheadsError: the folder is not a finished run, a bundle or an export, or one of its files was changed, or the
@@ -55,18 +58,35 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
         )
     if not 0 <= threads <= MOST_THREADS:
         raise BundleError("the number of threads cannot be used", found=str(threads), allowed=f"0 to {MOST_THREADS}")
-    if threads and runtime != "onnx":
-        import torch
-
-        torch.set_num_threads(threads)
     if runtime == "torch":
-        return _in_torch(_inside(folder, "model") if (folder / "model").is_dir() else folder, int8)
-    from manyheads.inference.onnx_graphs import onnx_engine
+        found = _inside(folder, "model") if (folder / "model").is_dir() else folder
+        engine = _torch_engine(found, int8)
+    else:
+        from manyheads.inference.onnx_graphs import onnx_engine
 
-    return Predictor(onnx_engine(_exported(folder, runtime), int8=int8, threads=threads))
+        found = _exported(folder, runtime)
+        engine = onnx_engine(found, int8=int8, threads=threads)
+    origin = Origin(_reload, found.absolute(), checksum(found / MANIFEST), runtime, int8, threads)
+    return Predictor(engine, threads=threads if runtime == "torch" else 0, origin=origin)
 
 
-def _in_torch(folder: Path, int8: bool) -> Predictor:
+def _reload(origin: Origin) -> Predictor:
+    """Load the model of a predictor that was pickled.
+
+    Raises:
+        BundleError: the folder has another model now, or none.
+    """
+    manifest = origin.folder / MANIFEST
+    if manifest.is_file() and not is_unchanged(manifest, origin.checksum):
+        hint = "load the model again and pass on the new predictor"
+        raise BundleError(
+            "the folder has another model than the one that was pickled", where=str(origin.folder), hint=hint
+        )
+    runtime: Runtime = "onnx" if origin.runtime == "onnx" else "torch"
+    return load(origin.folder, int8=origin.int8, runtime=runtime, threads=origin.threads)
+
+
+def _torch_engine(folder: Path, int8: bool) -> Engine:
     # Imported here because exported ONNX graphs run without torch.
     from dataclasses import replace
 
@@ -74,8 +94,9 @@ def _in_torch(folder: Path, int8: bool) -> Predictor:
     from manyheads.inference.torch_engine import TorchEngine
     from manyheads.model.int8 import to_int8
 
-    bundle = load_bundle(folder)
-    return Predictor(TorchEngine(replace(bundle, model=to_int8(bundle.model)) if int8 else bundle))
+    with left_as_found():
+        bundle = load_bundle(folder)
+        return TorchEngine(replace(bundle, model=to_int8(bundle.model)) if int8 else bundle)
 
 
 def _exported(folder: Path, runtime: str) -> Path:

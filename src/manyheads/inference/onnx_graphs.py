@@ -57,12 +57,18 @@ def import_onnxruntime() -> Any:
     Raises:
         BundleError: onnxruntime is not installed.
     """
+    before = os.environ.get(NO_TELEMETRY)
     os.environ[NO_TELEMETRY] = "1"
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
         hint = "pip install 'manyheads[onnx]'"
         raise BundleError("onnxruntime is not installed", found=str(error), hint=hint) from error
+    finally:
+        if before is None:
+            del os.environ[NO_TELEMETRY]
+        else:
+            os.environ[NO_TELEMETRY] = before
     onnxruntime.disable_telemetry_events()
     return onnxruntime
 

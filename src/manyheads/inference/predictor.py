@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -11,10 +15,11 @@ from numpy.typing import NDArray
 
 from manyheads.data.dataset import Split
 from manyheads.data.texts import tokenise
-from manyheads.errors import DataError, did_you_mean
+from manyheads.errors import BundleError, DataError, did_you_mean
 from manyheads.inference.engine import Engine, TokenWeight
 from manyheads.inference.items import read_items
 from manyheads.inference.predictions import Prediction, Predictions, joined, prediction_of
+from manyheads.process_state import left_as_found, predicting
 from manyheads.tasks.kind import Predictions as Decoded
 from manyheads.tasks.task import Task
 
@@ -22,11 +27,38 @@ CHUNK = 4096
 """Number of texts that are tokenised and sorted by length together. It bounds the memory of a stream."""
 
 
-class Predictor:
-    """A trained model that predicts its tasks for texts. `manyheads.load` returns one."""
+@dataclass(frozen=True)
+class Origin:
+    """How a predictor was loaded. `reload` loads the same model again and refuses another one."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    reload: Callable[[Origin], Predictor]
+    folder: Path
+    checksum: str
+    runtime: str
+    int8: bool
+    threads: int
+
+
+class Predictor:
+    """A trained model that predicts its tasks for texts. `manyheads.load` returns one.
+
+    Several threads may use it at the same time. A pickled predictor has the path of its folder and no weights: the
+    process that unpickles it loads the model again.
+
+    Args:
+        engine: the model.
+        threads: number of torch threads of each call. 0: those of the process.
+        origin: how it was loaded. Without it, the predictor cannot be pickled.
+    """
+
+    def __init__(self, engine: Engine, *, threads: int = 0, origin: Origin | None = None) -> None:
+        self._engine, self._threads, self._origin = engine, threads, origin
+        self._process = os.getpid()
+
+    def __reduce__(self) -> tuple[Callable[[Origin], Predictor], tuple[Origin]]:
+        if self._origin is None:
+            raise TypeError("this predictor has no folder to load it from again: get it from manyheads.load")
+        return self._origin.reload, (self._origin,)
 
     @property
     def tasks(self) -> Mapping[str, Task]:
@@ -94,8 +126,9 @@ class Predictor:
 
     def decode(self, task: Task, rows: Sequence[tuple[str, ...]]) -> Decoded:
         """Return decoded predictions for rows of one or two texts."""
-        store, index = tokenise([text for row in rows for text in row], self._engine.tokenizer, None)
-        return task.kind.decode(self._engine.outputs(store, _split(task, index)))
+        with self._ready():
+            store, index = tokenise([text for row in rows for text in row], self._engine.tokenizer, None)
+            return task.kind.decode(self._engine.outputs(store, _split(task, index)))
 
     def decode_several(self, requests: Mapping[str, Sequence[tuple[str, ...]]]) -> dict[str, Decoded]:
         """Return decoded predictions of several tasks, each for its own rows, from one pass of the encoder.
@@ -103,14 +136,15 @@ class Predictor:
         A sequence that several rows or tasks read is encoded once.
         """
         texts = [text for rows in requests.values() for row in rows for text in row]
-        store, index = tokenise(texts, self._engine.tokenizer, None)
-        splits, start = [], 0
-        for name, rows in requests.items():
-            task = self.task(name)
-            stop = start + len(rows) * len(task.text)
-            splits.append(_split(task, index[start:stop]))
-            start = stop
-        outputs = self._engine.outputs_several(store, splits)
+        with self._ready():
+            store, index = tokenise(texts, self._engine.tokenizer, None)
+            splits, start = [], 0
+            for name, rows in requests.items():
+                task = self.task(name)
+                stop = start + len(rows) * len(task.text)
+                splits.append(_split(task, index[start:stop]))
+                start = stop
+            outputs = self._engine.outputs_several(store, splits)
         return {each.task.name: each.task.kind.decode(values) for each, values in zip(splits, outputs, strict=True)}
 
     def explain(self, task: Task, row: tuple[str, ...]) -> list[list[TokenWeight]]:
@@ -119,8 +153,27 @@ class Predictor:
         Raises:
             BundleError: the runtime has no gradients.
         """
-        store, index = tokenise(row, self._engine.tokenizer, None)
-        return self._engine.explain(store, _split(task, index))
+        with left_as_found(), self._ready():
+            store, index = tokenise(row, self._engine.tokenizer, None)
+            return self._engine.explain(store, _split(task, index))
+
+    @contextmanager
+    def _ready(self) -> Iterator[None]:
+        """Predict in the block.
+
+        Raises:
+            BundleError: this process was forked after the model was loaded, and the runtime would hang in it.
+        """
+        if os.getpid() != self._process and not self._engine.survives_fork:
+            raise BundleError(
+                "a forked process cannot use the model of its parent",
+                where=None if self._origin is None else str(self._origin.folder),
+                found="this process was forked after the model was loaded",
+                hint="load the model in this process, or start it with spawn, as "
+                'multiprocessing.get_context("spawn") does',
+            )
+        with predicting(self._threads):
+            yield
 
 
 def _split(task: Task, index: NDArray[np.int64]) -> Split:

@@ -33,6 +33,11 @@ class TorchEngine:
         return self._model.tasks
 
     @property
+    def survives_fork(self) -> bool:
+        """Whether a forked process can use the engine of its parent: on the CPU only."""
+        return self._device.type == "cpu"
+
+    @property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer of the model."""
         return self._bundle.tokenizer

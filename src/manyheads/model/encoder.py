@@ -30,6 +30,7 @@ from manyheads.model.padding import unpad
 from manyheads.model.pooling import Pooling
 from manyheads.model.probe import probe
 from manyheads.model.weights import weight_files
+from manyheads.process_state import borrowing
 
 FIRST_TOKEN_TYPES = ("bert", "roberta", "xlm-roberta", "electra")
 """Architectures whose last layer can run for first tokens only."""
@@ -235,14 +236,15 @@ def check_folder(folder: Path, *, untested: bool = False) -> Any:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Hide transformers' own progress bars and warnings while the block runs."""
-    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity(logging.ERROR)
-    _show_bars(False)
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        _show_bars(bars)
+    with borrowing():
+        level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+        transformers_logging.set_verbosity(logging.ERROR)
+        _show_bars(False)
+        try:
+            yield
+        finally:
+            transformers_logging.set_verbosity(level)
+            _show_bars(bars)
 
 
 def _show_bars(shown: bool) -> None:

@@ -78,7 +78,7 @@ class _Ready:
         """Return the outputs for examples of two sequences each. Every distinct text is encoded once."""
         texts, places = np.unique(split.text_index.astype(np.int64), return_inverse=True)
         places = places.reshape(split.text_index.shape)
-        vectors = torch.empty(len(texts), self.model.encoder.hidden_size, device=self.device)
+        vectors = torch.empty(len(texts), self.model.encoder.hidden_size, dtype=torch.float32, device=self.device)
         sizes = text_lengths(self.store, self.template, self.max_length, texts)
         for picks in batches_by_length(sizes, self.token_budget):
             batch = assemble_texts(self.store, self.template, self.max_length, texts[picks])

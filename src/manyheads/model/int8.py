@@ -8,6 +8,7 @@ import warnings
 from torch import nn
 
 from manyheads.model.multitask import MultitaskModel
+from manyheads.process_state import borrowing
 
 
 def to_int8(model: MultitaskModel) -> MultitaskModel:
@@ -20,7 +21,7 @@ def to_int8(model: MultitaskModel) -> MultitaskModel:
     from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
     quantised = copy.deepcopy(model).eval()
-    with warnings.catch_warnings():
+    with borrowing(), warnings.catch_warnings():
         # torch warns that these functions will move to another package. The pinned version has them.
         warnings.simplefilter("ignore")
         quantize_dynamic(quantised.encoder, {nn.Linear: per_channel_dynamic_qconfig}, inplace=True)  # type: ignore[no-untyped-call]

@@ -77,7 +77,8 @@ def _encode(
 ) -> Tensor:
     """Return the vectors of single texts, then of pairs: float[s, hidden]."""
     sizes = [row_lengths(store, template, max_length, rows) for rows in (singles, pairs) if len(rows)]
-    vectors = torch.empty(len(singles) + len(pairs), model.encoder.hidden_size, device=device)
+    count = len(singles) + len(pairs)
+    vectors = torch.empty(count, model.encoder.hidden_size, dtype=torch.float32, device=device)
     for picks in batches_by_length(np.concatenate(sizes) if sizes else np.zeros(0, dtype=np.int32), token_budget):
         of_one, of_two = picks[picks < len(singles)], picks[picks >= len(singles)]
         batch = assemble_rows(store, template, max_length, [singles[of_one], pairs[of_two - len(singles)]])

@@ -26,6 +26,7 @@ from manyheads.pretraining.phase import Phase
 from manyheads.pretraining.record import write_pretrained
 from manyheads.pretraining.texts import MaskedTexts
 from manyheads.pretraining.words import word_numbers
+from manyheads.process_state import borrowing
 from manyheads.training.checkpoint import CheckpointError
 from manyheads.training.listener import Listener
 from manyheads.training.stop import StopFlag
@@ -91,11 +92,12 @@ class Pretraining:
 
     def _make(self, entry: Entry, stop: StopFlag, notify: Listener) -> Pretrained:
         started = time.perf_counter()
-        torch.manual_seed(self.options.seed)
-        # The recipe that asks for pretraining has checked the architecture.
-        encoder = load_encoder(self.source.folder, first_token_only=False, untested=True)
-        check_agreement(encoder, self.tokenizer, self.source.name, pairs=False)
-        head, own = load_head(self.source.folder, encoder)
+        with borrowing():
+            torch.manual_seed(self.options.seed)
+            # The recipe that asks for pretraining has checked the architecture.
+            encoder = load_encoder(self.source.folder, first_token_only=False, untested=True)
+            check_agreement(encoder, self.tokenizer, self.source.name, pairs=False)
+            head, own = load_head(self.source.folder, encoder)
         train, held_out = self._texts(min(self.options.max_length, encoder.max_length))
         if not own:
             head.start_from(train.token_counts(len(head.bias)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -42,7 +42,7 @@ from manyheads.run.folder import RunFolder
 from manyheads.training.checkpoint import Checkpoints, Progress, step_of
 from manyheads.training.distributed import Processes, joined
 from manyheads.training.launch import Launch
-from manyheads.training.listener import Listener, Listeners, report_end
+from manyheads.training.listener import Listener, Listeners, Stoppable, failures_raised, report_end
 from manyheads.training.loop import Loop
 from manyheads.training.memory import keep_freed_memory
 from manyheads.training.record import (
@@ -54,7 +54,7 @@ from manyheads.training.record import (
 )
 from manyheads.training.schedule import build_schedule
 from manyheads.training.shared import SharedCheckpoints, SharedForward, SharedStop
-from manyheads.training.stop import Interrupted, StopFlag, Stopping
+from manyheads.training.stop import Event, Interrupted, StopFlag, Stopping
 
 
 @dataclass(frozen=True)
@@ -71,23 +71,26 @@ def train(
     *,
     resume: bool = False,
     listeners: Sequence[Listener] = (),
-    stop: StopFlag | None = None,
+    stop: StopFlag | Event | None = None,
+    tune_allocator: bool = False,
 ) -> Run:
     """Train a recipe into the run folder `out`.
 
     A resumed run ends with the same bytes in model/, predictions/ and results.csv as a run that was never stopped,
     on the same machine with the same number of threads. With `resume`, a finished run is returned without training.
-    `stop` is the flag that signals set during the call. Default: a new one.
+    `stop` is an event, or the flag that signals set during the call. Default: a new flag. `tune_allocator` sets the
+    memory allocator of the process for training, for the rest of the process.
 
     Raises:
         ManyheadsError: The recipe, the data, the encoder or the folder cannot be used.
-        Interrupted: A signal stopped the run after a checkpoint. The run can be resumed. If the signal arrived while
-            the last files were written, the run is finished.
+        Interrupted: A signal or the event stopped the run after a checkpoint. The run can be resumed. If the signal
+            arrived while the last files were written, the run is finished.
+        Exception: A listener raised it. The run stopped after a checkpoint and can be resumed, or is finished.
     """
     folder = RunFolder(out)
-    own = StopFlag() if stop is None else stop
+    own = StopFlag.of(stop)
     with own.listening(), joined(recipe.device) as processes, ExitStack() as stack:
-        listeners = listeners if processes.main else ()
+        listeners = [Stoppable(each, own) for each in listeners] if processes.main else ()
         keep = recipe.training.keep
         checkpoints = Checkpoints(folder.checkpoints, keep=keep)
         run_stop = own
@@ -100,14 +103,16 @@ def train(
         if result is not None:
             results, notes = result
             checkpoints.drop()
-            for text in (*notes, f"the run in {out} is already finished. Nothing was trained."):
-                Listeners(listeners)("note", text=text)
+            with failures_raised(own):
+                for text in (*notes, f"the run in {out} is already finished. Nothing was trained."):
+                    Listeners(listeners)("note", text=text)
             return Run(folder, results)
         latest = checkpoints.latest()
         if latest is None:
             processes.from_main(folder.clear)
-        with report_end(Listeners(listeners)):
-            return _Assembly(recipe, folder, checkpoints, listeners, run_stop, processes).run(latest)
+        with report_end(Listeners(listeners)), failures_raised(own):
+            kept = tune_allocator and keep_freed_memory()
+            return _Assembly(recipe, folder, checkpoints, listeners, run_stop, processes, kept).run(latest)
 
 
 @dataclass
@@ -120,6 +125,7 @@ class _Assembly:
     listeners: Sequence[Listener]
     stop: StopFlag
     processes: Processes
+    memory_kept: bool
     pending: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     scores: dict[str, Scores] = field(default_factory=dict)
     process_counts: dict[str, int] | None = None
@@ -130,11 +136,13 @@ class _Assembly:
         note = Launch.read().note
         if note is not None:
             self._keep("note", text=note)
-        data = read_tasks(self.recipe, self._keep)
+        with self._reading(latest):
+            data = read_tasks(self.recipe, self._keep, self._check)
         self._may_stop(latest)
         self.recipe = resolve_recipe(self.recipe, [each.task for each in data], threads)
-        self.source, self.tokenizer = open_encoder(self.recipe)
-        self.prepared = tokenise_tasks(data, self.tokenizer)
+        with self._reading(latest):
+            self.source, self.tokenizer = open_encoder(self.recipe)
+            self.prepared = tokenise_tasks(data, self.tokenizer)
         self._may_stop(latest)
         self.processes.from_main(lambda: self._begin(latest))
         self.encoder = self.source
@@ -147,12 +155,35 @@ class _Assembly:
             self.notify = Listeners([self.log.write, *self.listeners])
             return self._train(latest)
 
+    @contextmanager
+    def _reading(self, latest: Path | None) -> Iterator[None]:
+        """Let a signal end the block at once. No step is lost then.
+
+        Several processes finish the block, because they must stop together.
+        """
+        if isinstance(self.stop, SharedStop):
+            yield
+            return
+        try:
+            with self.stop.at_once():
+                yield
+        except Stopping:
+            raise self._interrupted(latest) from None
+
+    def _check(self) -> None:
+        """Raise Stopping between two files if the run is to stop."""
+        if not isinstance(self.stop, SharedStop):
+            self.stop.check()
+
+    def _interrupted(self, latest: Path | None) -> Interrupted:
+        return Interrupted(0 if latest is None else step_of(latest), self.stop.signal_number or 0)
+
     def _may_stop(self, latest: Path | None) -> None:
         """Stop between the parts of the preparation if a signal asked for it. No step is lost then."""
         if isinstance(self.stop, SharedStop):
             self.stop.meet()
         if self.stop:
-            raise Interrupted(0 if latest is None else step_of(latest), self.stop.signal_number or 0)
+            raise self._interrupted(latest)
 
     def _pretrain(self, data: Sequence[TaskData]) -> None:
         """Use the pretrained encoder for this run.
@@ -251,7 +282,7 @@ class _Assembly:
         """Return one line on the device, the precision and the memory allocator."""
         recipe, threads = self.recipe, self.recipe.threads or 1
         where = f"{threads} thread{'s' if threads > 1 else ''}" if recipe.device == "cpu" else recipe.device
-        kept = "; freed memory is kept for the next step" if keep_freed_memory() else ""
+        kept = "; freed memory is kept for the next step" if self.memory_kept else ""
         return f"training on {where} in {recipe.precision}{kept}"
 
     def _loop(self, optimizer: torch.optim.AdamW) -> Loop[Batch]:

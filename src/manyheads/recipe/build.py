@@ -19,11 +19,11 @@ from manyheads.model.encoder import check_folder, load_encoder
 from manyheads.model.losses import LossFunction
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import EncoderSource, resolve
+from manyheads.process_state import borrowing
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import resolved_options, task_loss
 from manyheads.tasks.task import Task
 from manyheads.training.distributed import ALONE, Processes
-from manyheads.training.memory import keep_freed_memory
 from manyheads.training.optimizer import build_optimizer
 from manyheads.training.plan import Plan
 from manyheads.training.shared import SharedStepper, SharedStop
@@ -34,11 +34,10 @@ from manyheads.training.weighting import WEIGHTING, Weighting
 
 
 def use_threads(recipe: Recipe, processes: Processes = ALONE) -> int:
-    """Set the number of torch threads and return it. Also set the memory allocator for training.
+    """Set the number of torch threads and return it.
 
     Without `threads` in the recipe, the number is this process's share of the cores of this machine.
     """
-    keep_freed_memory()
     threads = recipe.threads or max(1, len(os.sched_getaffinity(0)) // processes.local_size)
     torch.set_num_threads(threads)
     return threads
@@ -99,15 +98,16 @@ def build_model(recipe: Recipe, source: EncoderSource, tasks: Sequence[Task]) ->
 
     The recipe's seed determines the random weights.
     """
-    torch.manual_seed(recipe.seed)
-    encoder = load_encoder(
-        source.folder,
-        pooling=recipe.model.pooling,
-        dropout=recipe.model.dropout,
-        attention_dropout=recipe.model.attention_dropout,
-        untested=recipe.model.untested,
-    )
-    model = MultitaskModel(encoder, tasks).to(torch.device(recipe.device))
+    with borrowing():
+        torch.manual_seed(recipe.seed)
+        encoder = load_encoder(
+            source.folder,
+            pooling=recipe.model.pooling,
+            dropout=recipe.model.dropout,
+            attention_dropout=recipe.model.attention_dropout,
+            untested=recipe.model.untested,
+        )
+        model = MultitaskModel(encoder, tasks).to(torch.device(recipe.device))
     if recipe.model.freeze_encoder:
         encoder.requires_grad_(False)
     return model

@@ -24,6 +24,7 @@ from manyheads.inference.export.torch_export import write_torch_export
 from manyheads.inference.manifest import MANIFEST, read_manifest
 from manyheads.inference.onnx_graphs import onnx_engine
 from manyheads.inference.torch_engine import TorchEngine
+from manyheads.process_state import borrowing, left_as_found
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.measure import Measurement, labelled_examples
 from manyheads.run.atomic import replace_folder
@@ -61,6 +62,8 @@ class Export:
     sentences: float | None = None
 
 
+@left_as_found()
+@borrowing()
 def export_run(folder: Path, target: str, out: Path | None = None, *, int8: bool = False, check: bool = True) -> Export:
     """Export the model of a run.
 

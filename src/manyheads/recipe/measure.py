@@ -20,6 +20,7 @@ from manyheads.errors import DataError, did_you_mean
 from manyheads.evaluation.evaluate import evaluate
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.model.int8 import to_int8
+from manyheads.process_state import left_as_found, most_threads
 from manyheads.recipe.held_out import are_held_out, check_held_out
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import examples_held_out_in_0_4, held_out_examples
@@ -47,6 +48,7 @@ class Measurement:
     int8: Measurement | None = None
 
 
+@left_as_found()
 def measure_run(
     folder: Path,
     *,
@@ -74,7 +76,7 @@ def measure_run(
     run = RunFolder(folder)
     run.require("model")
     recipe = load_recipe(run.recipe)
-    torch.set_num_threads(recipe.threads or torch.get_num_threads())
+    torch.set_num_threads(most_threads(recipe.threads or torch.get_num_threads()))
     bundle = load_bundle(run.model)
     tasks = {name: each for name, each in bundle.model.tasks.items() if task in (None, name)}
     if not tasks:

@@ -63,15 +63,16 @@ class Prepared:
         return {name: value for each in self.data for name, value in each.fingerprints.items()}
 
 
-def read_tasks(recipe: Recipe, notify: Notify) -> tuple[TaskData, ...]:
-    """Read every file of every task.
+def read_tasks(recipe: Recipe, notify: Notify, check: Callable[[], None] = lambda: None) -> tuple[TaskData, ...]:
+    """Read every file of every task. `check` is called before each file, and may raise an exception to end the call.
 
     Raises:
         DataError: A file is missing or empty, or has invalid rows and the task does not set `on_bad_rows = "skip"`.
         RecipeError: Tasks hold out different shares of one file.
     """
-    readers = [_Reader.of(name, options, recipe, notify) for name, options in recipe.tasks.items()]
-    others = [_Reader.of(name, options, recipe, _ignore) for name, options in (recipe.held_out_with or {}).items()]
+    readers = [_Reader.of(name, options, recipe, notify, check) for name, options in recipe.tasks.items()]
+    held_out_with = (recipe.held_out_with or {}).items()
+    others = [_Reader.of(name, options, recipe, _ignore, check) for name, options in held_out_with]
     _divide([*readers, *others])
     data = tuple(each.finish() for each in readers)
     for each in data:
@@ -151,10 +152,14 @@ class _Reader:
     rejected: dict[str, Sequence[BadRow]]
     fingerprints: dict[str, str]
     notify: Notify
+    check: Callable[[], None]
 
     @classmethod
-    def of(cls, name: str, options: TaskOptions, recipe: Recipe, notify: Notify) -> _Reader:
+    def of(
+        cls, name: str, options: TaskOptions, recipe: Recipe, notify: Notify, check: Callable[[], None] = lambda: None
+    ) -> _Reader:
         """Find the labels of a task and read its training file."""
+        check()
         folder = Path(recipe.data_dir)
         source = open_task_source(options, options.train, folder, labelled=True)
         space = resolve_label_space(name, options, source)
@@ -167,10 +172,11 @@ class _Reader:
         fingerprints: dict[str, str] = {}
         grouped = _divided(options, recipe)
         train = _read(task, options, folder, options.train, rejected, fingerprints, notify, grouped=grouped)
-        return cls(task, options, folder, train, None, rejected, fingerprints, notify)
+        return cls(task, options, folder, train, None, rejected, fingerprints, notify, check)
 
     def read(self, spec: Files, *, labelled: bool) -> Examples:
         """Read another file of the task. The file of dev examples must have the groups of the task."""
+        self.check()
         own = (self.task, self.options, self.folder)
         grouped = True if labelled else None
         return _read(*own, spec, self.rejected, self.fingerprints, self.notify, labelled=labelled, grouped=grouped)

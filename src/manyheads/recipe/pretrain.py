@@ -21,43 +21,62 @@ from manyheads.recipe.prepare import TaskData, read_tasks
 from manyheads.recipe.pretraining_files import pretraining_texts
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import replace_folder
-from manyheads.training.listener import Listener, Listeners
-from manyheads.training.stop import StopFlag
+from manyheads.training.listener import Listener, Listeners, Stoppable, failures_raised
+from manyheads.training.memory import keep_freed_memory
+from manyheads.training.stop import Event, Interrupted, StopFlag, Stopping
 
 
 def pretrain(
-    recipe: Recipe, out: Path | None = None, *, listeners: Sequence[Listener] = (), stop: StopFlag | None = None
+    recipe: Recipe,
+    out: Path | None = None,
+    *,
+    listeners: Sequence[Listener] = (),
+    stop: StopFlag | Event | None = None,
+    tune_allocator: bool = False,
 ) -> Pretrained:
     """Pretrain the encoder of a recipe as its `[pretraining]` table specifies, or take it from the cache.
 
-    If `out` is given, the encoder is copied to this folder. `stop` is the flag that signals set during the call.
-    Default: a new one.
+    If `out` is given, the encoder is copied to this folder. `stop` is an event, or the flag that signals set during the
+    call. Default: a new flag. `tune_allocator` sets the memory allocator of the process for training, for the rest of
+    the process.
 
     Raises:
         ManyheadsError: The recipe has no `[pretraining]` table, or the recipe, the data or the folder cannot be used.
-        Interrupted: A signal stopped pretraining after a checkpoint. The next call resumes.
+        Interrupted: A signal or the event stopped pretraining after a checkpoint. The next call resumes.
+        Exception: A listener raised it. Pretraining stopped after a checkpoint.
     """
     if recipe.pretraining is None:
         hint = "add the table [pretraining] to the recipe, or use --set pretraining.epochs=3"
         raise RecipeError("the recipe has no [pretraining] table", hint=hint)
     if out is not None and _is_taken(out) and not (out / SUMMARY).is_file():
         raise _taken(out)
-    notify = Listeners(listeners)
+    own = StopFlag.of(stop)
+    notify = Listeners([Stoppable(each, own) for each in listeners])
+    if tune_allocator:
+        keep_freed_memory()
     threads = use_threads(recipe)
-    data = read_tasks(recipe, _only_messages(notify))
-    resolved = resolve_recipe(recipe, [each.task for each in data], threads)
-    source, tokenizer = open_encoder(recipe)
-    stop = StopFlag() if stop is None else stop
-    with stop.listening():
-        job = _job(resolved, source, tokenizer, data)
+    with own.listening(), failures_raised(own):
+        job = _read(recipe, threads, own, notify)
         # A command that was killed after its copy was complete can be repeated.
         if out is not None and _is_taken(out) and not _is_copy(out, job.key):
             raise _taken(out)
-        encoder = job.get(cache_folder(), stop=stop, notify=notify)
+        encoder = job.get(cache_folder(), stop=own, notify=notify)
     if out is None:
         return encoder
     replace_folder(out, lambda target: _copy(encoder.folder, target))
     return Pretrained(encoder.key, out, encoder.summary)
+
+
+def _read(recipe: Recipe, threads: int, stop: StopFlag, notify: Listener) -> Pretraining:
+    """Read the files of a recipe. A stop ends this at once."""
+    try:
+        with stop.at_once():
+            data = read_tasks(recipe, _only_messages(notify), stop.check)
+            resolved = resolve_recipe(recipe, [each.task for each in data], threads)
+            source, tokenizer = open_encoder(recipe)
+            return _job(resolved, source, tokenizer, data)
+    except Stopping:
+        raise Interrupted(0, stop.signal_number or 0) from None
 
 
 def pretrained(

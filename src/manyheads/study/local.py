@@ -58,6 +58,21 @@ class _Process:
     child: subprocess.Popen[str]
     errors: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
     ended: bool = False
+    listening: threading.Thread | None = None
+
+    def end(self) -> None:
+        """End the process at once, and wait until nothing of it is left."""
+        self.child.kill()
+        self.child.wait()
+        if self.listening is not None:
+            self.listening.join()
+        self.close()
+
+    def close(self) -> None:
+        """Close the pipes."""
+        for stream in (self.child.stdin, self.child.stdout, self.child.stderr):
+            if stream is not None:
+                stream.close()
 
 
 class _Local:
@@ -84,7 +99,7 @@ class _Local:
                         self._ask_to_stop()
             finally:
                 for process in self._running:
-                    process.child.kill()
+                    process.end()
         return self._stop.signal_number or 0
 
     def _start(self, cell: Cell) -> None:
@@ -118,7 +133,8 @@ class _Local:
         child.stdin.flush()
         errors = threading.Thread(target=self._keep_errors, args=(process,), daemon=True)
         errors.start()
-        threading.Thread(target=self._listen, args=(process, errors), daemon=True).start()
+        process.listening = threading.Thread(target=self._listen, args=(process, errors), daemon=True)
+        process.listening.start()
 
     @staticmethod
     def _keep_errors(process: _Process) -> None:
@@ -154,9 +170,7 @@ class _Local:
             status = process.child.returncode
             how = f"by signal {-status}" if status < 0 else f"with status {status}"
             fail(process.cell, f"the process of this run ended {how}\n{last}".strip(), "ProcessDied", self._notify)
-        for stream in (process.child.stdin, process.child.stdout, process.child.stderr):
-            if stream is not None:
-                stream.close()
+        process.close()
         self._running.remove(process)
         self._free.append(process.slot)
 

@@ -69,7 +69,8 @@ def _train(cell: Cell, notify: Notify) -> dict[str, Any]:
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
         try:
-            return train(cell.recipe, cell.folder, resume=True, listeners=[listener]).results
+            run = train(cell.recipe, cell.folder, resume=True, listeners=[listener], tune_allocator=True)
+            return run.results
         except LockedError:
             if time.monotonic() > deadline:
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from manyheads.process_state import left_as_found
 from manyheads.run.atomic import write_bytes, write_text
 from manyheads.study.figures import FIGURES
 from manyheads.study.figures.style import render
@@ -18,6 +19,7 @@ from manyheads.study.table import Table
 from manyheads.study.tabulate import tabulate
 
 
+@left_as_found()
 def write_table(plan: StudyPlan, out: Path) -> Table:
     """Write `OUT/table.{json,csv,md,tex,html}` and `OUT/figures/<name>.{svg,png}`, and return the table.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from manyheads.training.stop import Interrupted
+from manyheads.training.stop import Interrupted, StopFlag
 
 
 class Listener(Protocol):
@@ -26,6 +26,40 @@ class Listeners:
         """Notify every listener, in order."""
         for listener in self._listeners:
             listener(event, **fields)
+
+
+class Stoppable:
+    """A listener whose first error asks the run to stop. It receives no event after that.
+
+    The run ends with that error after a checkpoint, so it can be resumed.
+    """
+
+    def __init__(self, listener: Listener, stop: StopFlag) -> None:
+        self._listener: Listener | None = listener
+        self._stop = stop
+
+    def __call__(self, event: str, **fields: object) -> None:
+        """Pass one event on."""
+        if self._listener is None:
+            return
+        try:
+            self._listener(event, **fields)
+        except Exception as error:
+            self._listener = None
+            error.add_note(f"A listener raised this error at the event {event!r}. The run stopped and can be resumed.")
+            self._stop.fail(error)
+
+
+@contextmanager
+def failures_raised(stop: StopFlag) -> Iterator[None]:
+    """Raise the error of a listener, if there was one, when the block ends or is interrupted."""
+    try:
+        yield
+    except Interrupted:
+        if stop.failure is None:
+            raise
+    if stop.failure is not None:
+        raise stop.failure
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
 from manyheads.model.forward import forward_split
 from manyheads.model.multitask import MultitaskModel
+from manyheads.process_state import borrowing
 from manyheads.training.checkpoint import Checkpoints, Progress
 from manyheads.training.distributed import Processes
 from manyheads.training.step import Stepper, StepResult, UpdateCounts, check_finite
@@ -47,16 +48,17 @@ class SharedStop(StopFlag):
     def requests(self) -> list[float]:
         """Return what this process's signals ask for, to be summed over all processes: a number for each process."""
         numbers = [0.0] * (self._processes.size + 1)
-        numbers[self._processes.rank] = float(self.own.signal_number or 0)
+        # An event has no number. Half is below the number of every signal.
+        numbers[self._processes.rank] = float(self.own.signal_number or (0.5 if self.own else 0.0))
         numbers[-1] = float(self.own.save_wanted)
         self.own.saved()
         return numbers
 
     def agree(self, totals: Sequence[float]) -> None:
         """Set the flag from the sum of all processes' requests."""
-        highest = int(max(totals[:-1]))
-        if highest and self.signal_number is None:
-            self.signal_number = highest
+        highest = max(totals[:-1])
+        if highest > 0 and not self:
+            self._asked, self.signal_number = True, int(highest) or None
         self.save_wanted = self.save_wanted or totals[-1] > 0
 
     def meet(self) -> None:
@@ -99,12 +101,13 @@ class SharedStepper(Stepper[Batch]):
             TrainingError: a loss or the gradient is not finite on a process. All processes raise it.
         """
         processes = self._processes
-        self._begin(step, processes.rank)
         counts = UpdateCounts.of(batches)
         seen: list[float] = []
-        for number, batch in enumerate(batches):
-            with self._parallel.no_sync() if number < len(batches) - 1 else nullcontext():
-                seen += self._backward(batch, counts)
+        with borrowing():
+            self._begin(step, processes.rank)
+            for number, batch in enumerate(batches):
+                with self._parallel.no_sync() if number < len(batches) - 1 else nullcontext():
+                    seen += self._backward(batch, counts)
         totals = processes.total([*seen, *self._stop.requests()])
         self._stop.agree(totals[len(seen) :])
         sums: dict[str, float] = {}

@@ -17,6 +17,7 @@ from torch.optim import AdamW
 from manyheads.errors import TrainingError
 from manyheads.model.dropout import KeyedDropout
 from manyheads.model.embedding import RowEmbedding
+from manyheads.process_state import borrowing
 from manyheads.training.weighting import Weighting
 
 
@@ -117,14 +118,15 @@ class Stepper(Generic[B]):
         Raises:
             TrainingError: a loss or the gradient is not finite. The weights are the same as before the step.
         """
-        self._begin(step)
         counts = UpdateCounts.of(batches)
         sums: dict[str, float] = {}
-        for number, batch in enumerate(batches):
-            losses = self._losses(batch, counts.labels)
-            for task, loss in losses.items():
-                sums[task] = sums.get(task, 0.0) + check_finite(loss.item(), task, step, number)
-            self._weighting(counts.scaled(losses)).backward()  # type: ignore[no-untyped-call]
+        with borrowing():
+            self._begin(step)
+            for number, batch in enumerate(batches):
+                losses = self._losses(batch, counts.labels)
+                for task, loss in losses.items():
+                    sums[task] = sums.get(task, 0.0) + check_finite(loss.item(), task, step, number)
+                self._weighting(counts.scaled(losses)).backward()  # type: ignore[no-untyped-call]
         norm = self._clip(step, sums)
         self._optimizer.step()
         return StepResult(

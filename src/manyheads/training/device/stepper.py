@@ -20,6 +20,7 @@ from torch.optim import AdamW
 from manyheads.model.dropout import stream_key
 from manyheads.model.losses import LossFunction
 from manyheads.model.multitask import MultitaskModel
+from manyheads.process_state import borrowing
 from manyheads.training.device.resident import Resident
 from manyheads.training.step import Stepper, StepResult, autocast, check_finite, dropout_seed
 from manyheads.training.weighting import Weighting
@@ -166,9 +167,10 @@ class DeviceStepper(Stepper[Picks]):
         inputs.rows.copy_(rows, non_blocking=True)
         inputs.count.fill_(len(picks.rows))
         inputs.key.fill_(stream_key(dropout_seed(self._seed, step)))
-        torch.manual_seed(dropout_seed(self._seed, step))
-        shape = self._resident.shape(picks.task, picks.rows, len(inputs.rows))
-        self._program(picks.task, shape)()
+        with borrowing():
+            torch.manual_seed(dropout_seed(self._seed, step))
+            shape = self._resident.shape(picks.task, picks.rows, len(inputs.rows))
+            self._program(picks.task, shape)()
         results = self._results.next()
         results.copy_(inputs.results, non_blocking=True)
         done = torch.cuda.Event() if self._cuda else None  # type: ignore[no-untyped-call]
