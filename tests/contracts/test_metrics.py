@@ -32,7 +32,7 @@ KINDS: list[Kind] = [Classification([0, 1]), Classification(["bad", "fair", "goo
 KINDS += [Ordinal([1, 2, 3]), Multilabel(["a", "b", "c"]), Regression(0, 5)]
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {"f1": [{}, {"classes": ["bad", "good"]}, {"classes": [2]}]}
-"""Options with which a metric is tested, where they fit. The default is none."""
+"""Options with which a metric is tested, where they fit. By default, no options."""
 
 
 def choices() -> Iterator[tuple[Chosen, Kind]]:

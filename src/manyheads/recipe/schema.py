@@ -256,7 +256,7 @@ class TaskOptions(Options):
 
     @property
     def choices(self) -> tuple[MetricChoice, ...]:
-        """The metrics that the recipe names and whose names alone do not follow from the kind of the task."""
+        """The metrics of the recipe that have options, and those in addition to the metrics of the kind."""
         primary = None if self.metric is None else MetricChoice.of(self.metric)
         own = (primary,) if primary is not None and primary.options else ()
         return (*own, *map(MetricChoice.of, self.metrics or ()))

@@ -85,7 +85,7 @@ def _pairs(task: Task, dev: Examples, train: Examples) -> Iterator[tuple[float, 
             prefix = len(words) - math.ceil(NEAR_DUPLICATE * len(words)) + 1
             rare = sorted(words, key=lambda word: (counts[word], word))[:prefix]
             for candidate in sorted({each for word in rare for each in index.get(word, ())}):
-                if not _conflicting(task, float(dev.targets[candidate]), float(examples.targets[number])):
+                if not task.kind.conflict(dev.targets[candidate], examples.targets[number]):
                     continue
                 similarity = _similarity(words, dev_words[candidate])
                 if similarity >= NEAR_DUPLICATE:
@@ -118,10 +118,6 @@ def _similarity(one: Words, other: Words) -> float:
         return 0.0
     shared = len(one & other)
     return shared / (len(one) + len(other) - shared)
-
-
-def _conflicting(task: Task, one: float, other: float) -> bool:
-    return task.kind.conflict(one, other)
 
 
 def _side(task: Task, examples: Examples, split: str, row: int) -> Side:

@@ -99,7 +99,7 @@ def test_lines_between_documents_are_not_tokens(tmp_path: Path) -> None:
     ]
 
 
-UNIVERSAL = "# sent_id = 1\n#text\n1-2\tdel\t_\n1\tde\tADP\n2\tel\tDET\n2.1\t(hay)\tVERB\n\n"
+UNIVERSAL = "# sent_id = 1\n#text\n1-2\tdel\t_\n1\tde\tADP\n2\tel\tDET\n2.1\t(hay)\tNOUN\n\n"
 
 
 @pytest.mark.parametrize(("name", "format_"), [("file.conllu", None), ("file.conllu", "conll"), ("file.txt", "conllu")])

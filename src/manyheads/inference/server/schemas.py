@@ -29,7 +29,9 @@ class TasksBody(TextsBody):
 class Prediction(BaseModel):
     """The prediction for one text or pair: a label with the probability of every label, or a value."""
 
-    prediction: str | int | float | bool = Field(description="The predicted label or value.", examples=["positive"])
+    prediction: str | int | float | bool | list[str | int | float | bool] = Field(
+        description="The predicted label or value, or the list of labels of a task with several.", examples=["positive"]
+    )
     probabilities: dict[str, float] | None = Field(
         default=None,
         description="Probability of every label. `null` for a task that predicts values.",

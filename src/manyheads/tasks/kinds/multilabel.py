@@ -165,7 +165,7 @@ class Multilabel(Kind):
         return Predictions((probabilities > self._bounds).astype(np.float64), probabilities)
 
     def parse(self, raw: object) -> Floats:
-        """Return which labels a cell has, or the cells of the columns of a row.
+        """Return the labels that a cell has, or the cells of the columns of a row.
 
         Raises:
             LabelError: A cell is empty, or has something that is not one of the labels.
@@ -186,7 +186,7 @@ class Multilabel(Kind):
         return [label for label, has in zip(self.labels, np.atleast_1d(target), strict=True) if has]
 
     def code(self, presented: Any) -> Floats:
-        """Return which labels a list has."""
+        """Return the labels that a list has."""
         if not isinstance(presented, list):
             raise TypeError(f"{presented!r} is not a list of labels")
         target = np.zeros(self.shape)
