@@ -67,6 +67,10 @@ def _table(title: str, prefix: str, kind: str, options: type[BaseModel]) -> Iter
             inner.append((f"{prefix}{name}.NAME" if many else prefix + name, field, model))
         if model is None or field.annotation is None or _short_form(field):
             yield from _key(prefix + name, kind, field)
+    if options.__name__ == "TaskOptions":
+        from manyheads.evaluation.metrics.metric import MetricOptions
+
+        inner.append((f"{prefix}metric", options.model_fields["metric"], MetricOptions))
     for name, field, model in inner:
         if field.description:
             yield from ()
@@ -78,12 +82,18 @@ def _added(options: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
 
     A key of several members has the descriptions of all of them.
     """
+    from manyheads.evaluation.metrics import METRICS
+    from manyheads.evaluation.metrics.metric import MetricOptions
     from manyheads.model.losses import LOSSES
     from manyheads.model.losses.options import LossOptions
     from manyheads.recipe.schema import TaskOptions
     from manyheads.tasks.kinds import KINDS
 
-    menus: Mapping[type[BaseModel], Mapping[str, Any]] = {TaskOptions: KINDS, LossOptions: LOSSES}
+    menus: Mapping[type[BaseModel], Mapping[str, Any]] = {
+        TaskOptions: KINDS,
+        LossOptions: LOSSES,
+        MetricOptions: METRICS,
+    }
     found: dict[str, dict[str, FieldInfo]] = {}
     for name, member in menus.get(options, {}).items():
         for key, field in member.options.model_fields.items():

@@ -52,3 +52,10 @@ def test_a_changed_kind_replaces_its_table() -> None:
 def test_a_value_replaces_a_table_and_a_table_a_value() -> None:
     assert merge({"dev": {"x": 1}}, {"dev": 0.1}) == {"dev": 0.1}
     assert merge({"dev": 0.1}, {"dev": {"x": 1}}) == {"dev": {"x": 1}}
+
+
+def test_the_files_of_columns_are_one_value() -> None:
+    base = {"tasks": {"train": {"kind": "classification", "train": {"text": "a", "label": "b", "slots": "c"}}}}
+    changes = {"tasks": {"train": {"train": {"text": "d", "label": "e"}}}}
+    merged = merge(base, changes)["tasks"]["train"]
+    assert merged == {"kind": "classification", "train": {"text": "d", "label": "e"}}

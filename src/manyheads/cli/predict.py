@@ -105,7 +105,9 @@ def predict(
         InputFormat | None,
         typer.Option(
             "--input-format",
-            help="Format of the input. Default: found from the name and the first bytes.",
+            metavar="FORMAT",
+            help="Format of the input: csv, tsv, json, jsonl, parquet, conll, conllu, or lines. Default: found from "
+            "the name and the first bytes.",
             show_default=False,
         ),
     ] = None,

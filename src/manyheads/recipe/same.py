@@ -13,6 +13,7 @@ from manyheads.data.reading import files_name
 from manyheads.errors import EncoderError, ManyheadsError, RecipeError, RunError
 from manyheads.model.weights import resolve
 from manyheads.recipe.load import load_recipe, recipe_from
+from manyheads.recipe.merge import is_one_value
 from manyheads.recipe.pretraining_files import pretraining_fingerprint
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import open_task_source
@@ -227,12 +228,12 @@ def _reason(error: Exception) -> str:
     return error.what if isinstance(error, ManyheadsError) else str(error)
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(table: Mapping[str, Any], at: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the values of nested tables by their dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in table.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{key}."))
+        if isinstance(value, dict) and not is_one_value((*at, key)):
+            flat.update(_flat(value, (*at, key)))
         else:
-            flat[prefix + key] = value
+            flat[".".join((*at, key))] = value
     return flat

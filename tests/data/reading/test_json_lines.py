@@ -84,3 +84,10 @@ def test_a_key_that_the_first_object_omits_is_a_column(tmp_path: Path) -> None:
 def test_a_file_without_objects_is_an_error(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError, match="no line of the file is a JSON object"):
         write(tmp_path, content)
+
+
+def test_half_of_a_surrogate_pair_is_found_at_any_depth(tmp_path: Path) -> None:
+    lines = ['{"q": {"t": "\\ud83d"}}', '{"words": ["a", "\\ud83d"]}', '{"q": {"t": "fine"}}']
+    found = list(write(tmp_path, "\n".join(lines).encode()).rows())
+    assert [type(each) for each in found] == [BadRow, BadRow, Row]
+    assert "half of a surrogate pair" in str(found[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from manyheads.data.reading.rows import BadRow, Row
@@ -21,6 +22,19 @@ def row_of(content: Any, source: str, line: int, text: str) -> Row | BadRow:
     if not isinstance(content, dict):
         found = JSON_TYPES.get(type(content).__name__, "null")
         return BadRow(source, line, f"{found} where a JSON object is expected", None, (text,))
-    if any(LONE_SURROGATE.search(part) for item in content.items() for part in item if isinstance(part, str)):
+    if any(LONE_SURROGATE.search(part) for part in _strings(content)):
         return BadRow(source, line, "an invalid character: half of a surrogate pair", None, (text,))
     return Row(line, content)
+
+
+def _strings(content: Any) -> Iterator[str]:
+    """Yield the strings of a decoded value, at any depth. JSON may be nested more deeply than Python can recurse."""
+    waiting = [content]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict):
+            waiting += [*each.keys(), *each.values()]
+        elif isinstance(each, list):
+            waiting += each
