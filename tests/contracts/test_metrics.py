@@ -111,6 +111,7 @@ def naive(chosen: Chosen, kind: Kind, predictions: Predictions, targets: Floats)
         ),
         "mcc": lambda: sk.matthews_corrcoef(targets, values),
         "balanced_accuracy": lambda: sk.recall_score(targets, values, labels=present, average="macro"),
+        "mae": lambda: sk.mean_absolute_error(targets, values),
         "quadratic_kappa": lambda: sk.cohen_kappa_score(targets, values, labels=list(labels), weights="quadratic"),
         "auc": lambda: float(np.mean([sk.roc_auc_score(*each) for each in rest])),
         "average_precision": lambda: float(np.mean([sk.average_precision_score(*each) for each in rest])),

@@ -16,7 +16,7 @@ def rmse(predictions: Predictions, targets: Floats) -> float | None:
 
 
 def mae(predictions: Predictions, targets: Floats) -> float | None:
-    """Return the mean absolute error, in the unit of the targets. None without examples."""
+    """Return the mean absolute error in the unit of the targets, or in places of ordered labels. None if n is 0."""
     return float(np.mean(np.abs(predictions.values - targets))) if len(targets) else None
 
 
@@ -35,4 +35,4 @@ def _of_mae(predictions: Predictions, targets: Floats) -> Floats:
 POSITIVE = (0.0, math.inf)
 
 RMSE = Metric("rmse", "RMSE", rmse, _of_rmse, ("values",), range=POSITIVE, higher_is_better=False)
-MAE = Metric("mae", "MAE", mae, _of_mae, ("values",), range=POSITIVE, higher_is_better=False)
+MAE = Metric("mae", "MAE", mae, _of_mae, ("values", "ordered classes"), range=POSITIVE, higher_is_better=False)

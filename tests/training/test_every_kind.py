@@ -1,0 +1,147 @@
+"""One recipe with every kind of task: it trains, resumes to the same bytes, and is measured, reported and exported."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import manyheads
+from manyheads.recipe.measure import measure_run
+from manyheads.report.build import build_report
+from manyheads.report.compare import compare
+from manyheads.report.write import write_report
+from manyheads.tasks.kinds import KINDS
+
+RECIPE = """
+encoder = "{encoder}"
+threads = 1
+
+[tasks.ordinal]
+kind = "ordinal"
+train = "rows.jsonl"
+dev = 0.3
+text = "text"
+label = "stars"
+metrics = ["mae", "log_loss"]
+
+[tasks.multilabel]
+kind = "multilabel"
+train = "rows.jsonl"
+dev = 0.3
+text = "text"
+label = "topics"
+threshold = 0.3
+loss = {{ kind = "binary_cross_entropy", label_smoothing = 0.1 }}
+
+[tasks.columns]
+kind = "multilabel"
+train = "rows.jsonl"
+dev = 0.3
+text = "text"
+label = ["long", "even"]
+
+[tasks.classification]
+kind = "classification"
+train = "rows.jsonl"
+dev = 0.3
+text = "text"
+label = "side"
+metric = {{ kind = "f1", classes = ["left"] }}
+metrics = ["auc", "brier"]
+
+[tasks.regression]
+kind = "regression"
+train = "rows.jsonl"
+dev = 0.3
+text = "text"
+label = "score"
+
+[training]
+epochs = 2
+learning_rate = 1e-3
+checkpoint_every = 3
+
+[batching]
+batch_size = 8
+"""
+
+WORDS = ("good", "bad", "film", "story", "actor", "slow")
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kinds")
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(60):
+        words = rng.choice(WORDS, size=int(rng.integers(2, 9))).tolist()
+        rows.append(
+            {
+                "text": f"{' '.join(words)} {number}",
+                "stars": 1 + sum(word == "good" for word in words),
+                "topics": sorted({word for word in words if word in ("film", "story", "actor")}),
+                "long": int(len(words) > 4),
+                "even": number % 2 == 0,
+                "side": "left" if "good" in words else "right",
+                "score": len(words) / 10,
+            }
+        )
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "r.toml").write_text(RECIPE.format(encoder=tiny_encoder))
+    return folder / "r.toml"
+
+
+@pytest.fixture(scope="module")
+def run(recipe: Path) -> manyheads.Run:
+    return manyheads.train(recipe, recipe.parent / "run")
+
+
+def test_the_recipe_has_every_kind(run: manyheads.Run) -> None:
+    assert {task.kind.name for task in manyheads.load(run.folder.path).tasks.values()} == set(KINDS)
+
+
+def test_the_predictions_give_the_metrics_of_the_run_and_the_model_is_measured_as_before(run: manyheads.Run) -> None:
+    report = build_report(run.folder.path)
+    shipped = run.results["best"] or run.results["last"]
+    for task in report.tasks:
+        found = {each.name: each.value for each in task.measures}
+        assert found == pytest.approx(shipped["tasks"][task.name], abs=1e-6, nan_ok=True)
+    assert set(shipped["tasks"]["ordinal"]) == {"quadratic_kappa", "accuracy", "macro_f1", "mae", "log_loss"}
+    assert set(shipped["tasks"]["classification"]) >= {"f1_left", "auc", "brier"}
+    again = measure_run(run.folder.path).scores["tasks"]
+    for name, metrics in shipped["tasks"].items():
+        assert again[name] == pytest.approx(metrics, abs=1e-5)
+    assert write_report(run.folder.path).is_file()
+
+
+def test_a_run_of_another_seed_is_compared_in_every_task(recipe: Path, run: manyheads.Run) -> None:
+    other = manyheads.train(recipe, recipe.parent / "other", changes=["seed=2"])
+    found = compare([run.folder.path, other.folder.path])
+    assert {task.name for task in found.tasks} == set(run.results["last"]["tasks"])
+
+
+def test_the_exported_graph_gives_the_predictions_of_the_model(recipe: Path, run: manyheads.Run) -> None:
+    from manyheads.recipe.export import export_run
+
+    folder = recipe.parent / "onnx"
+    export_run(run.folder.path, "onnx", folder)
+    texts = ["good film", "slow bad story 7", "actor"]
+    model, graph = manyheads.load(run.folder.path), manyheads.load(folder, runtime="onnx")
+    for task in model.tasks:
+        one, two = model.predict(task, texts), graph.predict(task, texts)
+        assert one.labels == (pytest.approx(two.labels, abs=1e-4) if task == "regression" else two.labels)
+        if one.probabilities is not None:
+            np.testing.assert_allclose(one.probabilities, two.probabilities, atol=1e-5)
+
+
+def test_predictions_of_several_labels_are_lists_in_frames(run: manyheads.Run) -> None:
+    found = manyheads.load(run.folder.path).predict("multilabel", ["good film", "actor story"])
+    frame = found.frame
+    assert isinstance(frame, pl.DataFrame)
+    assert frame.columns == ["text", "prediction", "p_actor", "p_film", "p_story"]
+    assert frame["prediction"].to_list() == found.labels
+    assert all(isinstance(each, list) for each in found.labels)
