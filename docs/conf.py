@@ -49,6 +49,9 @@ copybutton_exclude = ".linenos, .gp"
 nitpick_ignore = [
     ("py:exc", "LabelError"),  # on the page, under its full name
     ("py:class", "manyheads.recipe.schema.Recipe"),  # every key is on the page of recipes
+    ("py:class", "manyheads.options.Options"),  # the base of all option types, whose keys are on the page of recipes
+    ("py:class", "manyheads.model.losses.options.LossOptions"),
+    ("py:class", "LossOptions"),
     ("py:class", "manyheads.inference.engine.Engine"),  # internal: what runs a model
     ("py:class", "manyheads.inference.predictor.Origin"),  # internal: the path in a pickled predictor
     ("py:class", "manyheads.inference.load.HasFolder"),  # internal: anything with a `folder`, such as Run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -160,3 +161,12 @@ def test_the_folder_is_a_bundle(cross: RunFolder, export: Export) -> None:
     for task in ("similarity", "alone"):
         values = [[each.prediction for each in model.predict(task, PAIRS)] for model in (mine, theirs)]
         assert np.array_equal(*values)
+
+
+def test_an_export_leaves_the_environment_as_it_was(
+    trained: manyheads.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TOKENIZERS_PARALLELISM", raising=False)
+    before = dict(os.environ)
+    export_run(trained.folder.path, "hub", tmp_path / "hub")
+    assert dict(os.environ) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import json
 import os
 import random
@@ -281,4 +282,29 @@ def test_damaged_checkpoints_of_pretraining_start_from_the_beginning(
         tiny_recipe, changes=CHANGES, listeners=[lambda event, **fields: notes.append(f"{event} {fields.get('text')}")]
     )
     assert any("a checkpoint is damaged" in note for note in notes)
+    assert contents(result.folder) == contents(whole.folder)
+
+
+@pytest.mark.parametrize("phase", ["head", "encoder"])
+def test_a_stop_ends_a_held_out_evaluation(
+    phase: str, tiny_recipe: Path, whole: manyheads.Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[tuple[str, object]] = []
+
+    class Stop:
+        """An event that is set within an evaluation of the phase."""
+
+        def is_set(self) -> bool:
+            return events[-1:] == [("pretraining_step", phase)] and any(
+                frame.function == "held_out" for frame in inspect.stack()
+            )
+
+    def listen(event: str, **fields: object) -> None:
+        events.append((event, fields.get("phase")))
+
+    monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        manyheads.pretrain(tiny_recipe, changes=CHANGES, listeners=[listen], stop=Stop())
+    assert events[-1] == ("pretraining_step", phase)
+    result = manyheads.pretrain(tiny_recipe, changes=CHANGES)
     assert contents(result.folder) == contents(whole.folder)

@@ -126,6 +126,17 @@ def test_the_error_of_a_listener_is_raised_once_after_a_checkpoint(
     assert run.folder.results_csv.read_bytes() == whole.folder.results_csv.read_bytes()
 
 
+def test_ctrl_c_ends_a_loop_over_recipes_where_the_run_was_finished_before(tiny_recipe: Path, tmp_path: Path) -> None:
+    def interrupt(event: str, **fields: Any) -> None:
+        if event == "note" and "already finished" in fields["text"]:
+            signal.raise_signal(signal.SIGINT)
+
+    manyheads.train(tiny_recipe, tmp_path / "run", changes=FEW)
+    with pytest.raises(Interrupted):
+        manyheads.train(tiny_recipe, tmp_path / "run", changes=FEW, resume=True, listeners=[interrupt])
+    assert manyheads.train(tiny_recipe, tmp_path / "run", changes=FEW, resume=True).results["steps"] == 4
+
+
 def test_an_interrupt_can_be_pickled() -> None:
     copied = pickle.loads(pickle.dumps(Interrupted(3, 2)))
     assert (copied.step, copied.signal_number, str(copied)) == (3, 2, "stopped after step 3")

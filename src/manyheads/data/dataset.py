@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 class Split:
     """n examples of a task.
 
-    `text_index`: int32[n, 1 or 2], indices into the text store. `targets`: float32[n, *shape of a target],
+    `text_index`: int32[n, 1 or 2], indices into the text store. `targets`: float32[n, ...],
     NaN if an example has none.
     `lines`: int64[n], the line of each example in its file. `groups`: int64[n], equal for examples that belong
     together, in any task; None if the task names no column of groups.

@@ -42,7 +42,7 @@ INSPECTED = 100
 class Examples:
     """n examples of a task, in the order of the file.
 
-    `ids`: n ids. `texts`: n texts for each text column. `targets`: float64[n, *shape of a target], NaN if an example
+    `ids`: n ids. `texts`: n texts for each text column. `targets`: float64[n, ...], NaN if an example
     has no label. `lines`: int64[n], the line on which each example begins. `fingerprint`: SHA-256 of the file. `key`: a
     hash of everything that decides which examples these are, or "" if it is unknown. `warnings`: what was suspicious in
     the file; a part of the examples has none. `places`: int64[n], the line and the file of each example if several

@@ -31,7 +31,7 @@ def sample(
     With `first`, bool[n], the metric is the mean of the metrics of two halves of the examples, and the influence of an
     example is that on the metric of its half.
 
-    `predictions`: float64[S, n, *shape of a target], decoded values. `targets`: the same without S. `probabilities`:
+    `predictions`: float64[S, n, ...], decoded values. `targets`: the same without S. `probabilities`:
     [S, n, classes], for metrics that need them. `seeds`: the numbers of the seeds. `clusters`: int64[n], the cluster of
     each example; None if examples are independent. None if the metric is undefined for a seed, or on a half.
     """

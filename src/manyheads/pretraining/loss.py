@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -30,8 +30,10 @@ class MaskedLoss:
         """
         return {NAME: self._losses(batch).sum() / (labels or batch.label_counts)[NAME]}
 
-    def held_out(self, texts: MaskedTexts) -> dict[str, float]:
+    def held_out(self, texts: MaskedTexts, after_batch: Callable[[], None]) -> dict[str, float]:
         """Return `loss`, the mean over all masked tokens of the texts with fixed masks, and `perplexity`, exp(loss).
+
+        `after_batch` is called after each batch. It may raise an exception to end the pass.
 
         Raises:
             TrainingError: the loss is not finite.
@@ -44,6 +46,7 @@ class MaskedLoss:
                 for batch in texts.fixed():
                     total += self._losses(batch).double().sum().item()
                     count += len(batch.positions)
+                    after_batch()
         finally:
             self._model.train(was_training)
         loss = total / count

@@ -23,7 +23,7 @@ from manyheads.training.optimizer import build_optimizer
 from manyheads.training.plan import Plan
 from manyheads.training.schedule import build_schedule
 from manyheads.training.step import Stepper
-from manyheads.training.stop import StopFlag
+from manyheads.training.stop import Interrupted, StopFlag, Stopping
 from manyheads.training.weighting import WEIGHTING
 
 PLACES = {"head": 0, "encoder": 1}
@@ -84,7 +84,10 @@ class Phase:
             plan = self._plan()
             notify("start" if latest is None else "resume", at=progress.step, total_steps=plan.total_steps)
             if latest is None:
-                self._begin(progress, loss, notify, before)
+                try:
+                    self._begin(progress, loss, notify, before)
+                except Stopping:
+                    raise Interrupted(0, self.stop.signal_number or 0) from None
             return Loop(
                 model=self.model,
                 optimizer=optimizer,
@@ -93,7 +96,7 @@ class Phase:
                 learning_rate=self._rate,
                 plan=plan,
                 batch=self._batch,
-                evaluate=lambda: loss.held_out(self.held_out),
+                evaluate=lambda: loss.held_out(self.held_out, self.stop.check),
                 record=lambda _progress, _is_best: None,
                 checkpoints=self.checkpoints,
                 notify=notify,
@@ -126,7 +129,7 @@ class Phase:
         if self.name == "head":
             return
         started = time.perf_counter()
-        entry: dict[str, Any] = {"epoch": 0, "step": 0, **(before or loss.held_out(self.held_out))}
+        entry: dict[str, Any] = {"epoch": 0, "step": 0, **(before or loss.held_out(self.held_out, self.stop.check))}
         progress.evaluations.append(entry)
         notify("evaluation", **entry, evaluation_seconds=round(time.perf_counter() - started, 3))
 

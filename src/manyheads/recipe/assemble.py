@@ -106,6 +106,9 @@ def train(
             with failures_raised(own):
                 for text in (*notes, f"the run in {out} is already finished. Nothing was trained."):
                     Listeners(listeners)("note", text=text)
+                # A loop over recipes must end, also where nothing was left to train.
+                if own:
+                    raise Interrupted(int(results["last"]["step"]), own.signal_number or 0)
             return Run(folder, results)
         latest = checkpoints.latest()
         if latest is None:

@@ -22,7 +22,7 @@ HINT = "the folder was changed after the run: train again from its recipe.toml i
 class TaskPredictions:
     """The predictions of a run for n labelled examples of a task.
 
-    `predictions`, `targets`: float64[n, *shape of a target], such as class indices or values. `probabilities`:
+    `predictions`, `targets`: float64[n, ...], such as class indices or values. `probabilities`:
     float64[n, classes], None for a kind without. `clusters`: int64[n], equal for examples that share a
     text; None if the run does not have them.
     """

@@ -27,9 +27,9 @@ MOST_KNOWN = 100
 class Evaluations:
     """The predictions of E evaluations for the same n examples.
 
-    `ids`: the ids of the examples. `targets`: float32[n, *shape of a target], such as class indices, NaN if an example
+    `ids`: the ids of the examples. `targets`: float32[n, ...], such as class indices, NaN if an example
     has none. `clusters`: int64[n], equal for examples that share a text; the tasks of a run share the numbers.
-    `epochs`: float64[E]. `steps`: int64[E]. `values`: float32[E, n, *shape of a target], the predictions; NaN for those
+    `epochs`: float64[E]. `steps`: int64[E]. `values`: float32[E, n, ...], the predictions; NaN for those
     of an evaluation that were lost. `probabilities`: float32[E, n, classes], NaN for lost ones; None if
     no metric of the task needs them.
     """

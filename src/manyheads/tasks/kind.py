@@ -46,7 +46,7 @@ class KeyFault:
 class Predictions:
     """Decoded predictions for n examples.
 
-    `values`: float64[n, *shape of a target], such as the index of the predicted class, or the predicted value.
+    `values`: float64[n, ...], such as the index of the predicted class, or the predicted value.
     `probabilities`: float64[n, classes], or None if the kind predicts values.
     """
 
@@ -89,16 +89,16 @@ class Kind(ABC):
     """The keys of the kind that only training reads."""
 
     reads: ClassVar[Literal["text", "words", "candidates"]] = "text"
-    """What the kind reads from the encoder: a vector per text, per word, or per candidate."""
+    """What the kind reads from the encoder, a vector per text, per word, or per candidate."""
 
     target: ClassVar[str]
-    """What a target is, by which losses and metrics say whether they fit: "class", "value", "labels" or "order"."""
+    """What a target is ("class", "value", "labels" or "order"), by which losses and metrics say whether they fit."""
 
     metrics: tuple[str, ...]
     """The metrics of every evaluation, the default primary metric first."""
 
     views: ClassVar[tuple[str, ...]] = ()
-    """What a report shows: "confusion", "reliability", "scatter", "classes", "bands" or "labels"."""
+    """What a report shows, of "confusion", "reliability", "scatter", "classes", "bands" and "labels"."""
 
     several_columns: ClassVar[bool] = False
     """Whether `label` may list several columns. The cells of a row are then a mapping from columns to cells."""
@@ -110,7 +110,7 @@ class Kind(ABC):
     """The name of the task on the Hugging Face hub."""
 
     shape: tuple[int, ...] = ()
-    """The shape of a target: () for one number, (k,) for k numbers."""
+    """The shape of a target, which is () for one number and (k,) for k numbers."""
 
     unit: ClassVar[bool] = False
     """Whether a head gives scores from 0 to 1 instead of logits."""
@@ -265,12 +265,12 @@ class Kind(ABC):
 
     @property
     def columns(self) -> Mapping[str, type]:
-        """The columns that a prediction adds to a table, with the types of their cells: `prediction` is the first."""
+        """The columns that a prediction adds to a table, with the types of their cells. The first is `prediction`."""
         return {"prediction": object, **{f"p_{name}": float for name in self.probability_names}}
 
     @property
     def column(self) -> tuple[type, Mapping[Any, float] | None] | None:
-        """The type of a presented target, and its number for each that exists. None: targets are read one by one."""
+        """The type of a presented target, and its number for each that exists. Without it, targets are read singly."""
         return None
 
     @abstractmethod

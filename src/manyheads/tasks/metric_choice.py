@@ -28,12 +28,12 @@ class MetricChoice:
 
     @property
     def table(self) -> dict[str, Any]:
-        """The choice as a table: `kind` and the options."""
+        """The choice as a table with `kind` and the options."""
         return {"kind": self.kind, **{key: _plain(value, list) for key, value in self.options}}
 
     @property
     def name(self) -> str:
-        """The name in results: the kind, and the values of the options, as in "f1_favor_against"."""
+        """The name in results, the kind and the values of the options, as in "f1_favor_against"."""
         words = (re.sub(r"\W+", "_", str(value)) for _, option in self.options for value in _flat(option))
         return "_".join([self.kind, *words])
 

@@ -50,7 +50,7 @@ def json_lines(items: Iterable[dict[str, object]]) -> Iterator[str]:
 class Recorded:
     """The records of a file that have a target: n examples.
 
-    `ids`: n strings. `predictions`, `targets`: float64[n, *shape of a target]. `probabilities`: float64[n, classes], or
+    `ids`: n strings. `predictions`, `targets`: float64[n, ...]. `probabilities`: float64[n, classes], or
     None if the kind has none or they were not asked for. `unlabelled`: the number of records without a target, which
     are not among the n.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ LARGEST = 1e-4
 
 LARGEST_SHARE = 1e-5
 """Maximum allowed difference of a share of a range."""
+
+PARALLELISM = "TOKENIZERS_PARALLELISM"
+"""Environment variable that the pipelines of transformers set when they run."""
 
 Ints = NDArray[np.int64]
 
@@ -201,7 +205,14 @@ def _require(largest: float, allowed: float, what: str, where: str) -> None:
 
 @contextmanager
 def _plainly() -> Iterator[None]:
-    """Hide the progress bars and warnings of the libraries."""
-    with quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Hide the progress bars and warnings of the libraries. Undo what pipelines set for tokenizers."""
+    before = os.environ.get(PARALLELISM)
+    try:
+        with quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if before is None:
+            os.environ.pop(PARALLELISM, None)
+        else:
+            os.environ[PARALLELISM] = before

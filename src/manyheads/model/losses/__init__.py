@@ -17,7 +17,7 @@ from manyheads.model.losses.value_error import l1, mse
 from manyheads.tasks.kind import Kind
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
-"""Losses[n] from the outputs[n, k] of a head and targets[n, *shape of a target] of a kind."""
+"""Losses[n] from the outputs[n, k] of a head and targets[n, ...] of a kind."""
 
 
 @dataclass(frozen=True)
