@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import core_schema
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 
 class Options(BaseModel):
@@ -46,9 +46,15 @@ class _Choice:
 
     def _validate(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
         table = {"kind": value} if isinstance(value, str) else value
-        kind = table.get("kind") if isinstance(table, Mapping) else None
-        own = self._menu[kind].options if isinstance(kind, str) and kind in self._menu else None
-        return handler(table) if own is None else own.model_validate(table)
+        if table is None or isinstance(table, Options):
+            return handler(table)
+        if not isinstance(table, Mapping):
+            raise PydanticCustomError("member_type", "Input should be a name or a table")
+        kind = table.get("kind")
+        if isinstance(kind, str) and kind in self._menu:
+            return validated(self._menu[kind].options, table)
+        # Without a known member, its other keys cannot be judged.
+        return handler({"kind": table["kind"]} if "kind" in table else {})
 
 
 def choice(menu: Mapping[str, Any]) -> Any:
@@ -58,6 +64,51 @@ def choice(menu: Mapping[str, Any]) -> Any:
     later. The members have the type of their options as `options`.
     """
     return _Choice(menu)
+
+
+Model = TypeVar("Model", bound=Options)
+
+
+def validated(
+    model: type[Model], table: Mapping[str, Any], refused: Mapping[str, dict[str, Any]] | None = None
+) -> Model:
+    """Validate a table whose keys depend on its `kind`. All faults are reported together.
+
+    A key that the model does not have is an error of type "unknown_key", whose context has the `names` of the keys.
+
+    Args:
+        model: the options with this kind.
+        table: the table.
+        refused: keys that only other kinds have, with the context of an error of type "other_kind".
+
+    Raises:
+        ValidationError: A key or a value is invalid.
+    """
+    others = refused or {}
+    unknown = [key for key in table if key not in model.model_fields and key not in others]
+    faults = [
+        *(_error("other_kind", key, table[key], context) for key, context in others.items()),
+        *(_error("unknown_key", key, table[key], {"names": [*model.model_fields]}) for key in unknown),
+    ]
+    try:
+        found = model.model_validate({key: each for key, each in table.items() if key in model.model_fields})
+    except ValidationError as error:
+        faults += [_again(dict(entry)) for entry in error.errors(include_url=False)]
+    if faults:
+        raise ValidationError.from_exception_data(model.__name__, faults)
+    return found
+
+
+def _error(name: str, key: str, value: object, context: dict[str, Any]) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError(name, "not allowed", context), loc=(key,), input=value)
+
+
+def _again(entry: Mapping[str, Any]) -> InitErrorDetails:
+    """Return an error of a validation as one of another validation, with its message."""
+    context = {**(entry.get("ctx") or {}), "message": entry["msg"]}
+    return InitErrorDetails(
+        type=PydanticCustomError(entry["type"], "{message}", context), loc=entry["loc"], input=entry["input"]
+    )
 
 
 def _written(options: Options | None) -> Any:

@@ -83,6 +83,9 @@ def test_outputs_of_each_loss_can_be_decoded(kind: Kind, loss: str, examples: in
     found = kind.decode(outputs)
     assert found.values.shape == (examples, *kind.shape)
     assert found.values.dtype == np.float64
+    if kind.unit:
+        low, high = kind.scale
+        assert ((found.values >= low) & (found.values <= high)).all()
     names = kind.probability_names
     assert (found.probabilities is None) == (not names)
     if found.probabilities is not None:

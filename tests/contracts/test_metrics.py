@@ -90,8 +90,9 @@ def naive(chosen: Chosen, kind: Kind, predictions: Predictions, targets: Floats)
         some = targets.any(axis=0)
         return {
             "micro_f1": lambda: sk.f1_score(targets, values, average="micro"),
-            "labels_macro_f1": lambda: sk.f1_score(targets[:, some], values[:, some], average="macro"),
-            "labels_average_precision": lambda: sk.average_precision_score(targets[:, some], p[:, some]),
+            "macro_f1": lambda: sk.f1_score(targets[:, some], values[:, some], average="macro"),
+            "average_precision": lambda: sk.average_precision_score(targets[:, some], p[:, some]),
+            "auc": lambda: sk.roc_auc_score(targets, p),
             "subset_accuracy": lambda: sk.accuracy_score(targets, values),
         }[chosen.name]()
     present = sorted({int(target) for target in targets})

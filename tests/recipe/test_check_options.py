@@ -11,6 +11,7 @@ from manyheads.recipe.schema import Recipe, task_model
 
 TASK: dict[str, Any] = {"kind": "classification", "train": "a", "dev": 0.1, "text": ["s", "t"], "label": "y"}
 SINGLE = {**TASK, "text": "s"}
+LABELS = {**TASK, "kind": "multilabel"}
 VALUES = {**TASK, "kind": "regression", "range": [0, 5]}
 
 
@@ -27,6 +28,14 @@ def _faults(task: dict[str, Any], **tables: Any) -> list[tuple[str, str]]:
     [
         ({**TASK, "range": [0, 1]}, "tasks.a.range", "a classification task has no range"),
         ({**VALUES, "labels": [0, 1]}, "tasks.a.labels", "a regression task has no labels"),
+        ({**LABELS, "threshold": "search"}, "tasks.a.threshold", "the value is invalid"),
+        ({**LABELS, "threshold": 1.5}, "tasks.a.threshold", "between 0 and 1"),
+        ({**LABELS, "threshold": [0.5, 0.5]}, "tasks.a.threshold", "requires labels"),
+        ({**LABELS, "labels": ["a", "b"], "threshold": [0.5]}, "tasks.a.threshold", "the number of thresholds differs"),
+        ({**LABELS, "label": ["y", "y"]}, "tasks.a.label", "named twice"),
+        ({**TASK, "label": ["y", "z"]}, "tasks.a.label", "a classification task has one label column"),
+        ({**TASK, "kind": "ordinal", "labels": [0, 1]}, "tasks.a.labels", "at least three labels"),
+        ({**TASK, "kind": "ordinal", "range": [0, 1]}, "tasks.a.range", "an ordinal task has no range"),
         ({**VALUES, "range": [5, 0]}, "tasks.a.range", "the lower first"),
         ({**VALUES, "range": [-1e308, 1e308]}, "tasks.a.range", "too wide for float32"),
         ({**TASK, "labels": ["yes"]}, "tasks.a.labels", "at least two labels"),
@@ -59,7 +68,7 @@ def _faults(task: dict[str, Any], **tables: Any) -> list[tuple[str, str]]:
             "did you mean 'yes'?",
         ),
         ({**TASK, "labels": ["a", "b"], "metric": "quadratic_kappa"}, "tasks.a.metric", "numbers in ascending order"),
-        ({**TASK, "metrics": ["auc", "mae"]}, "tasks.a.metrics", "it needs a regression"),
+        ({**TASK, "metrics": ["auc", "rmse"]}, "tasks.a.metrics", "it needs a regression"),
         ({**TASK, "metrics": ["acu"]}, "tasks.a.metrics", "unknown metric"),
         (
             {**TASK, "labels": [1, 10], "metrics": [{"kind": "f1", "classes": ["1"]}, {"kind": "f1", "classes": [1]}]},

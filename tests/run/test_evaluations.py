@@ -82,3 +82,20 @@ def test_any_changed_byte_is_an_error_or_changes_nothing(tmp_path: Path) -> None
             continue
         write_evaluations(tmp_path / "b.npz", found)
         assert (tmp_path / "b.npz").read_bytes() == whole, place
+
+
+def test_probabilities_are_kept_and_those_of_lost_evaluations_are_missing(tmp_path: Path) -> None:
+    shares = np.array([[[0.25, 0.75], [1.0, 0.0], [0.5, 0.5]]], dtype=np.float32)
+    first, second = evaluation(10, 1.0), replace(evaluation(20, 2.0), probabilities=shares)
+    file = tmp_path / "a.npz"
+    write_evaluations(file, with_evaluation(first, second, [1.0, 2.0], [10, 20]))
+    found = read_evaluations(file)
+    assert found.probabilities is not None
+    assert np.isnan(found.probabilities[0]).all()
+    np.testing.assert_array_equal(found.probabilities[1], shares[0])
+    again = with_evaluation(found, replace(evaluation(30, 3.0), probabilities=shares), [2.0, 3.0], [20, 30])
+    assert again.probabilities is not None
+    np.testing.assert_array_equal(again.probabilities, np.concatenate([shares, shares]))
+    write_evaluations(file, replace(found, probabilities=shares))
+    with pytest.raises(ValueError, match="different sizes: probabilities"):
+        read_evaluations(file)

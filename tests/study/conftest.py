@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from manyheads.evaluation.evaluate import measure, summarise
+from manyheads.evaluation.metrics.resolve import metrics_of
 from manyheads.recipe.tasks import build_task, kind_of, resolved_options
 from manyheads.recipe.write import recipe_to_toml
 from manyheads.run.atomic import write_json
@@ -203,8 +204,15 @@ def write_every_evaluation(cell: Cell) -> None:
             epochs=np.array([1.0, 2.0]),
             steps=np.array([10, 20]),
             values=np.array([predictions.values for predictions, _ in epochs], dtype=np.float32),
+            probabilities=_probabilities(task, [predictions for predictions, _ in epochs]),
         )
         write_evaluations(folder.evaluations_file(name, "dev"), every)
+
+
+def _probabilities(task: Task, epochs: Sequence[Predictions]) -> NDArray[np.float32] | None:
+    if not any(metric.needs_probabilities for metric in metrics_of(task)):
+        return None
+    return np.array([predictions.probabilities for predictions in epochs], dtype=np.float32)
 
 
 def _put(file: Path, text: str) -> None:

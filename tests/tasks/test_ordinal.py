@@ -18,7 +18,7 @@ def test_numbers_are_ordered_and_texts_must_be_listed() -> None:
     assert "3 labels found in f" in note
     with pytest.raises(DataError, match="order of the labels is unknown"):
         Ordinal.infer(OrdinalOptions(), ["low", "high", "middle"], name="f", typed=False)
-    with pytest.raises(ValueError, match="an ordinal needs at least three labels"):
+    with pytest.raises(ValueError, match="an ordinal task needs at least three labels"):
         Ordinal([0, 1])
 
 

@@ -23,7 +23,7 @@ from manyheads.cli.train import TrackerName
 from manyheads.errors import RunError
 from manyheads.run.events import read_events
 from manyheads.training.stop import Interrupted
-from manyheads.training.tracking import TRACKERS, End, Guarded, Tracker, make_tracker
+from manyheads.training.tracking import TRACKERS, End, Tracker, guarded, make_tracker
 
 CHANGES = ["training.max_steps=8", "training.evaluate_every=4"]
 
@@ -222,8 +222,8 @@ def test_a_failing_tracker_gives_one_warning_and_does_not_stop_the_run(tiny_reci
     def broken(event: str, **_: object) -> None:
         raise OSError(f"no space at {event}")
 
-    guarded = Guarded("tensorboard", broken, lambda _, **fields: warnings.append(str(fields["text"])))
-    run = manyheads.train(tiny_recipe, tmp_path / "run", changes=["training.max_steps=2"], listeners=[guarded])
+    listener = guarded("tensorboard", broken, lambda _, **fields: warnings.append(str(fields["text"])))
+    run = manyheads.train(tiny_recipe, tmp_path / "run", changes=["training.max_steps=2"], listeners=[listener])
     assert run.results["last"]["step"] == 2
     assert len(warnings) == 1
     assert "tensorboard failed at the event" in warnings[0]

@@ -129,7 +129,13 @@ class ClassCounts:
 
 
 def rarest_class(targets: Floats) -> int:
-    """Return the number of examples of the rarest class that occurs. There must be at least one example."""
+    """Return the number of examples of the rarest class, or of the rarest label, that occurs. 1 if none does.
+
+    `targets`: float64[n], class indices, or float64[n, labels], 0 or 1.
+    """
+    if targets.ndim > 1:
+        counts = targets.sum(axis=0)
+        return int(counts[counts > 0].min()) if counts.any() else 1
     return int(np.unique(targets, return_counts=True)[1].min())
 
 

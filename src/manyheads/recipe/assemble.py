@@ -42,7 +42,7 @@ from manyheads.run.folder import RunFolder
 from manyheads.training.checkpoint import Checkpoints, Progress, step_of
 from manyheads.training.distributed import Processes, joined
 from manyheads.training.launch import Launch
-from manyheads.training.listener import Listener, Listeners, Stoppable, failures_raised, report_end
+from manyheads.training.listener import Listener, Listeners, failures_raised, report_end, stopping
 from manyheads.training.loop import Loop
 from manyheads.training.memory import keep_freed_memory
 from manyheads.training.record import (
@@ -90,7 +90,7 @@ def train(
     folder = RunFolder(out)
     own = StopFlag.of(stop)
     with own.listening(), joined(recipe.device) as processes, ExitStack() as stack:
-        listeners = [Stoppable(each, own) for each in listeners] if processes.main else ()
+        listeners = [stopping(each, own) for each in listeners] if processes.main else ()
         keep = recipe.training.keep
         checkpoints = Checkpoints(folder.checkpoints, keep=keep)
         run_stop = own

@@ -72,7 +72,7 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
         yield Fault((*key, "label"), "a label column is named twice", options.label, "different columns")
     if isinstance(options.label, list) and not KINDS[options.kind].several_columns:
         kinds = [name for name, kind in KINDS.items() if kind.several_columns]
-        what = f"a {options.kind} task has one label column"
+        what = f"{KINDS[options.kind].noun} has one label column"
         yield Fault((*key, "label"), what, options.label, hint=f"name one column, or set kind = {kinds[0]!r}")
     if options.group is not None and options.group in labels:
         yield Fault((*key, "group"), "the label column is also the column of groups", options.group)

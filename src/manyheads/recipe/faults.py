@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from manyheads.errors import RecipeError, did_you_mean
-from manyheads.recipe.schema import Recipe
+from manyheads.recipe.schema import Recipe, TaskOptions
+from manyheads.tasks.kinds import KINDS
 
 SHOWN = 10
 """Faults that one error shows in full."""
@@ -68,21 +70,20 @@ def from_validation(error: ValidationError, root: type[BaseModel] = Recipe) -> l
 
 def _fault(key: tuple[str, ...], model: type[BaseModel] | None, entry: Mapping[str, Any]) -> Fault:
     kind, value, context = entry["type"], entry["input"], entry.get("ctx", {})
-    if kind == "extra_forbidden":
-        names = list(model.model_fields) if model is not None else []
-        return Fault(key, f"unknown key '{key[-1]}'", None, ", ".join(names), did_you_mean(key[-1], names))
-    if kind == "unknown_key":
-        names = context["names"]
+    if kind in ("extra_forbidden", "unknown_key"):
+        names = context["names"] if "names" in context else list(model.model_fields if model is not None else ())
         return Fault(key, f"unknown key '{key[-1]}'", None, ", ".join(names), did_you_mean(key[-1], names))
     if kind == "other_kind":
         hint = f"remove {key[-1]}, or change kind"
-        return Fault(key, f"a {context['kind']} task has no {key[-1]}", value, hint=hint)
+        return Fault(key, f"{context['noun']} has no {key[-1]}", value, hint=hint)
     if kind == "missing":
         return Fault(key, f"the key '{key[-1]}' is missing", None, None, f"add the key '{key[-1]}'")
     if kind == "literal_error":
         allowed = str(context["expected"])
         names = [name.strip("'") for name in allowed.replace(" or ", ", ").split(", ")]
         return Fault(key, "the value is not allowed", value, allowed, did_you_mean(str(value), names))
+    if kind == "value_error":
+        return Fault(key, str(entry["msg"]).removeprefix("Value error, "), value)
     return Fault(key, "the value is invalid", value, _allowed(entry))
 
 
@@ -97,6 +98,8 @@ def _allowed(entry: Mapping[str, Any]) -> str:
     if kind in ("too_long", "too_short"):
         bound = f"at most {context['max_length']}" if kind == "too_long" else f"at least {context['min_length']}"
         return f"{bound} items"
+    if kind == "string_too_short":
+        return f"at least {context['min_length']} character" + ("" if context["min_length"] == 1 else "s")
     message = str(entry["msg"])
     return message.removeprefix("Input should be ").removeprefix("a valid ")
 
@@ -112,11 +115,19 @@ def _walk(location: Iterable[int | str], root: type[BaseModel]) -> tuple[tuple[s
         key.append(part)
         if names_follow or model is None:
             names_follow = False
-        elif part in model.model_fields:
-            annotation = model.model_fields[part].annotation
+        elif part in (fields := _fields(model)):
+            annotation = fields[part].annotation
             names_follow = get_origin(annotation) is dict
             model = _model_of(annotation)
     return tuple(key), model
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a model. A task has the keys of all kinds."""
+    if model is not TaskOptions:
+        return model.model_fields
+    own = {key: field for kind in KINDS.values() for key, field in kind.options.model_fields.items()}
+    return {**own, **model.model_fields}
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:

@@ -21,7 +21,7 @@ from manyheads.recipe.prepare import TaskData, read_tasks
 from manyheads.recipe.pretraining_files import pretraining_texts
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import replace_folder
-from manyheads.training.listener import Listener, Listeners, Stoppable, failures_raised
+from manyheads.training.listener import Listener, Listeners, failures_raised, stopping
 from manyheads.training.memory import keep_freed_memory
 from manyheads.training.stop import Event, Interrupted, StopFlag, Stopping
 
@@ -51,7 +51,7 @@ def pretrain(
     if out is not None and _is_taken(out) and not (out / SUMMARY).is_file():
         raise _taken(out)
     own = StopFlag.of(stop)
-    notify = Listeners([Stoppable(each, own) for each in listeners])
+    notify = Listeners([stopping(each, own) for each in listeners])
     if tune_allocator:
         keep_freed_memory()
     threads = use_threads(recipe)

@@ -11,12 +11,11 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializeAsAny,
-    ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     create_model,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from manyheads.data.batching.options import BatchingOptions
 from manyheads.data.reading.formats import FORMATS
@@ -31,7 +30,7 @@ from manyheads.model.heads.options import HeadOptions
 from manyheads.model.losses import LOSSES
 from manyheads.model.losses.options import LossOptions
 from manyheads.model.options import ModelOptions
-from manyheads.options import Options, choice
+from manyheads.options import Options, choice, validated
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.run.limits import MOST_THREADS
 from manyheads.tasks.kinds import KINDS
@@ -293,34 +292,16 @@ def keys_of_kinds() -> dict[str, list[str]]:
 
 
 def _task_options(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """Validate the table of a task with the keys of its kind. All faults are reported together."""
+    """Validate the table of a task with the keys of its kind."""
     if not isinstance(value, Mapping):
         return handler(value)
     kind, own = value.get("kind"), keys_of_kinds()
-    known = isinstance(kind, str) and kind in KINDS
-    model = task_model(kind) if known else TaskOptions
-    others = [key for key in value if key in own and key not in model.model_fields]
-    unknown = [key for key in value if key not in model.model_fields and key not in own]
-    faults = [
-        *(_error("other_kind", key, value[key], {"kind": kind, "kinds": own[key]}) for key in others if known),
-        *(_error("unknown_key", key, value[key], {"names": [*model.model_fields]}) for key in unknown),
-    ]
-    try:
-        found = model.model_validate({key: each for key, each in value.items() if key not in (*others, *unknown)})
-    except ValidationError as error:
-        faults += [_again(dict(entry)) for entry in error.errors(include_url=False)]
-    if faults:
-        raise ValidationError.from_exception_data(model.__name__, faults)
-    return found
-
-
-def _error(name: str, key: str, value: object, context: dict[str, Any]) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError(name, "not allowed", context), loc=(key,), input=value)
-
-
-def _again(entry: Mapping[str, Any]) -> InitErrorDetails:
-    error = PydanticCustomError(entry["type"], entry["msg"].replace("{", "{{"), entry.get("ctx"))
-    return InitErrorDetails(type=error, loc=entry["loc"], input=entry["input"])
+    if not isinstance(kind, str) or kind not in KINDS:
+        # Without a known kind, the keys that only some kinds have cannot be judged.
+        return validated(TaskOptions, {key: each for key, each in value.items() if key not in own})
+    model = task_model(kind)
+    others = {key: {"noun": KINDS[kind].noun} for key in value if key in own and key not in model.model_fields}
+    return validated(model, value, others)
 
 
 TaskTable = SerializeAsAny[Annotated[TaskOptions, WrapValidator(_task_options)]]

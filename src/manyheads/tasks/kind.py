@@ -79,6 +79,9 @@ class Kind(ABC):
     name: ClassVar[str]
     """The name in a recipe, as in `kind = "classification"`."""
 
+    noun: ClassVar[str]
+    """What a task of the kind is called in messages, with its article."""
+
     summary: ClassVar[str]
     """What the kind predicts, as a short phrase for the documentation and for comments of a recipe."""
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from manyheads.errors import DataError, nearest
 from manyheads.tasks.cells import ClassName, is_missing, quoted, spelled_boolean, spelled_number
+from manyheads.tasks.escape import markdown_code
+from manyheads.tasks.numbers import shortest
 
 Label = str | int | float | bool
 
@@ -17,10 +22,14 @@ MOST_LABELS = 1000
 LISTED = 10
 """Labels that a message lists. The others are counted."""
 
+LISTED_IN_CARDS = 8
+"""Labels that a model card lists."""
+
 EXACT = 2**53
 """Floating-point numbers below are exact as integers."""
 
 LARGEST = 2**63
+"""Integers below have a type in every format."""
 
 
 class Labels(Sequence[Label]):
@@ -32,18 +41,18 @@ class Labels(Sequence[Label]):
 
     Args:
         labels: the labels.
-        kind: the kind of the task, for messages.
+        noun: what the task is called in messages, with its article.
         least: the smallest number of labels.
 
     Raises:
         ValueError: There are fewer than `least` labels, a label is blank, or two labels are equal.
     """
 
-    def __init__(self, labels: Iterable[Label], *, kind: str, least: int = 2) -> None:
+    def __init__(self, labels: Iterable[Label], *, noun: str, least: int = 2) -> None:
         self._labels: tuple[Label, ...] = tuple(labels)
         if len(self._labels) < least:
             count = {1: "one label", 2: "two labels", 3: "three labels"}[least]
-            raise ValueError(f"{kind} needs at least {count}, found {list(self._labels)}")
+            raise ValueError(f"{noun} needs at least {count}, found {list(self._labels)}")
         if any(is_missing(label) for label in self._labels):
             raise ValueError(f"a label must not be blank, found {list(self._labels)}")
         self._texts = {label.strip(): code for code, label in enumerate(self._labels) if isinstance(label, str)}
@@ -157,9 +166,36 @@ def found_note(name: str, labels: Sequence[Label]) -> str:
     return f"{len(labels)} labels found in {name}: {shown}"
 
 
-def lacking(names: Sequence[Label], counts: Sequence[int], others: Sequence[int]) -> Iterator[Label]:
-    """Yield the labels that have a count of 0 and are counted among the others."""
-    return (name for name, own, other in zip(names, counts, others, strict=True) if other and not own)
+def listed(labels: Sequence[Label]) -> str:
+    """Return the number of labels and the first ones in Markdown."""
+    shown = ", ".join(markdown_code(str(label)) for label in labels[:LISTED_IN_CARDS])
+    return f"{len(labels)}: {shown}{', ...' if len(labels) > LISTED_IN_CARDS else ''}"
+
+
+def named_probabilities(labels: Labels, probabilities: NDArray[np.float64] | None, row: int) -> dict[str, float]:
+    """Return the probabilities of one row by the names of the labels."""
+    if probabilities is None:
+        raise ValueError("the predictions have no probabilities")
+    return dict(zip(labels.names, map(shortest, probabilities[row]), strict=True))
+
+
+def counts_digest(counts: Mapping[Any, int], rows: int) -> str:
+    """Return the share of each label in a few words, or the rarest of many."""
+    if len(counts) > LISTED:
+        rarest = min(counts.items(), key=lambda pair: pair[1])
+        return f"{len(counts)} labels; the rarest, {rarest[0]!r}, is in {rarest[1]} of {rows:,} rows"
+    return ", ".join(f"{label}: {count / max(1, rows):.0%}" for label, count in counts.items())
+
+
+def label_type(labels: Iterable[Label]) -> type:
+    """Return the type of a column of labels: text if they are not all numbers, or not all booleans."""
+    labels = list(labels)
+    if all(isinstance(label, bool) for label in labels):
+        return bool
+    numbers = all(isinstance(label, int | float) and not isinstance(label, bool) for label in labels)
+    if not numbers or any(isinstance(label, int) and abs(label) >= LARGEST for label in labels):
+        return str
+    return int if all(isinstance(label, int) for label in labels) else float
 
 
 def _label(cell: object, *, typed: bool) -> Label:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -28,15 +28,12 @@ class Listeners:
             listener(event, **fields)
 
 
-class Stoppable:
-    """A listener whose first error asks the run to stop. It receives no event after that.
+class UntilFailure:
+    """A listener that receives no event after its first error. `failed` is called with that error and the event."""
 
-    The run ends with that error after a checkpoint, so it can be resumed.
-    """
-
-    def __init__(self, listener: Listener, stop: StopFlag) -> None:
+    def __init__(self, listener: Listener, failed: Callable[[Exception, str], None]) -> None:
         self._listener: Listener | None = listener
-        self._stop = stop
+        self._failed = failed
 
     def __call__(self, event: str, **fields: object) -> None:
         """Pass one event on."""
@@ -46,8 +43,20 @@ class Stoppable:
             self._listener(event, **fields)
         except Exception as error:
             self._listener = None
-            error.add_note(f"A listener raised this error at the event {event!r}. The run stopped and can be resumed.")
-            self._stop.fail(error)
+            self._failed(error, event)
+
+
+def stopping(listener: Listener, stop: StopFlag) -> Listener:
+    """Return a listener whose first error asks the run to stop. It receives no event after that.
+
+    The run ends with that error after a checkpoint, so it can be resumed.
+    """
+
+    def failed(error: Exception, event: str) -> None:
+        error.add_note(f"A listener raised this error at the event {event!r}. The run stopped and can be resumed.")
+        stop.fail(error)
+
+    return UntilFailure(listener, failed)
 
 
 @contextmanager

@@ -8,12 +8,7 @@ from manyheads.evaluation.metrics.average_precision import AVERAGE_PRECISION
 from manyheads.evaluation.metrics.balanced_accuracy import BALANCED_ACCURACY
 from manyheads.evaluation.metrics.errors import MAE, RMSE
 from manyheads.evaluation.metrics.f1 import F1
-from manyheads.evaluation.metrics.labels import (
-    LABELS_AVERAGE_PRECISION,
-    LABELS_MACRO_F1,
-    MICRO_F1,
-    SUBSET_ACCURACY,
-)
+from manyheads.evaluation.metrics.labels import MICRO_F1, SUBSET_ACCURACY
 from manyheads.evaluation.metrics.macro_f1 import MACRO_F1
 from manyheads.evaluation.metrics.mcc import MCC
 from manyheads.evaluation.metrics.metric import Metric
@@ -27,7 +22,7 @@ METRICS: dict[str, Metric] = {
     for each in (
         *(ACCURACY, MACRO_F1, MCC, F1, BALANCED_ACCURACY, QUADRATIC_KAPPA),
         *(AUC, AVERAGE_PRECISION, LOG_LOSS, BRIER),
-        *(LABELS_MACRO_F1, MICRO_F1, LABELS_AVERAGE_PRECISION, SUBSET_ACCURACY),
+        *(MICRO_F1, SUBSET_ACCURACY),
         *(PEARSON, SPEARMAN, RMSE, MAE),
     )
 }

@@ -42,4 +42,4 @@ def _influence(predictions: Predictions, targets: Floats) -> Floats:
     return jackknife(auc(predictions, targets) or 0.0, mean_without_each(predictions, targets, _without))
 
 
-AUC = Metric("auc", "AUC", auc, _influence, ("classes",), needs="probabilities", rarest=rarest_class)
+AUC = Metric("auc", "AUC", auc, _influence, ("classes", "labels"), needs="probabilities", rarest=rarest_class)

@@ -14,15 +14,16 @@ from manyheads.tasks.kind import Predictions
 def average_precision(predictions: Predictions, targets: Floats) -> float | None:
     """Return the mean over the examples of a class of the precision among examples with at least their score.
 
-    The score is the probability of the second of two labels. For more labels it is the mean over the classes that have
-    labelled examples, each against the others. None with fewer than two classes in the targets.
+    The score is the probability of the second of two classes. For more classes it is the mean over those that have
+    labelled examples, each against the others. So it is for tasks with several labels per example. None if no class, or
+    no label, is that of some examples and not of others.
 
     Source: Buckley and Voorhees (2000), without interpolation, as in scikit-learn.
     """
-    return mean_over_classes(predictions, targets, precision_of)
+    return mean_over_classes(predictions, targets, _precision)
 
 
-def precision_of(own: Floats, others: Floats) -> float:
+def _precision(own: Floats, others: Floats) -> float:
     """Return the average precision of the scores of a class and of the others, both in ascending order."""
     hits, reached = _counts(own, others)
     return float((hits / reached).mean())
@@ -34,7 +35,7 @@ def _counts(own: Floats, others: Floats) -> tuple[Floats, Floats]:
     return hits, hits + len(others) - np.searchsorted(others, own, side="left")
 
 
-def precision_without(own: Floats, others: Floats) -> tuple[Floats, Floats]:
+def _without(own: Floats, others: Floats) -> tuple[Floats, Floats]:
     """Return the average precision without each example.
 
     Without an example, the precision changes for the examples of the class that have at most its score.
@@ -62,7 +63,7 @@ def _sums(values: Floats) -> Floats:
 
 def _influence(predictions: Predictions, targets: Floats) -> Floats:
     whole = average_precision(predictions, targets) or 0.0
-    return jackknife(whole, mean_without_each(predictions, targets, precision_without))
+    return jackknife(whole, mean_without_each(predictions, targets, _without))
 
 
 AVERAGE_PRECISION = Metric(
@@ -70,7 +71,7 @@ AVERAGE_PRECISION = Metric(
     "average precision",
     average_precision,
     _influence,
-    ("classes",),
+    ("classes", "labels"),
     needs="probabilities",
     rarest=rarest_class,
 )

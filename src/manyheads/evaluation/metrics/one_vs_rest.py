@@ -21,7 +21,7 @@ WithoutEach = Callable[[Floats, Floats], tuple[Floats, Floats]]
 def mean_over_classes(predictions: Predictions, targets: Floats, metric: OfRanking) -> float | None:
     """Return the mean over classes of a metric of one class against the others.
 
-    With two labels it is the metric of the second label. A class counts if it has examples and others have, too. None
+    With two classes it is the metric of the second one. A class counts if it has examples and others have, too. None
     if no class counts.
     """
     values = [metric(np.sort(scores[own]), np.sort(scores[~own])) for scores, own in _classes(predictions, targets)]
@@ -43,11 +43,14 @@ def mean_without_each(predictions: Predictions, targets: Floats, without: Withou
 
 
 def _classes(predictions: Predictions, targets: Floats) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
-    """Yield for each class that counts the scores of all examples, and which of them are of the class."""
+    """Yield for each class that counts the scores of all examples, and which of them are of the class.
+
+    With targets[n, labels], each label is such a class.
+    """
     probabilities = probabilities_of(predictions)
     classes = probabilities.shape[1]
-    for place in range(classes) if classes > 2 else (1,):
-        own = targets == place
+    for place in range(classes) if classes > 2 or targets.ndim > 1 else (1,):
+        own = targets == place if targets.ndim == 1 else targets[:, place] > 0
         if own.any() and not own.all():
             # The scores are a column of a matrix. A copy in one piece is sorted in a third of the time.
             yield np.ascontiguousarray(probabilities[:, place]), own

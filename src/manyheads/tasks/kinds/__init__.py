@@ -8,4 +8,4 @@ from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.ordinal import Ordinal
 from manyheads.tasks.kinds.regression import Regression
 
-KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (Multilabel, Classification, Ordinal, Regression)}
+KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (Classification, Regression, Ordinal, Multilabel)}

@@ -7,11 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from manyheads.options import Options
 from manyheads.tasks.cells import MOSTLY, as_number
 from manyheads.tasks.kind import HubForm, Predictions, finite, sigmoid, softmax
+from manyheads.tasks.kinds.label_options import LABELS, labels_field, weights_field
 from manyheads.tasks.kinds.one_label import OneLabel
 from manyheads.tasks.labels import found_note, labels_among
 
@@ -27,29 +27,19 @@ ROWS_PER_CLASS = 5
 class ClassificationOptions(Options):
     """The keys of a classification in the table of a task."""
 
-    labels: list[str | int | float | bool] | None = Field(
-        default=None,
-        description="Classes, in the order of the model's outputs. Only for classification, at least two. Numbers "
-        "are compared as numbers (0.0 is 0), in the usual spelling only: 007 and 1E2 are text. Default: the distinct "
-        "labels of the training file, sorted.",
-        json_schema_extra={
-            "minItems": 2,
-            "uniqueItems": True,
-            "items": {"type": ["string", "number", "boolean"], "pattern": r"\S"},
-        },
+    labels: LABELS | None = labels_field(
+        "Classes, in the order of the model's outputs, at least two. Numbers are compared as numbers (0.0 is 0), in "
+        "the usual spelling only: 007 and 1E2 are text. Default: the distinct labels of the training file, sorted.",
+        least=2,
     )
-    class_weights: list[float] | None = Field(
-        default=None,
-        description="Factor on the loss of each class, in the order of `labels`. Only for classification; requires "
-        "`labels` and one weight of at least 0 per label. Default: 1 for every class.",
-        json_schema_extra={"items": {"type": "number", "minimum": 0}},
-    )
+    class_weights: list[float] | None = weights_field("class")
 
 
 class Classification(OneLabel):
     """A classification: the losses compare the label with all others, which have no order."""
 
     name = "classification"
+    noun = "a classification task"
     summary = "one of `labels`"
     options = ClassificationOptions
     target = "class"
@@ -74,7 +64,9 @@ class Classification(OneLabel):
 
     @classmethod
     def guess(cls, cells: Sequence[object], *, name: str, typed: bool) -> Self | None:
-        """Return a classification, unless the cells are numbers with fractions or many different whole numbers."""
+        """Return a classification, unless the cells are lists, numbers with fractions or many whole numbers."""
+        if any(isinstance(cell, list | tuple) for cell in cells[:1]):
+            return None
         numbers = [(number, cell) for cell in cells if (number := as_number(cell)) is not None]
         if numbers and len(numbers) >= MOSTLY * len(cells):
             if not _are_classes([number for number, _ in numbers]):

@@ -14,10 +14,17 @@ from pydantic import Field
 from manyheads.options import Options
 from manyheads.tasks.alike import alike_warnings
 from manyheads.tasks.cells import MISSING, is_missing, quoted, spelled_boolean
-from manyheads.tasks.escape import markdown_code
 from manyheads.tasks.kind import Floats, HubForm, Ints, KeyFault, Kind, LabelError, Predictions, Target, finite, sigmoid
-from manyheads.tasks.kinds.one_label import LISTED, class_weight_faults, counts_digest, named_probabilities
-from manyheads.tasks.labels import Label, Labels, found_note, labels_among
+from manyheads.tasks.kinds.label_options import LABELS, class_weight_faults, labels_field, weights_field
+from manyheads.tasks.labels import (
+    Label,
+    Labels,
+    counts_digest,
+    found_note,
+    labels_among,
+    listed,
+    named_probabilities,
+)
 
 SEPARATORS = (";", "|", ",")
 """The separators of labels in a text cell that are tried, in order."""
@@ -28,15 +35,10 @@ HALF = 0.5
 class MultilabelOptions(Options):
     """The keys of a multilabel task in the table of a task."""
 
-    labels: list[str | int | float | bool] | None = Field(
-        default=None,
-        description="Labels, in the order of the model's outputs. Default: the distinct labels of the training file, "
-        "sorted; or the names of the columns if `label` lists several.",
-        json_schema_extra={
-            "minItems": 1,
-            "uniqueItems": True,
-            "items": {"type": ["string", "number", "boolean"], "pattern": r"\S"},
-        },
+    labels: LABELS | None = labels_field(
+        "Labels, in the order of the model's outputs. Default: the distinct labels of the training file, sorted; or "
+        "the names of the columns if `label` lists several.",
+        least=1,
     )
     separator: str | None = Field(
         default=None,
@@ -50,11 +52,7 @@ class MultilabelOptions(Options):
         "with one per label. Default: 0.5.",
         json_schema_extra={"exclusiveMinimum": 0, "exclusiveMaximum": 1},
     )
-    class_weights: list[float] | None = Field(
-        default=None,
-        description="Factor on the loss of each label, in the order of `labels`. Requires `labels`. Default: 1.",
-        json_schema_extra={"items": {"type": "number", "minimum": 0}},
-    )
+    class_weights: list[float] | None = weights_field("label")
 
 
 class Multilabel(Kind):
@@ -68,11 +66,12 @@ class Multilabel(Kind):
     """
 
     name = "multilabel"
+    noun = "a multilabel task"
     summary = "any number of `labels`"
     options = MultilabelOptions
     training_keys = ("class_weights",)
     target = "labels"
-    metrics = ("labels_macro_f1", "micro_f1", "labels_average_precision", "subset_accuracy")
+    metrics = ("macro_f1", "micro_f1", "average_precision", "subset_accuracy")
     views = ("labels",)
     several_columns = True
     exclusive = False
@@ -80,17 +79,14 @@ class Multilabel(Kind):
     def __init__(
         self, labels: Iterable[Label], *, separator: str | None = None, threshold: float | Sequence[float] | None = None
     ) -> None:
-        self.labels = Labels(labels, kind="a multilabel task", least=1)
+        self.labels = Labels(labels, noun=self.noun, least=1)
         self.separator, self.threshold = separator, threshold
         self.shape = (len(self.labels),)
-        bounds = [threshold] if isinstance(threshold, float | int) else list(threshold or ())
-        if not all(0 < each < 1 for each in bounds):
-            raise ValueError(f"a threshold must be between 0 and 1, found {threshold}")
-        if isinstance(threshold, Sequence) and len(threshold) != len(self.labels):
-            raise ValueError(
-                f"there must be one threshold per label, found {len(threshold)} for {len(self.labels)} labels"
-            )
-        self._bounds = np.broadcast_to(np.array(bounds or [HALF], dtype=np.float64), self.shape)
+        fault = _threshold_fault(threshold, self.labels)
+        if fault is not None:
+            raise ValueError(f"{fault.what}, found {threshold}")
+        bounds = np.array(HALF if threshold is None else threshold, dtype=np.float64)
+        self._bounds = np.broadcast_to(bounds, self.shape)
 
     def __repr__(self) -> str:
         return f"Multilabel({self.labels!r})"
@@ -130,12 +126,9 @@ class Multilabel(Kind):
     def faults(cls, options: Any) -> Iterator[KeyFault]:
         """Yield the faults of the labels, the thresholds and the weights."""
         yield from class_weight_faults(options.class_weights, options.labels)
-        single = options.threshold if isinstance(options.threshold, float) else HALF
-        if not 0 < single < 1:
-            yield KeyFault("threshold", "a threshold must be between 0 and 1", options.threshold)
-        elif isinstance(options.threshold, list) and options.labels is None:
-            what = "a threshold per label requires labels, to assign the thresholds to"
-            yield KeyFault("threshold", what, options.threshold, hint="add labels = [...]")
+        fault = _threshold_fault(options.threshold, options.labels)
+        if fault is not None:
+            yield fault
         else:
             yield from super().faults(options)
 
@@ -212,7 +205,7 @@ class Multilabel(Kind):
         """Return the predicted labels and the probability of each label."""
         return {
             "prediction": self.present(predictions.values[row]),
-            "probabilities": named_probabilities(self.labels, predictions, row),
+            "probabilities": named_probabilities(self.labels, predictions.probabilities, row),
         }
 
     def follows(self, predictions: Predictions) -> NDArray[np.bool_]:
@@ -268,8 +261,7 @@ class Multilabel(Kind):
 
     def described(self) -> str:
         """Return the first labels and their number."""
-        shown = ", ".join(markdown_code(str(label)) for label in self.labels[:LISTED])
-        return f"any of {len(self.labels)}: {shown}{', ...' if len(self.labels) > LISTED else ''}"
+        return f"any of {listed(self.labels)}"
 
     @property
     def hub(self) -> HubForm:
@@ -287,6 +279,23 @@ class Multilabel(Kind):
                 raise LabelError(self.labels.unknown(item))
             codes.append(code)
         return codes
+
+
+def _threshold_fault(threshold: float | Sequence[float] | None, labels: Sequence[Label] | None) -> KeyFault | None:
+    """Return what is wrong with a threshold, or with one threshold per label."""
+    if threshold is None:
+        return None
+    if not all(0 < each < 1 for each in (threshold if isinstance(threshold, Sequence) else [threshold])):
+        return KeyFault("threshold", "a threshold must be between 0 and 1", threshold)
+    if not isinstance(threshold, Sequence):
+        return None
+    if labels is None:
+        what = "a threshold per label requires labels, to assign the thresholds to"
+        return KeyFault("threshold", what, threshold, hint="add labels = [...]")
+    if len(threshold) != len(labels):
+        what = "the number of thresholds differs from the number of labels"
+        return KeyFault("threshold", what, len(threshold), str(len(labels)))
+    return None
 
 
 def _items(raw: object, separator: str | None) -> list[object]:

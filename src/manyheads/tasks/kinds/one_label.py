@@ -9,20 +9,11 @@ import numpy as np
 
 from manyheads.tasks.alike import alike_warnings
 from manyheads.tasks.cells import MISSING, is_missing, quoted
-from manyheads.tasks.escape import markdown_code
 from manyheads.tasks.kind import Floats, Ints, KeyFault, Kind, LabelError, Predictions, Target
-from manyheads.tasks.labels import Label, Labels
-from manyheads.tasks.numbers import shortest
+from manyheads.tasks.kinds.label_options import class_weight_faults
+from manyheads.tasks.labels import Label, Labels, counts_digest, label_type, listed, named_probabilities
 
 SEVERAL_HINT = "a task of this kind has one label per row: write one label per cell, or use a column with one label"
-
-LISTED = 8
-"""Labels that a description lists."""
-
-LISTED_SHARES = 10
-"""Labels whose shares a summary lists."""
-
-LARGEST_INTEGER = 2**63 - 1
 
 
 class OneLabel(Kind):
@@ -41,8 +32,7 @@ class OneLabel(Kind):
     views = ("confusion", "reliability", "classes")
 
     def __init__(self, labels: Iterable[Label]) -> None:
-        article = "an" if self.name[0] in "aeiou" else "a"
-        self.labels = Labels(labels, kind=f"{article} {self.name}", least=self.least)
+        self.labels = Labels(labels, noun=self.noun, least=self.least)
         self._codes: dict[Any, float] = {label: float(code) for code, label in enumerate(self.labels)}
 
     def __repr__(self) -> str:
@@ -122,7 +112,7 @@ class OneLabel(Kind):
         """Return the label and the probability of each label."""
         return {
             "prediction": self.present(float(predictions.values[row])),
-            "probabilities": named_probabilities(self.labels, predictions, row),
+            "probabilities": named_probabilities(self.labels, predictions.probabilities, row),
         }
 
     def strata(self, targets: Floats) -> Ints:
@@ -182,48 +172,4 @@ class OneLabel(Kind):
 
     def described(self) -> str:
         """Return the first labels and their number."""
-        shown = ", ".join(markdown_code(str(label)) for label in self.labels[:LISTED])
-        return f"one of {len(self.labels)}: {shown}{', ...' if len(self.labels) > LISTED else ''}"
-
-
-def class_weight_faults(weights: list[float] | None, labels: list[Label] | None) -> Iterator[KeyFault]:
-    """Yield the faults of the weights of the classes."""
-    if weights is None:
-        return
-    key = "class_weights"
-    if labels is None:
-        yield KeyFault(
-            key, "class_weights requires labels, to assign the weights to", weights, hint="add labels = [...]"
-        )
-    elif len(weights) != len(labels):
-        yield KeyFault(
-            key, "the number of class weights differs from the number of labels", len(weights), str(len(labels))
-        )
-    if any(weight < 0 for weight in weights):
-        yield KeyFault(key, "a class weight is below 0", weights, "0 or more")
-
-
-def named_probabilities(labels: Labels, predictions: Predictions, row: int) -> dict[str, float]:
-    """Return the probabilities of one row by the names of the labels."""
-    if predictions.probabilities is None:
-        raise ValueError("the predictions have no probabilities")
-    return dict(zip(labels.names, map(shortest, predictions.probabilities[row]), strict=True))
-
-
-def counts_digest(counts: Mapping[Any, int], rows: int) -> str:
-    """Return the share of each label in a few words, or the rarest of many."""
-    if len(counts) > LISTED_SHARES:
-        rarest = min(counts.items(), key=lambda pair: pair[1])
-        return f"{len(counts)} labels; the rarest, {rarest[0]!r}, is in {rarest[1]} of {rows:,} rows"
-    return ", ".join(f"{label}: {count / max(1, rows):.0%}" for label, count in counts.items())
-
-
-def label_type(labels: Iterable[Label]) -> type:
-    """Return the type of a column of labels: text if they are not all numbers, or not all booleans."""
-    labels = list(labels)
-    if all(isinstance(label, bool) for label in labels):
-        return bool
-    numbers = all(isinstance(label, int | float) and not isinstance(label, bool) for label in labels)
-    if not numbers or any(isinstance(label, int) and abs(label) > LARGEST_INTEGER for label in labels):
-        return str
-    return int if all(isinstance(label, int) for label in labels) else float
+        return f"one of {listed(self.labels)}"

@@ -7,11 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from manyheads.errors import DataError
 from manyheads.options import Options
 from manyheads.tasks.kind import Floats, Predictions, finite, sigmoid, softmax
+from manyheads.tasks.kinds.label_options import LABELS, labels_field, weights_field
 from manyheads.tasks.kinds.one_label import OneLabel
 from manyheads.tasks.labels import found_note, labels_among
 
@@ -19,27 +19,19 @@ from manyheads.tasks.labels import found_note, labels_among
 class OrdinalOptions(Options):
     """The keys of an ordinal task in the table of a task."""
 
-    labels: list[str | int | float | bool] | None = Field(
-        default=None,
-        description="Labels from the lowest to the highest, at least three. Default: the distinct labels of the "
-        "training file if they are numbers. Text has no order, so labels that are text must be listed.",
-        json_schema_extra={
-            "minItems": 3,
-            "uniqueItems": True,
-            "items": {"type": ["string", "number", "boolean"], "pattern": r"\S"},
-        },
+    labels: LABELS | None = labels_field(
+        "Labels from the lowest to the highest, at least three. Default: the distinct labels of the training file if "
+        "they are numbers. Text has no order, so labels that are text must be listed.",
+        least=3,
     )
-    class_weights: list[float] | None = Field(
-        default=None,
-        description="Factor on the loss of each label, in the order of `labels`. Requires `labels`. Default: 1.",
-        json_schema_extra={"items": {"type": "number", "minimum": 0}},
-    )
+    class_weights: list[float] | None = weights_field("label")
 
 
 class Ordinal(OneLabel):
     """A kind whose labels are in an order: a prediction that is two labels off is worse than one that is one off."""
 
     name = "ordinal"
+    noun = "an ordinal task"
     summary = "one of `labels`, which are in an order"
     options = OrdinalOptions
     target = "order"

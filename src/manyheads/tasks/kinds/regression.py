@@ -47,6 +47,7 @@ class Regression(Kind):
     """
 
     name = "regression"
+    noun = "a regression task"
     summary = "a number in `range`"
     options = RegressionOptions
     target = "value"

@@ -8,11 +8,11 @@ from pathlib import Path
 from manyheads.training.listener import Listener
 from manyheads.training.tracking.mlflow import MLflow
 from manyheads.training.tracking.tensorboard import TensorBoard
-from manyheads.training.tracking.tracker import End, Guarded, Scalars, Tracker
+from manyheads.training.tracking.tracker import End, Scalars, Tracker, guarded
 from manyheads.training.tracking.trackio import Trackio
 from manyheads.training.tracking.wandb import WandB
 
-__all__ = ["TRACKERS", "End", "Guarded", "Scalars", "Tracker", "make_tracker"]
+__all__ = ["TRACKERS", "End", "Scalars", "Tracker", "guarded", "make_tracker"]
 
 TRACKERS: dict[str, Callable[[Path, Listener], Scalars]] = {
     "tensorboard": TensorBoard,
@@ -31,4 +31,4 @@ def make_tracker(name: str, folder: Path, notify: Listener) -> Listener:
     Raises:
         RunError: the tracker's package is not installed.
     """
-    return Guarded(name, Tracker(TRACKERS[name](folder, notify), folder / "events.jsonl"), notify)
+    return guarded(name, Tracker(TRACKERS[name](folder, notify), folder / "events.jsonl"), notify)

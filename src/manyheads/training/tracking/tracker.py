@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from manyheads.run.events import read_events
-from manyheads.training.listener import Listener
+from manyheads.training.listener import Listener, UntilFailure
 
 PROJECT = "manyheads"
 """The project (wandb, trackio) or experiment (mlflow) of all runs."""
@@ -95,24 +95,15 @@ class Tracker:
         return values
 
 
-class Guarded:
-    """A listener that cannot stop a run. Its first failure becomes a warning, and it ignores all later events."""
+def guarded(name: str, listener: Listener, notify: Listener) -> Listener:
+    """Return a listener that cannot stop a run. Its first error becomes a warning, and it ignores all later events."""
 
-    def __init__(self, name: str, listener: Listener, notify: Listener) -> None:
-        self._name, self._notify = name, notify
-        self._listener: Listener | None = listener
+    def failed(error: Exception, event: str) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        text = f"{name} failed at the event {event} and receives no further events: {reason}"
+        notify("warning", text=text)
 
-    def __call__(self, event: str, **fields: object) -> None:
-        """Pass one event on."""
-        if self._listener is None:
-            return
-        try:
-            self._listener(event, **fields)
-        except Exception as error:
-            self._listener = None
-            reason = f"{type(error).__name__}: {error}"
-            text = f"{self._name} failed at the event {event} and receives no further events: {reason}"
-            self._notify("warning", text=text)
+    return UntilFailure(listener, failed)
 
 
 def read_recipe(folder: Path) -> dict[str, Any]:
