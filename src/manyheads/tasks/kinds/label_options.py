@@ -14,7 +14,7 @@ LABELS = list[str | int | float | bool]
 
 
 def labels_field(description: str, *, least: int) -> Any:
-    """Return the field `labels` of a kind that needs at least so many."""
+    """Return the field `labels` of a kind that needs at least `least` of them."""
     return Field(
         default=None,
         description=description,
