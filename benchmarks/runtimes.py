@@ -17,10 +17,10 @@ import numpy as np
 
 import manyheads
 from manyheads.inference.load import Runtime
-from manyheads.recipe.export import export_run
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.measure import labelled_examples
 from manyheads.run.folder import RunFolder
+from manyheads.runs.export import export_run
+from manyheads.runs.measure import labelled_examples
 
 RUNTIMES: tuple[tuple[str, Runtime, bool], ...] = (
     ("torch, flat", "torch", False),

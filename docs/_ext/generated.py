@@ -50,7 +50,7 @@ def recipe_keys() -> str:
 
 def study_keys() -> str:
     """Every key of a study."""
-    from manyheads.study.schema import StudyOptions
+    from manyheads.studies.schema import StudyOptions
 
     return "\n".join(_table("Top level", "", "study: ", StudyOptions))
 
@@ -375,7 +375,7 @@ def events() -> str:
 
 def study_files() -> str:
     """The files of a study's folder and the fields of its table."""
-    from manyheads.study.contents import STUDY_FILES
+    from manyheads.studies.contents import STUDY_FILES
 
     return _files(STUDY_FILES)
 

@@ -16,13 +16,13 @@ from manyheads.recipe.assemble import train as train_recipe
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.pretrain import pretrain as pretrain_recipe
 from manyheads.recipe.schema import Recipe
-from manyheads.study.cells import Notify
-from manyheads.study.load import load_study
-from manyheads.study.power import study_power
-from manyheads.study.run import default_jobs, local_runner, survey
-from manyheads.study.run import run_study as run_cells
-from manyheads.study.table import StudyPower, Table
-from manyheads.study.write import write_table
+from manyheads.studies.cells import Notify
+from manyheads.studies.load import load_study
+from manyheads.studies.power import study_power
+from manyheads.studies.run import default_jobs, local_runner, survey
+from manyheads.studies.run import run_study as run_cells
+from manyheads.studies.table import StudyPower, Table
+from manyheads.studies.write import write_table
 from manyheads.training.listener import Listener
 from manyheads.training.stop import Event, Interrupted, StopFlag
 

@@ -15,8 +15,8 @@ import manyheads
 from manyheads.cli.main import main
 from manyheads.errors import RecipeError
 from manyheads.recipe.load import load_recipe
-from manyheads.study.json_schema import FOLDER, SCHEMAS, schema_json
-from manyheads.study.load import load_study
+from manyheads.studies.json_schema import FOLDER, SCHEMAS, schema_json
+from manyheads.studies.load import load_study
 
 ROOT = Path(__file__).parents[2]
 TAPLO = shutil.which("taplo", path=str(Path(sys.executable).parent)) or "taplo"
@@ -232,7 +232,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> dict[str, Path]:
 @pytest.mark.parametrize("noun", SCHEMAS)
 def test_the_shipped_schema_is_the_one_that_the_options_generate(noun: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert (FOLDER / f"manyheads.{noun}.schema.json").read_text(encoding="utf-8") == schema_json(noun), (
-        "the options have changed: run python -m manyheads.study.json_schema"
+        "the options have changed: run python -m manyheads.studies.json_schema"
     )
     with pytest.raises(SystemExit) as end:
         main(["schema", noun])

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from manyheads.checks.audit import FileAudit
 from manyheads.cli.check import _file_lines, _files_table
 from manyheads.cli.show import next_text, plural, results_table, stopped_text, width_of
-from manyheads.recipe.audit import FileAudit
 
 METRICS = {
     "sentiment": {"accuracy": -0.12345, "macro_f1": 0.5, "mcc": None},

@@ -16,7 +16,7 @@ import manyheads
 from manyheads.cli.facts import COMMANDS, COMMON
 from manyheads.cli.main import app
 from manyheads.recipe.json_schema import keys_within, recipe_schema
-from manyheads.study.schema import StudyOptions
+from manyheads.studies.schema import StudyOptions
 from manyheads.training.stop import STOPS
 
 ROOT = Path(__file__).parents[2]

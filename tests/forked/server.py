@@ -48,7 +48,7 @@ HEAVY = (
 UNLOADED = (
     "manyheads.__main__",
     "manyheads.training.tracking",
-    "manyheads.study.cluster",
+    "manyheads.studies.cluster",
     "manyheads.inference.export",
 )
 """Modules (with what is in them) that the server leaves to the commands that need them."""

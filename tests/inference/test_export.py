@@ -18,7 +18,7 @@ import manyheads
 from manyheads.cli.main import app
 from manyheads.errors import BundleError, RunError
 from manyheads.model.encoder import quiet
-from manyheads.recipe.export import Export, export_run
+from manyheads.runs.export import Export, export_run
 
 TEXTS = ["a fine film", "dull , and far too long for what little it says"]
 

@@ -20,8 +20,8 @@ from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.inference.export.hub_check import TaskSample, check_pipeline, check_sentences
 from manyheads.inference.torch_engine import TorchEngine
 from manyheads.model.encoder import quiet
-from manyheads.recipe.export import Export, _dev_data, export_run
 from manyheads.run.folder import RunFolder
+from manyheads.runs.export import Export, _dev_data, export_run
 
 CHANGES = (
     "model.max_length=40",

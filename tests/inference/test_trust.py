@@ -19,8 +19,8 @@ import manyheads
 from manyheads.cli.main import app
 from manyheads.errors import BundleError, ManyheadsError, RunError
 from manyheads.inference.manifest import checksum, sha256
-from manyheads.recipe.export import export_run
-from manyheads.study.local import worker_command
+from manyheads.runs.export import export_run
+from manyheads.studies.local import worker_command
 
 Edit = Callable[[dict[str, Any]], object]
 

@@ -22,7 +22,7 @@ import manyheads
 from manyheads.errors import DataError, EncoderError, ManyheadsError, RecipeError, RunError
 from manyheads.model.weights import resolve
 from manyheads.pretraining.cache import Entry
-from manyheads.recipe.pretraining_files import pretraining_fingerprint, pretraining_texts
+from manyheads.pretraining.texts import pretraining_fingerprint, pretraining_texts
 from manyheads.run.events import read_events
 
 pytestmark = pytest.mark.usefixtures("forked_commands")

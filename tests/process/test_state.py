@@ -21,12 +21,12 @@ import torch
 from tests.study.conftest import STUDY
 
 import manyheads
-from manyheads.recipe.export import export_run
-from manyheads.recipe.measure import measure_run
-from manyheads.study.cells import cells_of
-from manyheads.study.load import load_study
-from manyheads.study.worker import work
-from manyheads.study.write import write_table
+from manyheads.runs.export import export_run
+from manyheads.runs.measure import measure_run
+from manyheads.studies.cells import cells_of
+from manyheads.studies.load import load_study
+from manyheads.studies.worker import work
+from manyheads.studies.write import write_table
 
 SHORT = ["training.max_steps=2", "training.evaluate_every=2", "threads=3"]
 PRETRAINING = ["pretraining.epochs=1", "pretraining.head_epochs=1", "pretraining.batch_size=256", "threads=3"]
@@ -112,12 +112,12 @@ def explain(place: Place, outcome: str) -> None:
 
 
 def evaluate(place: Place, outcome: str) -> None:
-    with acting(outcome, "manyheads.recipe.measure.evaluate"):
+    with acting(outcome, "manyheads.runs.measure.evaluate"):
         measure_run(place.run, task="sentiment")
 
 
 def export(place: Place, outcome: str) -> None:
-    with acting(outcome, "manyheads.recipe.export.largest_difference"):
+    with acting(outcome, "manyheads.runs.export.largest_difference"):
         export_run(place.run, "onnx", place.folder / "onnx")
         manyheads.load(place.folder / "onnx", runtime="onnx").predict("sentiment", ["a film"])
 
@@ -131,12 +131,12 @@ def study(place: Place, outcome: str) -> None:
 
 
 def table(place: Place, outcome: str) -> None:
-    with acting(outcome, "manyheads.study.write.render"):
+    with acting(outcome, "manyheads.studies.write.render"):
         write_table(load_study(place.study), place.study.parent / "study")
 
 
 def power(place: Place, outcome: str) -> None:
-    with acting(outcome, "manyheads.study.power.read_tasks"):
+    with acting(outcome, "manyheads.studies.power.read_tasks"):
         manyheads.power(place.study)
 
 

@@ -20,7 +20,7 @@ import torch
 
 import manyheads
 from manyheads.errors import BundleError, RunError
-from manyheads.recipe.export import export_run
+from manyheads.runs.export import export_run
 
 BYTES = ("model/model.safetensors", "model/heads.safetensors", "results.csv", "predictions/paraphrase.dev.last.jsonl")
 LONG = ["training.epochs=99", "training.max_steps=4000", "training.evaluate_every=4000"]

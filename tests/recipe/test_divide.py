@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import manyheads
+from manyheads.checks.rehearse import rehearse
 from manyheads.data.examples import Examples
 from manyheads.data.split import NONE, hold_out
 from manyheads.errors import DataError, RecipeError
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.measure import measure_run
 from manyheads.recipe.prepare import TaskData, read_tasks
-from manyheads.recipe.rehearse import rehearse
+from manyheads.runs.measure import measure_run
 
 TASK = """
 [tasks.{name}]

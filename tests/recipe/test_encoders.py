@@ -26,6 +26,7 @@ from transformers import (
 )
 
 import manyheads
+from manyheads.checks.rehearse import rehearse
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import EncoderError
 from manyheads.inference.bundle import load_bundle
@@ -35,9 +36,8 @@ from manyheads.inference.graph_engine import GraphEngine
 from manyheads.inference.load import load
 from manyheads.inference.predictor import Predictor
 from manyheads.model.encoder import quiet
-from manyheads.recipe.export import export_run
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.rehearse import rehearse
+from manyheads.runs.export import export_run
 
 RECIPE = """
 encoder = "encoder"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from manyheads.data.reading import open_source
 from manyheads.errors import DataError
-from manyheads.recipe.label_space import label_cells, label_space
 from manyheads.recipe.schema import TaskOptions, task_model
+from manyheads.recipe.tasks import label_cells, label_space
 from manyheads.tasks.alike import alike_warnings
 from manyheads.tasks.cells import ClassName
 from manyheads.tasks.kinds.classification import Classification

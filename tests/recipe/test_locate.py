@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from manyheads.recipe.locate import agreement, line_of
+from manyheads.recipe.toml import agreement, line_of
 
 TEXT = """\
 encoder = "x"   # a comment

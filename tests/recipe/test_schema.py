@@ -8,11 +8,11 @@ import pytest
 from pydantic import BaseModel
 
 from manyheads.options import Options
+from manyheads.recipe.load import recipe_to_toml
 from manyheads.recipe.same import check_same
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.write import recipe_to_toml
 from manyheads.run.folder import RunFolder
-from manyheads.study.schema import StudyOptions
+from manyheads.studies.schema import StudyOptions
 
 TASK = {"kind": "classification", "train": "a.csv", "dev": 0.1, "text": "text", "label": "label"}
 

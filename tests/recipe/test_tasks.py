@@ -7,9 +7,8 @@ import pytest
 
 from manyheads.data.reading import open_source
 from manyheads.errors import DataError, RecipeError
-from manyheads.recipe.label_space import LabelSpace
 from manyheads.recipe.schema import TaskOptions, task_model
-from manyheads.recipe.tasks import build_task, kind_of, resolve_label_space, resolved_options
+from manyheads.recipe.tasks import LabelSpace, build_task, kind_of, resolve_label_space, resolved_options
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.regression import Regression

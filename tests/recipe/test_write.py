@@ -8,9 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.recipe.load import load_recipe
+from manyheads.recipe.load import load_recipe, recipe_to_toml
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.write import recipe_to_toml
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(str.strip)
 LABELS = st.lists(WORDS | st.integers(-(2**40), 2**40), min_size=2, max_size=5, unique_by=str)

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 import manyheads
 from manyheads.cli.main import app
 from manyheads.errors import RunError
-from manyheads.report.compare import compare
-from manyheads.report.compared import comparison_text
+from manyheads.reports.compare import compare
+from manyheads.reports.compared import comparison_text
 
 
 @pytest.fixture(scope="module")

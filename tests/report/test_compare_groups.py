@@ -14,9 +14,9 @@ from manyheads.cli.compare import repeated
 from manyheads.cli.main import app
 from manyheads.errors import RunError
 from manyheads.evaluation.multiple import holm
-from manyheads.report.compare_groups import compare_groups
-from manyheads.report.compared import comparison_text
-from manyheads.study.tabulate import tabulate
+from manyheads.reports.compare_groups import compare_groups
+from manyheads.reports.compared import comparison_text
+from manyheads.studies.tabulate import tabulate
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from manyheads.evaluation.evaluate import measure, summarise
 from manyheads.evaluation.metrics.resolve import metrics_of
+from manyheads.recipe.load import recipe_to_toml
 from manyheads.recipe.tasks import build_task, kind_of, resolved_options
-from manyheads.recipe.write import recipe_to_toml
 from manyheads.run.atomic import write_json
 from manyheads.run.evaluations import Evaluations, write_evaluations
 from manyheads.run.folder import RunFolder
-from manyheads.study.cells import Cell, cells_of, error_file
-from manyheads.study.load import load_study
-from manyheads.study.plan import StudyPlan
+from manyheads.studies.cells import Cell, cells_of, error_file
+from manyheads.studies.load import load_study
+from manyheads.studies.plan import StudyPlan
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.records import json_lines, records
 from manyheads.tasks.task import Task

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from manyheads.study.figures.ranks import cliques
-from manyheads.study.render.sections import sections
-from manyheads.study.tabulate import tabulate
-from manyheads.study.write import write_table
+from manyheads.studies.figures.ranks import cliques
+from manyheads.studies.render.sections import sections
+from manyheads.studies.tabulate import tabulate
+from manyheads.studies.write import write_table
 
 EXTRA = """
 [tasks.{name}]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from manyheads.study.cells import Cell, cells_of, read_error, state_of
-from manyheads.study.cluster import run_on_ray
-from manyheads.study.load import load_study
-from manyheads.study.local import run_local
+from manyheads.studies.cells import Cell, cells_of, read_error, state_of
+from manyheads.studies.cluster import run_on_ray
+from manyheads.studies.load import load_study
+from manyheads.studies.local import run_local
 
 ray_cluster = pytest.importorskip("ray.cluster_utils", reason="the extra `ray` is not installed")
 

@@ -11,14 +11,14 @@ from scipy import stats
 
 from manyheads.evaluation.collapsed import collapsed, shares_differ
 from manyheads.evaluation.within_range import wilson
-from manyheads.study.figures import FIGURES
-from manyheads.study.figures.seeds import differences_by_seed, values_by_seed
-from manyheads.study.figures.style import render
-from manyheads.study.render.json_ import content_of
-from manyheads.study.render.markdown import to_markdown
-from manyheads.study.render.sections import sections
-from manyheads.study.table import Table
-from manyheads.study.tabulate import tabulate
+from manyheads.studies.figures import FIGURES
+from manyheads.studies.figures.seeds import differences_by_seed, values_by_seed
+from manyheads.studies.figures.style import render
+from manyheads.studies.render.json_ import content_of
+from manyheads.studies.render.markdown import to_markdown
+from manyheads.studies.render.sections import sections
+from manyheads.studies.table import Table
+from manyheads.studies.tabulate import tabulate
 
 
 def test_a_seed_far_below_the_others_is_collapsed() -> None:

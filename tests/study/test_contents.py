@@ -9,8 +9,8 @@ import pytest
 from tests.run.test_contents import check, keys
 
 from manyheads.errors import RunError
-from manyheads.study.contents import STUDY_FILES, TABLE
-from manyheads.study.write import write_table
+from manyheads.studies.contents import STUDY_FILES, TABLE
+from manyheads.studies.write import write_table
 
 
 def test_the_files_of_its_folder_are_those_documented(synthetic: Any) -> None:

@@ -14,10 +14,10 @@ from manyheads.errors import RunError
 from manyheads.run.checksum import checksum
 from manyheads.run.evaluations import read_evaluations, write_evaluations
 from manyheads.run.folder import RunFolder
-from manyheads.study.cells import cells_of
-from manyheads.study.collect import collect
-from manyheads.study.table import Table
-from manyheads.study.tabulate import tabulate
+from manyheads.studies.cells import cells_of
+from manyheads.studies.collect import collect
+from manyheads.studies.table import Table
+from manyheads.studies.tabulate import tabulate
 
 
 def put(synthetic: Any, clusters: dict[str, dict[str, np.ndarray]]) -> None:

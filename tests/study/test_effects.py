@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.lack_of_fit import lack_of_fit
 from manyheads.evaluation.sample import Sample
-from manyheads.study.aliases import aliases, row_echelon
-from manyheads.study.effects import Effects, effects_of
+from manyheads.studies.aliases import aliases, row_echelon
+from manyheads.studies.effects import Effects, effects_of
 
 
 def study(rows: dict[str, str], values: dict[str, float] | None = None) -> Effects:

@@ -8,12 +8,12 @@ import pytest
 
 from manyheads.errors import RecipeError
 from manyheads.evaluation.multiple import holm
-from manyheads.study.render.csv_ import to_csv
-from manyheads.study.render.json_ import content_of
-from manyheads.study.render.latex import to_latex
-from manyheads.study.render.markdown import to_markdown
-from manyheads.study.table import Difference, Table
-from manyheads.study.tabulate import tabulate
+from manyheads.studies.render.csv_ import to_csv
+from manyheads.studies.render.json_ import content_of
+from manyheads.studies.render.latex import to_latex
+from manyheads.studies.render.markdown import to_markdown
+from manyheads.studies.table import Difference, Table
+from manyheads.studies.tabulate import tabulate
 
 
 def families_of(table: Table) -> dict[str, list[Difference]]:

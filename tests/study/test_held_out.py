@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from manyheads.recipe.load import load_recipe
+from manyheads.recipe.load import load_recipe, recipe_to_toml
 from manyheads.recipe.prepare import held_out_examples, read_tasks
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.write import recipe_to_toml
-from manyheads.study.load import load_study
+from manyheads.studies.load import load_study
 
 TASK = """
 [tasks.{name}]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.errors import RecipeError
-from manyheads.study.load import load_study
+from manyheads.studies.load import load_study
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 
 from manyheads.errors import RecipeError, RunError
 from manyheads.evaluation.looks import levels
-from manyheads.study.plan import StudyPlan
-from manyheads.study.table import Table
-from manyheads.study.tabulate import tabulate
-from manyheads.study.write import write_table
+from manyheads.studies.plan import StudyPlan
+from manyheads.studies.table import Table
+from manyheads.studies.tabulate import tabulate
+from manyheads.studies.write import write_table
 
 GAIN = {"even": 0.15, "even_rescale0.1": 0.15}
 

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 from manyheads.cli.main import app
 from manyheads.errors import RecipeError
 from manyheads.evaluation.multiple import holm
-from manyheads.study.margins import one_sided
-from manyheads.study.render.sections import sections
-from manyheads.study.table import Table
-from manyheads.study.tabulate import tabulate
-from manyheads.study.write import write_table
+from manyheads.studies.margins import one_sided
+from manyheads.studies.render.sections import sections
+from manyheads.studies.table import Table
+from manyheads.studies.tabulate import tabulate
+from manyheads.studies.write import write_table
 
 
 def study(synthetic: Any, margin: str, gains: dict[str, float]) -> Table:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from manyheads.recipe.load import load_recipe
-from manyheads.study.load import load_study
-from manyheads.study.plan import StudyPlan
+from manyheads.studies.load import load_study
+from manyheads.studies.plan import StudyPlan
 
 ROOT = Path(__file__).parents[2]
 

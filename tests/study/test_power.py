@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 import manyheads
 from manyheads.cli.main import app
 from manyheads.errors import RunError
-from manyheads.study.power import pilot_plan
-from manyheads.study.tabulate import tabulate
-from manyheads.study.write import write_table
+from manyheads.studies.power import pilot_plan
+from manyheads.studies.tabulate import tabulate
+from manyheads.studies.write import write_table
 
 
 def test_the_power_before_a_study_is_from_its_dev_files(tiny_study: Path) -> None:

@@ -15,9 +15,9 @@ from manyheads.evaluation.metrics.resolve import resolve
 from manyheads.recipe.tasks import kind_of
 from manyheads.run.evaluations import read_evaluations, write_evaluations
 from manyheads.run.folder import RunFolder
-from manyheads.study.cells import cell_folder, cells_of
-from manyheads.study.predictions import read_dev, read_values
-from manyheads.study.tabulate import tabulate
+from manyheads.studies.cells import cell_folder, cells_of
+from manyheads.studies.predictions import read_dev, read_values
+from manyheads.studies.tabulate import tabulate
 
 LABELS = 'labels = ["bad", "fair", "good"]'
 

@@ -14,11 +14,11 @@ import pytest
 from manyheads.errors import RunError
 from manyheads.run.folder import RunFolder
 from manyheads.run.lock import only_writer
-from manyheads.study.cells import Cell, cells_of, read_error, state_of
-from manyheads.study.load import load_study
-from manyheads.study.local import run_local
-from manyheads.study.plan import StudyPlan
-from manyheads.study.run import local_runner, run_study, survey
+from manyheads.studies.cells import Cell, cells_of, read_error, state_of
+from manyheads.studies.load import load_study
+from manyheads.studies.local import run_local
+from manyheads.studies.plan import StudyPlan
+from manyheads.studies.run import local_runner, run_study, survey
 
 pytestmark = pytest.mark.usefixtures("forked_commands")
 

@@ -10,8 +10,8 @@ import pytest
 
 from manyheads.errors import RunError
 from manyheads.run.folder import RunFolder
-from manyheads.study.cells import cell_folder
-from manyheads.study.tabulate import tabulate
+from manyheads.studies.cells import cell_folder
+from manyheads.studies.tabulate import tabulate
 
 SUM = {name: digit * 64 for name, digit in (("a", "1"), ("b", "2"), ("c", "3"))}
 

@@ -15,15 +15,15 @@ from manyheads.errors import RecipeError, RunError
 from manyheads.evaluation.crossfit import best_evaluations, half_scores, swapped
 from manyheads.evaluation.metrics import METRICS
 from manyheads.run.folder import RunFolder
-from manyheads.study.cells import cell_folder, cells_of, state_of
-from manyheads.study.collect import collect
-from manyheads.study.load import load_study
-from manyheads.study.render.csv_ import to_csv
-from manyheads.study.render.json_ import content_of
-from manyheads.study.render.markdown import to_markdown
-from manyheads.study.require_labels import require_test_labels
-from manyheads.study.table import Interval
-from manyheads.study.tabulate import tabulate
+from manyheads.studies.cells import cell_folder, cells_of, state_of
+from manyheads.studies.collect import collect
+from manyheads.studies.load import load_study
+from manyheads.studies.render.csv_ import to_csv
+from manyheads.studies.render.json_ import content_of
+from manyheads.studies.render.markdown import to_markdown
+from manyheads.studies.require_labels import require_test_labels
+from manyheads.studies.table import Interval
+from manyheads.studies.tabulate import tabulate
 from manyheads.tasks.kind import Predictions
 
 

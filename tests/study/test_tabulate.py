@@ -14,14 +14,14 @@ from manyheads.errors import RunError
 from manyheads.evaluation.interval import measured
 from manyheads.recipe.tasks import kind_of
 from manyheads.run.folder import RunFolder
-from manyheads.study.cells import cell_folder, cells_of, state_of
-from manyheads.study.counted import counted
-from manyheads.study.plan import StudyPlan
-from manyheads.study.predictions import read_dev, read_values
-from manyheads.study.render.json_ import content_of
-from manyheads.study.table import Table, TableRow
-from manyheads.study.tabulate import tabulate
-from manyheads.study.write import write_table
+from manyheads.studies.cells import cell_folder, cells_of, state_of
+from manyheads.studies.counted import counted
+from manyheads.studies.plan import StudyPlan
+from manyheads.studies.predictions import read_dev, read_values
+from manyheads.studies.render.json_ import content_of
+from manyheads.studies.table import Table, TableRow
+from manyheads.studies.tabulate import tabulate
+from manyheads.studies.write import write_table
 
 
 def results(out: Path, row: str, seed: int) -> dict[str, Any]:

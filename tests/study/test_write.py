@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from manyheads.cli.main import main
-from manyheads.study.load import load_study
-from manyheads.study.run import local_runner, run_study, survey
-from manyheads.study.write import write_table
+from manyheads.studies.load import load_study
+from manyheads.studies.run import local_runner, run_study, survey
+from manyheads.studies.write import write_table
 
 pytestmark = pytest.mark.usefixtures("forked_commands")
 

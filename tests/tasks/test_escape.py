@@ -11,10 +11,10 @@ from rich.table import Table as Grid
 
 from manyheads.cli.main import main
 from manyheads.cli.terminal import make_console
-from manyheads.report.blocks import Grid as Block
-from manyheads.report.blocks import Heading, Items, Text
-from manyheads.report.render.markdown import to_markdown
-from manyheads.study.render.latex import escape
+from manyheads.reports.blocks import Grid as Block
+from manyheads.reports.blocks import Heading, Items, Text
+from manyheads.reports.render.markdown import to_markdown
+from manyheads.studies.render.latex import escape
 from manyheads.tasks.escape import markdown, markdown_block, markdown_code, visible, without_formula
 
 ATTACK = "a\x1b[31mred\x1b]0;title\x07\x9b2J\r\u202eback\x00\x7f"

@@ -39,7 +39,7 @@ ONE_THREAD = {
 }
 """Set before the heavy imports."""
 
-LATE = ("manyheads.training.tracking", "manyheads.study.cluster")
+LATE = ("manyheads.training.tracking", "manyheads.studies.cluster")
 """Modules that import trackers and Ray. No command of a trial uses them."""
 
 SECONDS = 300.0
@@ -223,7 +223,7 @@ def fork_workers(before: Callable[[], None] | None = None) -> None:
         ours.close()
         _serve_workers(theirs, before)
     theirs.close()
-    from manyheads.study import local
+    from manyheads.studies import local
 
     def popen(_command: object, *, env: Mapping[str, str], **_options: object) -> _Worker:
         return _Worker(ours, env)
@@ -232,7 +232,7 @@ def fork_workers(before: Callable[[], None] | None = None) -> None:
 
 
 class _Worker:
-    """What `manyheads.study.local` uses of subprocess.Popen, for a worker that another process forks."""
+    """What `manyheads.studies.local` uses of subprocess.Popen, for a worker that another process forks."""
 
     def __init__(self, server: socket.socket, environment: Mapping[str, str]) -> None:
         pairs = [os.pipe() for _ in range(4)]
@@ -304,7 +304,7 @@ def _work(environment: Mapping[str, Any], handles: Sequence[int], before: Callab
         _renew_streams()
         if before is not None:
             before()
-        from manyheads.study.worker import main
+        from manyheads.studies.worker import main
 
         main()
         status = 0

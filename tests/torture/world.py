@@ -231,7 +231,7 @@ class World:
         """Replace what takes seconds and touches no file: the drawing of figures, and the tracing of ONNX graphs."""
         from manyheads.inference.export import onnx
         from manyheads.pretraining import figure
-        from manyheads.study.figures import style
+        from manyheads.studies.figures import style
 
         def figure_files(name: str, title: str, draw: object) -> dict[str, bytes]:
             return {"svg": f"<svg><title>{name}: {title}</title></svg>".encode(), "png": f"{name}".encode()}

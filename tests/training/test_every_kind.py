@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 import manyheads
-from manyheads.recipe.measure import measure_run
-from manyheads.report.build import build_report
-from manyheads.report.compare import compare
-from manyheads.report.write import write_report
+from manyheads.reports.build import build_report
+from manyheads.reports.compare import compare
+from manyheads.reports.write import write_report
+from manyheads.runs.measure import measure_run
 from manyheads.tasks.kinds import KINDS
 
 RECIPE = """
@@ -125,7 +125,7 @@ def test_a_run_of_another_seed_is_compared_in_every_task(recipe: Path, run: many
 
 
 def test_the_exported_graph_gives_the_predictions_of_the_model(recipe: Path, run: manyheads.Run) -> None:
-    from manyheads.recipe.export import export_run
+    from manyheads.runs.export import export_run
 
     folder = recipe.parent / "onnx"
     export_run(run.folder.path, "onnx", folder)

@@ -13,10 +13,10 @@ import manyheads
 from manyheads.errors import RecipeError
 from manyheads.recipe.assemble import train
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.measure import measure_run
-from manyheads.report.build import build_report
-from manyheads.report.compare import compare
+from manyheads.reports.build import build_report
+from manyheads.reports.compare import compare
 from manyheads.run.evaluations import read_evaluations
+from manyheads.runs.measure import measure_run
 
 METRICS = [
     'tasks.paraphrase.metric="auc"',

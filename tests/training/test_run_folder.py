@@ -13,8 +13,8 @@ import pytest
 import manyheads
 from manyheads.recipe.assemble import train
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.measure import measure_run
 from manyheads.run.events import read_events
+from manyheads.runs.measure import measure_run
 
 TASKS = {"sentiment": "accuracy", "paraphrase": "accuracy", "similarity": "pearson"}
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from manyheads.recipe.audit import FileAudit
-    from manyheads.recipe.rehearse import Rehearsal
+    from manyheads.checks.audit import FileAudit
+    from manyheads.checks.rehearse import Rehearsal
 
 SHOWN = 10
 """Labels shown per file, and rejected rows shown per file."""
@@ -27,9 +27,9 @@ def check(recipe: Recipe, set_: Changes = None) -> None:
 
     Nothing is trained and no file is written. The exit status is 1 if training would stop at a rejected row.
     """
+    from manyheads.checks.rehearse import rehearse
     from manyheads.cli.show import width_of
     from manyheads.recipe.load import load_recipe
-    from manyheads.recipe.rehearse import rehearse
     from manyheads.training.memory import keep_freed_memory
 
     keep_freed_memory()  # as in the training whose time is estimated

@@ -64,9 +64,9 @@ def compare(
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Compare finished runs: metrics, paired differences with intervals, and examples with different predictions."""
-    from manyheads.report.compare import compare as compare_runs
-    from manyheads.report.compare_groups import compare_groups
-    from manyheads.report.compared import comparison_text
+    from manyheads.reports.compare import compare as compare_runs
+    from manyheads.reports.compare_groups import compare_groups
+    from manyheads.reports.compared import comparison_text
     from manyheads.run.atomic import writing_to
 
     ending = "" if output is None else output.suffix.lstrip(".")

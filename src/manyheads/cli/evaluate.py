@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from manyheads.data.reading import BadRow
-    from manyheads.recipe.measure import Measurement
+    from manyheads.runs.measure import Measurement
 
 SHOWN = 10
 """Skipped rows that are named on standard error. With --json, all of them are in the output."""
@@ -81,7 +81,7 @@ def evaluate(
         raise typer.BadParameter("--input needs --task, the task that the file is for")
     import json
 
-    from manyheads.recipe.measure import measure_run
+    from manyheads.runs.measure import measure_run
 
     text = typed_format(delimiter, quoting, encoding, decimal, columns)
     if input_format is not None:

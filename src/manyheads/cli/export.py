@@ -42,7 +42,7 @@ def export(
     import shlex
 
     from manyheads.cli.evaluate import table_of
-    from manyheads.recipe.export import export_run
+    from manyheads.runs.export import export_run
 
     done = export_run(run, to.value, out, int8=int8, check=check)
     if done.measured is not None:

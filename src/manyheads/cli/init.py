@@ -71,8 +71,8 @@ def init(
     """Write a commented recipe that runs, from data files."""
     from manyheads.data.reading import TextFormat
     from manyheads.errors import RecipeError
-    from manyheads.recipe.suggest import suggest
     from manyheads.run.atomic import write_text
+    from manyheads.wizard.suggest import suggest
 
     if output is not None and output.exists() and not output.is_file():
         raise RecipeError("the output is not a file", where=str(output), hint="leave out --output to print the recipe")

@@ -62,9 +62,9 @@ def power(
 
     from manyheads.cli.table import print_section
     from manyheads.cli.terminal import show
-    from manyheads.study.load import load_study
-    from manyheads.study.power import study_power
-    from manyheads.study.render.sections import power_section
+    from manyheads.studies.load import load_study
+    from manyheads.studies.power import study_power
+    from manyheads.studies.render.sections import power_section
 
     console = make_console(soft_wrap=True)
     with console.status("reading the dev files"):

@@ -30,8 +30,8 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a finished run: report.html (one self-contained page), report.md, report.json and figures."""
-    from manyheads.report.build import build_report
-    from manyheads.report.write import text_of, write_report
+    from manyheads.reports.build import build_report
+    from manyheads.reports.write import text_of, write_report
 
     if format_ is not None:
         show(text_of(build_report(run), format_.value))

@@ -73,7 +73,7 @@ def _report(out: Path, console: Console) -> None:
     """Write the report of the run. If that fails, print a warning: the run itself is complete."""
     if console.quiet:
         return
-    from manyheads.report.write import write_report
+    from manyheads.reports.write import write_report
 
     try:
         with console.status("writing the report") if console.is_terminal else nullcontext():

@@ -15,10 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from manyheads.cli.terminal import make_console
-from manyheads.study.cells import read_error
-from manyheads.study.counted import counted
-from manyheads.study.plan import StudyPlan
-from manyheads.study.run import Runner, Survey
+from manyheads.studies.cells import read_error
+from manyheads.studies.counted import counted
+from manyheads.studies.plan import StudyPlan
+from manyheads.studies.run import Runner, Survey
 
 SEEDS_SHOWN = 10
 """Maximum number of seeds with a column of their own. Other seeds are only counted."""
@@ -38,9 +38,9 @@ def study_and_show(
     """Run a study in the folder `out`, show its progress, and write its table."""
     console = make_console(soft_wrap=True)
     with console.status("starting"):
-        from manyheads.study.load import load_study
-        from manyheads.study.require_labels import require_test_labels
-        from manyheads.study.run import run_study, survey
+        from manyheads.studies.load import load_study
+        from manyheads.studies.require_labels import require_test_labels
+        from manyheads.studies.run import run_study, survey
 
         plan = load_study(file, changes)
         chosen = replace(plan, seeds=plan.seeds[:seeds])
@@ -77,7 +77,7 @@ def _runner(plan: StudyPlan, jobs: int | None, ray: str | None) -> tuple[Runner,
     """Return what runs the cells, and a description of it."""
     import torch
 
-    from manyheads.study.run import default_jobs, local_runner
+    from manyheads.studies.run import default_jobs, local_runner
     from manyheads.training.stop import StopFlag
 
     stop = StopFlag(ends_process=True)
@@ -85,7 +85,7 @@ def _runner(plan: StudyPlan, jobs: int | None, ray: str | None) -> tuple[Runner,
     threads = max(row.recipe.threads or 1 for row in plan.rows)
     each = f"{counted(threads, 'thread')} per run"
     if ray is not None:
-        from manyheads.study.cluster import run_on_ray
+        from manyheads.studies.cluster import run_on_ray
 
         def run(cells: Sequence[Any], notify: Any) -> int:
             return run_on_ray(cells, address=ray, notify=notify, keep_models=plan.keep_models, stop=stop)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    from manyheads.study.plan import StudyPlan
-    from manyheads.study.render.sections import Cell, Section
+    from manyheads.studies.plan import StudyPlan
+    from manyheads.studies.render.sections import Cell, Section
 
 NAME_WIDTH = 16
 """Width to which a narrow terminal may fold the first column."""
@@ -26,7 +26,7 @@ def table(study: Study, out: Out = None, set_: Changes = None) -> None:
     """Write the table and the figures of a study from its finished runs."""
     console = make_console(soft_wrap=True)
     with console.status("reading runs"):
-        from manyheads.study.load import load_study
+        from manyheads.studies.load import load_study
 
         plan = load_study(study, set_ or [])
     show_table(console, plan, out or Path("runs") / study.stem)
@@ -35,8 +35,8 @@ def table(study: Study, out: Out = None, set_: Changes = None) -> None:
 def show_table(console: Console, plan: StudyPlan, out: Path) -> None:
     """Write the table of a study into its folder, show it on the terminal, and print the names of the files."""
     with console.status("computing the table"):
-        from manyheads.study.render.sections import sections
-        from manyheads.study.write import write_table
+        from manyheads.studies.render.sections import sections
+        from manyheads.studies.write import write_table
 
         result = write_table(plan, out)
     for section in sections(result):

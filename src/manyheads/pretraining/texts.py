@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,15 @@ from numpy.typing import NDArray
 from manyheads.data.batching.shuffle import generator, shuffled
 from manyheads.data.by_length import batches_by_length
 from manyheads.data.dataset import assemble_texts
+from manyheads.data.reading import BadRow
+from manyheads.data.reading.hub import PREFIX
+from manyheads.data.reading.paths import check_readable, find_files
+from manyheads.data.reading.plain import EMPTY_LINE, PlainLines
+from manyheads.data.reading.rows import Source
+from manyheads.data.reading.several import Several
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Form, Template
+from manyheads.errors import DataError
 from manyheads.model.forward import TOKEN_BUDGET
 from manyheads.pretraining.mask import MaskedBatch, Masker
 from manyheads.pretraining.words import NO_WORD
@@ -87,3 +95,46 @@ def _blank(form: Form) -> Form:
     """Return the form with "no word" at the places of its special tokens."""
     special = tuple(tuple(NO_WORD for _ in tokens) for tokens in form.special)
     return Form(special, form.special_segments, form.text_segments)
+
+
+ENDINGS = (".txt",)
+"""The ending of the files that are read in a folder. It may be followed by the ending of a compression."""
+
+
+def pretraining_texts(folder: Path, name: str) -> list[str]:
+    """Return the texts of a file, a folder or a pattern, which is relative to `folder` or absolute.
+
+    Empty lines, which separate paragraphs, are left out.
+
+    Raises:
+        DataError: There is no such file, or a line cannot be read.
+    """
+    texts = []
+    for row in _open(folder, name).rows():
+        if isinstance(row, BadRow):
+            if row.reason == EMPTY_LINE:
+                continue
+            raise DataError("a line cannot be read", where=f"{row.source}:{row.line}", found=row.reason)
+        texts.append(str(row.values["text"]))
+    return texts
+
+
+def pretraining_fingerprint(folder: Path, name: str) -> str:
+    """Return the SHA-256 of a file of texts for pretraining, or of the fingerprints of several files in order.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    return _open(folder, name).fingerprint()
+
+
+def _open(folder: Path, name: str) -> Source:
+    """Open the file or files that one entry of `pretraining.files` names."""
+    if name.startswith(PREFIX):
+        hint = "write the texts of the data set to a file, one per line"
+        raise DataError("a data set on the hub cannot be named here", where="pretraining.files", found=name, hint=hint)
+    paths = find_files(name, folder, ENDINGS)
+    for path in paths:
+        check_readable(path)
+    sources: list[Source] = [PlainLines(path, ("text",)) for path in paths]
+    return sources[0] if len(sources) == 1 else Several(sources)

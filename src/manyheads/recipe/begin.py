@@ -8,12 +8,11 @@ from typing import Any
 
 from manyheads.errors import RunError
 from manyheads.model.weights import EncoderSource
-from manyheads.recipe.load import load_recipe
+from manyheads.pretraining.texts import pretraining_fingerprint
+from manyheads.recipe.load import load_recipe, recipe_to_toml
 from manyheads.recipe.prepare import Prepared
-from manyheads.recipe.pretraining_files import pretraining_fingerprint
 from manyheads.recipe.same import check_finished, check_same, recipe_checksum
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.write import recipe_to_toml
 from manyheads.run.atomic import write_json, write_text
 from manyheads.run.events import cut_after
 from manyheads.run.folder import RunFolder

@@ -1,4 +1,4 @@
-"""Load a recipe from a TOML file and overrides. Every error names the file and line, or the override."""
+"""Load a recipe from a TOML file and overrides, and write it. Every error names the file and line, or the override."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from pydantic import ValidationError
 
 from manyheads.errors import RecipeError, did_you_mean
+from manyheads.recipe.changes import apply_override, from_here, parse_override
 from manyheads.recipe.check_options import check_recipe
 from manyheads.recipe.faults import from_validation, raise_faults
-from manyheads.recipe.locate import agreement, line_of
-from manyheads.recipe.override import apply_override, from_here, parse_override
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.toml import TomlError, parse
+from manyheads.recipe.toml import TomlError, agreement, line_of, parse
 from manyheads.run.names import user_path
 
 INIT = "write one with: manyheads init FILE..."
@@ -121,3 +121,14 @@ def _toml_place(file: Path, error: TomlError) -> str:
     """Return "file:line, column n" of a TOML syntax error."""
     place = re.search(r"at line (\d+), column (\d+)", str(error))
     return f"{file}:{place[1]}, column {place[2]}" if place else str(file)
+
+
+def recipe_to_toml(recipe: Recipe) -> str:
+    """Return the whole recipe with its defaults. Keys without a value are omitted, because TOML has no null."""
+    return tomli_w.dumps(_without_none(recipe.model_dump()))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(each) for key, each in value.items() if each is not None}
+    return value

@@ -16,9 +16,9 @@ from manyheads.pretraining.cache import SUMMARY, Entry, Pretrained
 from manyheads.pretraining.corpus import Corpus, build_corpus
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.pretraining.run import Pretraining, texts_of
+from manyheads.pretraining.texts import pretraining_texts
 from manyheads.recipe.build import open_encoder, resolve_recipe, use_threads
 from manyheads.recipe.prepare import TaskData, read_tasks
-from manyheads.recipe.pretraining_files import pretraining_texts
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import replace_folder
 from manyheads.training.listener import Listener, Listeners, failures_raised, stopping

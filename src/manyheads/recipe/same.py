@@ -12,9 +12,9 @@ from typing import Any
 from manyheads.data.reading import files_name
 from manyheads.errors import EncoderError, ManyheadsError, RecipeError, RunError
 from manyheads.model.weights import resolve
+from manyheads.pretraining.texts import pretraining_fingerprint
+from manyheads.recipe.changes import is_one_value
 from manyheads.recipe.load import load_recipe, recipe_from
-from manyheads.recipe.merge import is_one_value
-from manyheads.recipe.pretraining_files import pretraining_fingerprint
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import open_task_source
 from manyheads.recipe.toml import parse

@@ -1,9 +1,10 @@
-"""TOML as plain values. Whatever is wrong with a text, it is one kind of error."""
+"""TOML as plain values, with one type of error, and the lines of its keys, which the parser does not record."""
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 DEEPEST = 32
@@ -42,3 +43,60 @@ def _is_deeper(content: Any, levels: int) -> bool:
         ]
         inside = [value for each in lists for value in each]
     return any(isinstance(each, dict | list) for each in inside)
+
+
+TABLE = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$")
+KEY = re.compile(r"^\s*((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[\w-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
+
+
+def line_of(text: str, key: Sequence[str]) -> int | None:
+    """Return the line of a key, counted from 1.
+
+    If the key is absent, return the line of the innermost table or value around it. None if that is absent too.
+    """
+    best, best_depth = None, 0
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if match := TABLE.match(line):
+            table = _parts(match[1])
+            path = table
+        elif match := KEY.match(line):
+            path = (*table, *_parts(match[1]))
+        else:
+            continue
+        depth = agreement(path, key)
+        if (depth == len(path) and depth > best_depth) or (depth == len(key) and best_depth < depth):
+            best, best_depth = number, depth
+    return best
+
+
+def agreement(path: Sequence[str], key: Sequence[str]) -> int:
+    """Return the number of leading parts that are equal."""
+    count = 0
+    for left, right in zip(path, key, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
+
+
+def key_parts(dotted: str) -> tuple[str, ...]:
+    """Split a dotted TOML key into its parts.
+
+    Raises:
+        TomlError: It is not a valid key.
+    """
+    at: Any = parse(f"{dotted} = 0")
+    parts = []
+    while isinstance(at, dict):
+        ((part, at),) = at.items()
+        parts.append(part)
+    return tuple(parts)
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    """Return the parts of a dotted key, or none if it is not valid."""
+    try:
+        return key_parts(dotted)
+    except TomlError:
+        return ()

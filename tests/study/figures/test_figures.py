@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from manyheads.study.figures import FIGURES
-from manyheads.study.figures.curves import highlighted
-from manyheads.study.figures.pareto import front
-from manyheads.study.figures.style import render, shortened
-from manyheads.study.table import Interval, Table
-from manyheads.study.tabulate import tabulate
+from manyheads.studies.figures import FIGURES
+from manyheads.studies.figures.curves import highlighted
+from manyheads.studies.figures.pareto import front
+from manyheads.studies.figures.style import render, shortened
+from manyheads.studies.table import Interval, Table
+from manyheads.studies.tabulate import tabulate
 
 
 @pytest.fixture

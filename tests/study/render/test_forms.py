@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from manyheads.study.figures import FIGURES
-from manyheads.study.figures.style import render
-from manyheads.study.render import words
-from manyheads.study.render.csv_ import to_csv
-from manyheads.study.render.html import Picture, to_html
-from manyheads.study.render.json_ import to_json
-from manyheads.study.render.latex import escape, to_latex
-from manyheads.study.render.markdown import to_markdown
-from manyheads.study.render.sections import sections
-from manyheads.study.table import Table
-from manyheads.study.tabulate import tabulate
+from manyheads.studies.figures import FIGURES
+from manyheads.studies.figures.style import render
+from manyheads.studies.render import words
+from manyheads.studies.render.csv_ import to_csv
+from manyheads.studies.render.html import Picture, to_html
+from manyheads.studies.render.json_ import to_json
+from manyheads.studies.render.latex import escape, to_latex
+from manyheads.studies.render.markdown import to_markdown
+from manyheads.studies.render.sections import sections
+from manyheads.studies.table import Table
+from manyheads.studies.tabulate import tabulate
 
 VOID = {"meta", "br", "link"}
 

@@ -1,0 +1,198 @@
+"""Build the content of a report from a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyheads.errors import RunError
+from manyheads.evaluation import average as averages
+from manyheads.evaluation.estimate import contrast
+from manyheads.evaluation.influence import sample
+from manyheads.evaluation.interval import Measured
+from manyheads.evaluation.metrics.resolve import Chosen, metrics_of, primary_of
+from manyheads.recipe.load import load_recipe
+from manyheads.recipe.same import check_own_recipe
+from manyheads.recipe.schema import Recipe
+from manyheads.recipe.tasks import finished_task
+from manyheads.reports.agreement import check_agreement, same_value
+from manyheads.reports.calibration import Calibration, calibrate
+from manyheads.reports.conflicts import find_conflicts
+from manyheads.reports.confusion import confusion
+from manyheads.reports.content import Report, TaskReport
+from manyheads.reports.fit import fit
+from manyheads.reports.groups import by_label, by_length
+from manyheads.reports.log import Log, read_log
+from manyheads.reports.mistakes import mistakes
+from manyheads.reports.predictions import TaskPredictions, read_predictions, stacked
+from manyheads.reports.texts import find_texts
+from manyheads.run.folder import RunFolder
+from manyheads.tasks.task import Task
+
+
+def build_report(run: Path) -> Report:
+    """Read the content of a report from the folder of a finished run, and its texts from the data files of the recipe.
+
+    Raises:
+        RunError: the folder is not a finished run, or one of its files is missing or damaged.
+    """
+    folder = RunFolder(run)
+    results = folder.read_results(complete=True)
+    folder.require("provenance.json", "results.csv")
+    check_own_recipe(folder)
+    recipe, log = load_recipe(folder.recipe), read_log(folder.events)
+    if not folder.is_whole(folder.events, results):
+        log.warnings.append(
+            f"{folder.events.name} is missing or was changed after the run, so losses, times and messages may be wrong"
+        )
+    provenance = folder.read_provenance()
+    last, best = results["last"], results["best"]
+    if not isinstance(last, Mapping):
+        raise RunError("the run has no evaluation, so there is nothing to report", where=str(run))
+    which = "last" if best is None else "best"
+    curves = _curves(folder, results, recipe)
+    tasks = [
+        _task(folder, recipe, name, results, curves.get(name, ()), log, folder.fingerprints()) for name in recipe.tasks
+    ]
+    chosen = best if isinstance(best, Mapping) else last
+    for entry in (chosen, last):
+        _check_average(folder, recipe, entry)
+    return Report(
+        name=run.resolve().name,
+        which=which,
+        epoch=chosen["epoch"],
+        average=_average(
+            tasks, [primary_of(finished_task(recipe, task.name)) for task in tasks], chosen.get("average")
+        ),
+        last_average=last.get("average"),
+        tasks=tuple(tasks),
+        log=log,
+        results=results,
+        provenance=provenance,
+        recipe=folder.recipe.read_text(encoding="utf-8"),
+    )
+
+
+def primary_first(task: Task) -> tuple[Chosen, ...]:
+    """Return all metrics of a task, the primary one first."""
+    return (primary_of(task), *(metric for metric in metrics_of(task) if metric.name != task.metric))
+
+
+def _task(
+    folder: RunFolder,
+    recipe: Recipe,
+    name: str,
+    results: Mapping[str, Any],
+    curve: tuple[tuple[float, float | None], ...],
+    log: Log,
+    fingerprints: Mapping[str, str],
+) -> TaskReport:
+    task = finished_task(recipe, name)
+    which = "last" if results["best"] is None else "best"
+    evaluations = folder.read_evaluations(results, name, "dev")
+    files = [folder.prediction_file(name, "dev", each) for each in (which, "last")]
+    predictions, last = (
+        read_predictions(folder.require_whole(file, results), task.kind, evaluations) for file in files
+    )
+    check_agreement(folder, results[which], task, predictions, which)
+    check_agreement(folder, results["last"], task, last, "last")
+    texts = find_texts(recipe, name, predictions.ids, fingerprints)
+    columns = None if texts.dev is None else texts.dev.texts
+    errors = [each for each in metrics_of(task) if each.metric.measures_errors]
+    return TaskReport(
+        name=name,
+        kind=task.kind.name,
+        metric=task.metric,
+        value_range=task.kind.space().get("range"),
+        predictions=predictions,
+        measures=_measures(task, predictions),
+        last=last.measured(primary_of(task)),
+        test=_test(folder, results, task, which),
+        majority_accuracy=_majority_accuracy(predictions),
+        curve=curve,
+        losses=tuple(log.losses.get(name, ())),
+        confusion=confusion(predictions),
+        calibration=_calibration(predictions),
+        fit=fit(predictions.predictions, predictions.targets) if "scatter" in task.kind.views else None,
+        by_label=by_label(predictions, errors),
+        by_length=() if columns is None else by_length(predictions, columns, primary_of(task), errors),
+        mistakes=mistakes(predictions, columns),
+        conflicts=None if texts.dev is None or texts.train is None else find_conflicts(task, texts.dev, texts.train),
+        texts_missing=texts.missing,
+    )
+
+
+def _check_average(folder: RunFolder, recipe: Recipe, entry: Mapping[str, Any]) -> None:
+    """Check that the average of an evaluation is that of its tasks, which agree with the predictions."""
+    primary = {}
+    for name in recipe.tasks:
+        metric = finished_task(recipe, name).metric
+        primary[name] = (metric, folder.reported(entry, name, metric))
+    computed = averages.average(primary)
+    if not same_value(computed, entry.get("average")):
+        raise RunError(
+            "the run's results cannot be read",
+            where=str(folder.results),
+            found=f"average {entry.get('average')}, and {computed} from its tasks",
+            hint="restore the file, or train the run again in a new folder",
+        )
+
+
+def _measures(task: Task, predictions: TaskPredictions) -> tuple[Measured, ...]:
+    return tuple(predictions.measured(metric) for metric in primary_first(task))
+
+
+def _test(folder: RunFolder, results: Mapping[str, Any], task: Task, which: str) -> tuple[Measured, ...]:
+    file = folder.prediction_file(task.name, "test", which)
+    recorded = file.name in results.get("checksums", {})
+    exists = file.exists() or recorded
+    predictions = read_predictions(folder.require_whole(file, results), task.kind) if exists else None
+    return _measures(task, predictions) if predictions is not None and len(predictions) else ()
+
+
+def _calibration(predictions: TaskPredictions) -> Calibration | None:
+    if "reliability" not in predictions.kind.views:
+        return None
+    return calibrate(predictions.confidence, predictions.correct)
+
+
+def _majority_accuracy(predictions: TaskPredictions) -> float | None:
+    classes = predictions.kind.classes_of(predictions.targets)
+    if classes is None or not len(predictions):
+        return None
+    return float(np.bincount(classes.astype(np.int64)).max()) / len(predictions)
+
+
+def _average(tasks: list[TaskReport], metrics: Sequence[Chosen], value: float | None) -> Measured:
+    """Return the average over tasks with its interval, which covers the sampling variance of the dev examples."""
+    samples = [
+        sample(
+            metric,
+            task.predictions.predictions[None],
+            task.predictions.targets,
+            probabilities=stacked([task.predictions]),
+            clusters=task.predictions.clusters,
+        )
+        for metric, task in zip(metrics, tasks, strict=True)
+    ]
+    known = [each for each in samples if each is not None]
+    count = sum(len(task.predictions) for task in tasks)
+    if value is None or len(known) < len(samples):
+        return Measured("average", value, None, None, count)
+    estimate = contrast([known], [1.0])
+    return Measured("average", value, estimate.low, estimate.high, count)
+
+
+def _curves(
+    folder: RunFolder, results: Mapping[str, Any], recipe: Recipe
+) -> dict[str, tuple[tuple[float, float | None], ...]]:
+    """Return the primary metric of every evaluation, by task, from results.csv."""
+    metrics = {name: finished_task(recipe, name).metric for name in recipe.tasks}
+    rows = folder.read_curve(results, metrics)
+    return {
+        name: tuple((float(row["epoch"] or 0), row[f"{name}.{metric}"]) for row in rows)
+        for name, metric in metrics.items()
+    }

@@ -1,0 +1,110 @@
+"""Metrics of groups of examples: by label or value, and by text length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyheads.evaluation.interval import Measured, mean, share
+from manyheads.evaluation.metrics.resolve import Chosen
+from manyheads.reports.predictions import TaskPredictions
+
+BANDS = 5
+"""Number of equal parts of a range of values."""
+
+QUARTERS = (0.25, 0.5, 0.75)
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of examples: its name, size and metrics."""
+
+    name: str
+    count: int
+    figures: tuple[Measured, ...]
+
+
+def by_label(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tuple[Group, ...]:
+    """Return the groups that the views of the kind name, in order. `errors`: the metrics that measure errors."""
+    views = [view for view in predictions.kind.views if view in GROUPS]
+    return tuple(group for view in views for group in GROUPS[view](predictions, errors))
+
+
+def by_class(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tuple[Group, ...]:
+    """Return recall, precision and F1 of each class."""
+    del errors
+    return tuple(_of_class(predictions, code) for code in range(len(predictions.kind.probability_names)))
+
+
+def by_band(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tuple[Group, ...]:
+    """Return the errors in each fifth of the range."""
+    low, high = predictions.kind.scale
+    edges = np.linspace(low, high, BANDS + 1)
+    place = np.clip(np.searchsorted(edges, predictions.targets, side="right") - 1, 0, BANDS - 1)
+    groups = []
+    for band in range(BANDS):
+        inside = predictions.take(np.flatnonzero(place == band))
+        name = f"{edges[band]:.3g} to {edges[band + 1]:.3g}"
+        differences = inside.predictions - inside.targets
+        figures = (mean("mean error", differences), *(inside.measured(each) for each in errors))
+        groups.append(Group(name, len(inside), figures))
+    return tuple(groups)
+
+
+def by_each_label(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tuple[Group, ...]:
+    """Return recall, precision and F1 of each of several labels of an example."""
+    del errors
+    given, true = predictions.predictions > 0, predictions.targets > 0
+    names = predictions.kind.probability_names
+    return tuple(_of_rows(name, true[:, code], given[:, code]) for code, name in enumerate(names))
+
+
+GROUPS: dict[str, Callable[[TaskPredictions, Sequence[Chosen]], tuple[Group, ...]]] = {
+    "classes": by_class,
+    "bands": by_band,
+    "labels": by_each_label,
+}
+
+
+def by_length(
+    predictions: TaskPredictions, texts: Sequence[Sequence[str]], metric: Chosen, errors: Sequence[Chosen]
+) -> tuple[Group, ...]:
+    """Return the metric and the errors in each quartile of the number of words. Both texts of a pair are counted.
+
+    `texts`: one list of n texts per column. There are fewer groups if many examples have the same length.
+    """
+    words = np.array([sum(len(text.split()) for text in row) for row in zip(*texts, strict=True)])
+    if not len(words):
+        return ()
+    edges = np.unique(np.quantile(words, QUARTERS, method="inverted_cdf"))
+    place = np.searchsorted(edges, words, side="left")
+    metrics = [metric, *(each for each in errors if each.name != metric.name)]
+    groups = []
+    for number in np.unique(place):
+        rows = np.flatnonzero(place == number)
+        inside, span = predictions.take(rows), words[rows]
+        figures = tuple(inside.measured(each) for each in metrics)
+        groups.append(Group(_span(int(span.min()), int(span.max())), len(rows), figures))
+    return tuple(groups)
+
+
+def _of_class(predictions: TaskPredictions, code: int) -> Group:
+    return _of_rows(predictions.shown(code), predictions.targets == code, predictions.predictions == code)
+
+
+def _of_rows(name: str, true: NDArray[np.bool_], given: NDArray[np.bool_]) -> Group:
+    hits = int((true & given).sum())
+    both = int(true.sum()) + int(given.sum())
+    score = Measured("f1", 2 * hits / both if both else None, None, None, int(true.sum()))
+    recall, precision = share("recall", hits, int(true.sum())), share("precision", hits, int(given.sum()))
+    return Group(name, int(true.sum()), (recall, precision, score))
+
+
+def _span(low: int, high: int) -> str:
+    unit = "word" if high == 1 else "words"
+    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"

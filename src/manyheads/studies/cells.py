@@ -1,0 +1,118 @@
+"""Cells of a study: the run of one row with one seed, its folder and its state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from manyheads.errors import RunError
+from manyheads.recipe.load import load_recipe
+from manyheads.recipe.same import REPORT_ONLY
+from manyheads.recipe.schema import Recipe
+from manyheads.run.folder import RunFolder
+from manyheads.studies.plan import StudyPlan
+
+Notify = Callable[..., None]
+State = Literal["done", "failed", "unfinished", "missing"]
+
+RESULT_ONLY = ("score",)
+"""Keys of a recipe that change what is reported and not what is trained."""
+CHOSEN = ("group",)
+"""Keys whose None a run does not fill in."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a study: its row, its seed, its complete recipe and its folder."""
+
+    row: str
+    seed: int
+    recipe: Recipe
+    folder: Path
+
+    @property
+    def error_file(self) -> Path:
+        """The file with the error of a failed run, next to its folder."""
+        return self.folder.with_name(f"{self.folder.name}.error.json")
+
+
+def cell_folder(out: Path, row: str, seed: int) -> Path:
+    """Return `OUT/<row>/<seed>`, an ordinary run folder."""
+    return out / row / str(seed)
+
+
+def error_file(out: Path, row: str, seed: int) -> Path:
+    """Return `OUT/<row>/<seed>.error.json`, the file with the error of a failed run."""
+    return out / row / f"{seed}.error.json"
+
+
+def cells_of(plan: StudyPlan, out: Path) -> Iterator[Cell]:
+    """Yield the runs of a study, ordered by seed, so that the first seeds of an unfinished study are complete."""
+    for seed in plan.seeds:
+        for row in plan.rows:
+            if row.same_as is None:
+                recipe = row.recipe.model_copy(update={"seed": seed})
+                yield Cell(row.name, seed, recipe, cell_folder(out, row.name, seed))
+
+
+def state_of(cell: Cell) -> State:
+    """Return the state of a cell, which only its files decide.
+
+    Raises:
+        RunError: the folder contains a run of another recipe.
+    """
+    folder = RunFolder(cell.folder)
+    if folder.recipe.exists():
+        _check_recipe(cell, folder)
+    if folder.finished:
+        return "done"
+    if cell.error_file.exists():
+        return "failed"
+    return "unfinished" if folder.recipe.exists() else "missing"
+
+
+def read_error(path: Path) -> dict[str, str]:
+    """Read an error file: `error` is the message, `kind` the class of the error.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {key: str(content[key]) for key in ("error", "kind")}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        hint = "remove the file; `manyheads study` then trains the run again"
+        raise RunError("the file with the error of a run is damaged", where=str(path), hint=hint) from error
+
+
+def _check_recipe(cell: Cell, folder: RunFolder) -> None:
+    """Check that the recipe of a run is the recipe of its cell, apart from values that the cell does not set."""
+    ran = load_recipe(folder.recipe).model_dump()
+    changed = list(differences(cell.recipe.model_dump(), ran))
+    if changed:
+        raise RunError(
+            "the run in this folder has another recipe than the study",
+            where=str(cell.folder),
+            found="; ".join(changed[:5]),
+            hint="choose another --out for the changed study, or remove this folder",
+        )
+
+
+def differences(planned: Mapping[str, Any], ran: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Describe where the recipe of a run differs from the planned one.
+
+    A planned None or "auto" matches every value, except where None is a value of its own.
+    """
+    for key, value in planned.items():
+        if key in RESULT_ONLY and not prefix:
+            continue
+        other = ran.get(key)
+        if not prefix and key in REPORT_ONLY:
+            continue
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            yield from differences(value, other, f"{prefix}{key}.")
+        elif value != other and (key in CHOSEN or value not in (None, "auto")):
+            yield f"{prefix}{key}: {other!r} in the run, {value!r} in the study"

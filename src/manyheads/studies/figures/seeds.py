@@ -1,0 +1,48 @@
+"""The single seeds behind a mean, as small points. Collapsed seeds are crosses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from manyheads.studies.table import TableRow
+
+LEGEND = "Small points: single seeds. Crosses: collapsed seeds, which the means do not include."
+
+
+@dataclass(frozen=True)
+class SeedPoint:
+    """One seed. `collapsed`: whether it is collapsed in one of the rows."""
+
+    seed: int
+    value: float
+    collapsed: bool
+
+
+def values_by_seed(row: TableRow, metric: str) -> list[SeedPoint]:
+    """Return the value of each finished seed of a row."""
+    return [
+        SeedPoint(seed, value, seed in row.collapsed)
+        for seed in row.seeds
+        if (value := row.point(metric, seed)) is not None
+    ]
+
+
+def differences_by_seed(row: TableRow, others: Sequence[tuple[TableRow, str]], metric: str) -> list[SeedPoint]:
+    """Return a row minus the mean of other rows for each seed that all have. `others`: rows and their metrics."""
+    found = []
+    for point in values_by_seed(row, metric):
+        values = [other.point(name, point.seed) for other, name in others]
+        known = [value for value in values if value is not None]
+        if known and len(known) == len(values):
+            collapsed = point.collapsed or any(point.seed in other.collapsed for other, _ in others)
+            found.append(SeedPoint(point.seed, point.value - sum(known) / len(known), collapsed))
+    return found
+
+
+def draw_seeds(axes: Axes, points: Iterable[tuple[float, float, bool]], colour: str) -> None:
+    """Draw small points at (x, y). Those of collapsed seeds are crosses."""
+    for x, y, collapsed in points:
+        axes.plot([x], [y], marker="x" if collapsed else ".", markersize=3.5, color=colour, alpha=0.55, zorder=1.5)

@@ -1,0 +1,107 @@
+"""Style and files of figures: colours for colour-blind readers, and reproducible bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from manyheads.studies.table import Table
+
+# The palette of Okabe and Ito with darker yellows for white paper. INK and PAPER are not pure black and white, so that
+# a page can recognise and replace them with its own colours.
+BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
+INK, PAPER, GREY = "#1b1b1b", "#fefefe", "#9a9a9a"
+SERIES = ("#0072b3", "#d55e01", "#009e74", "#cc79a7", "#b8860b", "#56b4e9")
+
+WIDTH = 7.2
+"""Inches: the width of the text column of a page."""
+
+SETTINGS: dict[Any, Any] = {
+    "font.size": 8.5,
+    "font.family": "sans-serif",
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "figure.facecolor": PAPER,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    # A dollar sign in a name or label is a dollar sign.
+    "text.parse_math": False,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure. `describe`: its content in words, or None if a table has nothing to show. `draw`: draws it."""
+
+    title: str
+    describe: Callable[[Table], str | None]
+    draw: Callable[[Table], Figure]
+
+
+def render(name: str, drawing: Drawing, table: Table) -> dict[str, bytes]:
+    """Return the files of a figure by extension, "svg" and "png". Equal tables give equal bytes."""
+    return figure_files(name, drawing.title, lambda: drawing.draw(table))
+
+
+def figure_files(name: str, title: str, draw: Callable[[], Figure]) -> dict[str, bytes]:
+    """Draw a figure and return its files by extension, "svg" and "png", with reproducible bytes."""
+    with mpl.rc_context({**SETTINGS, "svg.hashsalt": f"manyheads-{name}"}):
+        figure = draw()
+        FigureCanvasAgg(figure)
+        svg, png = io.BytesIO(), io.BytesIO()
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Title": title})
+        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+    return {"svg": svg.getvalue(), "png": png.getvalue()}
+
+
+def canvas(height: float) -> Figure:
+    """Return an empty figure of the common width."""
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def light_grid(axes: Axes, axis: str) -> None:
+    """Draw a thin grid behind the data along one axis, "x" or "y"."""
+    axes.set_axisbelow(True)
+    axes.grid(visible=True, axis="x" if axis == "x" else "y", color=GREY, alpha=0.3, linewidth=0.5)
+
+
+def shortened(name: str, most: int = 46) -> str:
+    """Return the name of a row for a figure. Long names are shortened in the middle."""
+    if len(name) <= most:
+        return name
+    half = (most - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
+def label_of(row: str) -> str:
+    """Return the name of a row in a legend."""
+    return shortened(row, 70)
+
+
+def legend_below(figure: Figure, axes: Axes, rows: Sequence[str]) -> None:
+    """Draw the legend of these rows below the figure, in their order. Rows without a line are left out."""
+    handles, labels = axes.get_legend_handles_labels()
+    order = [labels.index(label_of(row)) for row in rows if label_of(row) in labels]
+    figure.legend(
+        [handles[place] for place in order],
+        [labels[place] for place in order],
+        loc="outside lower left",
+        ncols=1,
+        fontsize=7.5,
+    )

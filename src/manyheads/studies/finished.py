@@ -1,0 +1,211 @@
+"""The predictions of the finished runs of one row, at the best, the last and the selected evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyheads.evaluation.crossfit import Half, best_evaluations, half_scores, swapped
+from manyheads.recipe.schema import Recipe
+from manyheads.recipe.tasks import kind_of
+from manyheads.run.evaluations import Evaluations, Known
+from manyheads.run.folder import RunFolder
+from manyheads.studies.plan import Row
+from manyheads.studies.predictions import DevExamples, read_values, values_of
+from manyheads.tasks.kind import Predictions
+
+WHICH = ("best", "last")
+"""The evaluations that results.json has."""
+
+Floats = NDArray[np.float64]
+Epoch = float | tuple[float, float] | None
+Shares = NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The finished runs of a row, in the order of its seeds, with the recipe of the last one."""
+
+    row: Row
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    folders: tuple[RunFolder, ...]
+    results: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The predictions of a row; see `collect.RowRuns`."""
+
+    values: dict[str, dict[str, Floats | None]]
+    probabilities: dict[str, dict[str, Shares]]
+    epochs: dict[str, tuple[Epoch, ...]]
+
+
+def read_row(
+    row: Finished,
+    dev: Mapping[str, DevExamples],
+    test: Mapping[str, DevExamples],
+    chosen: str,
+    halves: Mapping[str, Half],
+    known: Known,
+) -> Predicted:
+    """Read the predictions of the best and the last evaluation of each run, and of the selected one.
+
+    Files with every evaluation are read instead of JSON lines, in a fraction of the time. `known`: arrays that the runs
+    of a study share.
+
+    Raises:
+        RunError: a file is missing or damaged, or has other examples.
+    """
+    names = dict.fromkeys((*WHICH, chosen))
+    tasks = list(row.recipe.tasks)
+    runs = [_Run(row.recipe, folder, results, known) for folder, results in zip(row.folders, row.results, strict=True)]
+    values: dict[str, dict[str, Floats | None]] = {}
+    probabilities: dict[str, dict[str, Shares]] = {}
+    found: dict[str, list[Mapping[str, Predictions] | None]] = {name: [] for name in names}
+    epochs: dict[str, list[Epoch]] = {name: [] for name in names}
+    for run in runs:
+        every = run.every(dev)
+        for name in names:
+            if name == "crossfit":
+                own, epoch = crossfitted(every, dev, halves)
+            elif name == "test":
+                own, epoch = run.at("best", test, run.every(test)), run.epoch("best")
+            elif name == "last" and every is None and run.ends_with_best:
+                own, epoch = found["best"][-1], run.epoch(name)
+            else:
+                own, epoch = run.at(name, dev, every), run.epoch(name)
+            found[name].append(own)
+            epochs[name].append(epoch)
+    for name, of_runs in found.items():
+        defined = [each for each in of_runs if each is not None]
+        whole = bool(defined) and len(defined) == len(of_runs)
+        values[name] = {task: np.stack([each[task].values for each in defined]) if whole else None for task in tasks}
+        probabilities[name] = {task: _shares([each[task] for each in defined]) for task in tasks} if whole else {}
+    return Predicted(values, probabilities, {name: tuple(each) for name, each in epochs.items()})
+
+
+def _shares(runs: Sequence[Predictions]) -> Shares:
+    """Return the probabilities of several runs in the precision of files: float32[S, n, classes]. Empty if not read."""
+    known = [each.probabilities for each in runs if each.probabilities is not None]
+    return np.stack(known).astype(np.float32) if known else None
+
+
+@dataclass(frozen=True)
+class _Every:
+    """The predictions of every evaluation of a run: `values[task]`, float32[E, n].
+
+    `probabilities[task]`: float32[E, n, classes], or None if the metric of the task does not need them.
+    """
+
+    epochs: Floats
+    steps: NDArray[np.int64]
+    values: Mapping[str, NDArray[np.float32]]
+    probabilities: Mapping[str, Shares]
+
+    def at(self, place: int) -> dict[str, Predictions] | None:
+        """Return the predictions of one evaluation, by task. None if they were lost."""
+        found = {}
+        for task, values in self.values.items():
+            shares = self.probabilities[task]
+            own = None if shares is None else shares[place].astype(np.float64)
+            if not np.isfinite(values[place]).all() or (own is not None and not np.isfinite(own).all()):
+                return None
+            found[task] = Predictions(values[place].astype(np.float64), own)
+        return found
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One finished run."""
+
+    recipe: Recipe
+    folder: RunFolder
+    results: Mapping[str, Any]
+    known: Known
+
+    def epoch(self, which: str) -> float | None:
+        """Return the epoch of the best or the last evaluation. None if there is none."""
+        entry = self.results[which]
+        return None if entry is None else float(entry["epoch"])
+
+    def every(self, examples: Mapping[str, DevExamples]) -> _Every | None:
+        """Read the predictions of every evaluation. None if a task has no such file, or float32 is too coarse.
+
+        Also None if the metric of a task needs probabilities and the file has none.
+        """
+        values: dict[str, NDArray[np.float32]] = {}
+        probabilities: dict[str, Shares] = {}
+        first: Evaluations | None = None
+        for task in self.recipe.tasks:
+            split = examples[task].split
+            if not has_every_evaluation(self.recipe, task, self.folder, split):
+                return None
+            found = self.folder.read_evaluations(self.results, task, split, self.known, removed=True)
+            if found is None or (first is not None and not np.array_equal(found.steps, first.steps)):
+                return None
+            first = first or found
+            if examples[task].needs_probabilities and found.probabilities is None:
+                return None
+            file = self.folder.evaluations_file(task, split)
+            values[task], probabilities[task] = values_of(found, file, examples[task])
+        return None if first is None else _Every(first.epochs, first.steps, values, probabilities)
+
+    def at(
+        self, which: str, examples: Mapping[str, DevExamples], every: _Every | None
+    ) -> Mapping[str, Predictions] | None:
+        """Return the predictions of the best or the last evaluation, by task. None if there is none."""
+        entry = self.results[which]
+        if entry is None:
+            return None
+        if every is not None:
+            (places,) = np.nonzero(every.steps == entry.get("step"))
+            kept = every.at(int(places[0])) if len(places) else None
+            if kept is not None:
+                return kept
+        found = {}
+        for task in self.recipe.tasks:
+            file = self.folder.prediction_file(task, examples[task].split, which)
+            found[task] = read_values(self.folder.require_whole(file, self.results), examples[task])
+        return found
+
+    @property
+    def ends_with_best(self) -> bool:
+        """Whether the checksums say that the last evaluation is the best one."""
+        sums = self.results.get("checksums")
+        files = [
+            [self.folder.prediction_file(task, "dev", which).name for which in WHICH] for task in self.recipe.tasks
+        ]
+        return isinstance(sums, Mapping) and all(best in sums and sums[best] == sums.get(last) for best, last in files)
+
+
+def crossfitted(
+    every: _Every | None, dev: Mapping[str, DevExamples], halves: Mapping[str, Half]
+) -> tuple[Mapping[str, Predictions] | None, Epoch]:
+    """Return the cross-fitted dev predictions by task, and the epochs that were chosen on each half."""
+    if every is None:
+        return None, None
+    scores = [
+        half_scores(dev[task].measure, values, dev[task].targets, halves[task], every.probabilities[task])
+        for task, values in every.values.items()
+    ]
+    chosen = best_evaluations(np.mean(scores, axis=0))
+    if chosen is None:
+        return None, None
+    epochs = float(every.epochs[chosen[0]]), float(every.epochs[chosen[1]])
+    found = {}
+    for task, values in every.values.items():
+        shares = every.probabilities[task]
+        own = None if shares is None else swapped(shares, halves[task], chosen)
+        found[task] = Predictions(swapped(values, halves[task], chosen), own)
+    return found, epochs
+
+
+def has_every_evaluation(recipe: Recipe, task: str, folder: RunFolder, split: str = "dev") -> bool:
+    """Return whether a run has the predictions of every evaluation of a task, with the precision of its labels."""
+    return kind_of(recipe.tasks[task]).resolved and folder.evaluations_file(task, split).exists()

@@ -1,0 +1,88 @@
+"""table.csv: one line per row (twins included) in flat columns. Unknown numbers are empty cells.
+
+A name that a spreadsheet would read as a formula begins with a quote.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import fields
+
+from manyheads.studies.render import words
+from manyheads.studies.table import Difference, Figures, Interval, MarginTest, Table, TableRow
+from manyheads.tasks.escape import without_formula
+
+FIGURES = ("mean", "low", "high")
+TESTED = (*FIGURES, "p", "p_holm", "p_looks", "p_page", "exploratory")
+AGAINST = tuple(field.name for field in fields(MarginTest))
+
+
+def to_csv(table: Table) -> str:
+    """Return the content of table.csv."""
+    text = io.StringIO()
+    lines = [{without_formula(name): _cell(cell) for name, cell in _flat(table, row)} for row in table.rows]
+    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _cell(cell: object) -> object:
+    return without_formula(cell) if isinstance(cell, str) else cell
+
+
+def _flat(table: Table, row: TableRow) -> Iterator[tuple[str, object]]:
+    yield "row", row.name
+    yield "same_as", row.same_as
+    yield "twin_of", None if row.twin_of is None else row.twin_of[0]
+    for factor in table.factors:
+        yield f"factor.{factor}", row.levels.get(factor, "")
+    yield "seeds", len(row.seeds)
+    yield "failed", len(row.failed)
+    yield "missing", len(row.missing)
+    yield "collapsed", len(row.collapsed)
+    yield "chosen", table.chosen
+    for which, figures in (("chosen", row.figures), ("best", row.best), ("last", row.last)):
+        yield from _figures(table, which, figures)
+    yield from _numbers("difference", row.difference, TESTED)
+    for task in table.tasks:
+        yield from _numbers(f"difference.{task.name}", row.differences.get(task.name), TESTED)
+    yield "optimism", row.optimism
+    collapses = row.collapses
+    for name in FIGURES:
+        yield f"collapsed.share.{name}", None if collapses is None else getattr(collapses.share, name)
+    for name in ("p", "p_holm"):
+        yield f"collapsed.{name}", None if collapses is None else getattr(collapses, name)
+    plain = {} if collapses is None else collapses.plain
+    for metric in ("average", "course_score", *(task.name for task in table.tasks)):
+        yield f"all_seeds.{metric}.mean", plain.get(metric)
+    yield "p_values", words.p_values(table.looks)
+    yield "may_be_best", None if row.may_be_best is None else str(row.may_be_best).lower()
+    for metric in table.margins:
+        yield from _numbers(f"margin.{metric}", row.margins.get(metric), AGAINST)
+    yield "verdict", table.verdict(row)
+    if table.across_tasks is not None:
+        across = next((each for each in table.across_tasks.rows if each.row == (row.same_as or row.name)), None)
+        for name in ("better_on", "worse_on", "mean_rank", "p_wilcoxon"):
+            yield f"across_tasks.{name}", None if across is None else getattr(across, name)
+        for name in ("iqm", "improvement"):
+            yield from _numbers(f"across_tasks.{name}", None if across is None else getattr(across, name), FIGURES)
+    yield "provenance", row.provenance
+
+
+def _figures(table: Table, which: str, figures: Figures) -> Iterator[tuple[str, object]]:
+    for task in table.tasks:
+        yield from _numbers(f"{which}.{task.name}.{task.metric}", figures.tasks.get(task.name), FIGURES)
+    yield from _numbers(f"{which}.average", figures.average, FIGURES)
+    yield from _numbers(f"{which}.course_score", figures.course_score, FIGURES)
+    yield f"{which}.epochs", " ".join("" if epoch is None else f"{epoch:g}" for epoch in figures.epochs)
+
+
+def _numbers(
+    prefix: str, numbers: Interval | Difference | MarginTest | None, names: tuple[str, ...]
+) -> Iterator[tuple[str, object]]:
+    for name in names:
+        value = None if numbers is None else getattr(numbers, name)
+        yield f"{prefix}.{name}", str(value).lower() if isinstance(value, bool) else value

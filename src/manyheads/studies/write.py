@@ -1,0 +1,54 @@
+"""Write the table of a study in all formats, with its figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from manyheads.process_state import left_as_found
+from manyheads.run.atomic import write_bytes, write_text
+from manyheads.studies.figures import FIGURES
+from manyheads.studies.figures.style import render
+from manyheads.studies.looks import keep_plan
+from manyheads.studies.plan import StudyPlan
+from manyheads.studies.render.csv_ import to_csv
+from manyheads.studies.render.html import Picture, to_html
+from manyheads.studies.render.json_ import to_json
+from manyheads.studies.render.latex import to_latex
+from manyheads.studies.render.markdown import to_markdown
+from manyheads.studies.table import Table
+from manyheads.studies.tabulate import tabulate
+
+
+@left_as_found()
+def write_table(plan: StudyPlan, out: Path) -> Table:
+    """Write `OUT/table.{json,csv,md,tex,html}` and `OUT/figures/<name>.{svg,png}`, and return the table.
+
+    The table is computed from the run folders. Figures that this table does not have are removed.
+
+    Raises:
+        RunError: no run is finished, runs cannot be compared, or the folder cannot be written.
+    """
+    table = tabulate(plan, out)
+    pictures = _write_figures(table, out / "figures")
+    keep_plan(plan, out)
+    write_text(out / "table.json", to_json(table))
+    write_text(out / "table.csv", to_csv(table))
+    write_text(out / "table.md", to_markdown(table))
+    write_text(out / "table.tex", to_latex(table))
+    write_text(out / "table.html", to_html(table, pictures))
+    return table
+
+
+def _write_figures(table: Table, folder: Path) -> list[Picture]:
+    pictures = []
+    for name, drawing in FIGURES.items():
+        alt = drawing.describe(table)
+        if alt is None:
+            for ending in ("svg", "png"):
+                (folder / f"{name}.{ending}").unlink(missing_ok=True)
+            continue
+        files = render(name, drawing, table)
+        for ending, content in files.items():
+            write_bytes(folder / f"{name}.{ending}", content)
+        pictures.append(Picture(name, drawing.title, alt, files["svg"].decode("utf-8")))
+    return pictures

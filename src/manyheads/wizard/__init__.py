@@ -1,0 +1,1 @@
+"""The wizard: a first recipe, suggested from data files."""

@@ -1,0 +1,183 @@
+"""Survey the files of one task: columns, kind, labels or range, usable rows and bad rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from manyheads.data.cache import cache_folder
+from manyheads.data.examples import known_targets, read_examples
+from manyheads.data.reading import BadRow, Source, TextFormat, from_here, open_source
+from manyheads.data.reading.text_format import USUAL
+from manyheads.data.strings import Joined
+from manyheads.errors import DataError
+from manyheads.recipe.tasks import label_cells
+from manyheads.tasks.kind import Floats, Kind, LabelError, Target
+from manyheads.tasks.kinds import KINDS
+from manyheads.tasks.task import Task
+from manyheads.wizard.columns import Layout, guess_labels, guess_layout
+from manyheads.wizard.file_groups import FileGroup, task_name
+
+LISTED = 10
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One task as found in its files.
+
+    `shares`: a summary of the training labels. `counts`: usable rows per split ("train", "dev", "test"). `bad`: the
+    rows of all files that cannot be used. `written`: how the files are written. `warnings`: what is suspicious in them.
+    """
+
+    group: FileGroup
+    layout: Layout
+    kind: Kind
+    shares: str
+    counts: Mapping[str, int]
+    bad: Sequence[BadRow]
+    written: TextFormat = USUAL
+    warnings: tuple[str, ...] = ()
+
+    def rows(self, split: str) -> str:
+        """Return the number of usable rows of a split, as text."""
+        return f"{self.counts[split]:,} rows"
+
+
+def surveys(
+    group: FileGroup, *, text: Sequence[str] = (), label: str | None = None, written: TextFormat = USUAL
+) -> list[Survey]:
+    """Survey every label column of the files of a task. Each of several becomes a task with a name of its own.
+
+    Raises:
+        DataError: as `survey`.
+    """
+    if label is not None:
+        return [survey(group, text=text, label=label, written=written)]
+    sources = _sources(group, written, text, None)
+    labelled = [source for split, source in sources.items() if split != "test"]
+    unlabelled = [source for split, source in sources.items() if split == "test"]
+    labels = guess_labels(sources["train"], labelled, unlabelled, text=text)
+    if len(labels) < 2:
+        return [survey(group, text=text, written=written)]
+    found = [survey(group, text=text, label=each, written=written) for each in labels]
+    names: list[str] = []
+    for each in labels:
+        name = f"{group.name}-{task_name(each)}"
+        names.append(f"{name}-{len(names) + 1}" if name in names else name)
+    return [
+        replace(
+            each,
+            group=replace(group, name=name),
+            layout=replace(each.layout, other=tuple(other for other in each.layout.other if other not in labels)),
+        )
+        for name, each in zip(names, found, strict=True)
+    ]
+
+
+def survey(
+    group: FileGroup, *, text: Sequence[str] = (), label: str | None = None, written: TextFormat = USUAL
+) -> Survey:
+    """Read the files of a task twice: to find the labels or the range, and to find the rows that cannot be used.
+
+    Args:
+        group: the files of the task.
+        text: the text columns. Default: found by names and contents.
+        label: the label column. Default: found by names and contents.
+        written: how the files are written.
+
+    Raises:
+        DataError: a file cannot be read, its columns cannot be found, or the label column has no labels or range.
+    """
+    sources = _sources(group, written, text, label)
+    labelled = [source for split, source in sources.items() if split != "test"]
+    unlabelled = [source for split, source in sources.items() if split == "test"]
+    layout = guess_layout(sources["train"], labelled, unlabelled, text=text, label=label)
+    written = replace(written, decimal=layout.decimal) if written.decimal == "." else written
+    sources = _sources(group, written, layout.text, layout.label)
+    with_label = [source for source in sources.values() if layout.label in source.columns]
+    cells = [cell for source in with_label for cell in label_cells(source, [layout.label])]
+    typed = all(source.typed for source in with_label)
+    kind = guess_kind(sources["train"].name, cells, typed=typed)
+    counts, bad, warnings = _audit(group.name, layout, kind, sources)
+    train_cells = list(label_cells(sources["train"], [layout.label]))
+    return Survey(group, layout, kind, kind.digest(_targets(kind, train_cells)), counts, bad, written, warnings)
+
+
+def _sources(group: FileGroup, written: TextFormat, text: Sequence[str], label: str | None) -> dict[str, Source]:
+    named = {"train": group.train, "dev": group.dev, "test": group.test}
+    wanted = {split: [*text, *([] if label is None or split == "test" else [label])] for split in named}
+    return {
+        split: open_source(from_here(str(file)), Path(), written, wanted=wanted[split], label=label)
+        for split, file in named.items()
+        if file is not None
+    }
+
+
+def guess_kind(name: str, cells: Sequence[object], *, typed: bool = False) -> Kind:
+    """Return the first kind of the menu that the cells of a label column look like.
+
+    Args:
+        name: the name of the file in messages.
+        cells: the cells that are not missing.
+        typed: whether text is text. Otherwise it may spell a number.
+
+    Raises:
+        DataError: there are fewer than two labels, or too many for a classification.
+    """
+    for kind in KINDS.values():
+        found = kind.guess(cells, name=name, typed=typed)
+        if found is not None:
+            return found
+    raise DataError("the label column fits no kind of task", where=name, allowed=", ".join(KINDS))
+
+
+def _targets(kind: Kind, cells: Sequence[object]) -> Floats:
+    """Return the targets of the cells that are labels."""
+    found = [target for cell in cells if (target := _target(kind, cell)) is not None]
+    return np.array(found, dtype=np.float64).reshape(len(found), *kind.shape)
+
+
+def _target(kind: Kind, cell: object) -> Target | None:
+    try:
+        return kind.parse(cell)
+    except LabelError:
+        return None
+
+
+def _audit(
+    name: str, layout: Layout, kind: Kind, sources: Mapping[str, Source]
+) -> tuple[dict[str, int], Sequence[BadRow], tuple[str, ...]]:
+    """Return the number of usable rows per split, all other rows, and warnings.
+
+    Training reads the files in the same way.
+    """
+    task = Task(
+        name=name,
+        kind=kind,
+        text=layout.text,
+        label=layout.label,
+        id=layout.id,
+        pair="cross" if len(layout.text) == 2 else None,
+        head="",
+        dropout=0.0,
+        loss=kind.losses[0],
+        metric=kind.metrics[0],
+    )
+    counts: dict[str, int] = {}
+    rejected: list[Sequence[BadRow]] = []
+    warnings = kind.warnings()
+    for split, source in sources.items():
+        labelled = split != "test"
+        examples, bad = read_examples(task, source, on_bad_rows="skip", labelled=labelled, cache=cache_folder())
+        counts[split] = len(examples)
+        rejected.append(bad)
+        warnings += examples.warnings
+        if split == "train":
+            absent = [label for label, count in kind.counts(known_targets(examples)).items() if not count]
+            if absent:
+                names = ", ".join(map(repr, absent[:LISTED])) + (", ..." if len(absent) > LISTED else "")
+                warnings.append(f"no training row has the label {names}: only other files have it")
+    return counts, Joined(rejected), tuple(warnings)
