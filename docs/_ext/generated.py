@@ -231,7 +231,8 @@ def menus() -> str:
     lines += _menu("Kinds of tasks", "tasks.NAME.kind", KINDS)
     heads = {name: entry.build for name, entry in HEADS.items()}
     lines += _menu("Heads", "tasks.NAME.head.kind", heads, {k: f"Reads {reads[e.reads]}." for k, e in HEADS.items()})
-    lines += _menu("Losses", "tasks.NAME.loss", {name: entry.build for name, entry in LOSSES.items()})
+    losses = {name: entry.build for name, entry in LOSSES.items()}
+    lines += _menu("Losses", "tasks.NAME.loss", losses, {name: _loss_notes(each) for name, each in LOSSES.items()})
     functions = {name: metric.function for name, metric in METRICS.items()}
     lines += _menu("Metrics", "tasks.NAME.metric", functions, {n: _metric_notes(m) for n, m in METRICS.items()})
     files = {name: f"Files that end in {', '.join(each.endings)}." for name, each in FORMATS.items()}
@@ -240,6 +241,14 @@ def menus() -> str:
     lines += _menu("Loss weighting", "training.weighting", WEIGHTING)
     lines += _menu("Schedules", "training.schedule", dict.fromkeys(SHAPES), {n: SCHEDULES[n] for n in SHAPES})
     return "\n".join(lines)
+
+
+def _loss_notes(loss: Any) -> str:
+    """Which kinds of tasks a loss fits."""
+    from manyheads.tasks.kinds import KINDS
+
+    fitting = [name for name, kind in KINDS.items() if loss.form(kind.sample()) is not None]
+    return f"Fits {_kinds(fitting)}."
 
 
 def _metric_notes(metric: Any) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from manyheads.errors import EncoderError
 from manyheads.evaluation.metrics import METRICS
-from manyheads.model.losses import LOSSES
+from manyheads.model.losses import fitting_losses
 from manyheads.tasks.kind import Kind, LabelError, known
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.kinds.classification import Classification
@@ -30,7 +30,7 @@ INSTANCES: list[tuple[Kind, list[object]]] = [
     (Regression(-1, 1), [-1, "0.5"]),
 ]
 CASES = [pytest.param(kind, cells, id=repr(kind)) for kind, cells in INSTANCES]
-LOSS_CASES = [pytest.param(kind, loss, id=f"{kind!r}-{loss}") for kind, _ in INSTANCES for loss in kind.losses]
+FORM_CASES = [pytest.param(kind, form, id=f"{kind!r}-{form}") for kind, _ in INSTANCES for form in kind.forms]
 
 
 def test_every_kind_of_the_menu_has_an_instance_here() -> None:
@@ -49,11 +49,11 @@ def test_the_label_space_gives_the_same_kind_also_after_json(kind: Kind, cells: 
 
 
 @pytest.mark.parametrize(("kind", "cells"), CASES)
-def test_losses_and_metrics_are_on_their_menus_and_the_default_metric_is_primary(
-    kind: Kind, cells: list[object]
-) -> None:
+def test_a_loss_fits_metrics_are_on_the_menu_and_the_default_metric_is_primary(kind: Kind, cells: list[object]) -> None:
     del cells
-    assert set(kind.losses) <= set(LOSSES)
+    assert fitting_losses(kind)
+    assert len(set(kind.forms.values())) == len(kind.forms)
+    assert set(kind.forms) <= set(kind.sample().forms)
     assert set(kind.metrics) <= set(METRICS)
     assert METRICS[kind.metrics[0]].primary
 
@@ -76,10 +76,10 @@ def test_an_invalid_label_is_refused_with_a_reason(kind: Kind, cells: list[objec
         kind.parse(cell)
 
 
-@pytest.mark.parametrize(("kind", "loss"), LOSS_CASES)
+@pytest.mark.parametrize(("kind", "form"), FORM_CASES)
 @pytest.mark.parametrize("examples", [0, 1, 5])
-def test_outputs_of_each_loss_can_be_decoded(kind: Kind, loss: str, examples: int) -> None:
-    outputs = np.random.default_rng(0).uniform(0, 1, (examples, kind.outputs(loss))).astype(np.float32)
+def test_outputs_of_each_form_can_be_decoded(kind: Kind, form: str, examples: int) -> None:
+    outputs = np.random.default_rng(0).uniform(0, 1, (examples, kind.forms[form])).astype(np.float32)
     found = kind.decode(outputs)
     assert found.values.shape == (examples, *kind.shape)
     assert found.values.dtype == np.float64
@@ -104,8 +104,8 @@ def test_outputs_of_each_loss_can_be_decoded(kind: Kind, loss: str, examples: in
         assert kind.errors(found, kind.imagined(found.values, 0.5)).shape == (examples,)
 
 
-@pytest.mark.parametrize(("kind", "loss"), LOSS_CASES)
-def test_outputs_that_are_not_finite_are_refused(kind: Kind, loss: str) -> None:
-    outputs = np.full((2, kind.outputs(loss)), np.nan, dtype=np.float32)
+@pytest.mark.parametrize(("kind", "form"), FORM_CASES)
+def test_outputs_that_are_not_finite_are_refused(kind: Kind, form: str) -> None:
+    outputs = np.full((2, kind.forms[form]), np.nan, dtype=np.float32)
     with pytest.raises(EncoderError, match="not finite"):
         kind.decode(outputs)

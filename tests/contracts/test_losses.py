@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from manyheads.model.losses import LOSSES, LossFunction, build_loss
+from manyheads.model.losses import LOSSES, LossEntry, LossFunction, build_loss, fitting_losses
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.multilabel import Multilabel
@@ -21,12 +21,16 @@ KINDS: list[Kind] = [
     Regression(0, 5),
     Regression(-1, 1),
 ]
-CASES = [pytest.param(kind, loss, id=f"{kind!r}-{loss}") for kind in KINDS for loss in kind.losses]
+CASES = [pytest.param(kind, loss, id=f"{kind!r}-{loss}") for kind in KINDS for loss in fitting_losses(kind)]
+
+
+def _width(kind: Kind, loss: str) -> int:
+    return kind.forms[str(LOSSES[loss].form(kind))]
 
 
 def _drawn(kind: Kind, loss: str, examples: int) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(examples)
-    outputs = torch.rand((examples, kind.outputs(loss)), generator=generator).requires_grad_()
+    outputs = torch.rand((examples, _width(kind, loss)), generator=generator).requires_grad_()
     if isinstance(kind, OneLabel):
         return outputs, torch.randint(len(kind.labels), (examples,), generator=generator).float()
     if kind.shape:
@@ -41,7 +45,7 @@ def loss_of(kind: Kind, name: str, weights: list[float] | None = None, **options
 
 
 def test_every_loss_of_the_menu_fits_some_kind() -> None:
-    assert {loss for kind in KINDS for loss in kind.losses} == set(LOSSES)
+    assert {loss for kind in KINDS for loss in fitting_losses(kind)} == set(LOSSES)
 
 
 @pytest.mark.parametrize(("kind", "loss"), CASES)
@@ -93,3 +97,14 @@ def test_a_perfect_value_has_no_loss(kind: Kind, loss: str) -> None:
     targets = torch.tensor([low, high, (low + high) / 2])
     losses = loss_of(kind, loss)(torch.tensor([[0.0], [1.0], [0.5]]), targets)
     assert losses.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_loss_from_outside_fits_kinds_by_the_form_of_their_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = LossEntry(LOSSES["mse"].build, {"value": "score", "order": "place", "class": "unknown"})
+    monkeypatch.setitem(LOSSES, "huber", entry)
+    assert [type(kind).__name__ for kind in KINDS if "huber" in fitting_losses(kind)] == [
+        "Ordinal",
+        "Regression",
+        "Regression",
+    ]
+    assert all(fitting_losses(kind)[0] != "huber" for kind in KINDS)

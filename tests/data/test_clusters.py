@@ -6,13 +6,14 @@ import numpy as np
 
 from manyheads.data.clusters import clusters_of
 from manyheads.data.dataset import Split
+from manyheads.model.losses import fitting_losses
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.task import Task
 
 
 def split(index: list[list[int]], groups: list[int] | None = None) -> Split:
     kind = Classification(range(2))
-    task = Task("t", kind, ("a", "b"), "label", None, "cross", "cross", 0.1, kind.losses[0], "accuracy")
+    task = Task("t", kind, ("a", "b"), "label", None, "cross", "cross", 0.1, fitting_losses(kind)[0], "accuracy")
     n = len(index)
     named = None if groups is None else np.array(groups, np.int64)
     own = (np.array(index, np.int32), np.zeros(n, np.float32), np.arange(n), named)

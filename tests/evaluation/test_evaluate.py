@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from manyheads.evaluation.evaluate import measure, summarise
+from manyheads.model.losses import fitting_losses
 from manyheads.tasks.kind import Kind, Predictions
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.regression import Regression
@@ -13,7 +14,7 @@ from manyheads.tasks.task import Task
 
 
 def _task(name: str, kind: Kind, metric: str) -> Task:
-    return Task(name, kind, ("a", "b"), "label", None, "cross", "cross", 0.1, kind.losses[0], metric)
+    return Task(name, kind, ("a", "b"), "label", None, "cross", "cross", 0.1, fitting_losses(kind)[0], metric)
 
 
 SST = _task("sst", Classification(range(3)), "accuracy")

@@ -110,8 +110,8 @@ def test_every_label_is_parsed_as_itself(labels: list[float]) -> None:
 
 def test_the_number_of_outputs_depends_on_the_loss() -> None:
     two, three = Classification(["no", "yes"]), Classification([0, 1, 2])
-    assert {loss: two.outputs(loss) for loss in two.losses} == {"binary_cross_entropy": 1, "cross_entropy": 2, "l1": 1}
-    assert {loss: three.outputs(loss) for loss in three.losses} == {"cross_entropy": 3}
+    assert dict(two.forms) == {"logit": 1, "logits": 2}
+    assert dict(three.forms) == {"logits": 3}
 
 
 def test_one_logit_is_of_the_second_class_and_a_tie_is_the_first_class() -> None:

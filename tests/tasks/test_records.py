@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from manyheads.errors import DataError
+from manyheads.model.losses import fitting_losses
 from manyheads.tasks.course import course_header, course_lines
 from manyheads.tasks.kind import Kind, Predictions
 from manyheads.tasks.kinds.classification import Classification
@@ -20,7 +21,7 @@ from manyheads.tasks.task import Task
 
 
 def _task(kind: Kind) -> Task:
-    return Task("any", kind, ("a", "b"), "label", "id", "cross", "cross", 0.1, kind.losses[0], kind.metrics[0])
+    return Task("any", kind, ("a", "b"), "label", "id", "cross", "cross", 0.1, fitting_losses(kind)[0], kind.metrics[0])
 
 
 def test_a_class_has_a_probability_for_every_label() -> None:

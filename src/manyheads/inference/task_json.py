@@ -32,6 +32,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "head": task.head,
         "dropout": task.dropout,
         "loss": task.loss,
+        "form": task.form or next(iter(task.kind.forms)),
         "metric": task.metric,
         **({} if task.group is None else {"group": task.group}),
         **({"metrics": [choice.table for choice in task.metrics]} if task.metrics else {}),
@@ -65,6 +66,7 @@ class TaskContent(BaseModel):
     head: str
     dropout: float = Field(ge=0, lt=1)
     loss: str
+    form: str | None = None
     metric: str
     group: str | None = None
     metrics: list[MetricContent] = Field(default_factory=list)
@@ -101,9 +103,10 @@ _TASKS = TypeAdapter(Annotated[list[TaskContent], Field(min_length=1)])
 
 
 def _task(content: TaskContent) -> Task:
+    kind = _kind(content.kind)
     return Task(
         name=content.name,
-        kind=_kind(content.kind),
+        kind=kind,
         text=tuple(content.text),
         label=content.label if isinstance(content.label, str) else tuple(content.label),
         id=content.id,
@@ -111,10 +114,20 @@ def _task(content: TaskContent) -> Task:
         head=content.head,
         dropout=content.dropout,
         loss=content.loss,
+        form=_form(content, kind),
         metric=content.metric,
         group=content.group,
         metrics=tuple(MetricChoice.of(each.model_dump()) for each in content.metrics),
     )
+
+
+def _form(content: TaskContent, kind: Kind) -> str | None:
+    """Return the form of the outputs of a task. Manifests of version 0.4.0 have only the loss."""
+    if content.form is None:
+        return "logits" if content.loss == "cross_entropy" and "logits" in kind.forms else None
+    if content.form not in kind.forms:
+        raise ValueError(f"a {kind.name} has no outputs of the form {content.form!r}; it has {', '.join(kind.forms)}")
+    return content.form
 
 
 def _kind(content: KindContent) -> Kind:

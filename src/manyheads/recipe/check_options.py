@@ -14,6 +14,7 @@ from manyheads.errors import did_you_mean
 from manyheads.evaluation.metrics import METRICS
 from manyheads.evaluation.metrics.resolve import misfit, misfit_of_options
 from manyheads.model.heads import HEADS
+from manyheads.model.losses import fitting_losses
 from manyheads.recipe.faults import Fault, from_validation
 from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.run.names import RESERVED, TASK_NAME, TASK_NAMES
@@ -107,7 +108,7 @@ def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
     named = known or kind.sample()
     yield from check_metrics(key, options, named, known=known is not None)
     if options.loss is not None:
-        yield from _menu((*key, "loss"), options.loss.kind, named.losses)
+        yield from _menu((*key, "loss"), options.loss.kind, fitting_losses(named))
 
 
 def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:

@@ -17,6 +17,7 @@ from pydantic_core import core_schema
 from manyheads.evaluation.metrics import METRICS
 from manyheads.evaluation.metrics.resolve import misfit
 from manyheads.model.heads import HEADS
+from manyheads.model.losses import fitting_losses
 from manyheads.recipe.schema import Recipe, keys_of_kinds
 from manyheads.run.names import RESERVED
 from manyheads.run.names import TASK_NAME as NAME
@@ -91,10 +92,10 @@ def _kind_rules(name: str) -> Iterator[Schema]:
     own = schema_of(kind.options)["properties"]
     others: Schema = {key: False for key, kinds in keys_of_kinds().items() if name not in kinds}
     others |= {key: _plain(own[key]) for key, kinds in keys_of_kinds().items() if name in kinds and len(kinds) > 1}
-    fitting = {**_metrics(kind.sample()), "loss": _named(kind.sample().losses)}
+    fitting = {**_metrics(kind.sample()), "loss": _named(fitting_losses(kind.sample()))}
     yield _rule({"kind": {"const": name}}, {**others, **fitting})
-    for condition, losses in kind.loss_rules():
-        yield _rule({"kind": {"const": name}, **condition}, {"loss": _named(losses)})
+    for condition, narrower in kind.narrower():
+        yield _rule({"kind": {"const": name}, **condition}, {"loss": _named(fitting_losses(narrower))})
 
 
 def _plain(schema: Schema) -> Schema:

@@ -11,7 +11,7 @@ from manyheads.data.reading import Files, Row, Source, TextFormat, open_source
 from manyheads.errors import DataError, RecipeError
 from manyheads.evaluation.metrics.resolve import metrics_of
 from manyheads.model.heads import default_loss
-from manyheads.model.losses import LOSSES, LossFunction, build_loss
+from manyheads.model.losses import LOSSES, LossFunction, build_loss, fitting_losses
 from manyheads.model.losses.options import LossOptions
 from manyheads.recipe.check_options import head_of, label_columns, pairing_of
 from manyheads.recipe.schema import Recipe, TaskOptions
@@ -78,8 +78,9 @@ def build_task(name: str, options: TaskOptions, kind: Kind) -> Task:
     """
     head, pair = head_of(options), pairing_of(options)
     loss = loss_of(options, kind).kind
-    if loss not in kind.losses:
-        allowed = ", ".join(kind.losses)
+    form = LOSSES[loss].form(kind) if loss in LOSSES else None
+    if form is None:
+        allowed = ", ".join(fitting_losses(kind))
         where = f"tasks.{name}.loss"
         raise RecipeError("the loss does not fit the labels of the task", where=where, found=loss, allowed=allowed)
     task = Task(
@@ -92,6 +93,7 @@ def build_task(name: str, options: TaskOptions, kind: Kind) -> Task:
         head=head,
         dropout=options.head.dropout,
         loss=loss,
+        form=form,
         metric=options.metric_name or kind.metrics[0],
         group=options.group,
         metrics=options.choices,

@@ -1,4 +1,4 @@
-"""Kind: what is asked of a text. It reads labels, decodes outputs, and says which losses, metrics and views fit."""
+"""Kind: what is asked of a text. It reads labels, decodes outputs, and says which metrics and views fit."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Kind(ABC):
     """What the kind reads from the encoder, a vector per text, per word, or per candidate."""
 
     target: ClassVar[str]
-    """What a target is ("class", "value", "labels" or "order"), by which losses and metrics say whether they fit."""
+    """What a target is ("class", "value", "labels" or "order"), by which losses and metrics declare that they fit."""
 
     metrics: tuple[str, ...]
     """The metrics of every evaluation, the default primary metric first."""
@@ -147,11 +147,14 @@ class Kind(ABC):
     @classmethod
     @abstractmethod
     def sample(cls) -> Self:
-        """Return the kind with a small label space, which every loss of the kind fits."""
+        """Return the kind with a small label space that has every form of outputs."""
 
     @classmethod
-    def loss_rules(cls) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
-        """Yield the losses that fit if keys have such values, for the JSON Schema."""
+    def narrower(cls) -> Iterator[tuple[dict[str, Any], Self]]:
+        """Yield kinds that have fewer forms of outputs, each with the values of keys that lead to it.
+
+        The values are JSON Schemas. With them, the schema of a recipe knows which losses fit.
+        """
         yield from ()
 
     @classmethod
@@ -199,16 +202,18 @@ class Kind(ABC):
         """Comments of `manyheads init` about the keys of the label space. Default: none."""
         return {}
 
-    # Losses and outputs
+    # Outputs
 
     @property
     @abstractmethod
-    def losses(self) -> tuple[str, ...]:
-        """The losses that fit, the default first."""
+    def forms(self) -> Mapping[str, int]:
+        """The forms of outputs that the kind decodes, with the number of outputs per example. The default is first.
 
-    @abstractmethod
-    def outputs(self, loss: str) -> int:
-        """Return the number of outputs per example that a head has with this loss."""
+        A loss trains outputs of one form, and fits the kinds that decode it. Forms in use: "logits" (one per class, for
+        a softmax), "logit" (of the second of two classes), "independent" (a logit per label), "steps" (a logit per step
+        between labels in an order), "place" (a logit of the place between the lowest and the highest label), and
+        "score" (from 0 to 1). A kind may have a form of its own. Two forms of a kind have different numbers of outputs.
+        """
 
     @abstractmethod
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:

@@ -17,7 +17,8 @@ class Task:
 
     `pair`: None for one text column. For two columns, "cross" puts both texts into one sequence and "bi" encodes each
     in its own sequence. `group`: the column of what the examples belong to. `metric`: the name of the primary metric in
-    results. `metrics`: metrics with options, and metrics that are computed in addition to those of the kind.
+    results. `metrics`: metrics with options, and metrics that are computed in addition to those of the kind. `form`:
+    the form of the head's outputs, which the loss trains. Default: the first one of the kind.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Task:
     metric: str
     group: str | None = None
     metrics: tuple[MetricChoice, ...] = ()
+    form: str | None = None
 
     @property
     def label_columns(self) -> tuple[str, ...]:
@@ -41,7 +43,8 @@ class Task:
     @property
     def outputs(self) -> int:
         """The number of outputs that the task's head has per example."""
-        return self.kind.outputs(self.loss)
+        forms = self.kind.forms
+        return next(iter(forms.values())) if self.form is None else forms[self.form]
 
     @property
     def sequences(self) -> int:

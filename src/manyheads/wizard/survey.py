@@ -14,6 +14,7 @@ from manyheads.data.reading import BadRow, Source, TextFormat, from_here, open_s
 from manyheads.data.reading.text_format import USUAL
 from manyheads.data.strings import Joined
 from manyheads.errors import DataError
+from manyheads.model.losses import fitting_losses
 from manyheads.recipe.tasks import label_cells
 from manyheads.tasks.kind import Floats, Kind, LabelError, Target
 from manyheads.tasks.kinds import KINDS
@@ -163,7 +164,7 @@ def _audit(
         pair="cross" if len(layout.text) == 2 else None,
         head="",
         dropout=0.0,
-        loss=kind.losses[0],
+        loss=fitting_losses(kind)[0],
         metric=kind.metrics[0],
     )
     counts: dict[str, int] = {}

@@ -9,6 +9,7 @@ import pytest
 
 from manyheads.data.examples import read_examples
 from manyheads.data.reading import open_source
+from manyheads.model.losses import fitting_losses
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.regression import Regression
 from manyheads.tasks.task import Task
@@ -29,7 +30,7 @@ def task(label: str) -> Task:
     }[label]  # fmt: skip
     return Task(
         name="task", kind=kind, text=("sentence",) if label == "sentiment" else PAIR, label=label, id=None, pair=None,
-        head="linear", dropout=0.0, loss=kind.losses[0], metric=kind.metrics[0],
+        head="linear", dropout=0.0, loss=fitting_losses(kind)[0], metric=kind.metrics[0],
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from manyheads.model.heads.b1 import B1
 from manyheads.model.heads.b2 import B2
 from manyheads.model.heads.linear import Linear
+from manyheads.model.losses import fitting_losses
 from manyheads.tasks.kind import Kind
 
 Reads = Literal["single", "cross", "bi"]
@@ -37,5 +38,6 @@ HEADS: dict[str, HeadEntry] = {
 
 
 def default_loss(head: str, kind: Kind) -> str:
-    """Return the default loss: L1 for B1 where the kind has it, as in the reference study, else the kind's own."""
-    return "l1" if head == "b1" and "l1" in kind.losses else kind.losses[0]
+    """Return the default loss: L1 for B1 where it fits, as in the reference study, else the first that fits."""
+    losses = fitting_losses(kind)
+    return "l1" if head == "b1" and "l1" in losses else losses[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,7 +22,10 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class LossEntry:
-    """A loss and its own options.
+    """A loss, the kinds that it fits, and its own options.
+
+    `forms`: for each `Kind.target` that the loss can read, the form of the outputs that it trains, see `Kind.forms`.
+    The loss fits a kind that has such targets and decodes such outputs.
 
     `build(kind, options, class_weights)` returns the loss of a kind. `class_weights`: factors of the terms of each
     class, or None. The caller's mean is divided by the number of examples, not by the sum of the weights as torch's own
@@ -30,17 +33,32 @@ class LossEntry:
     """
 
     build: Callable[[Kind, Any, Tensor | None], LossFunction]
+    forms: Mapping[str, str]
     options: type[LossOptions] = LossOptions
+
+    def form(self, kind: Kind) -> str | None:
+        """Return the form of the outputs that the loss trains for a kind. None if the loss does not fit."""
+        form = self.forms.get(kind.target)
+        return form if form in kind.forms else None
 
 
 LOSSES: dict[str, LossEntry] = {
-    "cross_entropy": LossEntry(cross_entropy, CrossEntropyOptions),
-    "binary_cross_entropy": LossEntry(binary_cross_entropy, CrossEntropyOptions),
-    "mse": LossEntry(mse),
-    "l1": LossEntry(l1),
-    "corn": LossEntry(corn),
-    "squared_distance": LossEntry(squared_distance),
+    "cross_entropy": LossEntry(cross_entropy, {"class": "logits", "order": "logits"}, CrossEntropyOptions),
+    "binary_cross_entropy": LossEntry(
+        binary_cross_entropy, {"class": "logit", "labels": "independent"}, CrossEntropyOptions
+    ),
+    "mse": LossEntry(mse, {"value": "score"}),
+    "l1": LossEntry(l1, {"value": "score", "class": "logit"}),
+    "corn": LossEntry(corn, {"order": "steps"}),
+    "squared_distance": LossEntry(squared_distance, {"order": "place"}),
 }
+
+
+def fitting_losses(kind: Kind) -> tuple[str, ...]:
+    """Return the losses that fit a kind. The default is first: the first one that trains the kind's first form."""
+    forms = {name: form for name, entry in LOSSES.items() if (form := entry.form(kind)) is not None}
+    default = next((name for name, form in forms.items() if form == next(iter(kind.forms))), None)
+    return tuple(sorted(forms, key=lambda name: name != default))
 
 
 def build_loss(kind: Kind, options: LossOptions, class_weights: tuple[float, ...] | None = None) -> LossFunction:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -58,9 +58,9 @@ class Classification(OneLabel):
         return cls([0, 1])
 
     @classmethod
-    def loss_rules(cls) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
-        """Yield the rule that some losses need exactly two labels."""
-        yield {"labels": {"type": "array", "minItems": 3}}, cls(range(3)).losses
+    def narrower(cls) -> Iterator[tuple[dict[str, Any], Self]]:
+        """Yield three labels: a single logit needs exactly two."""
+        yield {"labels": {"type": "array", "minItems": 3}}, cls(range(3))
 
     @classmethod
     def guess(cls, cells: Sequence[object], *, name: str, typed: bool) -> Self | None:
@@ -81,15 +81,10 @@ class Classification(OneLabel):
         return 'one of `labels`; or "regression": a number in `range = [LOW, HIGH]`' if number else None
 
     @property
-    def losses(self) -> tuple[str, ...]:
-        """The losses that fit, the default first. Those that use a single logit need exactly two labels."""
-        if len(self.labels) == 2:
-            return ("binary_cross_entropy", "cross_entropy", "l1")
-        return ("cross_entropy",)
-
-    def outputs(self, loss: str) -> int:
-        """Return the number of logits: one per label for cross-entropy, otherwise one, for the second label."""
-        return len(self.labels) if loss == "cross_entropy" else 1
+    def forms(self) -> Mapping[str, int]:
+        """A logit per label or, for two labels, one logit of the second label."""
+        single = {"logit": 1} if len(self.labels) == 2 else {}
+        return {**single, "logits": len(self.labels)}
 
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:
         """Decode logits to labels and probabilities.

@@ -143,14 +143,9 @@ class Multilabel(Kind):
         return alike_warnings(self.labels)
 
     @property
-    def losses(self) -> tuple[str, ...]:
-        """The loss that fits."""
-        return ("binary_cross_entropy",)
-
-    def outputs(self, loss: str) -> int:
-        """Return the number of labels: one logit each."""
-        del loss
-        return len(self.labels)
+    def forms(self) -> Mapping[str, int]:
+        """A logit per label."""
+        return {"independent": len(self.labels)}
 
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:
         """Decode logits[n, labels] to labels and their probabilities, which are independent of one another."""

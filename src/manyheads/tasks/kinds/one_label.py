@@ -19,7 +19,7 @@ SEVERAL_HINT = "a task of this kind has one label per row: write one label per c
 class OneLabel(Kind):
     """A kind with labels in a fixed order. A target is the index of a label; see `Labels`.
 
-    A subclass says which losses fit, and how outputs are decoded.
+    A subclass says which forms outputs have, and how they are decoded.
 
     Raises:
         ValueError: There are too few labels, a label is blank, or two labels are equal.

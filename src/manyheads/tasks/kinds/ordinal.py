@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -63,16 +63,12 @@ class Ordinal(OneLabel):
         return cls([1, 2, 3, 4])
 
     @property
-    def losses(self) -> tuple[str, ...]:
-        """The losses that fit, the default first."""
-        return ("corn", "cross_entropy", "squared_distance")
-
-    def outputs(self, loss: str) -> int:
-        """Return the number of outputs: a logit per label, one per step between labels (CORN), or one."""
-        return {"cross_entropy": len(self.labels), "corn": len(self.labels) - 1}.get(loss, 1)
+    def forms(self) -> Mapping[str, int]:
+        """A logit per step between labels, a logit per label, or one logit of the place among the labels."""
+        return {"steps": len(self.labels) - 1, "logits": len(self.labels), "place": 1}
 
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:
-        """Decode outputs to labels and probabilities. Their number says with which loss the head was trained.
+        """Decode outputs to labels and probabilities. Their number is that of their form.
 
         `outputs[n, labels]`: logits, decoded with the softmax to the most probable label. `outputs[n, labels - 1]`:
         logits of being above each label, given that the label before was passed (CORN, Shi, Cao and Raschka 2021,

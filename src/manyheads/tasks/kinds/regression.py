@@ -115,14 +115,9 @@ class Regression(Kind):
         return {"range": "labels and predictions are in this range"}
 
     @property
-    def losses(self) -> tuple[str, ...]:
-        """The losses that fit, the default first."""
-        return ("mse", "l1")
-
-    def outputs(self, loss: str) -> int:
-        """Return 1: the head has one score per example with every loss."""
-        del loss
-        return 1
+    def forms(self) -> Mapping[str, int]:
+        """One score per example."""
+        return {"score": 1}
 
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:
         """Decode scores outputs[n, 1] to values.
