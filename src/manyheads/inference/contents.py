@@ -31,7 +31,7 @@ BUNDLE_FILES: tuple[FileFacts, ...] = (
             "tasks[].head": "Head of the task.",
             "tasks[].dropout": "Dropout of the head in training. It is off in predictions.",
             "tasks[].loss": "Loss of the training.",
-            "tasks[].form": "Form of the head's outputs, such as `logits`. Bundles of version 0.4.0 lack it: it follows "
+            "tasks[].form": "Form of the head's outputs, such as `logits`. Bundles of 0.4.0 lack it: it follows "
             "from their loss.",
             "tasks[].metric": "Primary metric.",
             "tasks[].metrics": "Metrics with options, and metrics in addition to those of the kind, as tables with "
