@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manyheads.ragged import Ragged, same, stack
 from manyheads.run.evaluations import Evaluations, read_evaluations, with_evaluation, write_evaluations
 
 
@@ -99,3 +100,38 @@ def test_probabilities_are_kept_and_those_of_lost_evaluations_are_missing(tmp_pa
     write_evaluations(file, replace(found, probabilities=shares))
     with pytest.raises(ValueError, match="different sizes: probabilities"):
         read_evaluations(file)
+
+
+def ragged(step: int, values: list[float]) -> Evaluations:
+    """Three examples of two words, no word, and one word. The first has no target."""
+    return Evaluations(
+        ids=("a", "b", "c"),
+        targets=Ragged.of([[], [], [1]], np.float32),
+        clusters=np.array([0, 1, 2]),
+        epochs=np.array([step / 10]),
+        steps=np.array([step]),
+        values=stack([Ragged.of([values[:2], [], values[2:]], np.float32)]),
+        probabilities=stack([Ragged.of([[0.5, 0.75], [], [1]], np.float32)]),
+    )
+
+
+def test_ragged_arrays_are_read_with_their_offsets(tmp_path: Path) -> None:
+    both = with_evaluation(ragged(10, [1, 2, 3]), ragged(20, [4, 5, 6]), [1.0, 2.0], [10, 20])
+    write_evaluations(tmp_path / "a.npz", both)
+    found = read_evaluations(tmp_path / "a.npz")
+    assert [[row.tolist() for row in each] for each in found.values] == [[[1, 2], [], [3]], [[4, 5], [], [6]]]
+    assert same(found.targets, both.targets)
+    assert found.probabilities is not None
+    assert found.probabilities[1][0].tolist() == [0.5, 0.75]
+    assert found.clusters_of(["c"]) is not None
+    assert found.at([1.0, 5.0], [10, 50]).values.shape == (2, 3)
+
+
+def test_ragged_arrays_whose_offsets_do_not_fit_are_damaged(tmp_path: Path) -> None:
+    write_evaluations(tmp_path / "a.npz", ragged(10, [1, 2, 3]))
+    with np.load(tmp_path / "a.npz") as content:
+        arrays = dict(content)
+    arrays["value_offsets"] = np.array([0, 2, 2, 4])
+    np.savez_compressed(tmp_path / "b.npz", **arrays)
+    with pytest.raises(ValueError, match="different sizes"):
+        read_evaluations(tmp_path / "b.npz")

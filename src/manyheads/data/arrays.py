@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from manyheads.data.cache import cache_folder
+from manyheads.ragged import Ragged, Rows, offsets_of
 
 BLOCK = 1 << 14
 """Rows that are processed at once in loops over all rows."""
@@ -54,16 +55,28 @@ def _reserve(file: int, size: int) -> None:
         os.ftruncate(file, size)
 
 
-def gather(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+def gather(array: Rows, rows: NDArray[np.int64]) -> Any:
     """Return array[rows], in scratch space."""
+    if isinstance(array, Ragged):
+        lengths = gather(array.lengths, rows)
+        values = array.values
+        result = scratch(int(lengths.sum()), values.dtype, None if values.ndim == 1 else values.shape[1])
+        end = 0
+        for start, stop in blocks(len(rows)):
+            some = array[rows[start:stop]].values
+            result[end : end + len(some)] = some
+            end += len(some)
+        return Ragged(result, offsets_of(lengths))
     result = scratch(len(rows), array.dtype, None if array.ndim == 1 else array.shape[1])
     for start, stop in blocks(len(rows)):
         result[start:stop] = array[rows[start:stop]]
     return result
 
 
-def converted(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+def converted(array: Rows, dtype: DTypeLike) -> Any:
     """Return the array converted to another type, in scratch space."""
+    if isinstance(array, Ragged):
+        return Ragged(converted(array.values, dtype), array.offsets)
     result = scratch(len(array), dtype, None if array.ndim == 1 else array.shape[1])
     for start, stop in blocks(len(array)):
         result[start:stop] = array[start:stop]

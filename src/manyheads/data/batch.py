@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.tasks.kind import known
+from manyheads.ragged import Rows
+from manyheads.tasks.kind import label_count
 
 
 @dataclass(frozen=True)
@@ -16,13 +17,13 @@ class Part:
 
     `task`: the task's name. `examples`: int64[n], indices in the task's split. `sequences`: int64[n, 1 or 2], the
     sequence or the two sequences of the batch that each example consists of. Several examples may share a sequence.
-    `targets`: float32[n], NaN if an example has none.
+    `targets`: float32[n, ...], NaN if an example has none; or ragged, with a length of its own for each example.
     """
 
     task: str
     examples: NDArray[np.int64]
     sequences: NDArray[np.int64]
-    targets: NDArray[np.float32]
+    targets: Rows
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class Batch:
 
     @property
     def label_counts(self) -> dict[str, int]:
-        """The number of labels of each task."""
-        return {part.task: int(np.count_nonzero(known(part.targets))) for part in self.parts}
+        """The number of labels of each task, over which its loss is a mean."""
+        return {part.task: label_count(part.targets) for part in self.parts}
 
     @property
     def sequences(self) -> int:

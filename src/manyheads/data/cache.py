@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -41,7 +41,7 @@ class ArrayFile:
         self._write_header()
 
     def append(self, values: Any) -> None:
-        """Append values: an array or a sequence of numbers."""
+        """Append values: an array, or a sequence of numbers or of equal shapes."""
         content = np.asarray(values, dtype=self._dtype).reshape(-1)
         self._file.write(content.tobytes())
         self._count += len(content)
@@ -63,6 +63,33 @@ class ArrayFile:
         descr = np.lib.format.dtype_to_descr(self._dtype)
         header = {"descr": descr, "fortran_order": False, "shape": (self._count,)}
         np.lib.format.write_array_header_1_0(self._file, header)
+
+
+class RaggedFile:
+    """Two arrays in a cache entry: rows of different lengths, one after another, and the offset of each row."""
+
+    def __init__(self, folder: Path, name: str, dtype: DTypeLike, *, offsets: str | None = None) -> None:
+        self._values = ArrayFile(folder, name, dtype)
+        self._offsets = ArrayFile(folder, offsets or f"{name}_offsets", np.int64)
+        self._end = 0
+        self._offsets.append([0])
+
+    def append(self, rows: Sequence[Any]) -> None:
+        """Append rows: arrays or sequences of numbers."""
+        for row in rows:
+            self._values.append(row)
+        ends = np.cumsum([len(row) for row in rows], dtype=np.int64) + self._end
+        self._offsets.append(ends)
+        self._end = int(ends[-1]) if len(ends) else self._end
+
+    def __enter__(self) -> RaggedFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._values, self._offsets:
+            pass
 
 
 def entry(folder: Path | None, fill: Callable[[Path], None]) -> Arrays:

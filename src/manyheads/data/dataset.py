@@ -13,6 +13,7 @@ from manyheads.data.batch import Batch, Part
 from manyheads.data.examples import taken
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Form, Template
+from manyheads.ragged import Rows, ranges
 from manyheads.tasks.task import Task
 
 Ints = NDArray[np.int64]
@@ -23,7 +24,7 @@ class Split:
     """n examples of a task.
 
     `text_index`: int32[n, 1 or 2], indices into the text store. `targets`: float32[n, ...],
-    NaN if an example has none.
+    NaN if an example has none; or ragged.
     `lines`: int64[n], the line of each example in its file. `groups`: int64[n], equal for examples that belong
     together, in any task; None if the task names no column of groups.
     """
@@ -31,7 +32,7 @@ class Split:
     task: Task
     ids: Sequence[str]
     text_index: NDArray[np.int32]
-    targets: NDArray[np.float32]
+    targets: Rows
     lines: NDArray[np.int64]
     groups: NDArray[np.int64] | None = None
 
@@ -191,7 +192,7 @@ def _write(store: TextStore, groups: Sequence[_Sequences], parts: tuple[Part, ..
         first += len(group.texts)
     return Batch(
         token_ids=token_ids,
-        position_ids=_ranges(np.zeros(len(sizes), dtype=np.int64), sizes).astype(np.int32),
+        position_ids=ranges(np.zeros(len(sizes), dtype=np.int64), sizes).astype(np.int32),
         segment_ids=segment_ids,
         offsets=offsets.astype(np.int32),
         max_length=int(sizes.max(initial=0)),
@@ -212,14 +213,7 @@ def _write_group(
             at += 1
         if place < group.texts.shape[1]:
             kept = group.kept[:, place]
-            target = _ranges(at, kept)
-            token_ids[target] = store.token_ids[_ranges(store.offsets[group.texts[:, place]], kept)]
+            target = ranges(at, kept)
+            token_ids[target] = store.token_ids[ranges(store.offsets[group.texts[:, place]], kept)]
             segment_ids[target] = group.form.text_segments[place]
             at += kept
-
-
-def _ranges(starts: Ints, counts: Ints) -> Ints:
-    """Return the ranges start, start + 1, ... of `counts` numbers for every start, one after another."""
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.repeat(starts - (ends - counts), counts) + np.arange(total)

@@ -17,6 +17,7 @@ from manyheads.data.reading import BadRow, Source
 from manyheads.data.strings import Strings
 from manyheads.data.table import BadRows, read_table, require_column, text_of
 from manyheads.errors import DataError
+from manyheads.ragged import Ragged, Rows
 from manyheads.tasks.kind import known
 from manyheads.tasks.task import Task
 
@@ -42,19 +43,19 @@ INSPECTED = 100
 class Examples:
     """n examples of a task, in the order of the file.
 
-    `ids`: n ids. `texts`: n texts for each text column. `targets`: float64[n, ...], NaN if an example
-    has no label. `lines`: int64[n], the line on which each example begins. `fingerprint`: SHA-256 of the file. `key`: a
-    hash of everything that decides which examples these are, or "" if it is unknown. `warnings`: what was suspicious in
-    the file; a part of the examples has none. `places`: int64[n], the line and the file of each example if several
-    files were read. Default: `lines`. `groups`: int64[n], equal for examples that belong together; None if the task
-    names no column of groups.
+    `ids`: n ids. `texts`: n texts for each text column. `targets`: float64[n, ...], NaN if an example has no label; or
+    ragged. `lines`: int64[n], the line on which each example begins. `fingerprint`: SHA-256 of the file. `key`: a hash
+    of everything that decides which examples these are, or "" if it is unknown. `warnings`: what was suspicious in the
+    file; a part of the examples has none. `places`: int64[n], the line and the file of each example if several files
+    were read. Default: `lines`. `groups`: int64[n], equal for examples that belong together; None if the task names no
+    column of groups.
     """
 
     task: str
     source: str
     ids: Sequence[str]
     texts: tuple[Sequence[str], ...]
-    targets: NDArray[np.float64]
+    targets: Rows
     lines: NDArray[np.int64]
     fingerprint: str = ""
     key: str = ""
@@ -103,14 +104,17 @@ def read_examples(
     bad = BadRows(source.name, arrays)
     if bad and on_bad_rows == "error":
         raise bad_rows_error(bad)
-    if not len(arrays["targets"]):
+    if not len(arrays["lines"]):
         reasons = "; ".join(f"line {row.line}: {row.reason}" for row in bad[:3])
         found = reasons or "a header without rows"
         hint = "; or ".join([*bad_row_hints(bad), "check the file, the text column and the label column in the recipe"])
         raise DataError("the file has no usable rows", where=source.name, found=found, hint=hint)
     texts = tuple(Strings.of(arrays, f"text{place}") for place in range(len(task.text)))
     ids, lines = Strings.of(arrays, "ids"), arrays["lines"]
-    targets = arrays["targets"].reshape(-1, *task.kind.shape)
+    if task.kind.ragged_targets:
+        targets: Rows = Ragged(arrays["targets"], arrays["target_offsets"])
+    else:
+        targets = arrays["targets"].reshape(-1, *task.kind.shape)
     warnings = (
         *source.warnings,
         *(source.name + text if text.startswith(":") else text for text in Strings.of(arrays, "warnings")),
@@ -148,9 +152,9 @@ def examples_warnings(examples: Examples, task: Task) -> list[str]:
     return warnings
 
 
-def known_targets(examples: Examples) -> NDArray[np.float64]:
+def known_targets(examples: Examples) -> Rows:
     """Return the targets of the examples that have one."""
-    targets = np.asarray(examples.targets)
+    targets = examples.targets
     labelled = known(targets)
     return targets if labelled.all() else targets[labelled]
 

@@ -84,7 +84,7 @@ def held_out_in_0_4(examples: Examples, share: float) -> Examples:
 
 def strata_of(examples: Examples, task: Task) -> Ints:
     """Return the stratum of each example, such as its class, or the fifth of the labels that its value is in."""
-    targets = np.asarray(examples.targets)
+    targets = examples.targets
     labelled = known(targets)
     codes = np.full(len(targets), NONE)
     codes[labelled] = task.kind.strata(targets[labelled])

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard, overload
 import numpy as np
 
 from manyheads.data.arrays import BLOCK
-from manyheads.data.cache import ArrayFile, Arrays, entry
+from manyheads.data.cache import ArrayFile, Arrays, RaggedFile, entry
 from manyheads.data.reading import BadRow, Row, Several, Source, listed_columns
 from manyheads.data.reading.parallel import Parallel
 from manyheads.data.strings import Strings, StringsFile
@@ -122,6 +122,9 @@ def _key(task: Task, source: Source, fingerprint: str, labelled: bool, group: st
     return hashlib.sha256(json.dumps([VERSION, reading, meaning]).encode()).hexdigest()
 
 
+_File = StringsFile | ArrayFile | RaggedFile
+
+
 class _Writer:
     """Write rows into the columns of examples and of bad rows, one block at a time."""
 
@@ -130,14 +133,19 @@ class _Writer:
         self._id = task.id or ("id" if "id" in source.columns else None)
         self._files = ExitStack()
         texts = [f"text{place}" for place in range(len(task.text))]
-        self._columns: list[tuple[StringsFile | ArrayFile, list[Any]]] = [
+        self._columns: list[tuple[_File, list[Any]]] = [
             (self._files.enter_context(StringsFile(folder, name)), []) for name in ("ids", *texts)
         ]
-        for name, dtype in (("targets", np.float64), ("lines", np.int64), ("places", np.int64)):
-            self._columns.append((self._files.enter_context(ArrayFile(folder, name, dtype)), []))
+        if task.kind.ragged_targets:
+            file = RaggedFile(folder, "targets", np.float64, offsets="target_offsets")
+            self._columns.append((self._files.enter_context(file), []))
+        else:
+            self._columns.append((self._files.enter_context(ArrayFile(folder, "targets", np.float64)), []))
+        for name in ("lines", "places"):
+            self._columns.append((self._files.enter_context(ArrayFile(folder, name, np.int64)), []))
         if group is not None:
             self._columns.append((self._files.enter_context(ArrayFile(folder, "groups", np.int64)), []))
-        self._bad: list[tuple[StringsFile | ArrayFile, list[Any]]] = [
+        self._bad: list[tuple[_File, list[Any]]] = [
             (self._files.enter_context(ArrayFile(folder, "bad_lines", np.int64)), []),
             *(
                 (self._files.enter_context(StringsFile(folder, f"bad_{name}")), [])
@@ -202,7 +210,7 @@ class _Writer:
         return (self._name(row), *texts, self._target(row), row.line, place, *group)
 
     @staticmethod
-    def _put(columns: list[tuple[StringsFile | ArrayFile, list[Any]]], cells: tuple[object, ...]) -> None:
+    def _put(columns: list[tuple[_File, list[Any]]], cells: tuple[object, ...]) -> None:
         for (_, waiting), cell in zip(columns, cells, strict=True):
             waiting.append(cell)
 

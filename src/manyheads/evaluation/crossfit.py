@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from manyheads.evaluation.metrics.resolve import Chosen, resolve
 from manyheads.evaluation.sample import Floats, Integers
+from manyheads.ragged import Rows, Stack, flat, offsets, with_offsets
 from manyheads.tasks.kind import Predictions
 
 Half = NDArray[np.bool_]
 """bool[n]: which examples are in the first half."""
-
-Predicted = NDArray[np.floating]
 
 
 def halves_of(
@@ -98,12 +97,12 @@ def _chosen(examples: Integers, hashes: NDArray[np.uint64], strata: Floats, surp
 
 
 def half_scores(
-    metric: str | Chosen, evaluations: Predicted, targets: Floats, first: Half, probabilities: Predicted | None = None
+    metric: str | Chosen, evaluations: Stack, targets: Rows, first: Half, probabilities: Stack | None = None
 ) -> Floats:
     """Return a metric on both halves for each evaluation: float64[2, E], NaN where it is undefined.
 
-    `evaluations`: float[E, n], the predictions of each evaluation. `targets`: float64[n]. `probabilities`: float[E, n,
-    classes], for metrics that need them.
+    `evaluations`: float[E, n, ...] or a ragged stack, the predictions of each evaluation. `targets`: float64[n, ...],
+    or ragged. `probabilities`: float[E, n, classes], for metrics that need them.
     """
     chosen = resolve(metric)
     scores = np.full((2, len(evaluations)), np.nan)
@@ -112,7 +111,7 @@ def half_scores(
         for place, values in enumerate(evaluations):
             predicted = values[part].astype(np.float64)
             own = None if probabilities is None else probabilities[place][part].astype(np.float64)
-            whole = np.isfinite(predicted).all() and (own is None or np.isfinite(own).all())
+            whole = np.isfinite(flat(predicted)).all() and (own is None or np.isfinite(flat(own)).all())
             score = chosen.value(Predictions(predicted, own), kept) if whole else None
             scores[half, place] = np.nan if score is None else score
     return scores
@@ -129,12 +128,14 @@ def best_evaluations(averages: Floats) -> tuple[int, int] | None:
     return int(on_first), int(on_second)
 
 
-def swapped(evaluations: Predicted, first: Half, chosen: tuple[int, int]) -> Floats:
+def swapped(evaluations: Stack, first: Half, chosen: tuple[int, int]) -> Rows:
     """Return for each example the prediction of the evaluation that was chosen on the other half: float64[n].
 
-    `evaluations`: float[E, n], or float[E, n, classes], and then the result is float64[n, classes].
+    `evaluations`: float[E, n, ...], and then the result is float64[n, ...], or a ragged stack.
     """
     on_first, on_second = chosen
-    halves = first.reshape(-1, *[1] * (evaluations.ndim - 2))
-    predictions: Floats = np.where(halves, evaluations[on_second], evaluations[on_first]).astype(np.float64)
-    return predictions
+    values, bounds = flat(evaluations), offsets(evaluations)
+    of_values = first if bounds is None else np.repeat(first, np.diff(bounds))
+    halves = of_values.reshape(-1, *[1] * (values.ndim - 2))
+    predictions: Floats = np.where(halves, values[on_second], values[on_first]).astype(np.float64)
+    return with_offsets(predictions, bounds)

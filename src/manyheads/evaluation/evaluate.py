@@ -20,6 +20,7 @@ from manyheads.evaluation.metrics.probabilities import as_stored
 from manyheads.evaluation.metrics.resolve import metrics_of
 from manyheads.model.forward import forward_split
 from manyheads.model.multitask import MultitaskModel
+from manyheads.ragged import Rows
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.kind import known as labelled
 from manyheads.tasks.task import Task
@@ -67,7 +68,7 @@ def evaluate(
     return Scores(predictions, {"tasks": summary.pop("tasks"), "intervals": bounds, **summary})
 
 
-def measure(task: Task, predictions: Predictions, targets: NDArray[np.float64]) -> dict[str, float | None]:
+def measure(task: Task, predictions: Predictions, targets: Rows) -> dict[str, float | None]:
     """Return every metric of the task. Examples without a target (NaN) do not count."""
     known = labelled(targets)
     kept = _kept(predictions, known)
@@ -82,7 +83,7 @@ def _kept(predictions: Predictions, known: NDArray[np.bool_]) -> Predictions:
 
 
 def intervals(
-    task: Task, predictions: Predictions, targets: NDArray[np.float64], clusters: NDArray[np.int64] | None = None
+    task: Task, predictions: Predictions, targets: Rows, clusters: NDArray[np.int64] | None = None
 ) -> dict[str, list[float] | None]:
     """Return both bounds of the 95% interval of every metric. The interval covers sampling variance only.
 

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from manyheads.evaluation.metrics.resolve import Chosen, resolve
 from manyheads.evaluation.sample import Floats, Integers, Sample, summed
+from manyheads.ragged import Rows, Stack
 from manyheads.tasks.kind import Predictions
 
 
 def sample(
     metric: str | Chosen,
-    predictions: Floats,
-    targets: Floats,
+    predictions: Stack,
+    targets: Rows,
     *,
-    probabilities: NDArray[np.floating] | None = None,
+    probabilities: Stack | None = None,
     seeds: Sequence[int] | None = None,
     clusters: Integers | None = None,
     first: NDArray[np.bool_] | None = None,
@@ -31,7 +32,7 @@ def sample(
     With `first`, bool[n], the metric is the mean of the metrics of two halves of the examples, and the influence of an
     example is that on the metric of its half.
 
-    `predictions`: float64[S, n, ...], decoded values. `targets`: the same without S. `probabilities`:
+    `predictions`: float64[S, n, ...] or a ragged stack, decoded values. `targets`: the same without S. `probabilities`:
     [S, n, classes], for metrics that need them. `seeds`: the numbers of the seeds. `clusters`: int64[n], the cluster of
     each example; None if examples are independent. None if the metric is undefined for a seed, or on a half.
     """
@@ -65,13 +66,13 @@ def sample(
     )
 
 
-def _taken(predictions: Floats, probabilities: NDArray[np.floating] | None, seed: int, part: Any) -> Predictions:
+def _taken(predictions: Stack, probabilities: Stack | None, seed: int, part: Any) -> Predictions:
     """Return the predictions of a seed for some examples."""
     own = None if probabilities is None else probabilities[seed][part].astype(np.float64)
     return Predictions(predictions[seed][part], own)
 
 
-def _range(chosen: Chosen, targets: Floats, units: int) -> dict[str, Any]:
+def _range(chosen: Chosen, targets: Rows, units: int) -> dict[str, Any]:
     """Return the fields of a sample that describe the range of its metric."""
     metric = chosen.metric
     if not metric.bounded:

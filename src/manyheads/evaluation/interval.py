@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from manyheads.evaluation.estimate import contrast
@@ -14,6 +13,7 @@ from manyheads.evaluation.influence import sample
 from manyheads.evaluation.metrics.resolve import Chosen, resolve
 from manyheads.evaluation.sample import Floats, Integers, Sample
 from manyheads.evaluation.within_range import wilson, within_range
+from manyheads.ragged import Rows, stack
 
 ERROR = 0.05
 """1 - level of every interval."""
@@ -35,21 +35,21 @@ class Measured:
 
 def measured(
     metric: str | Chosen,
-    predictions: Floats,
-    targets: Floats,
+    predictions: Rows,
+    targets: Rows,
     clusters: Integers | None = None,
-    probabilities: NDArray[np.floating] | None = None,
+    probabilities: Rows | None = None,
 ) -> Measured:
     """Compute a metric of the menu and its interval, as a study with one seed does.
 
-    `predictions`, `targets`: float64[n]. `clusters`: int64[n], the cluster of each example; None if examples are
-    independent. `probabilities`: [n, classes], for metrics that need them. The standard error is that of the mean
-    influence (Hampel 1974), and intervals stay within the range of the metric; see `estimate.contrast`. A metric
-    without a highest value is normal on the logarithmic scale, and has no interval for a perfect fit.
+    `predictions`, `targets`: float64[n, ...], or ragged. `clusters`: int64[n], the cluster of each example; None if
+    examples are independent. `probabilities`: [n, classes], for metrics that need them. The standard error is that of
+    the mean influence (Hampel 1974), and intervals stay within the range of the metric; see `estimate.contrast`. A
+    metric without a highest value is normal on the logarithmic scale, and has no interval for a perfect fit.
     """
     chosen, count = resolve(metric), len(targets)
-    shares = None if probabilities is None else probabilities[None]
-    one = sample(chosen, predictions[None], targets, probabilities=shares, clusters=clusters) if count else None
+    shares = None if probabilities is None else stack([probabilities])
+    one = sample(chosen, stack([predictions]), targets, probabilities=shares, clusters=clusters) if count else None
     if one is None:
         return Measured(chosen.name, None, None, None, count)
     value = float(one.values[0])

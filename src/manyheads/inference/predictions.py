@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads.ragged import Ragged, Rows, concatenated
 from manyheads.tasks.kind import Predictions as Decoded
 from manyheads.tasks.numbers import shortest
 from manyheads.tasks.task import Task
@@ -138,8 +139,10 @@ def prediction_of(task: Task, decoded: Decoded, row: int) -> Prediction:
 def joined(task: Task, parts: Sequence[Decoded]) -> Decoded:
     """Return decoded predictions one after another. Without parts, there are no predictions."""
     names = task.kind.probability_names
-    values = np.concatenate([each.values for each in parts]) if parts else np.zeros((0, *task.kind.shape))
-    if not names:
-        return Decoded(values, None)
-    shares = [each.probabilities for each in parts if each.probabilities is not None]
-    return Decoded(values, np.concatenate(shares) if shares else np.zeros((0, len(names))))
+    if not parts:
+        nothing = Ragged.of([])
+        values: Rows = nothing if task.kind.ragged_targets else np.zeros((0, *task.kind.shape))
+        shares: Rows = nothing if task.kind.ragged_outputs else np.zeros((0, len(names)))
+        return Decoded(values, shares if names or task.kind.ragged_outputs else None)
+    found = [each.probabilities for each in parts if each.probabilities is not None]
+    return Decoded(concatenated([each.values for each in parts]), concatenated(found) if found else None)

@@ -14,6 +14,7 @@ from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.interval import Measured
 from manyheads.evaluation.metrics.resolve import Chosen, metrics_of, primary_of
+from manyheads.ragged import stack
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.same import check_own_recipe
 from manyheads.recipe.schema import Recipe
@@ -171,7 +172,7 @@ def _average(tasks: list[TaskReport], metrics: Sequence[Chosen], value: float | 
     samples = [
         sample(
             metric,
-            task.predictions.predictions[None],
+            stack([task.predictions.predictions]),
             task.predictions.targets,
             probabilities=stacked([task.predictions]),
             clusters=task.predictions.clusters,

@@ -15,6 +15,7 @@ from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.interval import Measured
 from manyheads.evaluation.metrics.resolve import Chosen
+from manyheads.ragged import differing, stack
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.tasks import finished_task
 from manyheads.reports.agreement import check_agreement
@@ -208,7 +209,7 @@ def _difference(metric: Chosen, first: Member, other: Member, shown: int) -> Dif
     samples = [
         sample(
             metric,
-            each.predictions.predictions[None],
+            stack([each.predictions.predictions]),
             each.predictions.targets,
             probabilities=stacked([each.predictions]),
             clusters=clusters,
@@ -225,12 +226,11 @@ def _difference(metric: Chosen, first: Member, other: Member, shown: int) -> Dif
 
 def _disagreements(first: Member, other: Member) -> Disagreements:
     one, two = first.predictions, other.predictions
-    differ = one.predictions != two.predictions
-    differ = differ if differ.ndim == 1 else differ.any(axis=1)
+    apart = differing(one.predictions, two.predictions)
+    differ = apart > 0
     true = [one.kind.true_probabilities(each.decoded, one.targets) for each in (one, two)]
     if true[0] is None or true[1] is None:
-        distance = np.abs(one.predictions - two.predictions).reshape(len(one), -1).sum(axis=1)
-        return Disagreements(other.name, int(differ.sum()), None, None, _shown(first, other, distance, None))
+        return Disagreements(other.name, int(differ.sum()), None, None, _shown(first, other, apart, None))
     probabilities = np.stack([true[0], true[1]])
     distance = np.where(differ, np.abs(probabilities[0] - probabilities[1]), 0.0)
     first_correct, other_correct = one.correct & ~two.correct, two.correct & ~one.correct

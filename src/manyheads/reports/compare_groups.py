@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from manyheads.errors import RunError
 from manyheads.evaluation.estimate import Estimate, contrast
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.evaluation.multiple import holm
 from manyheads.evaluation.sample import Sample
+from manyheads.ragged import stack
 from manyheads.recipe.load import load_recipe
 from manyheads.reports.build import primary_first
 from manyheads.reports.compare import Member, check_distinct, check_member, comparable_with, members_of, names_of
@@ -210,7 +209,7 @@ def _sample(metric: Chosen, group: Sequence[Member], *, paired: bool) -> Sample 
     one = group[0].predictions
     found = sample(
         metric,
-        np.stack([member.predictions.predictions for member in group]),
+        stack([member.predictions.predictions for member in group]),
         one.targets,
         probabilities=stacked([member.predictions for member in group]),
         seeds=[member.seed for member in group] if paired else None,

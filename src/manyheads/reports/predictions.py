@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from manyheads.evaluation.interval import Measured, measured
 from manyheads.evaluation.metrics.resolve import Chosen
+from manyheads.ragged import Rows, Stack, stack
 from manyheads.run.evaluations import Evaluations
 from manyheads.tasks.kind import Floats, Kind, Predictions, Target
 from manyheads.tasks.records import read_records
@@ -22,16 +23,16 @@ HINT = "the folder was changed after the run: train again from its recipe.toml i
 class TaskPredictions:
     """The predictions of a run for n labelled examples of a task.
 
-    `predictions`, `targets`: float64[n, ...], such as class indices or values. `probabilities`:
-    float64[n, classes], None for a kind without. `clusters`: int64[n], equal for examples that share a
+    `predictions`, `targets`: float64[n, ...], such as class indices or values, or ragged. `probabilities`:
+    float64[n, classes] or ragged, None for a kind without. `clusters`: int64[n], equal for examples that share a
     text; None if the run does not have them.
     """
 
     ids: tuple[str, ...]
     kind: Kind
-    predictions: Floats
-    targets: Floats
-    probabilities: Floats | None
+    predictions: Rows
+    targets: Rows
+    probabilities: Rows | None
     clusters: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
@@ -99,7 +100,7 @@ def read_predictions(file: Path, kind: Kind, evaluations: Evaluations | None = N
     return TaskPredictions(ids, kind, found.predictions, found.targets, found.probabilities, clusters)
 
 
-def stacked(runs: Sequence[TaskPredictions]) -> Floats | None:
+def stacked(runs: Sequence[TaskPredictions]) -> Stack | None:
     """Return the probabilities of several runs for the same examples: float64[R, n, classes]. None if one has none."""
     known = [each.probabilities for each in runs if each.probabilities is not None]
-    return np.stack(known) if len(known) == len(runs) else None
+    return stack(known) if len(known) == len(runs) else None

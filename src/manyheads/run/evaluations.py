@@ -6,7 +6,7 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads.ragged import Rows, Stack, flat, offsets, same_offsets, with_offsets
 from manyheads.run.atomic import write_bytes
 
 Known = dict[bytes, Any]
@@ -28,19 +29,22 @@ class Evaluations:
     """The predictions of E evaluations for the same n examples.
 
     `ids`: the ids of the examples. `targets`: float32[n, ...], such as class indices, NaN if an example
-    has none. `clusters`: int64[n], equal for examples that share a text; the tasks of a run share the numbers.
-    `epochs`: float64[E]. `steps`: int64[E]. `values`: float32[E, n, ...], the predictions; NaN for those
-    of an evaluation that were lost. `probabilities`: float32[E, n, classes], NaN for lost ones; None if
-    no metric of the task needs them.
+    has none; or ragged. `clusters`: int64[n], equal for examples that share a text; the tasks of a run share the
+    numbers. `epochs`: float64[E]. `steps`: int64[E]. `values`: float32[E, n, ...] or a ragged stack, the predictions;
+    NaN for those of an evaluation that were lost. `probabilities`: float32[E, n, classes] or a ragged stack, NaN for
+    lost ones; None if no metric of the task needs them.
+
+    In the file, a ragged array is one array with the numbers of all examples, and has its offsets, int64[n+1], in
+    `target_offsets`, `value_offsets` or `probability_offsets`.
     """
 
     ids: tuple[str, ...]
-    targets: NDArray[np.float32]
+    targets: Rows
     clusters: NDArray[np.int64]
     epochs: NDArray[np.float64]
     steps: NDArray[np.int64]
-    values: NDArray[np.float32]
-    probabilities: NDArray[np.float32] | None = None
+    values: Stack
+    probabilities: Stack | None = None
 
     def at(self, epochs: Sequence[float], steps: Sequence[int]) -> Evaluations:
         """Return the evaluations at these steps. The values of those that are not there are NaN."""
@@ -55,19 +59,30 @@ class Evaluations:
 
     def clusters_of(self, ids: Sequence[str]) -> NDArray[np.int64] | None:
         """Return the cluster of each labelled example: int64[n]. None if these are not the labelled examples."""
-        known = np.flatnonzero(~np.isnan(self.targets.reshape(len(self.ids), -1)).all(axis=1))
+        known = np.flatnonzero(_labelled(self.targets))
         own = self.ids if len(known) == len(self.ids) else tuple(self.ids[place] for place in known)
         same = own == tuple(ids)
         return self.clusters[known] if same else None
 
 
-def _taken(arrays: NDArray[np.float32], places: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+def _labelled(targets: Rows) -> NDArray[np.bool_]:
+    """Return which examples have a target: bool[n]."""
+    numbers, bounds = ~np.isnan(flat(targets)), offsets(targets)
+    if bounds is None:
+        whole: NDArray[np.bool_] = numbers.reshape(len(targets), -1).any(axis=1)
+        return whole
+    labelled: NDArray[np.bool_] = np.diff(np.concatenate([[0], np.cumsum(numbers)])[bounds]) > 0
+    return labelled
+
+
+def _taken(evaluations: Stack, places: Sequence[NDArray[np.int64]]) -> Stack:
     """Return the evaluations at these places, of which each is empty or one place. NaN where it is empty."""
+    arrays = flat(evaluations)
     found = np.full((len(places), *arrays.shape[1:]), np.nan, dtype=np.float32)
     for number, place in enumerate(places):
         if len(place):
             found[number] = arrays[place[0]]
-    return found
+    return with_offsets(found, offsets(evaluations), stacked=True)
 
 
 DAMAGE = (
@@ -81,15 +96,20 @@ def write_evaluations(file: Path, evaluations: Evaluations) -> None:
     """Write the file, unless it has this content. Equal evaluations give equal bytes."""
     content = io.BytesIO()
     shares = evaluations.probabilities
-    extra: dict[str, Any] = {} if shares is None else {"probabilities": shares.astype(np.float32)}
+    extra: dict[str, Any] = {} if shares is None else {"probabilities": flat(shares).astype(np.float32)}
+    parts = {"target": evaluations.targets, "value": evaluations.values, "probability": shares}
+    for name, part in parts.items():
+        bounds = None if part is None else offsets(part)
+        if bounds is not None:
+            extra[f"{name}_offsets"] = bounds.astype(np.int64)
     np.savez_compressed(
         content,
         ids=np.array(evaluations.ids, dtype=np.str_),
-        targets=evaluations.targets.astype(np.float32),
+        targets=flat(evaluations.targets).astype(np.float32),
         clusters=evaluations.clusters.astype(np.int64),
         epochs=evaluations.epochs.astype(np.float64),
         steps=evaluations.steps.astype(np.int64),
-        values=evaluations.values.astype(np.float32),
+        values=flat(evaluations.values).astype(np.float32),
         **extra,
     )
     if not file.is_file() or file.read_bytes() != content.getvalue():
@@ -121,23 +141,49 @@ def read_evaluations(file: Path, known: Known | None = None) -> Evaluations:
             known |= {parts["ids"]: ids, **{parts[name]: arrays[name] for name in ("targets", "clusters")}}
         found = Evaluations(
             ids=ids,
-            targets=arrays["targets"].astype(np.float32),
+            targets=with_offsets(arrays["targets"].astype(np.float32), _offsets(arrays, "target", len(ids))),
             clusters=arrays["clusters"].astype(np.int64),
             epochs=arrays["epochs"].astype(np.float64),
             steps=arrays["steps"].astype(np.int64),
-            values=arrays["values"].astype(np.float32),
-            probabilities=arrays["probabilities"].astype(np.float32) if "probabilities" in arrays else None,
+            values=_stack(arrays, "values", "value", len(ids)),
+            probabilities=_stack(arrays, "probabilities", "probability", len(ids))
+            if "probabilities" in arrays
+            else None,
         )
     except DAMAGE as error:
         raise ValueError(f"the file is damaged: {error}") from error
     n, count = len(ids), len(found.steps)
-    shapes = (found.targets.shape, found.clusters.shape, found.epochs.shape, found.values.shape)
-    if shapes != ((n, *found.targets.shape[1:]), (n,), (count,), (count, *found.targets.shape)):
+    shapes = ((len(found.targets),), found.clusters.shape, found.epochs.shape, found.values.shape[:2])
+    if shapes != ((n,), (n,), (count,), (count, n)) or (
+        offsets(found.targets) is None and found.values.shape != (count, *found.targets.shape)
+    ):
         raise ValueError(f"the arrays have different sizes: {shapes}")
     shares = found.probabilities
-    if shares is not None and (shares.ndim != 3 or shares.shape[:2] != (count, n)):
+    if shares is not None and (shares.shape[:2] != (count, n) or (offsets(shares) is None and flat(shares).ndim != 3)):
         raise ValueError(f"the arrays have different sizes: probabilities {shares.shape}, values {found.values.shape}")
     return found
+
+
+def _offsets(arrays: Mapping[str, NDArray[Any]], name: str, count: int) -> NDArray[np.int64] | None:
+    """Return the offsets of a ragged array, None if it is not ragged.
+
+    Raises:
+        ValueError: they are not the offsets of `count` examples.
+    """
+    bounds = arrays.get(f"{name}_offsets")
+    if bounds is None:
+        return None
+    if bounds.shape != (count + 1,) or bounds[0] != 0 or (np.diff(bounds) < 0).any():
+        raise ValueError(f"the array {name}_offsets has no offsets of {count} examples")
+    return bounds.astype(np.int64)
+
+
+def _stack(arrays: Mapping[str, NDArray[Any]], array: str, name: str, count: int) -> Any:
+    """Return the evaluations of an array."""
+    bounds, values = _offsets(arrays, name, count), arrays[array].astype(np.float32)
+    if bounds is not None and values.shape[1:2] != (int(bounds[-1]),):
+        raise ValueError(f"the arrays have different sizes: {array} {values.shape}, {int(bounds[-1])} numbers")
+    return with_offsets(values, bounds, stacked=True)
 
 
 def _compressed(data: bytes, entry: zipfile.ZipInfo) -> bytes:
@@ -155,12 +201,16 @@ def with_evaluation(
     `earlier`: what the file has; later evaluations, which a resumed run repeats, are dropped. `latest`: one evaluation.
     `epochs`, `steps`: those of every evaluation, the latest one included.
     """
-    known = latest if earlier is None or earlier.ids != latest.ids else earlier
+    fits = earlier is not None and earlier.ids == latest.ids and same_offsets(earlier.values, latest.values)
+    known = earlier if fits and earlier is not None else latest
     kept, shares = known.at(epochs, steps), None
-    kept.values[-1] = latest.values[0]
+    flat(kept.values)[-1] = flat(latest.values)[0]
     if latest.probabilities is not None:
-        same = kept.probabilities is not None and kept.probabilities.shape[1:] == latest.probabilities.shape[1:]
-        lost = np.full((len(steps), *latest.probabilities.shape[1:]), np.nan, dtype=np.float32)
-        shares = kept.probabilities if same and kept.probabilities is not None else lost
-        shares[-1] = latest.probabilities[0]
+        own = flat(latest.probabilities)
+        earlier_own = kept.probabilities
+        same = earlier_own is not None and flat(earlier_own).shape[1:] == own.shape[1:]
+        lost = np.full((len(steps), *own.shape[1:]), np.nan, dtype=np.float32)
+        numbers = flat(earlier_own) if same and same_offsets(earlier_own, latest.probabilities) else lost
+        numbers[-1] = own[0]
+        shares = with_offsets(numbers, offsets(latest.probabilities), stacked=True)
     return replace(latest, values=kept.values, epochs=np.array(epochs), steps=np.array(steps), probabilities=shares)

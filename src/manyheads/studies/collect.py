@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from manyheads.errors import RunError
 from manyheads.evaluation.crossfit import Half, halves_of
 from manyheads.evaluation.metrics.resolve import primary_of
+from manyheads.ragged import Stack
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import finished_task, kind_of
@@ -51,20 +52,20 @@ class Curve:
 class RowRuns:
     """The finished runs of one row, in the order of its seeds.
 
-    `which` is "best" or "last", the epoch, or the selection of the study. `values[which][task]`: float64[S, n], the
-    predictions of the S runs on the n examples of the task. It is None if a run has no best epoch because none of its
-    evaluations has an average. `probabilities[which][task]`: float32[S, n, classes], None if the metric of the task
-    does not need them. `reported[which][task]`: float64[S], the metric in results.json, NaN where undefined.
-    `epochs[which]`: the epoch of each run; for cross-fitting, the epochs chosen on the first and the second half.
-    `seconds`: training time of each run. `missing`: the seeds whose runs neither finished nor failed. `recipe`: the
-    recipe of the last run, or the planned one if no run is finished.
+    `which` is "best" or "last", the epoch, or the selection of the study. `values[which][task]`: float64[S, n, ...] or
+    a ragged stack, the predictions of the S runs on the n examples of the task. It is None if a run has no best epoch
+    because none of its evaluations has an average. `probabilities[which][task]`: float32[S, n, classes], None if the
+    metric of the task does not need them. `reported[which][task]`: float64[S], the metric in results.json, NaN where
+    undefined. `epochs[which]`: the epoch of each run; for cross-fitting, the epochs chosen on the first and the second
+    half. `seconds`: training time of each run. `missing`: the seeds whose runs neither finished nor failed. `recipe`:
+    the recipe of the last run, or the planned one if no run is finished.
     """
 
     seeds: tuple[int, ...]
     missing: tuple[int, ...]
     failures: tuple[Failure, ...]
     recipe: Recipe
-    values: Mapping[str, Mapping[str, NDArray[np.float64] | None]]
+    values: Mapping[str, Mapping[str, Stack | None]]
     reported: Mapping[str, Mapping[str, NDArray[np.float64]]]
     epochs: Mapping[str, tuple[Epoch, ...]]
     curves: tuple[Curve, ...]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.evaluation.crossfit import Half, best_evaluations, half_scores, swapped
+from manyheads.ragged import Stack, flat, stack
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import kind_of
 from manyheads.run.evaluations import Evaluations, Known
@@ -23,7 +24,7 @@ WHICH = ("best", "last")
 
 Floats = NDArray[np.float64]
 Epoch = float | tuple[float, float] | None
-Shares = NDArray[np.float32] | None
+Shares = Stack | None
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Finished:
 class Predicted:
     """The predictions of a row; see `collect.RowRuns`."""
 
-    values: dict[str, dict[str, Floats | None]]
+    values: dict[str, dict[str, Stack | None]]
     probabilities: dict[str, dict[str, Shares]]
     epochs: dict[str, tuple[Epoch, ...]]
 
@@ -65,7 +66,7 @@ def read_row(
     names = dict.fromkeys((*WHICH, chosen))
     tasks = list(row.recipe.tasks)
     runs = [_Run(row.recipe, folder, results, known) for folder, results in zip(row.folders, row.results, strict=True)]
-    values: dict[str, dict[str, Floats | None]] = {}
+    values: dict[str, dict[str, Stack | None]] = {}
     probabilities: dict[str, dict[str, Shares]] = {}
     found: dict[str, list[Mapping[str, Predictions] | None]] = {name: [] for name in names}
     epochs: dict[str, list[Epoch]] = {name: [] for name in names}
@@ -85,7 +86,7 @@ def read_row(
     for name, of_runs in found.items():
         defined = [each for each in of_runs if each is not None]
         whole = bool(defined) and len(defined) == len(of_runs)
-        values[name] = {task: np.stack([each[task].values for each in defined]) if whole else None for task in tasks}
+        values[name] = {task: stack([each[task].values for each in defined]) if whole else None for task in tasks}
         probabilities[name] = {task: _shares([each[task] for each in defined]) for task in tasks} if whole else {}
     return Predicted(values, probabilities, {name: tuple(each) for name, each in epochs.items()})
 
@@ -93,7 +94,7 @@ def read_row(
 def _shares(runs: Sequence[Predictions]) -> Shares:
     """Return the probabilities of several runs in the precision of files: float32[S, n, classes]. Empty if not read."""
     known = [each.probabilities for each in runs if each.probabilities is not None]
-    return np.stack(known).astype(np.float32) if known else None
+    return stack(known).astype(np.float32) if known else None
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class _Every:
 
     epochs: Floats
     steps: NDArray[np.int64]
-    values: Mapping[str, NDArray[np.float32]]
+    values: Mapping[str, Stack]
     probabilities: Mapping[str, Shares]
 
     def at(self, place: int) -> dict[str, Predictions] | None:
@@ -114,7 +115,7 @@ class _Every:
         for task, values in self.values.items():
             shares = self.probabilities[task]
             own = None if shares is None else shares[place].astype(np.float64)
-            if not np.isfinite(values[place]).all() or (own is not None and not np.isfinite(own).all()):
+            if not np.isfinite(flat(values[place])).all() or (own is not None and not np.isfinite(flat(own)).all()):
                 return None
             found[task] = Predictions(values[place].astype(np.float64), own)
         return found
@@ -139,7 +140,7 @@ class _Run:
 
         Also None if the metric of a task needs probabilities and the file has none.
         """
-        values: dict[str, NDArray[np.float32]] = {}
+        values: dict[str, Stack] = {}
         probabilities: dict[str, Shares] = {}
         first: Evaluations | None = None
         for task in self.recipe.tasks:

@@ -16,6 +16,7 @@ from manyheads.evaluation.looks import level_at
 from manyheads.evaluation.metrics.resolve import primary_of
 from manyheads.evaluation.power import Power, Variances, estimated, power
 from manyheads.evaluation.sample import Floats, Sample
+from manyheads.ragged import Rows, stack
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks
 from manyheads.run.folder import RunFolder
@@ -212,11 +213,11 @@ def _described(data: TaskData, known: Floats, part: Sample | None) -> str:
     return f"{data.task.name} {len(known):,}{classes}, {data.task.metric}{value} (assumed)"
 
 
-def _targets(plan: StudyPlan, task: TaskData, data: Sequence[TaskData]) -> Floats:
+def _targets(plan: StudyPlan, task: TaskData, data: Sequence[TaskData]) -> Rows:
     """Return the labels of the examples that the study measures a task on: float64[n]."""
     test = task.test if _on_test(plan, data) else None
     targets = task.dev.targets if test is None else test.targets
-    known: Floats = targets[labelled(targets)].astype(np.float64)
+    known: Rows = targets[labelled(targets)].astype(np.float64)
     return known
 
 
@@ -227,7 +228,7 @@ def _on_test(plan: StudyPlan, data: Sequence[TaskData]) -> bool:
     return plan.select == "test" or (plan.select is None and complete)
 
 
-def _imagined(data: TaskData, targets: Floats) -> Sample | None:
+def _imagined(data: TaskData, targets: Rows) -> Sample | None:
     """Return the metric of imagined predictions for the real dev examples; see `Kind.imagined`.
 
     Probabilities are equally sure of every prediction.
@@ -238,7 +239,7 @@ def _imagined(data: TaskData, targets: Floats) -> Sample | None:
     predictions = kind.imagined(targets, CORRELATED)
     sure = kind.classes_of(targets) is not None
     probabilities = _sure(predictions, targets, len(kind.probability_names)) if sure else None
-    found = sample(primary_of(data.task), predictions[None], targets, probabilities=probabilities, seeds=(0,))
+    found = sample(primary_of(data.task), stack([predictions]), targets, probabilities=probabilities, seeds=(0,))
     return None if found is None else replace(found, task=data.task.name)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from manyheads.errors import RunError
 from manyheads.evaluation.metrics.resolve import Chosen
+from manyheads.ragged import Rows, Stack, same
 from manyheads.run.evaluations import Evaluations
 from manyheads.tasks.kind import Kind, Predictions
 from manyheads.tasks.kind import known as labelled
@@ -24,7 +25,7 @@ HINT = "remove the folder of this run, and repeat the study"
 class DevExamples:
     """The labelled examples of a task on which every run of a study is evaluated. `split`: "dev" or "test".
 
-    `kind`: the kind of the task. `targets`: float64[n], such as class indices or values. `source`: the
+    `kind`: the kind of the task. `targets`: float64[n, ...], such as class indices or values, or ragged. `source`: the
     prediction file from which the examples were read, for messages. `clusters`: int64[n], the cluster of each example;
     None if the runs do not have them. Tasks share the numbers of clusters. `unlabelled`: the number of examples of the
     file without a label. `chosen`: the metric with its options; by default the one of that name, without options.
@@ -34,7 +35,7 @@ class DevExamples:
     metric: str
     kind: Kind
     ids: tuple[str, ...]
-    targets: NDArray[np.float64]
+    targets: Rows
     source: Path
     clusters: NDArray[np.int64] | None = None
     unlabelled: int = 0
@@ -90,9 +91,7 @@ def read_values(file: Path, dev: DevExamples) -> Predictions:
     return Predictions(found.predictions, found.probabilities)
 
 
-def values_of(
-    evaluations: Evaluations, file: Path, dev: DevExamples
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+def values_of(evaluations: Evaluations, file: Path, dev: DevExamples) -> tuple[Stack, Stack | None]:
     """Return the predictions of every evaluation for these examples: float32[E, n], NaN for lost evaluations.
 
     Also their probabilities, float32[E, n, classes], or None if the metric does not need them.
@@ -103,8 +102,8 @@ def values_of(
     known = labelled(evaluations.targets)
     whole = bool(known.all())
     ids = evaluations.ids if whole else tuple(np.array(evaluations.ids, dtype=object)[known])
-    same = ids == dev.ids
-    if not same or not np.array_equal(evaluations.targets[known], dev.targets.astype(np.float32)):
+    equal = ids == dev.ids
+    if not equal or not same(evaluations.targets[known], dev.targets.astype(np.float32)):
         raise _others(file, len(ids), dev)
     shares = evaluations.probabilities if dev.needs_probabilities else None
     if whole:

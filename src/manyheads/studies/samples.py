@@ -13,6 +13,7 @@ from manyheads.evaluation.average import rescaled_by_course
 from manyheads.evaluation.influence import sample
 from manyheads.evaluation.metrics.resolve import resolve
 from manyheads.evaluation.sample import Sample
+from manyheads.ragged import Stack
 from manyheads.studies.collect import Collected, RowRuns
 from manyheads.studies.finished import WHICH
 from manyheads.studies.predictions import DevExamples
@@ -85,7 +86,7 @@ def _halved(part: Sample) -> Sample:
     )
 
 
-def _earlier(dev: DevExamples, values: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def _earlier(dev: DevExamples, values: Stack) -> NDArray[np.float64] | None:
     """Return the metric of each run as versions up to 0.4.0 defined it. None if they had the same definition."""
     metric = resolve(dev.measure)
     if metric.metric.earlier is None or not len(dev.targets):

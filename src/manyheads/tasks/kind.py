@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from manyheads.errors import EncoderError
 from manyheads.options import Options
+from manyheads.ragged import Ragged, Rows, flat
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -46,12 +47,13 @@ class KeyFault:
 class Predictions:
     """Decoded predictions for n examples.
 
-    `values`: float64[n, ...], such as the index of the predicted class, or the predicted value.
-    `probabilities`: float64[n, classes], or None if the kind predicts values.
+    `values`: float64[n, ...], such as the index of the predicted class, or the predicted value; ragged for a kind with
+    ragged targets. `probabilities`: float64[n, classes], ragged for a kind with ragged outputs, or None if the kind
+    predicts values.
     """
 
-    values: Floats
-    probabilities: Floats | None
+    values: Rows
+    probabilities: Rows | None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -113,7 +115,16 @@ class Kind(ABC):
     """The name of the task on the Hugging Face hub."""
 
     shape: tuple[int, ...] = ()
-    """The shape of a target, which is () for one number and (k,) for k numbers."""
+    """The shape of a target, which is () for one number and (k,) for k numbers. () for each number of a ragged one."""
+
+    ragged_targets: ClassVar[bool] = False
+    """Whether a target has a length of its own, such as a number per word. Its targets are then `Ragged`."""
+
+    ragged_outputs: ClassVar[bool] = False
+    """Whether an example has a number of outputs of its own, such as one row per word or per candidate.
+
+    Outputs are then `Ragged` rows, float[N, k], and probabilities are `Ragged` numbers: one per word or candidate.
+    """
 
     unit: ClassVar[bool] = False
     """Whether a head gives scores from 0 to 1 instead of logits."""
@@ -216,8 +227,8 @@ class Kind(ABC):
         """
 
     @abstractmethod
-    def decode(self, outputs: NDArray[np.floating]) -> Predictions:
-        """Decode a head's outputs[n, k].
+    def decode(self, outputs: Rows) -> Predictions:
+        """Decode a head's outputs[n, k]. Those of a kind with ragged outputs are ragged, with rows of k numbers.
 
         Raises:
             EncoderError: An output is not finite.
@@ -256,8 +267,14 @@ class Kind(ABC):
 
     @property
     def missing(self) -> Target:
-        """The target of an example without a label."""
+        """The target of an example without a label. A ragged one has no numbers."""
+        if self.ragged_targets:
+            return np.zeros(0)
         return np.full(self.shape, np.nan) if self.shape else float("nan")
+
+    def targets(self, each: Sequence[Target]) -> Rows:
+        """Return single targets as one value: float64[n, ...], or ragged."""
+        return Ragged.of(each) if self.ragged_targets else np.array(each, dtype=np.float64).reshape(-1, *self.shape)
 
     def written(self, raw: object, target: Target) -> Iterable[tuple[object, str]]:
         """Yield the labels in a cell with the text that writes them. Default: none."""
@@ -359,11 +376,18 @@ class Kind(ABC):
         return True
 
 
-def known(targets: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return which examples have a target: bool[n]. All numbers of a missing target are NaN."""
-    numbers = ~np.isnan(targets)
+def known(targets: Rows) -> NDArray[np.bool_]:
+    """Return which examples have a target: bool[n]. All numbers of a missing target are NaN; a ragged one has none."""
+    numbers = ~np.isnan(flat(targets))
+    if isinstance(targets, Ragged):
+        return targets.sums(numbers) > 0
     found: NDArray[np.bool_] = numbers if numbers.ndim == 1 else numbers.any(axis=1)
     return found
+
+
+def label_count(targets: Rows) -> int:
+    """Return the number of labels: of examples with a target, or of all known numbers of ragged targets."""
+    return int(np.count_nonzero(~np.isnan(targets.values) if isinstance(targets, Ragged) else known(targets)))
 
 
 def finite(outputs: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manyheads.errors import RunError
+from manyheads.ragged import Ragged, Rows, flat, same_offsets
 from manyheads.tasks.kind import Floats, Kind, Predictions, known
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ OLD_STEP = 1e-6
 
 
 def records(
-    kind: Kind, ids: Sequence[str], predictions: Predictions, targets: NDArray[np.floating] | None = None
+    kind: Kind, ids: Sequence[str], predictions: Predictions, targets: Rows | None = None
 ) -> Iterator[dict[str, object]]:
     """Yield one record per example.
 
     Its keys are `id`, those of `Kind.record` (`prediction`, and `probabilities` or `value`), and `target` if `targets`
     are given. A missing target is None.
     """
-    labelled = () if targets is None else known(targets.astype(np.float64))
+    labelled = () if targets is None else known(targets)
     for row, example in enumerate(ids):
         record: dict[str, object] = {"id": example, **kind.record(predictions, row)}
         if targets is not None:
@@ -50,15 +50,15 @@ def json_lines(items: Iterable[dict[str, object]]) -> Iterator[str]:
 class Recorded:
     """The records of a file that have a target: n examples.
 
-    `ids`: n strings. `predictions`, `targets`: float64[n, ...]. `probabilities`: float64[n, classes], or
-    None if the kind has none or they were not asked for. `unlabelled`: the number of records without a target, which
-    are not among the n.
+    `ids`: n strings. `predictions`, `targets`: float64[n, ...], or ragged. `probabilities`: float64[n, classes], ragged
+    for a kind with ragged outputs, or None if the kind has none or they were not asked for. `unlabelled`: the number of
+    records without a target, which are not among the n.
     """
 
     ids: pl.Series
-    predictions: Floats
-    targets: Floats
-    probabilities: Floats | None
+    predictions: Rows
+    targets: Rows
+    probabilities: Rows | None
     unlabelled: int = 0
 
 
@@ -78,12 +78,15 @@ def read_records(file: Path, kind: Kind, *, probabilities: bool, hint: str) -> R
     if not file.is_file():
         raise RunError("the predictions of a run are missing", where=str(file), hint=hint)
     names = kind.probability_names if probabilities else ()
+    if kind.ragged_outputs:
+        return _by_lines(file, kind, names, hint, listed=probabilities)
     return _by_columns(file, kind, names) or _by_lines(file, kind, names, hint)
 
 
-def same_targets(one: Floats, other: Floats) -> bool:
+def same_targets(left: Rows, right: Rows) -> bool:
     """Return whether two files have the same targets, of which one may have been written by version 0.4.0."""
-    if one.shape != other.shape:
+    one, other = flat(left), flat(right)
+    if one.shape != other.shape or not same_offsets(left, right):
         return False
     if np.array_equal(one, other):
         return True
@@ -122,8 +125,11 @@ def _by_columns(file: Path, kind: Kind, names: Sequence[str]) -> Recorded | None
     return Recorded(frame["id"], predictions, targets, shares, total - frame.height)
 
 
-def _by_lines(file: Path, kind: Kind, names: Sequence[str], hint: str) -> Recorded:
-    """Read the records one by one, and name what is wrong with the file."""
+def _by_lines(file: Path, kind: Kind, names: Sequence[str], hint: str, *, listed: bool = False) -> Recorded:
+    """Read the records one by one, and name what is wrong with the file.
+
+    `listed`: whether `probabilities` is a list of numbers that is read.
+    """
     import polars as pl
 
     # A string may contain other characters that end a line for `str.splitlines`.
@@ -133,16 +139,17 @@ def _by_lines(file: Path, kind: Kind, names: Sequence[str], hint: str) -> Record
         kept = [record for record in found if record.get("target") is not None]
         ids = pl.Series([str(record["id"]) for record in kept], dtype=pl.String)
         cells = {name: [record[name] for record in kept] for name in ("prediction", "target")}
-        shares = _shares(kept, names) if names else None
+        shares: Rows | None = _shares(kept, names) if names else _listed(kept) if listed else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunError("a prediction file is damaged", where=str(file), found=str(error), hint=hint) from None
-    return Recorded(
-        ids,
-        _coded(file, kind, cells["prediction"], hint),
-        _coded(file, kind, cells["target"], hint),
-        shares,
-        len(found) - len(kept),
-    )
+    predictions, targets = (_coded(file, kind, cells[name], hint) for name in ("prediction", "target"))
+    if kind.ragged_targets and not (
+        same_offsets(predictions, targets) and (shares is None or same_offsets(shares, targets))
+    ):
+        what = "a prediction file is damaged"
+        length = "a prediction whose length is not that of its target"
+        raise RunError(what, where=str(file), found=length, hint=hint)
+    return Recorded(ids, predictions, targets, shares, len(found) - len(kept))
 
 
 def _shares(kept: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Floats:
@@ -153,12 +160,19 @@ def _shares(kept: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Floats:
     return shares
 
 
-def _coded(file: Path, kind: Kind, cells: Sequence[Any], hint: str) -> Floats:
+def _listed(kept: Sequence[Mapping[str, Any]]) -> Ragged:
+    shares = Ragged.of([[float(share) for share in record["probabilities"]] for record in kept])
+    if not np.isfinite(shares.values).all():
+        raise ValueError("a probability is not a finite number")
+    return shares
+
+
+def _coded(file: Path, kind: Kind, cells: Sequence[Any], hint: str) -> Rows:
     try:
-        numbers = np.array([kind.code(cell) for cell in cells], dtype=np.float64).reshape(len(cells), *kind.shape)
+        numbers = kind.targets([kind.code(cell) for cell in cells])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = "a prediction is not a label of the task"
         raise RunError(what, where=str(file), found=str(error), hint=hint) from None
-    if not np.isfinite(numbers).all():
+    if not np.isfinite(flat(numbers)).all():
         raise RunError("a prediction is not a finite number", where=str(file), hint=hint)
     return numbers

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manyheads.data.clusters import clusters_of
 from manyheads.data.dataset import Split
 from manyheads.evaluation.metrics.resolve import metrics_of, primary_of
+from manyheads.ragged import Rows, Stack, flat, offsets, same, stack, with_offsets
 from manyheads.run.atomic import write_json, write_text
 from manyheads.run.checksum import OWN_SUM, checksum, own_checksum
 from manyheads.run.evaluations import Evaluations, read_evaluations, with_evaluation, write_evaluations
@@ -36,7 +36,7 @@ def write_predictions(
     sums = {}
     for name, predicted in predictions.items():
         examples = splits[name]
-        targets = None if np.isnan(examples.targets).all() else examples.targets
+        targets = examples.targets if labelled(examples.targets).any() else None
         lines = json_lines(records(examples.task.kind, examples.ids, predicted, targets))
         file = folder.prediction_file(name, split, which)
         write_text(file, "".join(lines))
@@ -61,7 +61,7 @@ def write_every_evaluation(
     sums = {}
     for name, none in _without_evaluations(splits).items():
         file = folder.evaluations_file(name, split)
-        values = predictions[name].values[None].astype(np.float32)
+        values = stack([predictions[name].values]).astype(np.float32)
         shares = _probabilities(splits[name].task, predictions[name])
         latest = replace(
             none, epochs=np.array(epochs[-1:]), steps=np.array(steps[-1:]), values=values, probabilities=shares
@@ -71,11 +71,11 @@ def write_every_evaluation(
     return sums
 
 
-def _probabilities(task: Task, predictions: Predictions) -> NDArray[np.float32] | None:
+def _probabilities(task: Task, predictions: Predictions) -> Stack | None:
     """Return the probabilities of one evaluation if a metric of the task needs them: float32[1, n, classes]."""
     needed = any(metric.needs_probabilities for metric in metrics_of(task))
     known = predictions.probabilities
-    return known[None].astype(np.float32) if needed and known is not None else None
+    return stack([known]).astype(np.float32) if needed and known is not None else None
 
 
 def repair_every_evaluation(
@@ -104,7 +104,7 @@ def repair_every_evaluation(
 
 def _belongs(found: Evaluations, none: Evaluations, task: Task, progress: Progress, *, dev: bool) -> bool:
     """Return whether a file has the examples of a task and, on dev examples, the metrics of every evaluation."""
-    if found.ids != none.ids or not np.array_equal(found.targets, none.targets, equal_nan=True):
+    if found.ids != none.ids or not same(found.targets, none.targets, equal_nan=True):
         return False
     known = labelled(none.targets)
     for entry in progress.evaluations:
@@ -113,7 +113,7 @@ def _belongs(found: Evaluations, none: Evaluations, task: Task, progress: Progre
             return False
         values = found.values[place[0]][known].astype(np.float64)
         # An evaluation that an earlier repair lost stays lost.
-        if dev and not np.isnan(values).all():
+        if dev and not np.isnan(flat(values)).all():
             metric, shares = primary_of(task), None
             if metric.needs_probabilities:
                 if found.probabilities is None:
@@ -138,14 +138,20 @@ def _without_evaluations(splits: Mapping[str, Split]) -> dict[str, Evaluations]:
     return {
         name: Evaluations(
             ids=tuple(examples.ids),
-            targets=np.asarray(examples.targets, dtype=np.float32),
+            targets=examples.targets.astype(np.float32),
             clusters=clusters[name],
             epochs=np.zeros(0),
             steps=np.zeros(0, dtype=np.int64),
-            values=np.zeros((0, len(examples)), dtype=np.float32),
+            values=_no_evaluations(examples.targets),
         )
         for name, examples in splits.items()
     }
+
+
+def _no_evaluations(targets: Rows) -> Stack:
+    """Return the predictions of no evaluation, in the form of the targets."""
+    numbers = np.zeros((0, *flat(targets).shape), dtype=np.float32)
+    return with_offsets(numbers, offsets(targets), stacked=True)
 
 
 def _earlier(file: Path) -> Evaluations | None:

@@ -11,6 +11,7 @@ from manyheads.data.batch import Batch, Part
 from manyheads.model.flat import FlatTokens
 from manyheads.model.losses import LossFunction
 from manyheads.model.multitask import MultitaskModel
+from manyheads.ragged import flat
 from manyheads.training.step import autocast
 
 
@@ -42,5 +43,5 @@ class TaskLosses:
             }
 
     def _sum(self, part: Part, output: Tensor) -> Tensor:
-        targets = torch.from_numpy(part.targets).to(self._device)
+        targets = torch.from_numpy(flat(part.targets)).to(self._device)
         return self._losses[part.task](output.float(), targets).sum()

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from manyheads.data.cache import cache_folder
 from manyheads.data.examples import known_targets, read_examples
 from manyheads.data.reading import BadRow, Source, TextFormat, from_here, open_source
@@ -15,8 +13,9 @@ from manyheads.data.reading.text_format import USUAL
 from manyheads.data.strings import Joined
 from manyheads.errors import DataError
 from manyheads.model.losses import fitting_losses
+from manyheads.ragged import Rows
 from manyheads.recipe.tasks import label_cells
-from manyheads.tasks.kind import Floats, Kind, LabelError, Target
+from manyheads.tasks.kind import Kind, LabelError, Target
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.task import Task
 from manyheads.wizard.columns import Layout, guess_labels, guess_layout
@@ -135,10 +134,9 @@ def guess_kind(name: str, cells: Sequence[object], *, typed: bool = False) -> Ki
     raise DataError("the label column fits no kind of task", where=name, allowed=", ".join(KINDS))
 
 
-def _targets(kind: Kind, cells: Sequence[object]) -> Floats:
+def _targets(kind: Kind, cells: Sequence[object]) -> Rows:
     """Return the targets of the cells that are labels."""
-    found = [target for cell in cells if (target := _target(kind, cell)) is not None]
-    return np.array(found, dtype=np.float64).reshape(len(found), *kind.shape)
+    return kind.targets([target for cell in cells if (target := _target(kind, cell)) is not None])
 
 
 def _target(kind: Kind, cell: object) -> Target | None:

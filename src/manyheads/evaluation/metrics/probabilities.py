@@ -18,7 +18,8 @@ def probabilities_of(predictions: Predictions) -> Floats:
     """
     if predictions.probabilities is None:
         raise ValueError("the metric needs probabilities, and the predictions have none")
-    return predictions.probabilities
+    probabilities: Floats = predictions.probabilities
+    return probabilities
 
 
 def as_stored(predictions: Predictions) -> Predictions:

@@ -12,6 +12,7 @@ from manyheads.errors import RecipeError, did_you_mean
 from manyheads.evaluation.metrics import METRICS
 from manyheads.evaluation.metrics.metric import Floats, Metric
 from manyheads.evaluation.metrics.targets import MEANING, targets_of
+from manyheads.ragged import Rows
 from manyheads.tasks.kind import Kind, Predictions
 from manyheads.tasks.metric_choice import MetricChoice
 from manyheads.tasks.task import Task
@@ -25,19 +26,19 @@ class Chosen:
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
-    def value(self, predictions: Predictions, targets: Floats) -> float | None:
-        """Return the metric of n examples, None if it is undefined. `targets`: float64[n]."""
+    def value(self, predictions: Predictions, targets: Rows) -> float | None:
+        """Return the metric of n examples, None if it is undefined. `targets`: float64[n, ...], or ragged."""
         return self.metric.function(predictions, targets, **self.arguments)
 
-    def influence(self, predictions: Predictions, targets: Floats) -> Floats:
+    def influence(self, predictions: Predictions, targets: Rows) -> Floats:
         """Return the influence of each example, up to a constant: float64[n]. The metric must be defined."""
         return self.metric.influence(predictions, targets, **self.arguments)
 
-    def earlier(self, predictions: Predictions, targets: Floats) -> float | None:
+    def earlier(self, predictions: Predictions, targets: Rows) -> float | None:
         """Return the metric as versions up to 0.4.0 defined it. None if that was the same definition."""
         return None if self.metric.earlier is None else self.metric.earlier(predictions, targets)
 
-    def rarest(self, targets: Floats, units: int) -> int:
+    def rarest(self, targets: Rows, units: int) -> int:
         """Return the number of examples that decide the metric at the end of its range, at most `units`."""
         return units if self.metric.rarest is None else min(self.metric.rarest(targets, **self.arguments), units)
 

@@ -97,7 +97,8 @@ class Ordinal(OneLabel):
 
     def errors(self, predictions: Predictions, targets: Floats) -> Floats:
         """Return how many labels each prediction is off."""
-        return np.abs(predictions.values - targets)
+        errors: Floats = np.abs(predictions.values - targets)
+        return errors
 
     def described(self) -> str:
         """Return the labels with their order."""

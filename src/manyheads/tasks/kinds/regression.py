@@ -199,7 +199,8 @@ class Regression(Kind):
 
     def errors(self, predictions: Predictions, targets: Floats) -> Floats:
         """Return the absolute errors."""
-        return np.abs(predictions.values - targets)
+        errors: Floats = np.abs(predictions.values - targets)
+        return errors
 
     def imagined(self, targets: Floats, correlation: float) -> Floats:
         """Return predictions with this correlation with the targets."""
