@@ -113,7 +113,7 @@ def tokenise(file: Path) -> tuple[TextStore, Split, Tokenizer]:
 
 def batches(file: Path) -> None:
     store, split, tokenizer = tokenise(file)
-    batching = BATCHING["even"]({TASK.name: len(split)}, BATCH_SIZE, seed=0)
+    batching = BATCHING["even"].build({TASK.name: len(split)}, BATCH_SIZE, seed=0)
     for k in range(BATCHES):
         picks = [(split, rows) for _, rows in batching.batch(k)]
         assemble(store, tokenizer.template, 256, picks)

@@ -48,7 +48,7 @@ def graphed(work: Work, device: torch.device) -> Callable[[int], None]:
     """Train with the steps of `manyheads train`."""
     model = build_model(work.recipe, work.source, work.prepared.tasks)
     sizes = {name: len(split) for name, split in work.prepared.train.items()}
-    batching = BATCHING["even"](sizes, work.recipe.batching.batch_size, 0)
+    batching = BATCHING["even"].build(sizes, work.recipe.batching.batch_size, 0)
     optimizer, length = make_optimizer(work.recipe, model), work.recipe.model.max_length
     steps = make_steps(work.recipe, model, optimizer, work.prepared, work.tokenizer.template, length, batching)
     if device.type == "cuda" and "replayed" not in str(steps.note):
@@ -118,7 +118,7 @@ def row(shape: str, way: str, size: int, steps: int, device: torch.device, encod
 
 def _picks(work: Work) -> Callable[[int], list[Pick]]:
     sizes = {name: len(split) for name, split in work.prepared.train.items()}
-    batching = BATCHING["even"](sizes, work.recipe.batching.batch_size, 0)
+    batching = BATCHING["even"].build(sizes, work.recipe.batching.batch_size, 0)
     return lambda k: [(task, int(row)) for task, rows in batching.batch(k) for row in rows]
 
 

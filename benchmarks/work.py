@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from manyheads.data.batch import Batch
-from manyheads.data.batching import BATCHING
+from manyheads.data.batching import build_batching
 from manyheads.data.dataset import Split, assemble, lengths
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.model.weights import EncoderSource, resolve
@@ -64,7 +64,9 @@ class Work:
     def blocks(self, batches: int) -> Iterator[list[list[Pick]]]:
         """Yield the recipe's own batches in blocks of `batches`."""
         sizes = {name: len(split) for name, split in self.prepared.train.items()}
-        batching = BATCHING[self.recipe.batching.strategy](sizes, self.recipe.batching.batch_size, self.recipe.seed)
+        batching = build_batching(
+            self.recipe.batching.strategy, sizes, self.recipe.batching.batch_size, self.recipe.seed
+        )
         k = 0
         while True:
             block = [[(task, int(row)) for task, rows in batching.batch(k + i) for row in rows] for i in range(batches)]

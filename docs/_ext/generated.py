@@ -82,15 +82,24 @@ def _added(options: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
 
     A key of several members has the descriptions of all of them.
     """
+    from manyheads.data.batching import BATCHING
+    from manyheads.data.batching.options import StrategyOptions
     from manyheads.evaluation.metrics import METRICS
     from manyheads.evaluation.metrics.metric import MetricOptions
+    from manyheads.model.heads import HEADS
+    from manyheads.model.heads.options import HeadOptions
     from manyheads.model.losses import LOSSES
     from manyheads.model.losses.options import LossOptions
     from manyheads.recipe.schema import TaskOptions
     from manyheads.tasks.kinds import KINDS
+    from manyheads.training.weighting import WEIGHTING
+    from manyheads.training.weighting.options import WeightingOptions
 
     menus: Mapping[type[BaseModel], Mapping[str, Any]] = {
         TaskOptions: KINDS,
+        HeadOptions: HEADS,
+        StrategyOptions: BATCHING,
+        WeightingOptions: WEIGHTING,
         LossOptions: LOSSES,
         MetricOptions: METRICS,
     }
@@ -237,8 +246,8 @@ def menus() -> str:
     lines += _menu("Metrics", "tasks.NAME.metric", functions, {n: _metric_notes(m) for n, m in METRICS.items()})
     files = {name: f"Files that end in {', '.join(each.endings)}." for name, each in FORMATS.items()}
     lines += _menu("Formats of files", "tasks.NAME.format", dict.fromkeys(FORMATS), files)
-    lines += _menu("Batching strategies", "batching.strategy", BATCHING)
-    lines += _menu("Loss weighting", "training.weighting", WEIGHTING)
+    lines += _menu("Batching strategies", "batching.strategy", {name: each.build for name, each in BATCHING.items()})
+    lines += _menu("Loss weighting", "training.weighting", {name: each.build for name, each in WEIGHTING.items()})
     lines += _menu("Schedules", "training.schedule", dict.fromkeys(SHAPES), {n: SCHEDULES[n] for n in SHAPES})
     return "\n".join(lines)
 

@@ -28,7 +28,7 @@ def listed(batching: Batching, k: int) -> Listed:
 def test_a_batch_has_existing_examples_and_at_most_the_batch_size(
     name: str, sizes: dict[str, int], batch_size: int, seed: int
 ) -> None:
-    batching = BATCHING[name](sizes, batch_size, seed)
+    batching = BATCHING[name].build(sizes, batch_size, seed)
     assert batching.steps_per_epoch >= 1
     for k in range(2 * batching.steps_per_epoch):
         batch = batching.batch(k)
@@ -47,13 +47,13 @@ def test_a_batch_has_existing_examples_and_at_most_the_batch_size(
 def test_batch_k_is_the_same_in_any_order_of_calls_and_for_a_new_object(
     name: str, sizes: dict[str, int], batch_size: int, seed: int, order: random.Random
 ) -> None:
-    batching = BATCHING[name](sizes, batch_size, seed)
+    batching = BATCHING[name].build(sizes, batch_size, seed)
     steps = list(range(3 * batching.steps_per_epoch))
     in_order = {k: listed(batching, k) for k in steps}
     order.shuffle(steps)
     assert {k: listed(batching, k) for k in steps} == in_order
     last = max(steps)
-    assert listed(BATCHING[name](dict(sizes), batch_size, seed), last) == in_order[last]
+    assert listed(BATCHING[name].build(dict(sizes), batch_size, seed), last) == in_order[last]
 
 
 @settings(deadline=None, max_examples=60)
@@ -61,7 +61,7 @@ def test_batch_k_is_the_same_in_any_order_of_calls_and_for_a_new_object(
 def test_an_epoch_has_the_batches_that_the_examples_of_each_task_fill(
     name: str, sizes: dict[str, int], batch_size: int, seed: int
 ) -> None:
-    batching = BATCHING[name](sizes, batch_size, seed)
+    batching = BATCHING[name].build(sizes, batch_size, seed)
     for epoch in range(2):
         drawn = dict.fromkeys(sizes, 0)
         for k in range(epoch * batching.steps_per_epoch, (epoch + 1) * batching.steps_per_epoch):
@@ -73,7 +73,7 @@ def test_an_epoch_has_the_batches_that_the_examples_of_each_task_fill(
 
 def test_seeds_and_epochs_differ(name: str) -> None:
     def epoch_of(seed: int, epoch: int) -> list[Listed]:
-        batching = BATCHING[name]({"a": 40, "b": 60}, 5, seed)
+        batching = BATCHING[name].build({"a": 40, "b": 60}, 5, seed)
         steps = batching.steps_per_epoch
         return [listed(batching, k) for k in range(epoch * steps, (epoch + 1) * steps)]
 
@@ -82,7 +82,7 @@ def test_seeds_and_epochs_differ(name: str) -> None:
 
 
 def test_changing_a_batch_does_not_change_another_one(name: str) -> None:
-    batching = BATCHING[name]({"a": 40}, 5, 0)
+    batching = BATCHING[name].build({"a": 40}, 5, 0)
     before = listed(batching, 2)
     for _, examples in batching.batch(2):
         examples[:] = 0
@@ -91,7 +91,7 @@ def test_changing_a_batch_does_not_change_another_one(name: str) -> None:
 
 def test_later_changes_of_the_sizes_have_no_effect(name: str) -> None:
     sizes = {"a": 12, "b": 7}
-    batching = BATCHING[name](sizes, 5, 0)
+    batching = BATCHING[name].build(sizes, 5, 0)
     before = listed(batching, 1)
     sizes["a"] = 3
     assert listed(batching, 1) == before
@@ -99,10 +99,10 @@ def test_later_changes_of_the_sizes_have_no_effect(name: str) -> None:
 
 def test_a_batch_size_below_one_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        BATCHING[name]({"a": 3}, 0, 0)
+        BATCHING[name].build({"a": 3}, 0, 0)
 
 
 @pytest.mark.parametrize("sizes", [{}, {"a": 3, "empty": 0}])
 def test_a_task_without_examples_is_refused(name: str, sizes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"empty|no tasks"):
-        BATCHING[name](sizes, 4, 0)
+        BATCHING[name].build(sizes, 4, 0)

@@ -59,7 +59,7 @@ def test_a_large_number_in_another_base_is_an_error_that_can_be_printed(recipe_f
 def test_everything_else_has_a_default(recipe_file: Path) -> None:
     recipe = load_recipe(recipe_file)
     assert recipe.seed == 1
-    assert recipe.batching.strategy == "even"
+    assert recipe.batching.strategy.kind == "even"
     assert recipe.training.schedule == "linear"
     assert recipe.tasks["a"].text == ["text"]
     assert recipe.tasks["a"].on_bad_rows == "error"

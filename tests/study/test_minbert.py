@@ -49,7 +49,7 @@ def plan() -> StudyPlan:
 def test_a_row_has_the_factors_of_the_reference(plan: StudyPlan, name: str) -> None:
     even, weight, pretrained, cross, dropped, batch = REFERENCE[name]
     recipe = plan.row(name).recipe
-    assert recipe.batching.strategy == ("even" if even else "sequential")
+    assert recipe.batching.strategy.kind == ("even" if even else "sequential")
     assert recipe.batching.batch_size == batch
     assert recipe.tasks["para"].loss_weight == weight
     assert (recipe.pretraining is not None and recipe.pretraining.epochs == 3) == pretrained

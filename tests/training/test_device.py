@@ -64,7 +64,7 @@ class Setting:
 
     def batches(self, count: int) -> list[Picks]:
         sizes = {name: len(split) for name, split in self.prepared.train.items()}
-        batching = BATCHING["even"](sizes, SIZE, self.recipe.seed)
+        batching = BATCHING["even"].build(sizes, SIZE, self.recipe.seed)
         batches = []
         for k in range(count):
             ((task, rows),) = batching.batch(k)

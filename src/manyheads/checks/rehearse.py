@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from manyheads.checks.audit import FileAudit, Overlap, audit_files, audit_overlaps
-from manyheads.data.batching import BATCHING, Batching
+from manyheads.data.batching import Batching, build_batching
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.model.forward import forward_split
 from manyheads.model.multitask import MultitaskModel
@@ -100,7 +100,7 @@ def rehearse(recipe: Recipe) -> Rehearsal:
     warnings += compare_with_tokenizer(recipe, model, tokenizer, prepared.store)
     max_length = min(recipe.model.max_length, model.encoder.max_length)
     sizes = {name: len(split) for name, split in prepared.train.items()}
-    batching = BATCHING[recipe.batching.strategy](sizes, recipe.batching.batch_size, recipe.seed)
+    batching = build_batching(recipe.batching.strategy, sizes, recipe.batching.batch_size, recipe.seed)
     plan = make_plan(resolved, batching)
     step_seconds, rate = _time_steps(resolved, model, prepared, tokenizer, max_length, batching, plan)
     return Rehearsal(

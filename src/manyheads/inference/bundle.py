@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -105,9 +105,7 @@ def load_bundle(folder: Path) -> Bundle:
         with borrowing():
             encoder = load_encoder(folder, pooling=pooling, untested=True, probed=False)
             max_length = _max_length(manifest["max_length"], encoder.max_length)
-            for task in tasks:
-                _check_head(task)
-            model = MultitaskModel(encoder, tasks)
+            model = MultitaskModel(encoder, [_with_head(task) for task in tasks])
         model.heads.load_state_dict(load_file(folder / HEADS))
         tokenizer = Tokenizer.load(folder)
     except EncoderError as error:
@@ -131,10 +129,13 @@ def _max_length(value: object, longest: int) -> int:
     return value
 
 
-def _check_head(task: Task) -> None:
+def _with_head(task: Task) -> Task:
+    """Return a task with all options of its head. Bundles of 0.4.0 lack those that only one head has."""
     reads = task.pair or "single"
-    fitting = [name for name, entry in HEADS_MENU.items() if entry.reads == reads]
+    fitting = [name for name, entry in HEADS_MENU.items() if entry.reads == reads and entry.fits(task.kind)]
     _one_of(f"the head of task {task.name}", task.head, fitting)
+    given = {"kind": task.head, "dropout": task.dropout, **task.head_options}
+    return replace(task, head_options=HEADS_MENU[task.head].options.model_validate(given).own)
 
 
 def _reason(error: Exception) -> str:

@@ -31,6 +31,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "pair": task.pair,
         "head": task.head,
         "dropout": task.dropout,
+        **({"head_options": dict(task.head_options)} if task.head_options else {}),
         "loss": task.loss,
         "form": task.form or next(iter(task.kind.forms)),
         "metric": task.metric,
@@ -65,6 +66,7 @@ class TaskContent(BaseModel):
     pair: Literal["cross", "bi"] | None
     head: str
     dropout: float = Field(ge=0, lt=1)
+    head_options: dict[str, Any] = Field(default_factory=dict)
     loss: str
     form: str | None = None
     metric: str
@@ -118,6 +120,7 @@ def _task(content: TaskContent) -> Task:
         metric=content.metric,
         group=content.group,
         metrics=tuple(MetricChoice.of(each.model_dump()) for each in content.metrics),
+        head_options=content.head_options,
     )
 
 

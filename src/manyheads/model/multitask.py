@@ -61,7 +61,7 @@ class MultitaskModel(nn.Module):
 
 def build_head(task: Task, hidden: int) -> nn.Module:
     """Make a new head for a task on vectors of size `hidden`, with weights from torch's generator."""
-    head: nn.Module = HEADS[task.head].build(hidden, task.outputs, task.kind.unit, task.dropout)
+    head: nn.Module = HEADS[task.head].build(hidden, task.outputs, task.kind.unit, task.dropout, **task.head_options)
     return head
 
 

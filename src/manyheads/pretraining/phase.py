@@ -24,7 +24,7 @@ from manyheads.training.plan import Plan
 from manyheads.training.schedule import build_schedule
 from manyheads.training.step import Stepper
 from manyheads.training.stop import Interrupted, StopFlag, Stopping
-from manyheads.training.weighting import WEIGHTING
+from manyheads.training.weighting.fixed import Fixed
 
 PLACES = {"head": 0, "encoder": 1}
 """The phases and their keys in the stream of random numbers: first a new head only, then the encoder with its head."""
@@ -115,7 +115,7 @@ class Phase:
         return Plan(batches, epochs, evaluate_every=evaluate_every, checkpoint_every=every)
 
     def _stepper(self, loss: MaskedLoss, optimizer: torch.optim.AdamW) -> Stepper[MaskedBatch]:
-        weighting = WEIGHTING["fixed"]({NAME: 1.0})
+        weighting = Fixed({NAME: 1.0})
         seed, clip_norm = self.options.seed, self.options.clip_norm
         return Stepper(self.model, loss, optimizer, weighting, seed=seed, clip_norm=clip_norm)
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from manyheads.data.batch import Batch
-from manyheads.data.batching import BATCHING
+from manyheads.data.batching import build_batching
 from manyheads.data.dataset import Split, count_cut
 from manyheads.data.reading import files_name
 from manyheads.evaluation.evaluate import Scores, evaluate, summarise
@@ -291,7 +291,7 @@ class _Assembly:
     def _loop(self, optimizer: torch.optim.AdamW) -> Loop[Batch]:
         recipe, training = self.recipe, self.recipe.training
         sizes = {name: len(split) for name, split in self.prepared.train.items()}
-        batching = BATCHING[recipe.batching.strategy](sizes, recipe.batching.batch_size, recipe.seed)
+        batching = build_batching(recipe.batching.strategy, sizes, recipe.batching.batch_size, recipe.seed)
         plan = make_plan(recipe, batching)
         steps = make_steps(
             recipe,

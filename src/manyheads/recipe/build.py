@@ -30,7 +30,7 @@ from manyheads.training.shared import SharedStepper, SharedStop
 from manyheads.training.step import Stepper
 from manyheads.training.stop import StopFlag
 from manyheads.training.task_losses import TaskLosses
-from manyheads.training.weighting import WEIGHTING, Weighting
+from manyheads.training.weighting import Weighting, build_weighting
 
 
 def use_threads(recipe: Recipe, processes: Processes = ALONE) -> int:
@@ -140,7 +140,8 @@ def make_optimizer(recipe: Recipe, model: MultitaskModel) -> torch.optim.AdamW:
 
 def make_weighting(recipe: Recipe, model: MultitaskModel) -> Weighting:
     """Build the weighting, which combines the losses of the tasks into one loss."""
-    return WEIGHTING[recipe.training.weighting]({name: recipe.tasks[name].loss_weight for name in model.tasks})
+    weights = {name: recipe.tasks[name].loss_weight for name in model.tasks}
+    return build_weighting(recipe.training.weighting, weights)
 
 
 def make_losses(recipe: Recipe, model: MultitaskModel) -> dict[str, LossFunction]:

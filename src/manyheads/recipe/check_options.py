@@ -13,7 +13,8 @@ from manyheads.data.reading import FORMATS, files_of
 from manyheads.errors import did_you_mean
 from manyheads.evaluation.metrics import METRICS
 from manyheads.evaluation.metrics.resolve import misfit, misfit_of_options
-from manyheads.model.heads import HEADS
+from manyheads.model.heads import DEFAULT, HEADS
+from manyheads.model.heads.options import HeadOptions
 from manyheads.model.losses import fitting_losses
 from manyheads.recipe.faults import Fault, from_validation
 from manyheads.recipe.schema import Recipe, TaskOptions
@@ -28,9 +29,9 @@ from manyheads.training.weighting import WEIGHTING
 def check_recipe(recipe: Recipe) -> list[Fault]:
     """Return all faults of a recipe whose types are valid."""
     faults = [
-        *_menu(("batching", "strategy"), recipe.batching.strategy, BATCHING),
+        *_menu(("batching", "strategy"), recipe.batching.strategy.kind, BATCHING),
         *_menu(("training", "schedule"), recipe.training.schedule, SHAPES),
-        *_menu(("training", "weighting"), recipe.training.weighting, WEIGHTING),
+        *_menu(("training", "weighting"), recipe.training.weighting.kind, WEIGHTING),
     ]
     if recipe.pretraining is not None:
         faults.extend(_menu(("pretraining", "schedule"), recipe.pretraining.schedule, SHAPES))
@@ -43,7 +44,15 @@ def check_recipe(recipe: Recipe) -> list[Fault]:
 
 def head_of(options: TaskOptions) -> str:
     """Return the head of a task: the one in the recipe, or the default for how its texts are encoded."""
-    return options.head.kind or {None: "linear", "cross": "cross", "bi": "b2"}[pairing_of(options)]
+    return options.head.kind or DEFAULT[pairing_of(options) or "single"]
+
+
+def head_options(options: TaskOptions) -> HeadOptions:
+    """Return the options of the head of a task, with its kind and the defaults of its own options."""
+    if options.head.kind is not None:
+        return options.head
+    head = head_of(options)
+    return HEADS[head].options(kind=head, dropout=options.head.dropout)
 
 
 def pairing_of(options: TaskOptions) -> str | None:
@@ -117,7 +126,8 @@ def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
         yield Fault((*key, "pair"), "a pair requires two text columns", options.pair, hint=remedy)
         return
     reads = pairing_of(options) or "single"
-    fitting = [name for name, entry in HEADS.items() if entry.reads == reads]
+    kind = KINDS[options.kind]
+    fitting = [name for name, entry in HEADS.items() if entry.reads == reads and entry.fits(kind.sample())]
     head = head_of(options)
     if head not in HEADS:
         yield from _menu((*key, "head", "kind"), head, fitting)
@@ -125,6 +135,9 @@ def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
         hint = f'set pair = "{HEADS[head].reads}"' if len(options.text) == 2 and HEADS[head].reads != "single" else None
         what = f"the head requires {_shape(HEADS[head].reads)}, and the task has {_shape(reads)}"
         yield Fault((*key, "head", "kind"), what, head, ", ".join(fitting), hint)
+    elif head not in fitting:
+        what = f"the head does not fit {kind.noun}"
+        yield Fault((*key, "head", "kind"), what, head, ", ".join(fitting))
 
 
 def _shape(reads: str) -> str:

@@ -18,6 +18,7 @@ from manyheads.evaluation.metrics import METRICS
 from manyheads.evaluation.metrics.resolve import misfit
 from manyheads.model.heads import HEADS
 from manyheads.model.losses import fitting_losses
+from manyheads.options import only_for
 from manyheads.recipe.schema import Recipe, keys_of_kinds
 from manyheads.run.names import RESERVED
 from manyheads.run.names import TASK_NAME as NAME
@@ -209,7 +210,7 @@ def metric_schema(description: str | None = None, *, primary: bool = False) -> S
         for key, schema in _options(name).items():
             options.setdefault(key, schema)
             owners.setdefault(key, []).append(name)
-    rules = [_only_for(key, kinds) for key, kinds in owners.items()]
+    rules = [only_for(key, kinds) for key, kinds in owners.items()]
     return {
         **({} if description is None else {"description": description}),
         "type": ["string", "object"],
@@ -235,9 +236,3 @@ def _options(name: str) -> dict[str, Schema]:
     """Return the schemas of the options of a metric, without `kind`."""
     properties: dict[str, Schema] = schema_of(METRICS[name].options)["properties"]
     return {key: schema for key, schema in properties.items() if key != "kind"}
-
-
-def _only_for(key: str, kinds: list[str]) -> Schema:
-    """Return the rule that only some metrics have an option."""
-    other = {"properties": {"kind": {"not": {"enum": kinds}}}, "required": ["kind"]}
-    return {"if": other, "then": {"properties": {key: False}}}

@@ -161,9 +161,15 @@ def _changes(before: Recipe, now: Recipe, *, ignored: Container[str], resolved: 
     for key in sorted(old.keys() | new.keys()):
         if key in ignored or key in REPORT_ONLY or old.get(key) == new.get(key):
             continue
-        if not resolved and new.get(key) in (None, "auto") and key.rpartition(".")[2] in RESOLVED:
+        if not resolved and new.get(key) in (None, "auto") and _filled_in(key, new):
             continue
         yield f"{key}: {old.get(key)!r} before, {new.get(key)!r} now"
+
+
+def _filled_in(key: str, new: Mapping[str, Any]) -> bool:
+    """Return whether the run fills in a key that the recipe does not set, as it does with the options of its head."""
+    table, _, last = key.rpartition(".")
+    return last in RESOLVED or (key not in new and new.get(f"{table}.kind", "") is None)
 
 
 def _refuse_changes(folder: RunFolder, changes: Iterator[str], *, finished: bool = False) -> None:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from manyheads.data.batching.options import BatchingOptions
+from manyheads.data.batching.table import BatchingOptions
 from manyheads.data.reading.formats import FORMATS
 from manyheads.data.reading.text_format import (
     TextFormat,
@@ -41,11 +41,6 @@ from manyheads.training.options import TrainingOptions
 def _listed(value: Any) -> Any:
     """Accept one column name instead of a list."""
     return [value] if isinstance(value, str) else value
-
-
-def _head_table(value: Any) -> Any:
-    """Accept the kind of a head instead of a table."""
-    return {"kind": value} if isinstance(value, str) else value
 
 
 def _short_metric(value: Any) -> Any:
@@ -99,6 +94,7 @@ def _known_kind(value: str) -> str:
 
 
 LOSS_CHOICE = choice(LOSSES)
+HEAD_CHOICE = choice(HEADS, without_kind=HeadOptions)
 
 
 class TaskOptions(Options):
@@ -158,13 +154,7 @@ class TaskOptions(Options):
         description='How two texts are encoded. "cross": both in one sequence. "bi": each in its own sequence. Only '
         'for two text columns. Default: the encoding that the head reads, "cross" if no head is given.',
     )
-    head: Annotated[
-        HeadOptions,
-        BeforeValidator(
-            _head_table,
-            json_schema_input_type=Annotated[str, Field(json_schema_extra={"enum": [*HEADS]})] | HeadOptions,
-        ),
-    ] = Field(
+    head: Annotated[HeadOptions, HEAD_CHOICE] = Field(
         default=HeadOptions(),
         description='Head of the task: a table such as { kind = "linear", dropout = 0.3 }, or only the kind as a '
         'string such as "linear".',

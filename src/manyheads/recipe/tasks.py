@@ -13,7 +13,7 @@ from manyheads.evaluation.metrics.resolve import metrics_of
 from manyheads.model.heads import default_loss
 from manyheads.model.losses import LOSSES, LossFunction, build_loss, fitting_losses
 from manyheads.model.losses.options import LossOptions
-from manyheads.recipe.check_options import head_of, label_columns, pairing_of
+from manyheads.recipe.check_options import head_of, head_options, label_columns, pairing_of
 from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.tasks.cells import is_missing, label_cell, quoted
 from manyheads.tasks.kind import Kind
@@ -97,6 +97,7 @@ def build_task(name: str, options: TaskOptions, kind: Kind) -> Task:
         metric=options.metric_name or kind.metrics[0],
         group=options.group,
         metrics=options.choices,
+        head_options=head_options(options).own,
     )
     _check_metrics(task)
     return task
@@ -144,7 +145,7 @@ def resolved_options(options: TaskOptions, task: Task) -> TaskOptions:
         update={
             **task.kind.space(),
             "pair": task.pair,
-            "head": options.head.model_copy(update={"kind": task.head}),
+            "head": head_options(options),
             "loss": loss_of(options, task.kind),
             "metric": options.metric or task.metric,
         }

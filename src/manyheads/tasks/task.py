@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.metric_choice import MetricChoice
@@ -18,7 +19,8 @@ class Task:
     `pair`: None for one text column. For two columns, "cross" puts both texts into one sequence and "bi" encodes each
     in its own sequence. `group`: the column of what the examples belong to. `metric`: the name of the primary metric in
     results. `metrics`: metrics with options, and metrics that are computed in addition to those of the kind. `form`:
-    the form of the head's outputs, which the loss trains. Default: the first one of the kind.
+    the form of the head's outputs, which the loss trains. Default: the first one of the kind. `head_options`:
+    the options that only the head has.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Task:
     group: str | None = None
     metrics: tuple[MetricChoice, ...] = ()
     form: str | None = None
+    head_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def label_columns(self) -> tuple[str, ...]:

@@ -6,9 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from manyheads.options import Options
+from manyheads.options import Options, choice
 from manyheads.training.schedule import SHAPES
 from manyheads.training.weighting import WEIGHTING
+from manyheads.training.weighting.options import WeightingOptions
+
+WEIGHTING_CHOICE = choice(WEIGHTING)
 
 
 class TrainingOptions(Options):
@@ -56,11 +59,10 @@ class TrainingOptions(Options):
     eps: float = Field(
         default=1e-6, gt=0, description="Small number that AdamW adds to its denominator for numerical stability."
     )
-    weighting: str = Field(
-        default="fixed",
-        description='How the losses of the tasks are combined. "fixed": their sum, each multiplied by the '
-        "`loss_weight` of its task.",
-        json_schema_extra={"enum": [*WEIGHTING]},
+    weighting: Annotated[WeightingOptions, WEIGHTING_CHOICE] = Field(
+        default=WeightingOptions(kind="fixed"),
+        description="How the losses of the tasks are combined: a name, or a table with `kind` and the options of the "
+        'weighting. "fixed": their sum, each multiplied by the `loss_weight` of its task.',
     )
     accumulation: int = Field(
         default=1,

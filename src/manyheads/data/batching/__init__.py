@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from manyheads.data.batching.even import Even
 from manyheads.data.batching.even_replacement import EvenReplacement
+from manyheads.data.batching.options import StrategyOptions
 from manyheads.data.batching.sequential import Sequential
+from manyheads.menu import Menu, require
 
 
 class Batching(Protocol):
@@ -27,15 +30,42 @@ class Batching(Protocol):
         """Return the tasks of batch k, counted from 0 over all epochs: each name with the indices of its examples."""
 
 
-class BatchingStrategy(Protocol):
-    """The constructor of a Batching. `sizes`: the number of training examples of each task."""
+@dataclass(frozen=True)
+class BatchingEntry:
+    """A batching strategy and its options.
 
-    def __call__(self, sizes: Mapping[str, int], batch_size: int, seed: int) -> Batching:
-        """Return the batches of a run."""
+    `build(sizes, batch_size, seed, **own)` returns the batches of a run. `sizes`: the number of training examples of
+    each task. `own`: the options that `options` adds to `StrategyOptions`.
+    """
+
+    name: str
+    build: Callable[..., Batching]
+    options: type[StrategyOptions] = StrategyOptions
 
 
-BATCHING: dict[str, BatchingStrategy] = {
-    "sequential": Sequential,
-    "even": Even,
-    "even_replacement": EvenReplacement,
-}
+def _check(entry: BatchingEntry) -> None:
+    require(issubclass(entry.options, StrategyOptions), "options is not a subclass of StrategyOptions")
+    batching = build_batching(entry.options(kind=entry.name), {"a": 5, "b": 3}, 2, 0, entry)
+    require(batching.steps_per_epoch >= 1, "steps_per_epoch is below 1")
+    for task, examples in batching.batch(0):
+        require(task in ("a", "b"), f"batch(0) has the task {task!r}, and the tasks are 'a' and 'b'")
+        require(examples.dtype == np.int64, f"the examples of a batch are {examples.dtype}, not int64")
+
+
+BATCHING = Menu(
+    "batching strategy",
+    (
+        BatchingEntry("sequential", Sequential),
+        BatchingEntry("even", Even),
+        BatchingEntry("even_replacement", EvenReplacement),
+    ),
+    _check,
+)
+
+
+def build_batching(
+    options: StrategyOptions, sizes: Mapping[str, int], batch_size: int, seed: int, entry: BatchingEntry | None = None
+) -> Batching:
+    """Return the batches of a run. `entry`: the strategy, by default the one that the options name."""
+    build = (entry or BATCHING[options.kind]).build
+    return build(sizes, batch_size, seed, **options.model_dump(exclude={"kind"}))

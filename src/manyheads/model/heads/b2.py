@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
+from manyheads.model.heads.options import HeadOptions
+
 WIDTH = 128
-"""Size of the vector that each text is mapped to."""
+"""Size of the vector that each text is mapped to in the reference study."""
+
+
+class B2Options(HeadOptions):
+    """The options of B2."""
+
+    width: int = Field(default=WIDTH, ge=1, le=65536, description="Size of the vector that each text is mapped to.")
 
 
 class B2(nn.Module):
@@ -17,11 +26,11 @@ class B2(nn.Module):
     Source: the reference study's second bi-encoder head.
     """
 
-    def __init__(self, hidden: int, outputs: int, regression: bool, dropout: float) -> None:
+    def __init__(self, hidden: int, outputs: int, regression: bool, dropout: float, width: int = WIDTH) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        self.shared = nn.Linear(hidden, WIDTH)
-        self.map = None if regression else nn.Linear(2 * hidden + WIDTH, outputs)
+        self.shared = nn.Linear(hidden, width)
+        self.map = None if regression else nn.Linear(2 * hidden + width, outputs)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """Map two vectors[n, hidden] to [n, outputs]: logits, or cosines in -1..1."""

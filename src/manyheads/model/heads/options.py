@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from manyheads.model.heads import HEADS
 from manyheads.options import Options
 
 
@@ -16,7 +15,6 @@ class HeadOptions(Options):
         description='Type of head. "linear": for one text. "cross": a linear head for two texts in one sequence. '
         '"b1" and "b2": for two texts in separate sequences; both are heads of the reference study. Default: '
         '"linear" for one text, "cross" for pair = "cross", "b2" for pair = "bi".',
-        json_schema_extra={"enum": [*HEADS]},
     )
     dropout: float = Field(
         default=0.1,
@@ -25,3 +23,8 @@ class HeadOptions(Options):
         description='Dropout probability in the head, applied to the vectors of the encoder. "b2" also applies it to '
         "its combined features in classification tasks.",
     )
+
+    @property
+    def own(self) -> dict[str, object]:
+        """The options that only this head has."""
+        return self.model_dump(exclude={"kind", "dropout"})
