@@ -13,8 +13,8 @@ from manyheads.menu import Menu, require
 from manyheads.model.heads.b1 import B1
 from manyheads.model.heads.b2 import B2, B2Options
 from manyheads.model.heads.linear import Linear
-from manyheads.model.losses import fitting_losses
 from manyheads.model.heads.options import HeadOptions
+from manyheads.model.losses import fitting_losses
 from manyheads.tasks.kind import Kind
 
 Reads = Literal["single", "cross", "bi"]
