@@ -1,27 +1,32 @@
 """Train one shared text encoder on many tasks at once, and measure what each training choice is worth.
 
-The public names are the functions `train(recipe) -> Run`, `pretrain(recipe) -> Pretrained`,
-`power(file) -> StudyPower`, `run_study(file) -> Table` and `load(run) -> Predictor`, the types that they and the
-predictor return, and the error `ManyheadsError`. They are imported when they are first used, so `import manyheads` is
-fast.
+Every command of the program has a function with its name. Recipes are made with `Recipe` and `Task`, or are read from
+files. The names are imported when they are first used, so `import manyheads` is fast.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from manyheads.errors import ManyheadsError
 from manyheads.version import __version__
 
 if TYPE_CHECKING:
     from manyheads.api import (
+        BatchingOptions,
+        ModelOptions,
         Prediction,
         Predictions,
         Predictor,
         Pretrained,
+        PretrainingOptions,
+        Recipe,
         Run,
         StudyPower,
         Table,
+        Task,
+        TrainingOptions,
         load,
         power,
         pretrain,
@@ -30,14 +35,20 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "BatchingOptions",
     "ManyheadsError",
+    "ModelOptions",
     "Prediction",
     "Predictions",
     "Predictor",
     "Pretrained",
+    "PretrainingOptions",
+    "Recipe",
     "Run",
     "StudyPower",
     "Table",
+    "Task",
+    "TrainingOptions",
     "__version__",
     "load",
     "power",
@@ -46,17 +57,23 @@ __all__ = [
     "train",
 ]
 
-_LAZY = tuple(name for name in __all__ if name not in ("ManyheadsError", "__version__"))
+_WITHOUT_TORCH = {
+    "Prediction": "inference.predictions",
+    "Predictions": "inference.predictions",
+    "Predictor": "inference.predictor",
+    "load": "inference.load",
+}
+"""The modules of names that work without torch, which `manyheads.api` imports."""
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("load", "Prediction", "Predictions", "Predictor"):
-        # manyheads.api imports torch. These names work without it.
-        import manyheads.inference.load
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
-        return getattr(manyheads.inference.load, name)
-    if name in _LAZY:
-        import manyheads.api
 
-        return getattr(manyheads.api, name)
-    raise AttributeError(f"module 'manyheads' has no attribute {name!r}")
+if not TYPE_CHECKING:
+    # Type checkers do not see this function, so they report names that do not exist.
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module 'manyheads' has no attribute {name!r}")
+        module = import_module(f"manyheads.{_WITHOUT_TORCH.get(name, 'api')}")
+        return getattr(module, name)

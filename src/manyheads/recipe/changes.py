@@ -12,24 +12,32 @@ from manyheads.run.names import user_path
 FORM = "KEY=VALUE, such as training.epochs=3"
 
 
-def parse_override(text: str) -> tuple[list[str], Any]:
+def parse_override(text: str, where: str | None = None) -> tuple[list[str], Any]:
     """Split an override into the parts of its key and its value.
 
-    The value is parsed as TOML. If it is not TOML, it is a string.
+    The value is parsed as TOML. If it is not TOML, it is a string. `where`: the place of the override for messages.
+    Default: the option of the command line.
 
     Raises:
         RecipeError: There is no "=", or the key is not a dotted TOML key.
     """
+    place = f"--set {text}" if where is None else where
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise RecipeError("the override is not of the form KEY=VALUE", where=f"--set {text}", allowed=FORM)
+        raise RecipeError("the override is not of the form KEY=VALUE", where=place, allowed=FORM)
+    return dotted_key(key, place), _value(value.strip())
+
+
+def dotted_key(key: str, where: str) -> list[str]:
+    """Return the parts of a dotted TOML key. `where`: its place for messages.
+
+    Raises:
+        RecipeError: It is not one.
+    """
     try:
-        parts = list(key_parts(key.strip()))
+        return list(key_parts(key.strip()))
     except TomlError as error:
-        raise RecipeError(
-            "the key of the override is not a dotted TOML key", where=f"--set {text}", allowed=FORM
-        ) from error
-    return parts, _value(value.strip())
+        raise RecipeError("the key of the override is not a dotted TOML key", where=where, allowed=FORM) from error
 
 
 def apply_override(recipe: Mapping[str, Any], parts: list[str], value: Any) -> dict[str, Any]:

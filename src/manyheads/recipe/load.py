@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from manyheads.errors import RecipeError, did_you_mean
-from manyheads.recipe.changes import apply_override, from_here, parse_override
+from manyheads.recipe.changes import apply_override, from_here, merge, parse_override
 from manyheads.recipe.check_options import check_recipe
 from manyheads.recipe.faults import from_validation, raise_faults
 from manyheads.recipe.schema import Recipe
@@ -29,18 +30,79 @@ def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
     """
     file = Path(path)
     text, content = read_toml(file, "recipe")
-    original = content
-    overridden: dict[tuple[str, ...], str] = {}
+    return changed_recipe(content, file.parent, lambda key: file_place(file, text, key), overrides(changes))
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of one key: the parts of the key, the value, and the place of the change for messages.
+
+    `merged`: whether a table as the value is merged into the table that is there. Otherwise it replaces that table.
+    """
+
+    parts: tuple[str, ...]
+    value: Any
+    place: str
+    merged: bool = False
+
+    def apply(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a table with the change."""
+        if not self.merged or not isinstance(self.value, Mapping):
+            return apply_override(content, list(self.parts), self.value)
+        nested: Any = self.value
+        for part in reversed(self.parts):
+            nested = {part: nested}
+        return merge(content, nested)
+
+
+def overrides(changes: Sequence[str]) -> list[Change]:
+    """Return overrides as they are on the command line, `KEY=VALUE`.
+
+    Raises:
+        RecipeError: One is not of this form.
+    """
+    found = []
     for change in changes:
         parts, value = parse_override(change)
-        content = apply_override(content, parts, from_here(parts, value))
-        overridden[tuple(parts)] = change
+        found.append(Change(tuple(parts), from_here(parts, value), f"--set {change}"))
+    return found
 
-    def where(key: Sequence[str]) -> str:
-        change = _override_of(key, overridden, original)
-        return _place(file, text, key) if change is None else f"--set {change}, key {'.'.join(key)}"
 
-    return recipe_from(content, file.parent, where)
+def changed_recipe(
+    content: Mapping[str, Any], folder: Path, where: Callable[[Sequence[str]], str], changes: Sequence[Change]
+) -> Recipe:
+    """Build a recipe from a table of plain values and changes.
+
+    Raises:
+        RecipeError: A key or value is invalid.
+    """
+    return recipe_from(applied(content, changes), folder, placed(content, where, changes))
+
+
+def applied(content: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:
+    """Return a table with changes, one after the other."""
+    changed = dict(content)
+    for change in changes:
+        changed = change.apply(changed)
+    return changed
+
+
+def placed(
+    content: Mapping[str, Any],
+    where: Callable[[Sequence[str]], str],
+    changes: Sequence[Change],
+    spelled: Callable[[Sequence[str]], str] = ".".join,
+) -> Callable[[Sequence[str]], str]:
+    """Return the function that names the place of a key: the change that set it, otherwise `where`.
+
+    `spelled`: how a key is written after the place of a change.
+    """
+
+    def place(key: Sequence[str]) -> str:
+        change = _change_of(key, changes, content)
+        return where(key) if change is None else f"{change.place}, key {spelled(key)}"
+
+    return place
 
 
 def recipe_from(content: Mapping[str, Any], folder: Path, where: Callable[[Sequence[str]], str]) -> Recipe:
@@ -96,21 +158,19 @@ def _read(file: Path, noun: str) -> str:
         raise RecipeError(f"the {noun} is not encoded in UTF-8", where=str(file), found=str(error)) from error
 
 
-def _override_of(
-    key: Sequence[str], overridden: Mapping[tuple[str, ...], str], original: Mapping[str, Any]
-) -> str | None:
-    """Return the override that set a key, or that created the table in which the key is missing. None for the file."""
-    for parts, change in overridden.items():
-        shared = agreement(parts, key)
+def _change_of(key: Sequence[str], changes: Sequence[Change], original: Mapping[str, Any]) -> Change | None:
+    """Return the change that set a key, or that created the table in which the key is missing. None if none did."""
+    for change in {each.parts: each for each in changes}.values():
+        shared = agreement(change.parts, key)
         at: Any = original
         for part in key[:shared]:
             at = at.get(part) if isinstance(at, Mapping) else None
-        if shared and (shared == len(parts) or not isinstance(at, Mapping)):
+        if shared and (shared == len(change.parts) or not isinstance(at, Mapping)):
             return change
     return None
 
 
-def _place(file: Path, text: str, key: Sequence[str]) -> str:
+def file_place(file: Path, text: str, key: Sequence[str]) -> str:
     """Return "file:line, key a.b"."""
     line = line_of(text, key)
     shown = ".".join(key)
@@ -125,10 +185,11 @@ def _toml_place(file: Path, error: TomlError) -> str:
 
 def recipe_to_toml(recipe: Recipe) -> str:
     """Return the whole recipe with its defaults. Keys without a value are omitted, because TOML has no null."""
-    return tomli_w.dumps(_without_none(recipe.model_dump()))
+    return tomli_w.dumps(without_none(recipe.model_dump()))
 
 
-def _without_none(value: Any) -> Any:
+def without_none(value: Any) -> Any:
+    """Return a value without the keys of tables that have none."""
     if isinstance(value, dict):
-        return {key: _without_none(each) for key, each in value.items() if each is not None}
+        return {key: without_none(each) for key, each in value.items() if each is not None}
     return value

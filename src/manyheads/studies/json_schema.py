@@ -1,6 +1,7 @@
 """The JSON Schema of a study, and the schema files that the package contains.
 
-`python -m manyheads.studies.json_schema` writes the files again after a change of the options.
+`python -m manyheads.studies.json_schema` writes the files, and the types of the keys for Python, after a change of the
+options.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from manyheads.recipe.json_schema import (
 from manyheads.run.names import TASK_NAME as NAME
 from manyheads.studies.load import REMARK, ROW_NAME, TAKEN
 from manyheads.studies.schema import StudyOptions
+from manyheads.studies.typed_keys import FILE, keys_file
 
 FOLDER = Path(__file__).parent.parent / "schemas"
 
@@ -117,3 +119,4 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for each in SCHEMAS:
         (FOLDER / f"manyheads.{each}.schema.json").write_text(schema_json(each), encoding="utf-8")
+    FILE.write_text(keys_file(), encoding="utf-8")

@@ -1,21 +1,23 @@
-"""The public functions `manyheads.train`, `pretrain`, `power`, `run_study` and `load`."""
+"""The public names of the package: recipes and studies made in Python, and a function for every command."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from manyheads.api.keys import BatchingOptions, ModelOptions, PretrainingOptions, TrainingOptions
+from manyheads.api.recipe import Changes, Recipe, Task
 from manyheads.inference.load import load
 from manyheads.inference.predictions import Prediction, Predictions
 from manyheads.inference.predictor import Predictor
 from manyheads.pretraining.cache import Pretrained
 from manyheads.process_state import check_threads, left_as_found, one_training
+from manyheads.recipe import schema
 from manyheads.recipe.assemble import Run
 from manyheads.recipe.assemble import train as train_recipe
-from manyheads.recipe.load import load_recipe
 from manyheads.recipe.pretrain import pretrain as pretrain_recipe
-from manyheads.recipe.schema import Recipe
 from manyheads.studies.cells import Notify
 from manyheads.studies.load import load_study
 from manyheads.studies.power import study_power
@@ -27,13 +29,19 @@ from manyheads.training.listener import Listener
 from manyheads.training.stop import Event, Interrupted, StopFlag
 
 __all__ = [
+    "BatchingOptions",
+    "ModelOptions",
     "Prediction",
     "Predictions",
     "Predictor",
     "Pretrained",
+    "PretrainingOptions",
+    "Recipe",
     "Run",
     "StudyPower",
     "Table",
+    "Task",
+    "TrainingOptions",
     "load",
     "power",
     "pretrain",
@@ -41,13 +49,16 @@ __all__ = [
     "train",
 ]
 
+AnyRecipe = Recipe | schema.Recipe | Mapping[str, Any] | str | os.PathLike[str]
+"""A recipe in any of its forms: made in Python, a dict with its keys, or the path of a file."""
+
 
 @left_as_found(seeds=True)
 def train(
-    recipe: str | Path | Recipe,
-    out: str | Path | None = None,
+    recipe: AnyRecipe,
+    out: str | os.PathLike[str] | None = None,
     *,
-    changes: Sequence[str] = (),
+    changes: Changes = (),
     resume: bool = False,
     listeners: Sequence[Listener] = (),
     stop: Event | None = None,
@@ -60,10 +71,9 @@ def train(
     the call.
 
     Args:
-        recipe: A recipe file, or a loaded recipe.
-        out: The run folder. Default: `runs/NAME` for a recipe file `NAME.toml`. Required for a loaded recipe.
-        changes: Overrides of the recipe file as on the command line, for example `["training.epochs=3"]`. They have
-            no effect on a loaded recipe.
+        recipe: The recipe: a `Recipe`, a dict with the keys of one, or the path of a file.
+        out: The run folder. Default: `runs/NAME` for a recipe file `NAME.toml`. Required for other recipes.
+        changes: Changes of the recipe: `{"training.epochs": 3}`, or as on the command line `["training.epochs=3"]`.
         resume: Resume from the last checkpoint in the run folder. Without a checkpoint, training starts from the
             beginning. If false, an existing run folder is an error.
         listeners: Functions that are called as `listener(event, **fields)` for every event.
@@ -77,18 +87,16 @@ def train(
     Raises:
         ManyheadsError: The recipe, the data, the encoder or the run folder cannot be used, or another training is
             running in this process.
-        TypeError: `recipe` is a loaded recipe and `out` is missing.
+        TypeError: `out` is missing, and the recipe was not read from a file.
         KeyboardInterrupt: Ctrl-C, another signal or `stop` stopped the run after a checkpoint. The class is
             `manyheads.training.stop.Interrupted`, with `step` and `signal_number`.
         Exception: A listener raised it. The run stopped after a checkpoint and can be resumed.
     """
-    if isinstance(recipe, Recipe):
-        if out is None:
-            raise TypeError("train() requires `out` if the recipe is not a file")
-        loaded, folder = recipe, Path(out)
-    else:
-        loaded = load_recipe(Path(recipe), changes)
-        folder = Path("runs") / Path(recipe).stem if out is None else Path(out)
+    made = _recipe(recipe, changes)
+    if out is None and made.name is None:
+        raise TypeError("train() requires `out` if the recipe is not a file")
+    loaded = made.options
+    folder = Path("runs", str(made.name)) if out is None else Path(out)
     check_threads(_threads(loaded))
     with one_training(folder):
         return train_recipe(
@@ -98,10 +106,10 @@ def train(
 
 @left_as_found(seeds=True)
 def pretrain(
-    recipe: str | Path | Recipe,
-    out: str | Path | None = None,
+    recipe: AnyRecipe,
+    out: str | os.PathLike[str] | None = None,
     *,
-    changes: Sequence[str] = (),
+    changes: Changes = (),
     listeners: Sequence[Listener] = (),
     stop: Event | None = None,
     tune_allocator: bool = False,
@@ -112,10 +120,9 @@ def pretrain(
     pretrained again. A call that was interrupted resumes when it is repeated.
 
     Args:
-        recipe: A recipe file, or a loaded recipe.
+        recipe: The recipe, as in `train`.
         out: A new or empty folder to copy the encoder to. Default: the encoder is in the cache only.
-        changes: Overrides of the recipe file as on the command line, for example `["pretraining.epochs=3"]`. They
-            have no effect on a loaded recipe.
+        changes: Changes of the recipe, as in `train`.
         listeners: Functions that are called as `listener(event, **fields)` for every event.
         stop: An event such as `threading.Event()`. Once it is set, pretraining stops after a checkpoint.
         tune_allocator: As in `train`.
@@ -130,7 +137,7 @@ def pretrain(
             `manyheads.training.stop.Interrupted`.
         Exception: A listener raised it. Pretraining stopped after a checkpoint.
     """
-    loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe), changes)
+    loaded = _recipe(recipe, changes).options
     folder = None if out is None else Path(out)
     check_threads(_threads(loaded))
     with one_training(folder):
@@ -216,7 +223,15 @@ def power(
     )
 
 
-def _threads(recipe: Recipe) -> int:
+def _recipe(recipe: AnyRecipe, changes: Changes) -> Recipe:
+    """Return a recipe in any of its forms, with changes."""
+    if isinstance(recipe, str | os.PathLike):
+        return Recipe.load(recipe, changes)
+    made = Recipe.of(recipe)
+    return made.with_(changes) if changes else made
+
+
+def _threads(recipe: schema.Recipe) -> int:
     """Return the number of threads of a training."""
     return recipe.threads or len(os.sched_getaffinity(0))
 

@@ -1,0 +1,205 @@
+"""Recipes that are made in Python: by keywords, from a dict or from a file, with changes."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Unpack, get_type_hints
+
+import tomli_w
+
+from manyheads.api import keys
+from manyheads.api.keys import RecipeKeys, TaskKeys
+from manyheads.api.values import Table, place, plain, shown
+from manyheads.errors import RecipeError
+from manyheads.recipe import schema
+from manyheads.recipe.changes import FORM, dotted_key, from_here, parse_override
+from manyheads.recipe.load import Change, applied, file_place, placed, read_toml, recipe_from, without_none
+from manyheads.run.atomic import write_text
+
+Changes = Mapping[str, Any] | Sequence[str] | str
+"""Changes of a recipe: a dict of dotted keys, such as {"training.epochs": 3}, or texts "training.epochs=3"."""
+
+Where = Callable[[Sequence[str]], str]
+
+
+class Task(Table):
+    """One task of a recipe, by keywords: the keys of [tasks.NAME], and those of its kind.
+
+    The keywords are those of a recipe file. The recipe that the task becomes a part of validates them, because only
+    there the task has a name.
+    """
+
+    def __init__(self, **keys: Unpack[TaskKeys]) -> None:
+        super().__init__(**keys)
+
+
+class Recipe:
+    """Everything that determines one run: an encoder, the tasks, and how to train them.
+
+    The keywords are the keys of a recipe file, with a `Task` or a dict for each task. A recipe does not change after
+    it is made. Relative paths are resolved when it is made: they are relative to the current folder.
+
+    Raises:
+        RecipeError: A key or a value is invalid. The error names it as `tasks["reviews"].label`.
+    """
+
+    def __init__(self, **keys: Unpack[RecipeKeys]) -> None:
+        self._fill(_plain(keys), Path.cwd(), place)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], changes: Changes = ()) -> Recipe:
+        """Read a recipe file.
+
+        Args:
+            path: The TOML file.
+            changes: Changes as in `with_`.
+
+        Raises:
+            RecipeError: The file cannot be read, or a key or a value of it or of a change is invalid.
+        """
+        file = Path(path)
+        text, content = read_toml(file, "recipe")
+        recipe = cls.__new__(cls)
+        recipe._fill(content, file.parent, lambda key: file_place(file, text, key), changes)
+        recipe._name = file.stem
+        return recipe
+
+    @classmethod
+    def of(cls, recipe: Recipe | schema.Recipe | Mapping[str, Any] | str | os.PathLike[str]) -> Recipe:
+        """Return a recipe in any of its forms as a `Recipe`: a dict with the keys of a recipe, or the path of a file.
+
+        Raises:
+            RecipeError: A key or a value is invalid.
+            TypeError: The value is not a recipe.
+        """
+        if isinstance(recipe, cls):
+            return recipe
+        if isinstance(recipe, str | os.PathLike):
+            return cls.load(recipe)
+        made = cls.__new__(cls)
+        if isinstance(recipe, schema.Recipe):
+            made._options = recipe
+            return made
+        if not isinstance(recipe, Mapping):
+            raise TypeError(f"a recipe is a Recipe, a dict or the path of a file, not a {type(recipe).__name__}")
+        made._fill(_plain(recipe), Path.cwd(), place)
+        return made
+
+    _options: schema.Recipe
+    _name: str | None = None
+
+    def _fill(self, content: Mapping[str, Any], folder: Path, where: Where, changes: Changes = ()) -> None:
+        found = read_changes(changes)
+        self._options = recipe_from(applied(content, found), folder, placed(content, where, found, place))
+
+    def with_(self, changes: Changes) -> Recipe:
+        """Return the recipe with changes.
+
+        Args:
+            changes: A dict of dotted keys, `{"training.epochs": 3}`, whose tables are merged into those of the recipe.
+                Or texts as on the command line, `["training.epochs=3"]`, or one of them.
+
+        Raises:
+            RecipeError: A key or a value is invalid, or does not fit the recipe.
+        """
+        recipe = type(self).__new__(type(self))
+        recipe._fill(self.to_dict(), Path.cwd(), place, changes)
+        recipe._name = self._name
+        return recipe
+
+    @property
+    def options(self) -> schema.Recipe:
+        """The validated options, with their defaults."""
+        return self._options
+
+    @property
+    def name(self) -> str | None:
+        """The name of the file that the recipe was read from, without its ending. None without a file."""
+        return self._name
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as a dict of plain values: the keys that were set. Paths are absolute."""
+        return dict(without_none(self._options.model_dump(exclude_unset=True)))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the recipe to a TOML file, which `manyheads train` trains to the same model.
+
+        Args:
+            path: The file. It is replaced if it exists.
+
+        Returns:
+            The path of the file.
+        """
+        file = Path(path)
+        write_text(file, tomli_w.dumps(self.to_dict()))
+        return file
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and self._options == other._options
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        content = self.to_dict()
+        tasks = ", ".join(f"{name!r}: {Task(**keys)!r}" for name, keys in content.pop("tasks").items())
+        others = "".join(f", {key}={shown(value)}" for key, value in content.items() if key != "encoder")
+        return f"Recipe(encoder={content.get('encoder')!r}, tasks={{{tasks}}}{others})"
+
+
+def read_changes(changes: Changes) -> list[Change]:
+    """Return changes of a recipe in any of their forms.
+
+    Raises:
+        RecipeError: A key is not a dotted key, or a text is not of the form KEY=VALUE.
+    """
+    if isinstance(changes, Mapping):
+        return [_change(key, value) for key, value in changes.items()]
+    found = []
+    for change in [changes] if isinstance(changes, str) else changes:
+        if not isinstance(change, str):
+            raise RecipeError("a change is not a text", where="changes", found=repr(change), allowed=FORM)
+        where = f'changes "{change}"'
+        parts, value = parse_override(change, where)
+        found.append(Change(tuple(parts), from_here(parts, value), where))
+    return found
+
+
+def _change(key: object, value: Any) -> Change:
+    where = f'changes["{key}"]'
+    if not isinstance(key, str):
+        raise RecipeError("the key of a change is not a text", where=where, allowed='a key such as "training.epochs"')
+    parts = dotted_key(key, where)
+    return Change(tuple(parts), from_here(parts, plain(value)), where, merged=True)
+
+
+def _plain(keys: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(key): plain(value) for key, value in keys.items()}
+
+
+def _sign(made: type, keys: Any) -> None:
+    """Give a class the signature of its keywords, which notebooks complete. `keys`: a TypedDict of them."""
+    hints = get_type_hints(keys, localns={"Task": Task, "Recipe": Recipe})
+    required = [name for name in hints if name in keys.__required_keys__]
+    optional = [name for name in hints if name not in required]
+    keyword, absent = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
+    parameters = [
+        *(inspect.Parameter(name, keyword, annotation=hints[name], default=absent) for name in required),
+        *(inspect.Parameter(name, keyword, annotation=hints[name], default=...) for name in optional),
+    ]
+    vars_: Any = made
+    vars_.__signature__ = inspect.Signature(parameters)
+
+
+for _made, _keys in (
+    (Task, TaskKeys),
+    (Recipe, RecipeKeys),
+    *(
+        (each, getattr(keys, each.__name__.replace("Options", "Keys")))
+        for each in Table.__subclasses__()
+        if each is not Task
+    ),
+):
+    _sign(_made, _keys)

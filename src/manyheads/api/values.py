@@ -1,0 +1,119 @@
+"""Values of a recipe that is made in Python, as the plain values that a recipe file has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, Protocol, SupportsIndex
+
+import numpy as np
+
+
+class Frame(Protocol):
+    """A table with named columns, such as a DataFrame of pandas or polars."""
+
+    @property
+    def columns(self) -> Any:
+        """The names of the columns."""
+
+
+class ArrowTable(Protocol):
+    """A table of pyarrow, or a data set of the datasets library."""
+
+    @property
+    def column_names(self) -> Any:
+        """The names of the columns."""
+
+
+Path_ = str | os.PathLike[str]
+"""The path of a file."""
+
+Files = Path_ | Sequence[Path_] | Mapping[str, Path_]
+"""A file, a folder or a pattern; several of them; or the file of each column."""
+
+Rows = Frame | ArrowTable | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
+"""Rows in memory: a DataFrame, a pyarrow table, a data set, a list of dicts, or a dict of columns."""
+
+Integer = int | SupportsIndex
+"""A whole number of Python or numpy."""
+
+Number = float | SupportsIndex | np.floating[Any]
+"""A number of Python or numpy."""
+
+
+class Table(Mapping[str, Any]):
+    """A table of a recipe, by keywords. It is a mapping, and is validated with the recipe that it becomes a part of."""
+
+    def __init__(self, **keys: Any) -> None:
+        self._keys = keys
+
+    def __getitem__(self, key: str) -> Any:
+        return self._keys[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{key}={shown(value)}' for key, value in self._keys.items())})"
+
+
+LONGEST = 60
+"""Characters of a value that a representation shows."""
+
+
+def shown(value: Any) -> str:
+    """Return a value for a representation. A table in memory is shown by its type and its number of rows."""
+    if isinstance(value, Table):
+        return repr(value)
+    if hasattr(value, "columns") or hasattr(value, "column_names"):
+        return f"<{type(value).__name__}, {len(value)} rows>"
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def plain(value: Any) -> Any:
+    """Return a value as a recipe file would have it.
+
+    Paths become text, tuples, ranges, arrays and columns become lists, and numbers of numpy become those of Python.
+    Members of an enumeration become their values. Other values are unchanged; the recipe judges them.
+    """
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, Mapping):
+        return {plain(key): plain(each) for key, each in value.items()}
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    listed = _listed(value)
+    return value if listed is None else [plain(each) for each in listed]
+
+
+def _listed(value: Any) -> Sequence[Any] | None:
+    """Return the items of a list, a tuple, a range, an array or a column. None for other values."""
+    if isinstance(value, list | tuple | range):
+        return value
+    if isinstance(value, type) or hasattr(value, "columns"):
+        return None
+    items = getattr(value, "tolist", None) or getattr(value, "to_list", None)
+    found = items() if callable(items) else None
+    return found if isinstance(found, list) else None
+
+
+def place(key: Iterable[str]) -> str:
+    """Return the place of a key in Python: `tasks["reviews"].label`."""
+    text = ""
+    named = False
+    for part in key:
+        if named:
+            text += f'["{part}"]'
+        else:
+            text += f".{part}" if text else part
+        named = not named and text in ("tasks", "held_out_with", "rows")
+    return text
