@@ -23,7 +23,10 @@ CHANGES += [f"tasks.{task}.dev_rows=20" for task in ("sentiment", "paraphrase", 
 
 
 def start(*words: object, stdout: int | None = subprocess.PIPE, file_size: int | None = None) -> subprocess.Popen[str]:
-    """Start the command line, with a limit on the size of the files that it writes."""
+    """Start the command line, with a limit on the size of the files that it writes.
+
+    Tests of an output that ends use new interpreters, because the end of an interpreter writes what is left.
+    """
 
     def limit() -> None:
         if file_size is not None:
@@ -84,6 +87,7 @@ def test_a_command_whose_output_is_full_says_so() -> None:
     is_clear(errors)
 
 
+@pytest.mark.usefixtures("forked_commands")
 @pytest.mark.parametrize(
     ("size", "words"),
     [
@@ -109,6 +113,7 @@ def test_a_limit_of_the_file_size_is_a_clear_error(
     assert [path.name for path in tmp_path.iterdir()] == ["input.csv"]
 
 
+@pytest.mark.usefixtures("forked_commands")
 def test_a_limit_of_the_file_size_keeps_the_last_checkpoint(tiny_recipe: Path, tmp_path: Path) -> None:
     process = start(*train_words(tiny_recipe, tmp_path / "run"), file_size=200_000)
     _, errors = process.communicate(timeout=240)

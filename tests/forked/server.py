@@ -19,6 +19,7 @@ import io
 import json
 import os
 import pkgutil
+import resource
 import runpy
 import selectors
 import signal
@@ -167,7 +168,7 @@ def _supervise(connection: socket.socket, request: dict[str, Any], fds: list[int
 
 
 def _run(request: dict[str, Any], fds: list[int]) -> NoReturn:
-    """Become the command: streams, environment and folder as the shim's, then its exit status."""
+    """Become the command: streams, environment, folder and limits as the shim's, then its exit status."""
     for number, fd in enumerate(fds[:3]):
         os.dup2(fd, number)
         os.close(fd)
@@ -179,6 +180,8 @@ def _run(request: dict[str, Any], fds: list[int]) -> NoReturn:
     os.environ.update(request["env"])
     for number in request["ignored"]:
         signal.signal(number, signal.SIG_IGN)
+    if "file_size" in request:
+        resource.setrlimit(resource.RLIMIT_FSIZE, request["file_size"])
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8")
     sys.stderr = io.TextIOWrapper(

@@ -5,6 +5,7 @@ Started with `python -I -S`, so it imports only the standard library. The instal
 
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -32,6 +33,7 @@ request = {
     "env": dict(os.environ),
     "python": os.path.join(os.path.dirname(sys.argv[0]), "python"),  # noqa: PTH118, PTH120
     "ignored": [number for number in FORWARDED if signal.getsignal(number) == signal.SIG_IGN],
+    "file_size": resource.getrlimit(resource.RLIMIT_FSIZE),
 }
 data = (json.dumps(request) + "\n").encode()
 sent = socket.send_fds(connection, [data], [0, 1, 2])

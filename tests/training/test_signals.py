@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from tests.training.test_distributed import ended, steps_of, torchrun
+from tests.training.test_distributed import ended, steps_of, torchrun, workers
 
 import manyheads
 from manyheads.run.events import read_events
@@ -143,24 +143,27 @@ def test_a_signal_at_the_last_step_reaches_the_caller(place: str, tiny_recipe: P
     assert manyheads.train(tiny_recipe, tmp_path / "run", changes=changes, resume=True).results["steps"] == 2
 
 
+@pytest.mark.usefixtures("forked_commands")
 @pytest.mark.parametrize("to", ["torchrun", "one process"])
 def test_several_processes_stop_together(to: str, tiny_recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     process = torchrun(2, tiny_recipe, out, *LONG)
     wait_until(process, lambda: len(steps_of(out)) > 1)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    started = workers(out)
+    assert len(started) == 2
     if to == "torchrun":
         process.send_signal(signal.SIGTERM)
     else:
-        os.kill(int(children[-1]), signal.SIGUSR1)
+        os.kill(started[-1], signal.SIGUSR1)
         wait_until(process, lambda: bool(checkpoints(out)))
-        os.kill(int(children[-1]), signal.SIGUSR2)
+        os.kill(started[-1], signal.SIGUSR2)
     output = ended(process)
     assert checkpoints(out) == [steps_of(out)[-1]["step"]], output
     assert "Stopped after step" in output
-    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    assert not workers(out)
 
 
+@pytest.mark.usefixtures("forked_commands")
 def test_several_processes_stop_within_an_evaluation(tiny_recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     changes = ["training.max_steps=3", "training.evaluate_every=2"]
@@ -169,8 +172,7 @@ def test_several_processes_stop_within_an_evaluation(tiny_recipe: Path, tmp_path
     dev.write_text("\n".join([lines[0], *(line.replace("\t", f" {n}\t", 1) for n in range(20) for line in lines[1:])]))
     process = torchrun(2, tiny_recipe, out, f'tasks.paraphrase.dev="{dev}"', *changes)
     wait_until(process, lambda: checkpoints(out) == [2])
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(children[-1]), signal.SIGTERM)
+    os.kill(workers(out)[-1], signal.SIGTERM)
     output = ended(process)
     assert "Stopped after step 2" in output
     assert read_progress(out / "checkpoints" / "step-000000002").evaluations == []
