@@ -136,6 +136,7 @@ finally:
 """
 
 
+@pytest.mark.usefixtures("forked_commands")
 def test_memory_does_not_grow_with_the_file(trained: manyheads.Run, tmp_path: Path) -> None:
     peaks = []
     for lines in (10_000, 40_000):

@@ -132,6 +132,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.usefixtures("forked_commands")
 def test_a_forked_process_predicts_or_is_told_to_spawn(
     trained: manyheads.Run, tiny_recipe: Path, tmp_path: Path
 ) -> None:
@@ -212,6 +213,7 @@ print(resident() - before)
 """
 
 
+@pytest.mark.usefixtures("forked_commands")
 def test_repeated_trainings_need_no_more_memory(tiny_recipe: Path, tmp_path: Path) -> None:
     """LOG.md has the figure for 100, from the same program."""
     words = [

@@ -41,8 +41,21 @@ sys.addaudithook(record)
 """
 """Records every connection of a Python process but those of Unix sockets."""
 
-KILLED_AT_STEP_7 = """
-import os, signal, sys
+HOOKED = f"""
+{NETWORK_HOOK}
+sys.executable = os.environ["MANYHEADS_FORK_PYTHON"]
+"""
+"""For a process of the fork server. Processes that it starts are new interpreters, which import the hook."""
+
+COMMAND_LINE = f"""
+{HOOKED}
+from manyheads.cli.main import main
+main()
+"""
+
+KILLED_AT_STEP_7 = f"""
+{HOOKED}
+import signal
 from pathlib import Path
 import manyheads
 from manyheads.training.tracking import make_tracker, mlflow
@@ -110,7 +123,7 @@ class Machine:
     def train(self, recipe: Path, out: Path, *words: str, **changes: str) -> str:
         """Run `manyheads train` to its end and return its output."""
         set_ = [word for change in CHANGES for word in ("--set", change)]
-        done = self.run("-m", "manyheads", "train", str(recipe), "--out", str(out), *set_, *words, **changes)
+        done = self.run("-c", COMMAND_LINE, "train", str(recipe), "--out", str(out), *set_, *words, **changes)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -137,7 +150,7 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Any:
+def machine(forked_commands: None, tmp_path: Path) -> Any:
     folder = tmp_path / "home"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(NETWORK_HOOK)
