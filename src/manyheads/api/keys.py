@@ -37,7 +37,7 @@ class ModelOptions(Table):
 class BatchingKeys(TypedDict, total=False):
     """The keywords of `Batching`."""
 
-    strategy: str
+    strategy: str | Mapping[str, Any]
     batch_size: Integer
 
 
@@ -60,7 +60,7 @@ class TrainingKeys(TypedDict, total=False):
     clip_norm: Number
     betas: Sequence[Number]
     eps: Number
-    weighting: str
+    weighting: str | Mapping[str, Any]
     accumulation: Integer
     early_stopping: Integer | None
     evaluate_every: Integer | None

@@ -13,13 +13,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from manyheads.data.batching.options import BatchingOptions
-from manyheads.model.options import ModelOptions
-from manyheads.pretraining.options import PretrainingOptions
 from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.studies.schema import StudyOptions
 from manyheads.tasks.kinds import KINDS
-from manyheads.training.options import TrainingOptions
 
 FILE = Path(__file__).parent.parent / "api" / "keys.py"
 
@@ -46,7 +42,10 @@ OWN: Mapping[str, str] = {
 """Keys that accept more in Python than in a file."""
 
 TABLES: Mapping[str, type[BaseModel]] = {
-    each.__name__: each for each in (ModelOptions, BatchingOptions, TrainingOptions, PretrainingOptions)
+    each.__name__: each
+    for field in Recipe.model_fields.values()
+    for each in (field.annotation, *get_args(field.annotation))
+    if isinstance(each, type) and get_origin(each) is None and issubclass(each, BaseModel)
 }
 """Tables of a recipe that have a class of their own in Python."""
 
