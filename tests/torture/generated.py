@@ -215,6 +215,7 @@ VALID: tuple[tuple[str, Any], ...] = (
     ("tasks.sentiment.metric", "macro_f1"),
     ("tasks.sentiment.loss_weight", 0.0),
     ("tasks.sentiment.class_weights", [1, 2, 3, 4, 0.5]),
+    ("tasks.sentiment.class_weights", "balanced"),
     ("tasks.sentiment.on_bad_rows", "skip"),
     ("tasks.similarity.pair", "cross"),
     ("tasks.similarity.head", "b1"),

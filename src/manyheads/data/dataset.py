@@ -26,7 +26,8 @@ class Split:
     `text_index`: int32[n, 1 or 2], indices into the text store. `targets`: float32[n, ...],
     NaN if an example has none; or ragged.
     `lines`: int64[n], the line of each example in its file. `groups`: int64[n], equal for examples that belong
-    together, in any task; None if the task names no column of groups.
+    together, in any task; None if the task names no column of groups. `weights`: float32[n], the weight of each
+    example in the loss, with mean 1; None if the task names no column of weights, or the examples are not for training.
     """
 
     task: Task
@@ -35,6 +36,7 @@ class Split:
     targets: Rows
     lines: NDArray[np.int64]
     groups: NDArray[np.int64] | None = None
+    weights: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.text_index)
@@ -42,7 +44,8 @@ class Split:
     def take(self, rows: Ints) -> Split:
         """Return the examples with these indices, in that order."""
         groups = None if self.groups is None else self.groups[rows]
-        own = (self.text_index[rows], self.targets[rows], self.lines[rows], groups)
+        weights = None if self.weights is None else self.weights[rows]
+        own = (self.text_index[rows], self.targets[rows], self.lines[rows], groups, weights)
         return Split(self.task, taken(self.ids, rows), *own)
 
 
@@ -85,7 +88,8 @@ def assemble(
         rows, places = _rows(split.task, texts, deduplicate)
         group, was_cut = _fit(store, template, max_length, rows)
         places = places + first
-        parts.append(Part(split.task.name, examples, places, split.targets[examples]))
+        weights = None if split.weights is None else split.weights[examples]
+        parts.append(Part(split.task.name, examples, places, split.targets[examples], weights))
         cut += int(was_cut[places - first].any(axis=1).sum())
         groups.append(group)
         first += len(rows)

@@ -48,7 +48,7 @@ class Examples:
     of everything that decides which examples these are, or "" if it is unknown. `warnings`: what was suspicious in the
     file; a part of the examples has none. `places`: int64[n], the line and the file of each example if several files
     were read. Default: `lines`. `groups`: int64[n], equal for examples that belong together; None if the task names no
-    column of groups.
+    column of groups. `weights`: float64[n], the weight of each example in the loss; None without a column of weights.
     """
 
     task: str
@@ -62,6 +62,7 @@ class Examples:
     warnings: tuple[str, ...] = ()
     places: NDArray[np.int64] | None = None
     groups: NDArray[np.int64] | None = None
+    weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -79,6 +80,7 @@ class Examples:
             self.key and _key(self.key, rows),
             places=None if self.places is None else gather(self.places, rows),
             groups=None if self.groups is None else gather(self.groups, rows),
+            weights=None if self.weights is None else gather(self.weights, rows),
         )
 
 
@@ -88,18 +90,26 @@ def taken(texts: Sequence[str], rows: NDArray[np.int64]) -> Sequence[str]:
 
 
 def read_examples(
-    task: Task, source: Source, *, on_bad_rows: str, labelled: bool, cache: Path | None = None, grouped: bool = False
+    task: Task,
+    source: Source,
+    *,
+    on_bad_rows: str,
+    labelled: bool,
+    cache: Path | None = None,
+    grouped: bool = False,
+    weight: str | None = None,
 ) -> tuple[Examples, Sequence[BadRow]]:
     """Read a file's examples for a task, or load them from the `cache` if the same content was read before.
 
     `on_bad_rows`: "error" raises an error, "skip" skips and returns the bad rows. `labelled`: with False, the label
     column may be missing, and a row whose label is missing or unknown has the target NaN. `grouped`: whether to read
-    the groups of a task that names a column of groups. The examples are memory-mapped from the disk.
+    the groups of a task that names a column of groups. `weight`: the column of the weights of the rows. The examples
+    are memory-mapped from the disk.
 
     Raises:
         DataError: A column is missing, no row is usable, or a row is bad and `on_bad_rows` is "error".
     """
-    table = read_table(task, source, labelled=labelled, cache=cache, grouped=grouped)
+    table = read_table(task, source, labelled=labelled, cache=cache, grouped=grouped, weight=weight)
     arrays = table.arrays
     bad = BadRows(source.name, arrays)
     if bad and on_bad_rows == "error":
@@ -120,7 +130,8 @@ def read_examples(
         *(source.name + text if text.startswith(":") else text for text in Strings.of(arrays, "warnings")),
     )
     own = (table.fingerprint, table.key, warnings, arrays["places"])
-    return Examples(task.name, source.name, ids, texts, targets, lines, *own, groups=arrays.get("groups")), bad
+    columns = (arrays.get("groups"), arrays.get("weights"))
+    return Examples(task.name, source.name, ids, texts, targets, lines, *own, *columns), bad
 
 
 def bad_rows_error(bad: Sequence[BadRow]) -> DataError:

@@ -47,7 +47,13 @@ def take(batch: Batch, rows: Sequence[Ints]) -> Batch:
     lengths = np.diff(batch.offsets)
     tokens = np.repeat(used, lengths)
     parts = tuple(
-        replace(part, examples=part.examples[kept], sequences=places[part.sequences[kept]], targets=part.targets[kept])
+        replace(
+            part,
+            examples=part.examples[kept],
+            sequences=places[part.sequences[kept]],
+            targets=part.targets[kept],
+            weights=None if part.weights is None else part.weights[kept],
+        )
         for part, kept in zip(batch.parts, rows, strict=True)
         if len(kept)
     )

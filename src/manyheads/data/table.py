@@ -19,7 +19,7 @@ from manyheads.data.reading.parallel import Parallel
 from manyheads.data.strings import Strings, StringsFile
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.alike import Spellings
-from manyheads.tasks.cells import is_missing, label_cell
+from manyheads.tasks.cells import as_number, is_missing, label_cell, quoted
 from manyheads.tasks.kind import LabelError, Target
 from manyheads.tasks.task import Task
 
@@ -78,10 +78,19 @@ class BadRows(Sequence[BadRow]):
         return repr(list(self))
 
 
-def read_table(task: Task, source: Source, *, labelled: bool, cache: Path | None, grouped: bool = False) -> Table:
+def read_table(
+    task: Task,
+    source: Source,
+    *,
+    labelled: bool,
+    cache: Path | None,
+    grouped: bool = False,
+    weight: str | None = None,
+) -> Table:
     """Return the table of a source for a task, from the cache if the same content was read before.
 
-    `grouped`: whether to read the column that `task.group` names. It has no effect on a task without one.
+    `grouped`: whether to read the column that `task.group` names. It has no effect on a task without one. `weight`: the
+    column of the weights of the rows.
 
     Raises:
         DataError: A column is missing, or the source changed while it was read.
@@ -90,15 +99,15 @@ def read_table(task: Task, source: Source, *, labelled: bool, cache: Path | None
     wanted = [
         *task.text,
         *(task.label_columns if labelled else ()),
-        *(each for each in (task.id, group) if each is not None),
+        *(each for each in (task.id, group, weight) if each is not None),
     ]
     for column in wanted:
         require_column(source, column, task.name)
     fingerprint = source.fingerprint()
-    key = _key(task, source, fingerprint, labelled, group)
+    key = _key(task, source, fingerprint, labelled, group, weight)
 
     def fill(folder: Path) -> None:
-        with _Writer(folder, task, source, labelled, group) as writer:
+        with _Writer(folder, task, source, labelled, group, weight) as writer:
             for row in source.rows():
                 writer.add(row)
         if source.fingerprint() != fingerprint:
@@ -108,7 +117,7 @@ def read_table(task: Task, source: Source, *, labelled: bool, cache: Path | None
     return Table(entry(None if cache is None else cache / "tables" / key, fill), fingerprint, key)
 
 
-def _key(task: Task, source: Source, fingerprint: str, labelled: bool, group: str | None) -> str:
+def _key(task: Task, source: Source, fingerprint: str, labelled: bool, group: str | None, weight: str | None) -> str:
     """Return the SHA-256 of everything that decides which rows are usable and what they mean."""
     kind = task.kind
     reading = [type(source).__name__, fingerprint, source.columns, dict(source.form)]
@@ -119,6 +128,8 @@ def _key(task: Task, source: Source, fingerprint: str, labelled: bool, group: st
     meaning = [task.text, task.label, task.id, kind.name, kind.space(), labelled]
     if group is not None:
         meaning.append(group)
+    if weight is not None:
+        meaning.append({"weight": weight})
     return hashlib.sha256(json.dumps([VERSION, reading, meaning]).encode()).hexdigest()
 
 
@@ -128,8 +139,10 @@ _File = StringsFile | ArrayFile | RaggedFile
 class _Writer:
     """Write rows into the columns of examples and of bad rows, one block at a time."""
 
-    def __init__(self, folder: Path, task: Task, source: Source, labelled: bool, group: str | None) -> None:
-        self._task, self._source, self._labelled, self._group = task, source, labelled, group
+    def __init__(
+        self, folder: Path, task: Task, source: Source, labelled: bool, group: str | None, weight: str | None
+    ) -> None:
+        self._task, self._source, self._labelled, self._group, self._weight = task, source, labelled, group, weight
         self._id = task.id or ("id" if "id" in source.columns else None)
         self._files = ExitStack()
         texts = [f"text{place}" for place in range(len(task.text))]
@@ -145,6 +158,8 @@ class _Writer:
             self._columns.append((self._files.enter_context(ArrayFile(folder, name, np.int64)), []))
         if group is not None:
             self._columns.append((self._files.enter_context(ArrayFile(folder, "groups", np.int64)), []))
+        if weight is not None:
+            self._columns.append((self._files.enter_context(ArrayFile(folder, "weights", np.float64)), []))
         self._bad: list[tuple[_File, list[Any]]] = [
             (self._files.enter_context(ArrayFile(folder, "bad_lines", np.int64)), []),
             *(
@@ -202,12 +217,15 @@ class _Writer:
         for column in self._task.text:
             self._at = column
             texts.append(text_of(row, column))
-        group: list[int] = []
+        others: list[float] = []
         if self._group is not None:
             self._at = self._group
-            group.append(group_of(row, self._group))
+            others.append(group_of(row, self._group))
+        if self._weight is not None:
+            self._at = self._weight
+            others.append(weight_of(row, self._weight))
         self._at = self._task.label_columns[0]
-        return (self._name(row), *texts, self._target(row), row.line, place, *group)
+        return (self._name(row), *texts, self._target(row), row.line, place, *others)
 
     @staticmethod
     def _put(columns: list[tuple[_File, list[Any]]], cells: tuple[object, ...]) -> None:
@@ -287,6 +305,23 @@ def group_of(row: Row, column: str) -> int:
     text = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell).strip()
     digest = hashlib.blake2b(f"{column}\n{text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
+
+
+def weight_of(row: Row, column: str) -> float:
+    """Return the weight of a row.
+
+    Raises:
+        LabelError: The cell is missing, is not a finite number, or is negative. The message is the reason.
+    """
+    cell = row.values.get(column)
+    if is_missing(cell):
+        raise LabelError(f"weight {column!r} is missing")
+    number = as_number(cell)
+    if number is None:
+        raise LabelError(f"weight {column!r} is {quoted(cell)} and not a finite number")
+    if number < 0:
+        raise LabelError(f"weight {column!r} is {quoted(cell)}, below 0")
+    return number
 
 
 def require_column(source: Source, column: str, task: str) -> None:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from manyheads.errors import RunError
 from manyheads.model.weights import EncoderSource
 from manyheads.pretraining.texts import pretraining_fingerprint
@@ -32,6 +34,9 @@ def begin_run(folder: RunFolder, recipe: Recipe, prepared: Prepared, source: Enc
         data=_fingerprints(recipe, prepared),
         command=["manyheads", *sys.argv[1:]],
     )
+    balanced = {name: np.round(weights, 6).tolist() for name, weights in prepared.class_weights.items()}
+    if balanced:
+        provenance["class_weights"] = balanced
     write_json(folder.provenance, {**provenance, "processes": processes, "recipe": recipe_checksum(text)})
     write_text(folder.recipe, text)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from manyheads.errors import RunError
 from manyheads.model.agreement import agreement_notes, check_agreement, special_texts
 from manyheads.model.embedding import keep_rows
 from manyheads.model.encoder import check_folder, load_encoder
-from manyheads.model.losses import LossFunction
+from manyheads.model.losses import LossFunction, Weights
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import EncoderSource, resolve
 from manyheads.process_state import borrowing
@@ -144,9 +144,12 @@ def make_weighting(recipe: Recipe, model: MultitaskModel) -> Weighting:
     return build_weighting(recipe.training.weighting, weights)
 
 
-def make_losses(recipe: Recipe, model: MultitaskModel) -> dict[str, LossFunction]:
-    """Build the loss of every task."""
-    return {name: task_loss(recipe.tasks[name], task.kind) for name, task in model.tasks.items()}
+def make_losses(
+    recipe: Recipe, model: MultitaskModel, class_weights: Mapping[str, Weights] | None = None
+) -> dict[str, LossFunction]:
+    """Build the loss of every task. `class_weights`: those of the tasks whose weights are balanced."""
+    computed = class_weights or {}
+    return {name: task_loss(recipe.tasks[name], task.kind, computed.get(name)) for name, task in model.tasks.items()}
 
 
 def make_stepper(
@@ -155,10 +158,14 @@ def make_stepper(
     optimizer: torch.optim.AdamW,
     processes: Processes = ALONE,
     stop: SharedStop | None = None,
+    class_weights: Mapping[str, Weights] | None = None,
 ) -> Stepper[Batch]:
     """Build the stepper, which updates the model. With several processes, each update uses all of them."""
     losses = TaskLosses(
-        model, make_losses(recipe, model), device=torch.device(recipe.device), precision=recipe.precision
+        model,
+        make_losses(recipe, model, class_weights),
+        device=torch.device(recipe.device),
+        precision=recipe.precision,
     )
     weighting = make_weighting(recipe, model)
     seed, clip_norm = recipe.seed, recipe.training.clip_norm

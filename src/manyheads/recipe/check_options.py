@@ -93,6 +93,9 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
         yield Fault((*key, "label"), what, options.label, hint=f"name one column, or set kind = {kinds[0]!r}")
     if options.group is not None and options.group in labels:
         yield Fault((*key, "group"), "the label column is also the column of groups", options.group)
+    if options.weight is not None and options.weight in (*labels, *options.text):
+        what = "the column of weights is also a text or label column"
+        yield Fault((*key, "weight"), what, options.weight, "a column of numbers")
     for split, file in (("dev", options.dev), ("test", options.test)):
         if not isinstance(file, float | None) and set(files_of(file)) & set(files_of(options.train)):
             hint = "name another file"

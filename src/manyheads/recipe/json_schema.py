@@ -41,7 +41,7 @@ def recipe_schema() -> Schema:
     keys["metrics"] = {**keys["metrics"], "items": metric_schema()}
     task = {
         **_with_kinds(tasks.pop("additionalProperties")),
-        "dependencies": {"class_weights": ["labels"]},
+        "dependencies": {"class_weights": {"anyOf": [_value("class_weights", "string"), {"required": ["labels"]}]}},
         **unseen(allOf=task_rules()),
     }
     others = schema["properties"]["held_out_with"]
@@ -183,6 +183,11 @@ def _union(options: list[Schema]) -> Schema:
 def _rule(condition: Mapping[str, Any], consequence: Mapping[str, Any]) -> Schema:
     """If the table has these keys with such values, then other keys are restricted."""
     return {"if": {"required": [*condition], "properties": {**condition}}, "then": {"properties": {**consequence}}}
+
+
+def _value(key: str, kind: str) -> Schema:
+    """The value of a key has a type."""
+    return {"properties": {key: {"type": kind}}}
 
 
 def _metrics(kind: Kind) -> Schema:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from manyheads.data.cache import cache_folder
 from manyheads.data.dataset import Split
@@ -16,9 +19,11 @@ from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import DataError, RecipeError
+from manyheads.ragged import Ragged, flat
 from manyheads.recipe import held_out
 from manyheads.recipe.schema import Recipe, TaskOptions
-from manyheads.recipe.tasks import build_task, open_task_source, resolve_label_space
+from manyheads.recipe.tasks import build_task, is_balanced, open_task_source, resolve_label_space
+from manyheads.tasks.kind import known
 from manyheads.tasks.task import Task
 
 Notify = Callable[..., None]
@@ -32,6 +37,7 @@ class TaskData:
     """One task with its examples.
 
     `rejected`: rejected rows, by file. `fingerprints`: SHA-256 of every file, and of the held-out rows.
+    `class_weights`: the weights of the classes if they are balanced, see `Kind.balanced_weights`.
     """
 
     task: Task
@@ -40,6 +46,7 @@ class TaskData:
     test: Examples | None
     rejected: Mapping[str, Sequence[BadRow]]
     fingerprints: Mapping[str, str]
+    class_weights: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,11 @@ class Prepared:
     def tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the recipe."""
         return tuple(each.task for each in self.data)
+
+    @property
+    def class_weights(self) -> dict[str, NDArray[np.float64]]:
+        """The weights of the classes of the tasks whose weights are balanced."""
+        return {each.task.name: each.class_weights for each in self.data if each.class_weights is not None}
 
     @property
     def fingerprints(self) -> dict[str, str]:
@@ -171,7 +183,8 @@ class _Reader:
         rejected: dict[str, Sequence[BadRow]] = {}
         fingerprints: dict[str, str] = {}
         grouped = _divided(options, recipe)
-        train = _read(task, options, folder, options.train, rejected, fingerprints, notify, grouped=grouped)
+        own = (task, options, folder, options.train, rejected, fingerprints, notify)
+        train = _read(*own, grouped=grouped, weight=options.weight)
         return cls(task, options, folder, train, None, rejected, fingerprints, notify, check)
 
     def read(self, spec: Files, *, labelled: bool) -> Examples:
@@ -188,13 +201,18 @@ class _Reader:
         if dev is None:
             raise AssertionError(f"the rows of {task.name} were not divided")
         train, dev = draw(self.train, options.train_rows), draw(dev, options.dev_rows)
+        train = _with_mean_one(train, task)
         if isinstance(options.dev, float):
             self.fingerprints[held_out.mark(task.name, files_name(options.train))] = held_out.fingerprint(dev)
         if self.dev is not None or options.train_rows is not None or options.dev_rows is not None:
             for text in _lacking(task, train, dev):
                 self.notify("warning", text=f"{task.name}: {text}")
         test = None if options.test is None else self.read(options.test, labelled=False)
-        return TaskData(task, train, dev, test, self.rejected, self.fingerprints)
+        weights = None
+        if is_balanced(options):
+            weights = balanced_weights(task, train)
+            self.notify("note", text=f"{task.name}: {_weights_note(task, train, weights)}")
+        return TaskData(task, train, dev, test, self.rejected, self.fingerprints, weights)
 
 
 def _read(
@@ -208,8 +226,12 @@ def _read(
     *,
     labelled: bool = True,
     grouped: bool | None,
+    weight: str | None = None,
 ) -> Examples:
-    """Read a file of a task. `grouped`: whether to read the groups of its rows. None: if the file has them."""
+    """Read a file of a task.
+
+    `grouped`: whether to read the groups of its rows. None: if the file has them. `weight`: the column of weights.
+    """
     source = open_task_source(options, spec, folder, labelled=labelled)
     if grouped is None:
         grouped = task.group in source.columns
@@ -217,7 +239,13 @@ def _read(
             text = f"{source.name} has no column {task.group!r}, so its rows are taken as independent"
             notify("warning", text=f"{task.name}: {text}")
     examples, bad = read_examples(
-        task, source, on_bad_rows=options.on_bad_rows, labelled=labelled, cache=cache_folder(), grouped=grouped
+        task,
+        source,
+        on_bad_rows=options.on_bad_rows,
+        labelled=labelled,
+        cache=cache_folder(),
+        grouped=grouped,
+        weight=weight,
     )
     fingerprints[files_name(spec)] = examples.fingerprint
     if bad:
@@ -277,6 +305,42 @@ def _divide(readers: Sequence[_Reader]) -> None:
                 rows = "1 row" if len(dev) == 1 else f"{len(dev)} rows"
                 text = f"{rows} of {files_name(each.options.train)} left out of training"
                 each.notify("note", text=f"{each.task.name}: {text}, because another task holds out these rows")
+
+
+def _with_mean_one(train: Examples, task: Task) -> Examples:
+    """Divide the weights of training examples by their mean over all labels.
+
+    Raises:
+        DataError: All weights are 0.
+    """
+    if train.weights is None:
+        return train
+    labels = train.targets.lengths if isinstance(train.targets, Ragged) else known(train.targets)
+    mean = float(np.average(train.weights, weights=labels))
+    if mean == 0:
+        raise DataError(
+            "all training rows have the weight 0", where=f"{train.source}, task {task.name}", found=f"{len(train)} rows"
+        )
+    return replace(train, weights=np.asarray(train.weights) / mean)
+
+
+def balanced_weights(task: Task, train: Examples) -> NDArray[np.float64]:
+    """Return the weights with which each class of a task has the same share in the loss of the training examples."""
+    labelled = known(train.targets)
+    rows = np.ones(len(train)) if train.weights is None else np.asarray(train.weights)
+    weights = task.kind.balanced_weights(flat(train.targets[labelled]), rows[labelled])
+    if weights is None:
+        raise AssertionError(f"{task.kind.noun} has no classes")
+    return weights
+
+
+def _weights_note(task: Task, train: Examples, weights: NDArray[np.float64]) -> str:
+    """Return a sentence with the weights of the first labels. Of rows without and with a label, those with it."""
+    own = weights if weights.ndim == 1 else weights[1]
+    shown = [f"{name}: {weight:.4g}" for name, weight in zip(task.kind.probability_names, own, strict=True)]
+    more = ", ..." if len(shown) > NAMED else ""
+    noun = "class weights" if weights.ndim == 1 else "class weights of rows with the label"
+    return f"{noun}, balanced over {len(train):,} training rows: {', '.join(shown[:NAMED])}{more}"
 
 
 def _lacking(task: Task, train: Examples, dev: Examples) -> Iterator[str]:

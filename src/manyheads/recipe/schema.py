@@ -149,6 +149,12 @@ class TaskOptions(Options):
         "the same name share its values. The dev file must have the column, and the training file if rows are held "
         "out. Must not be the label column. Default: none.",
     )
+    weight: str | None = Field(
+        default=None,
+        description="Column with the weight of each training row: a number of at least 0. The loss of a row is "
+        "multiplied by its weight, divided by the mean weight of the training rows. Only the training file must have "
+        "the column, and metrics do not use it. Default: every row has the same weight.",
+    )
     pair: Literal["cross", "bi"] | None = Field(
         default=None,
         description='How two texts are encoded. "cross": both in one sequence. "bi": each in its own sequence. Only '

@@ -52,7 +52,7 @@ def make_steps(
     else:
         note = None
     return Steps(
-        stepper=make_stepper(recipe, model, optimizer, processes, stop),
+        stepper=make_stepper(recipe, model, optimizer, processes, stop, prepared.class_weights),
         batch=lambda k: assemble(
             prepared.store, template, max_length, [(splits[name], rows) for name, rows in batching.batch(k)]
         ),
@@ -91,7 +91,7 @@ def _on_device(
         model,
         resident,
         optimizer,
-        make_losses(recipe, model),
+        make_losses(recipe, model, prepared.class_weights),
         make_weighting(recipe, model),
         size=recipe.batching.batch_size,
         seed=recipe.seed,

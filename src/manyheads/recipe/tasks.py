@@ -11,7 +11,7 @@ from manyheads.data.reading import Files, Row, Source, TextFormat, open_source
 from manyheads.errors import DataError, RecipeError
 from manyheads.evaluation.metrics.resolve import metrics_of
 from manyheads.model.heads import default_loss
-from manyheads.model.losses import LOSSES, LossFunction, build_loss, fitting_losses
+from manyheads.model.losses import LOSSES, LossFunction, Weights, build_loss, fitting_losses
 from manyheads.model.losses.options import LossOptions
 from manyheads.recipe.check_options import head_of, head_options, label_columns, pairing_of
 from manyheads.recipe.schema import Recipe, TaskOptions
@@ -43,7 +43,11 @@ def open_task_source(
     """
     labels = label_columns(options)
     label = labels if labelled else ()
-    wanted = [*options.text, *label, *(each for each in (options.id, options.group) if each is not None)]
+    wanted = [
+        *options.text,
+        *label,
+        *(each for each in (options.id, options.group, options.weight) if each is not None),
+    ]
     return open_source(spec, folder, text or options.text_format, wanted=wanted, label=labels[0])
 
 
@@ -133,10 +137,17 @@ def loss_of(options: TaskOptions, kind: Kind) -> LossOptions:
     return LOSSES[name].options(kind=name)
 
 
-def task_loss(options: TaskOptions, kind: Kind) -> LossFunction:
-    """Return the function of the loss of a task."""
-    weights = getattr(options, "class_weights", None)
-    return build_loss(kind, loss_of(options, kind), None if weights is None else tuple(weights))
+def is_balanced(options: TaskOptions) -> bool:
+    """Return whether the weights of the classes are computed from the training rows."""
+    return getattr(options, "class_weights", None) == "balanced"
+
+
+def task_loss(options: TaskOptions, kind: Kind, computed: Weights | None = None) -> LossFunction:
+    """Return the function of the loss of a task. `computed`: the balanced weights of its classes."""
+    weights = computed if is_balanced(options) else getattr(options, "class_weights", None)
+    if weights is None and is_balanced(options):
+        raise AssertionError("balanced weights are computed before the loss is built")
+    return build_loss(kind, loss_of(options, kind), weights)
 
 
 def resolved_options(options: TaskOptions, task: Task) -> TaskOptions:

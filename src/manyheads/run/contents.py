@@ -71,6 +71,8 @@ RUN_FILES: tuple[FileFacts, ...] = (
             "commit": "Commit of the source tree of manyheads, with `-dirty` if files differ. Null if there is none.",
             "command": "The command and its arguments.",
             "processes": "Number of training processes.",
+            "class_weights.TASK": "Weight of each label, to six decimal places. For a multilabel task two lists: those "
+            'of rows without and with each label. Only of tasks with `class_weights = "balanced"`.',
             "pretraining": "Summary of the additional pretraining, as in `pretraining.json`. Only if the recipe has "
             "`[pretraining]`.",
         },

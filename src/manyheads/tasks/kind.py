@@ -318,6 +318,19 @@ class Kind(ABC):
         del targets
         return {}
 
+    def balanced_weights(self, targets: Floats, weights: Floats) -> Floats | None:
+        """Return the weights of the classes with which each class has the same share in the loss.
+
+        The result is float64[labels], or float64[2, labels] for rows without and with each label. Default: None, the
+        kind has no classes.
+
+        Args:
+            targets: the known training targets.
+            weights: float64[n], the weight of each row.
+        """
+        del targets, weights
+        return None
+
     @abstractmethod
     def shares(self, targets: Floats) -> dict[str, float]:
         """Return the share of the known targets in each group, by name: each label, or parts of a range."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from manyheads.data.batch import Batch, Part
 from manyheads.model.flat import FlatTokens
 from manyheads.model.losses import LossFunction
 from manyheads.model.multitask import MultitaskModel
-from manyheads.ragged import flat
+from manyheads.ragged import Ragged, flat
 from manyheads.training.step import autocast
 
 
@@ -31,6 +32,8 @@ class TaskLosses:
     def __call__(self, batch: Batch, labels: Mapping[str, int] | None = None) -> dict[str, Tensor]:
         """Return the sum of each task's losses in the batch, divided by the number of its `labels` in the update.
 
+        The losses are multiplied by the weights of their examples first. The mean weight over all training examples is
+        1, so the result is an unbiased estimate of the weighted mean over them, for batches of any composition.
         Default: the batch is the update.
         """
         labels = batch.label_counts if labels is None else labels
@@ -44,4 +47,10 @@ class TaskLosses:
 
     def _sum(self, part: Part, output: Tensor) -> Tensor:
         targets = torch.from_numpy(flat(part.targets)).to(self._device)
-        return self._losses[part.task](output.float(), targets).sum()
+        losses = self._losses[part.task](output.float(), targets)
+        if part.weights is not None:
+            weights = part.weights
+            if isinstance(part.targets, Ragged) and len(losses) == len(part.targets.values):
+                weights = np.repeat(weights, part.targets.lengths)
+            losses = losses * torch.from_numpy(weights).to(self._device)
+        return losses.sum()

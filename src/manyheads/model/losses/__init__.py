@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from manyheads.model.losses.cross_entropy import CrossEntropyOptions, binary_cross_entropy, cross_entropy
@@ -19,6 +21,9 @@ from manyheads.tasks.kind import Kind
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 """Losses[n] from the outputs[n, k] of a head and targets[n, ...] of a kind."""
 
+Weights = Sequence[float] | NDArray[np.float64]
+"""The weights of the classes of a task; see `Kind.balanced_weights`."""
+
 
 @dataclass(frozen=True)
 class LossEntry:
@@ -28,8 +33,8 @@ class LossEntry:
     The loss fits a kind that has such targets and decodes such outputs.
 
     `build(kind, options, class_weights)` returns the loss of a kind. `class_weights`: factors of the terms of each
-    class, or None. The caller's mean is divided by the number of examples, not by the sum of the weights as torch's own
-    weighted mean is.
+    class, float32[classes], or of rows without and with each label, float32[2, labels]; or None. The caller's mean is
+    divided by the number of examples, not by the sum of the weights as torch's own weighted mean is.
     """
 
     build: Callable[[Kind, Any, Tensor | None], LossFunction]
@@ -61,7 +66,7 @@ def fitting_losses(kind: Kind) -> tuple[str, ...]:
     return tuple(sorted(forms, key=lambda name: name != default))
 
 
-def build_loss(kind: Kind, options: LossOptions, class_weights: tuple[float, ...] | None = None) -> LossFunction:
+def build_loss(kind: Kind, options: LossOptions, class_weights: Weights | None = None) -> LossFunction:
     """Return the loss of a task, before its `loss_weight`."""
     entry = LOSSES[options.kind]
     if class_weights is None:
@@ -73,6 +78,6 @@ def build_loss(kind: Kind, options: LossOptions, class_weights: tuple[float, ...
     @lru_cache(maxsize=8)
     def on_device(device: torch.device) -> LossFunction:
         """Copy the weights to a device once. A copy within a step would make the device wait for the host."""
-        return entry.build(kind, options, torch.tensor(class_weights, device=device))
+        return entry.build(kind, options, torch.tensor(np.array(class_weights, dtype=np.float32), device=device))
 
     return loss

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
@@ -66,7 +67,10 @@ def binary_cross_entropy(
 
     def of_labels(outputs: Tensor, targets: Tensor) -> Tensor:
         losses = terms(outputs, targets.to(outputs.dtype))
-        return (losses if class_weights is None else losses * class_weights.to(losses.dtype)).mean(dim=1)
+        if class_weights is not None:
+            weights = class_weights.to(losses.dtype)
+            losses = losses * (weights if weights.dim() == 1 else torch.where(targets > 0, weights[1], weights[0]))
+        return losses.mean(dim=1)
 
     return of_labels if kind.shape else of_two
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from manyheads.options import Options
 from manyheads.tasks.cells import MOSTLY, as_number
 from manyheads.tasks.kind import HubForm, Predictions, finite, sigmoid, softmax
-from manyheads.tasks.kinds.label_options import LABELS, labels_field, weights_field
+from manyheads.tasks.kinds.label_options import CLASS_WEIGHTS, EQUAL_CLASSES, LABELS, labels_field, weights_field
 from manyheads.tasks.kinds.one_label import OneLabel
 from manyheads.tasks.labels import found_note, labels_among
 
@@ -32,7 +32,7 @@ class ClassificationOptions(Options):
         "the usual spelling only: 007 and 1E2 are text. Default: the distinct labels of the training file, sorted.",
         least=2,
     )
-    class_weights: list[float] | None = weights_field("class")
+    class_weights: CLASS_WEIGHTS | None = weights_field("class", EQUAL_CLASSES)
 
 
 class Classification(OneLabel):

@@ -15,7 +15,14 @@ from manyheads.options import Options
 from manyheads.tasks.alike import alike_warnings
 from manyheads.tasks.cells import MISSING, is_missing, quoted, spelled_boolean
 from manyheads.tasks.kind import Floats, HubForm, Ints, KeyFault, Kind, LabelError, Predictions, Target, finite, sigmoid
-from manyheads.tasks.kinds.label_options import LABELS, class_weight_faults, labels_field, weights_field
+from manyheads.tasks.kinds.label_options import (
+    CLASS_WEIGHTS,
+    LABELS,
+    balanced,
+    class_weight_faults,
+    labels_field,
+    weights_field,
+)
 from manyheads.tasks.labels import (
     Label,
     Labels,
@@ -52,7 +59,11 @@ class MultilabelOptions(Options):
         "with one per label. Default: 0.5.",
         json_schema_extra={"exclusiveMinimum": 0, "exclusiveMaximum": 1},
     )
-    class_weights: list[float] | None = weights_field("label")
+    class_weights: CLASS_WEIGHTS | None = weights_field(
+        "label",
+        "for each label, n / (2 * rows with the label) on the loss of rows with it, and n / (2 * rows without it) on "
+        "the loss of rows without it",
+    )
 
 
 class Multilabel(Kind):
@@ -220,6 +231,12 @@ class Multilabel(Kind):
     def counts(self, targets: Floats) -> dict[Any, int]:
         """Return the number of targets with each label."""
         return dict(zip(self.labels, targets.sum(axis=0).astype(int).tolist(), strict=True))
+
+    def balanced_weights(self, targets: Floats, weights: Floats) -> Floats:
+        """Return the weights of rows without and with each label: float64[2, labels]."""
+        present = weights @ targets
+        counts = np.stack([weights.sum() - present, present])
+        return np.stack([balanced(column) for column in counts.T], axis=1)
 
     def shares(self, targets: Floats) -> dict[str, float]:
         """Return the share of the targets with each label. They need not add up to 1."""

@@ -10,7 +10,7 @@ import numpy as np
 from manyheads.tasks.alike import alike_warnings
 from manyheads.tasks.cells import MISSING, is_missing, quoted
 from manyheads.tasks.kind import Floats, Ints, KeyFault, Kind, LabelError, Predictions, Target
-from manyheads.tasks.kinds.label_options import class_weight_faults
+from manyheads.tasks.kinds.label_options import balanced, class_weight_faults
 from manyheads.tasks.labels import Label, Labels, counts_digest, label_type, listed, named_probabilities
 
 SEVERAL_HINT = "a task of this kind has one label per row: write one label per cell, or use a column with one label"
@@ -127,6 +127,10 @@ class OneLabel(Kind):
         """Return the number of targets with each label."""
         amounts = np.bincount(targets.astype(np.int64), minlength=len(self.labels)).tolist()
         return dict(zip(self.labels, amounts, strict=True))
+
+    def balanced_weights(self, targets: Floats, weights: Floats) -> Floats:
+        """Return the weight of each label."""
+        return balanced(np.bincount(targets.astype(np.int64), weights, len(self.labels)).astype(np.float64))
 
     def shares(self, targets: Floats) -> dict[str, float]:
         """Return the share of each label."""

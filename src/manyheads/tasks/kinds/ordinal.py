@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from manyheads.errors import DataError
 from manyheads.options import Options
 from manyheads.tasks.kind import Floats, Predictions, finite, sigmoid, softmax
-from manyheads.tasks.kinds.label_options import LABELS, labels_field, weights_field
+from manyheads.tasks.kinds.label_options import CLASS_WEIGHTS, EQUAL_CLASSES, LABELS, labels_field, weights_field
 from manyheads.tasks.kinds.one_label import OneLabel
 from manyheads.tasks.labels import found_note, labels_among
 
@@ -24,7 +24,7 @@ class OrdinalOptions(Options):
         "they are numbers. Text has no order, so labels that are text must be listed.",
         least=3,
     )
-    class_weights: list[float] | None = weights_field("label")
+    class_weights: CLASS_WEIGHTS | None = weights_field("label", EQUAL_CLASSES)
 
 
 class Ordinal(OneLabel):

@@ -31,7 +31,7 @@ class ResidentSplit:
 
     `starts`, `kept`: int64[n, sides, columns], where each text begins in the tokens and how many tokens are kept.
     `keys`: int64[n, sides], the keys of the sequences' dropout masks. `targets`: float32[n]. `tokens`: int32[n] in host
-    memory, the number of tokens of each example in a batch.
+    memory, the number of tokens of each example in a batch. `weights`: float32[n], factors of the losses, or None.
     """
 
     form: Form
@@ -40,6 +40,7 @@ class ResidentSplit:
     keys: Tensor
     targets: Tensor
     tokens: NDArray[np.int32]
+    weights: Tensor | None = None
 
     @property
     def sides(self) -> int:
@@ -150,6 +151,7 @@ def _place(store: TextStore, template: Template, max_length: int, split: Split, 
         keys=torch.from_numpy(keys.view(np.int64)).to(device),
         targets=torch.from_numpy(split.targets).to(device),
         tokens=lengths(store, template, max_length, split),
+        weights=None if split.weights is None else torch.from_numpy(split.weights).to(device),
     )
 
 

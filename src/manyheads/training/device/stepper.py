@@ -225,6 +225,7 @@ class DeviceStepper(Stepper[Picks]):
         with autocast(self._resident.device, self._precision):
             outputs = self._multitask.first_outputs(tokens, task, len(inputs.rows))
             losses = self._task_losses[task](outputs.float(), split.targets[inputs.rows])
+            losses = losses if split.weights is None else losses * split.weights[inputs.rows]
         present = torch.arange(len(losses), device=losses.device) < inputs.count
         loss = torch.where(present, losses, 0.0).sum() / inputs.count
         self._weighting({task: loss}).backward()  # type: ignore[no-untyped-call]
