@@ -325,8 +325,8 @@ class Kind(ABC):
         kind has no classes.
 
         Args:
-            targets: the known training targets.
-            weights: float64[n], the weight of each row.
+            targets: the known training targets, or all numbers of ragged ones.
+            weights: float64[n], the weight of each target.
         """
         del targets, weights
         return None
