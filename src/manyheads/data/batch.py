@@ -18,7 +18,8 @@ class Part:
     `task`: the task's name. `examples`: int64[n], indices in the task's split. `sequences`: int64[n, 1 or 2], the
     sequence or the two sequences of the batch that each example consists of. Several examples may share a sequence.
     `targets`: float32[n, ...], NaN if an example has none; or ragged, with a length of its own for each example.
-    `weights`: float32[n], factors of the losses of the examples; None if all are 1.
+    `weights`: float32[n], factors of the losses of the examples; None if all are 1. `soft`: float32[n, ...], soft
+    labels, which losses read in place of the targets; None if there are none.
     """
 
     task: str
@@ -26,6 +27,7 @@ class Part:
     sequences: NDArray[np.int64]
     targets: Rows
     weights: NDArray[np.float32] | None = None
+    soft: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class Split:
     `lines`: int64[n], the line of each example in its file. `groups`: int64[n], equal for examples that belong
     together, in any task; None if the task names no column of groups. `weights`: float32[n], the weight of each
     example in the loss, with mean 1; None if the task names no column of weights, or the examples are not for training.
+    `soft`: float32[n, ...], soft labels; None for a task without.
     """
 
     task: Task
@@ -37,6 +38,7 @@ class Split:
     lines: NDArray[np.int64]
     groups: NDArray[np.int64] | None = None
     weights: NDArray[np.float32] | None = None
+    soft: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.text_index)
@@ -45,7 +47,8 @@ class Split:
         """Return the examples with these indices, in that order."""
         groups = None if self.groups is None else self.groups[rows]
         weights = None if self.weights is None else self.weights[rows]
-        own = (self.text_index[rows], self.targets[rows], self.lines[rows], groups, weights)
+        soft = None if self.soft is None else self.soft[rows]
+        own = (self.text_index[rows], self.targets[rows], self.lines[rows], groups, weights, soft)
         return Split(self.task, taken(self.ids, rows), *own)
 
 
@@ -89,7 +92,8 @@ def assemble(
         group, was_cut = _fit(store, template, max_length, rows)
         places = places + first
         weights = None if split.weights is None else split.weights[examples]
-        parts.append(Part(split.task.name, examples, places, split.targets[examples], weights))
+        soft = None if split.soft is None else split.soft[examples]
+        parts.append(Part(split.task.name, examples, places, split.targets[examples], weights, soft))
         cut += int(was_cut[places - first].any(axis=1).sum())
         groups.append(group)
         first += len(rows)

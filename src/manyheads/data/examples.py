@@ -49,6 +49,7 @@ class Examples:
     file; a part of the examples has none. `places`: int64[n], the line and the file of each example if several files
     were read. Default: `lines`. `groups`: int64[n], equal for examples that belong together; None if the task names no
     column of groups. `weights`: float64[n], the weight of each example in the loss; None without a column of weights.
+    `soft`: float64[n, ...], soft labels, NaN if an example has none; None for a task without.
     """
 
     task: str
@@ -63,6 +64,7 @@ class Examples:
     places: NDArray[np.int64] | None = None
     groups: NDArray[np.int64] | None = None
     weights: NDArray[np.float64] | None = None
+    soft: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -81,6 +83,7 @@ class Examples:
             places=None if self.places is None else gather(self.places, rows),
             groups=None if self.groups is None else gather(self.groups, rows),
             weights=None if self.weights is None else gather(self.weights, rows),
+            soft=None if self.soft is None else gather(self.soft, rows),
         )
 
 
@@ -130,7 +133,8 @@ def read_examples(
         *(source.name + text if text.startswith(":") else text for text in Strings.of(arrays, "warnings")),
     )
     own = (table.fingerprint, table.key, warnings, arrays["places"])
-    columns = (arrays.get("groups"), arrays.get("weights"))
+    soft = arrays["soft"].reshape(-1, *task.kind.soft_shape) if task.kind.soft_shape else None
+    columns = (arrays.get("groups"), arrays.get("weights"), soft)
     return Examples(task.name, source.name, ids, texts, targets, lines, *own, *columns), bad
 
 

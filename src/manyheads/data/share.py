@@ -53,6 +53,7 @@ def take(batch: Batch, rows: Sequence[Ints]) -> Batch:
             sequences=places[part.sequences[kept]],
             targets=part.targets[kept],
             weights=None if part.weights is None else part.weights[kept],
+            soft=None if part.soft is None else part.soft[kept],
         )
         for part, kept in zip(batch.parts, rows, strict=True)
         if len(kept)

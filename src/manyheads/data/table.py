@@ -20,7 +20,7 @@ from manyheads.data.strings import Strings, StringsFile
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.alike import Spellings
 from manyheads.tasks.cells import as_number, is_missing, label_cell, quoted
-from manyheads.tasks.kind import LabelError, Target
+from manyheads.tasks.kind import Floats, LabelError, Target
 from manyheads.tasks.task import Task
 
 LINE_BITS = 40
@@ -160,6 +160,8 @@ class _Writer:
             self._columns.append((self._files.enter_context(ArrayFile(folder, "groups", np.int64)), []))
         if weight is not None:
             self._columns.append((self._files.enter_context(ArrayFile(folder, "weights", np.float64)), []))
+        if task.kind.soft_shape:
+            self._columns.append((self._files.enter_context(ArrayFile(folder, "soft", np.float64)), []))
         self._bad: list[tuple[_File, list[Any]]] = [
             (self._files.enter_context(ArrayFile(folder, "bad_lines", np.int64)), []),
             *(
@@ -217,7 +219,7 @@ class _Writer:
         for column in self._task.text:
             self._at = column
             texts.append(text_of(row, column))
-        others: list[float] = []
+        others: list[Any] = []
         if self._group is not None:
             self._at = self._group
             others.append(group_of(row, self._group))
@@ -225,7 +227,10 @@ class _Writer:
             self._at = self._weight
             others.append(weight_of(row, self._weight))
         self._at = self._task.label_columns[0]
-        return (self._name(row), *texts, self._target(row), row.line, place, *others)
+        target = self._target(row)
+        if self._task.kind.soft_shape:
+            others.append(self._soft(row, target))
+        return (self._name(row), *texts, target, row.line, place, *others)
 
     @staticmethod
     def _put(columns: list[tuple[_File, list[Any]]], cells: tuple[object, ...]) -> None:
@@ -251,6 +256,12 @@ class _Writer:
             return self._task.kind.missing
         self._spellings.add(target, cell)
         return target
+
+    def _soft(self, row: Row, target: Target) -> Floats:
+        kind = self._task.kind
+        if np.isnan(target).all():
+            return np.full(kind.soft_shape, np.nan)
+        return kind.soften(label_cell(row.values, self._task.label_columns))
 
     def _file(self, name: str | None) -> str:
         """Return the file of a bad row if the source has several, otherwise ""."""

@@ -37,6 +37,7 @@ def tokenise_examples(
             targets=converted(examples.targets, np.float32),
             lines=examples.lines,
             groups=examples.groups,
+            soft=None if examples.soft is None else converted(examples.soft, np.float32),
             weights=None if examples.weights is None else converted(examples.weights, np.float32),
         )
         position += count * columns

@@ -82,20 +82,7 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
         yield Fault((*key, "text"), "the two text columns are the same", options.text, "two different columns")
     if options.format is not None:
         yield from _menu((*key, "format"), options.format, FORMATS)
-    labels = label_columns(options)
-    if set(labels) & set(options.text):
-        yield Fault((*key, "label"), "the label column is also a text column", options.label)
-    if len(set(labels)) < len(labels):
-        yield Fault((*key, "label"), "a label column is named twice", options.label, "different columns")
-    if isinstance(options.label, list) and not KINDS[options.kind].several_columns:
-        kinds = [name for name, kind in KINDS.items() if kind.several_columns]
-        what = f"{KINDS[options.kind].noun} has one label column"
-        yield Fault((*key, "label"), what, options.label, hint=f"name one column, or set kind = {kinds[0]!r}")
-    if options.group is not None and options.group in labels:
-        yield Fault((*key, "group"), "the label column is also the column of groups", options.group)
-    if options.weight is not None and options.weight in (*labels, *options.text):
-        what = "the column of weights is also a text or label column"
-        yield Fault((*key, "weight"), what, options.weight, "a column of numbers")
+    yield from _labels(key, options)
     for split, file in (("dev", options.dev), ("test", options.test)):
         if not isinstance(file, float | None) and set(files_of(file)) & set(files_of(options.train)):
             hint = "name another file"
@@ -104,6 +91,29 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
             yield Fault((*key, split), f"the {split} file is the training file", file, hint=hint)
     yield from _kind(key, options)
     yield from _head(key, options)
+
+
+def _labels(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
+    """Yield the faults of the columns of labels, groups and weights."""
+    labels = label_columns(options)
+    if set(labels) & set(options.text):
+        yield Fault((*key, "label"), "the label column is also a text column", options.label)
+    if len(set(labels)) < len(labels):
+        yield Fault((*key, "label"), "a label column is named twice", options.label, "different columns")
+    if isinstance(options.label, list) and not KINDS[options.kind].several_columns:
+        kinds = [name for name, kind in KINDS.items() if kind.several_columns]
+        what = f"{KINDS[options.kind].noun} has one label column"
+        hint = f"name one column, or set kind to {' or '.join(map(repr, kinds))}"
+        yield Fault((*key, "label"), what, options.label, hint=hint)
+    known = getattr(options, "labels", None)
+    if isinstance(options.label, list) and known and len(known) != len(labels):
+        what = "the number of labels differs from the number of label columns"
+        yield Fault((*key, "labels"), what, len(known), str(len(labels)))
+    if options.group is not None and options.group in labels:
+        yield Fault((*key, "group"), "the label column is also the column of groups", options.group)
+    if options.weight is not None and options.weight in (*labels, *options.text):
+        what = "the column of weights is also a text or label column"
+        yield Fault((*key, "weight"), what, options.weight, "a column of numbers")
 
 
 def label_columns(options: TaskOptions) -> tuple[str, ...]:

@@ -328,7 +328,7 @@ def balanced_weights(task: Task, train: Examples) -> NDArray[np.float64]:
     """Return the weights with which each class of a task has the same share in the loss of the training examples."""
     labelled = known(train.targets)
     rows = np.ones(len(train)) if train.weights is None else np.asarray(train.weights)
-    targets, rows = train.targets[labelled], rows[labelled]
+    targets, rows = (train.targets if train.soft is None else train.soft)[labelled], rows[labelled]
     rows = np.repeat(rows, targets.lengths) if isinstance(targets, Ragged) else rows
     weights = task.kind.balanced_weights(flat(targets), rows)
     if weights is None:

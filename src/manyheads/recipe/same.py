@@ -23,7 +23,7 @@ from manyheads.run.folder import RunFolder
 REPORT_ONLY = frozenset({"score"})
 """Keys of a recipe that decide what is reported about a run and not what it computes. They may differ."""
 
-RESOLVED = frozenset({"threads", "device", "precision", "labels", "range", "pair", "kind", "loss", "metric"})
+RESOLVED = frozenset({"threads", "device", "precision", "labels", "range", "soft", "pair", "kind", "loss", "metric"})
 """Last parts of the keys that a run fills in if the recipe does not set them."""
 
 MOVABLE = frozenset({"data_dir", *REPORT_ONLY})

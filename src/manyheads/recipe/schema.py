@@ -135,7 +135,7 @@ class TaskOptions(Options):
     )
     label: str | Annotated[list[str], Field(min_length=1, json_schema_extra={"uniqueItems": True})] = Field(
         description="Column with the labels. Must not be a text column. For `multilabel` also a list of columns, one "
-        "per label, with 0 or 1 in each row."
+        "per label, with 0 or 1 in each row; for `classification` a list of columns with the probability of each label."
     )
     id: str | None = Field(
         default=None,

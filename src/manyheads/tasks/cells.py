@@ -22,11 +22,15 @@ def is_missing(raw: object) -> bool:
     return isinstance(raw, str) and not raw.strip()
 
 
+class Columns(dict[str, object]):
+    """The cells of several columns of a row, by column. Another mapping is the content of one cell."""
+
+
 def label_cell(values: Mapping[str, object], columns: Sequence[str]) -> object:
-    """Return the cell of the label column of a row, or of several columns a mapping. None if all are missing."""
+    """Return the cell of the label column of a row, or the cells of several columns. None if all are missing."""
     if len(columns) == 1:
         return values.get(columns[0])
-    cells = {column: values.get(column) for column in columns}
+    cells = Columns((column, values.get(column)) for column in columns)
     return None if all(map(is_missing, cells.values())) else cells
 
 

@@ -126,6 +126,9 @@ class Kind(ABC):
     Outputs are then `Ragged` rows, float[N, k], and probabilities are `Ragged` numbers: one per word or candidate.
     """
 
+    soft_shape: tuple[int, ...] = ()
+    """The shape of a soft label, with which training replaces the target. () if labels are not soft."""
+
     unit: ClassVar[bool] = False
     """Whether a head gives scores from 0 to 1 instead of logits."""
 
@@ -249,6 +252,14 @@ class Kind(ABC):
             LabelError: The cell is empty, or is not in the label space.
         """
 
+    def soften(self, raw: object) -> Floats:
+        """Return the soft label in a cell of a kind that has them: the probability of each class, with sum 1.
+
+        Raises:
+            LabelError: As `parse`.
+        """
+        raise NotImplementedError(f"the labels of {self.noun} are not soft: {raw!r}")
+
     @abstractmethod
     def present(self, target: Target) -> Any:
         """Return a predicted value or a target in the user's terms, as a value of JSON."""
@@ -325,7 +336,7 @@ class Kind(ABC):
         kind has no classes.
 
         Args:
-            targets: the known training targets, or all numbers of ragged ones.
+            targets: the known training targets, or all numbers of ragged ones, or soft labels.
             weights: float64[n], the weight of each target.
         """
         del targets, weights

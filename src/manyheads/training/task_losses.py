@@ -46,7 +46,7 @@ class TaskLosses:
             }
 
     def _sum(self, part: Part, output: Tensor) -> Tensor:
-        targets = torch.from_numpy(flat(part.targets)).to(self._device)
+        targets = torch.from_numpy(flat(part.targets) if part.soft is None else part.soft).to(self._device)
         losses = self._losses[part.task](output.float(), targets)
         if part.weights is not None:
             weights = part.weights

@@ -67,10 +67,13 @@ def fitting_losses(kind: Kind) -> tuple[str, ...]:
 
 
 def build_loss(kind: Kind, options: LossOptions, class_weights: Weights | None = None) -> LossFunction:
-    """Return the loss of a task, before its `loss_weight`."""
-    entry = LOSSES[options.kind]
+    """Return the loss of a task, before its `loss_weight`.
+
+    The loss of soft labels[n, classes] is the sum of the losses of the classes, each multiplied by its probability.
+    """
+    build = LOSSES[options.kind].build
     if class_weights is None:
-        return entry.build(kind, options, None)
+        return _softened(build(kind, options, None), kind)
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         return on_device(outputs.device)(outputs, targets)
@@ -78,6 +81,17 @@ def build_loss(kind: Kind, options: LossOptions, class_weights: Weights | None =
     @lru_cache(maxsize=8)
     def on_device(device: torch.device) -> LossFunction:
         """Copy the weights to a device once. A copy within a step would make the device wait for the host."""
-        return entry.build(kind, options, torch.tensor(np.array(class_weights, dtype=np.float32), device=device))
+        return build(kind, options, torch.tensor(np.array(class_weights, dtype=np.float32), device=device))
 
-    return loss
+    return _softened(loss, kind)
+
+
+def _softened(loss: LossFunction, kind: Kind) -> LossFunction:
+    if not kind.soft_shape:
+        return loss
+
+    def softened(outputs: Tensor, shares: Tensor) -> Tensor:
+        classes = range(shares.shape[1])
+        return sum((shares[:, k] * loss(outputs, torch.full_like(shares[:, k], k)) for k in classes), shares[:, 0] * 0)
+
+    return softened

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from manyheads.errors import DataError
 from manyheads.options import Options
-from manyheads.tasks.cells import MOSTLY, as_number
-from manyheads.tasks.kind import HubForm, Predictions, finite, sigmoid, softmax
+from manyheads.tasks.cells import MOSTLY, Columns, as_number
+from manyheads.tasks.kind import (
+    Floats,
+    HubForm,
+    KeyFault,
+    LabelError,
+    Predictions,
+    Target,
+    finite,
+    sigmoid,
+    softmax,
+)
 from manyheads.tasks.kinds.label_options import CLASS_WEIGHTS, EQUAL_CLASSES, LABELS, labels_field, weights_field
-from manyheads.tasks.kinds.one_label import OneLabel
-from manyheads.tasks.labels import found_note, labels_among
+from manyheads.tasks.kinds.one_label import SEVERAL_HINT, OneLabel
+from manyheads.tasks.kinds.soft_labels import labels_within, soft_label
+from manyheads.tasks.labels import Label, found_note, labels_among
 
 FEW = 20
 """Whole numbers with at most 20 different values are taken for classes.
@@ -22,6 +36,8 @@ More of them are classes only if they start at 0 or 1, have no gaps, and have `R
 """
 
 ROWS_PER_CLASS = 5
+
+SOFT_HINT = "if the cells have the probabilities of the labels, set soft = true"
 
 
 class ClassificationOptions(Options):
@@ -32,11 +48,22 @@ class ClassificationOptions(Options):
         "the usual spelling only: 007 and 1E2 are text. Default: the distinct labels of the training file, sorted.",
         least=2,
     )
+    soft: bool | None = Field(
+        default=None,
+        description="Whether labels are soft: the probability of each label, with sum 1 to within 0.001. A cell is an "
+        'object such as {"neg": 0.2, "pos": 0.8}, a list in the order of `labels`, either as JSON text, or a single '
+        "label; or `label` lists one column per label. The loss of a row is the sum of the losses of the labels, each "
+        "multiplied by its probability. Metrics and reports compare with the most probable label, of equal ones the "
+        "first. Default: true if `label` lists columns, otherwise false.",
+    )
     class_weights: CLASS_WEIGHTS | None = weights_field("class", EQUAL_CLASSES)
 
 
 class Classification(OneLabel):
-    """A classification: the losses compare the label with all others, which have no order."""
+    """A classification: the losses compare the label with all others, which have no order.
+
+    With `soft`, a cell has the probability of each label. The target is the most probable one, of equal ones the first.
+    """
 
     name = "classification"
     noun = "a classification task"
@@ -44,13 +71,66 @@ class Classification(OneLabel):
     options = ClassificationOptions
     target = "class"
     metrics = ("accuracy", "macro_f1", "mcc")
+    several_columns = True
+
+    def __init__(self, labels: Iterable[Label], *, soft: bool = False) -> None:
+        super().__init__(labels)
+        self.soft_shape = (len(self.labels),) if soft else ()
+
+    @classmethod
+    def of(cls, options: Any) -> Self | None:
+        """Return the classification with the labels of the recipe."""
+        return None if options.labels is None else cls(options.labels, soft=_is_soft(options))
+
+    @classmethod
+    def faults(cls, options: Any) -> Iterator[KeyFault]:
+        """Yield the faults of the labels and the weights, and several columns whose labels are not soft."""
+        yield from super().faults(options)
+        columns = getattr(options, "label", None)
+        if isinstance(columns, list) and not _is_soft(options):
+            what = "several label columns have the probabilities of the labels, which are soft"
+            yield KeyFault("soft", what, options.soft, "true", "remove soft, or name one column")
+        elif isinstance(columns, list) and len(columns) < 2:
+            yield KeyFault("label", "soft labels need one column per label", columns, "two or more columns")
 
     @classmethod
     def infer(cls, options: Any, cells: Iterable[object], *, name: str, typed: bool) -> tuple[Self, str]:
-        """Return the classification with the distinct labels of the cells."""
-        del options
-        labels = labels_among(name, cells, typed=typed)
-        return cls(labels), found_note(name, labels)
+        """Return the classification with the distinct labels of the cells, or with the names of the columns."""
+        cells = iter(cells)
+        first = next(cells, None)
+        cells = () if first is None else chain([first], cells)
+        soft = _is_soft(options)
+        if isinstance(first, Columns):
+            labels: tuple[Label, ...] = tuple(first)
+        else:
+            try:
+                labels = labels_among(name, labels_within(cells) if soft else cells, typed=typed)
+            except LabelError as error:
+                raise DataError(str(error), where=name, hint="list the labels in the recipe, labels = [...]") from None
+        return cls(labels, soft=soft), found_note(name, labels)
+
+    @classmethod
+    def refused(cls, cell: object) -> LabelError | None:
+        """Return an error for a cell with several labels."""
+        if isinstance(cell, list | tuple | dict) and not isinstance(cell, Columns):
+            return LabelError("several labels in a cell", f"{SEVERAL_HINT}; {SOFT_HINT}")
+        return None
+
+    def space(self) -> dict[str, Any]:
+        """Return the labels, and whether they are soft."""
+        return {**super().space(), **({"soft": True} if self.soft_shape else {})}
+
+    def parse(self, raw: object) -> float:
+        """Return the index of the label in a cell, or of the most probable one."""
+        return float(self.soften(raw).argmax()) if self.soft_shape else super().parse(raw)
+
+    def soften(self, raw: object) -> Floats:
+        """Return the probability of each label."""
+        return soft_label(raw, self.labels)
+
+    def written(self, raw: object, target: Target) -> Iterable[tuple[object, str]]:
+        """Yield the label with the text of the cell, unless the labels are soft."""
+        return () if self.soft_shape else super().written(raw, target)
 
     @classmethod
     def sample(cls) -> Self:
@@ -103,6 +183,11 @@ class Classification(OneLabel):
     def hub(self) -> HubForm:
         """One label per text."""
         return HubForm(self.labels.names, "single_label_classification")
+
+
+def _is_soft(options: Any) -> bool:
+    several = isinstance(getattr(options, "label", None), list)
+    return several if options.soft is None else bool(options.soft)
 
 
 def _are_classes(numbers: Sequence[float]) -> bool:

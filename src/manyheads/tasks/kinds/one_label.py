@@ -129,7 +129,9 @@ class OneLabel(Kind):
         return dict(zip(self.labels, amounts, strict=True))
 
     def balanced_weights(self, targets: Floats, weights: Floats) -> Floats:
-        """Return the weight of each label."""
+        """Return the weight of each label. Of a soft label, each label has a share of the row."""
+        if targets.ndim == 2:
+            return balanced(weights @ targets)
         return balanced(np.bincount(targets.astype(np.int64), weights, len(self.labels)).astype(np.float64))
 
     def shares(self, targets: Floats) -> dict[str, float]:

@@ -32,6 +32,7 @@ class ResidentSplit:
     `starts`, `kept`: int64[n, sides, columns], where each text begins in the tokens and how many tokens are kept.
     `keys`: int64[n, sides], the keys of the sequences' dropout masks. `targets`: float32[n]. `tokens`: int32[n] in host
     memory, the number of tokens of each example in a batch. `weights`: float32[n], factors of the losses, or None.
+    `soft`: float32[n, ...], soft labels, or None.
     """
 
     form: Form
@@ -41,6 +42,7 @@ class ResidentSplit:
     targets: Tensor
     tokens: NDArray[np.int32]
     weights: Tensor | None = None
+    soft: Tensor | None = None
 
     @property
     def sides(self) -> int:
@@ -152,6 +154,7 @@ def _place(store: TextStore, template: Template, max_length: int, split: Split, 
         targets=torch.from_numpy(split.targets).to(device),
         tokens=lengths(store, template, max_length, split),
         weights=None if split.weights is None else torch.from_numpy(split.weights).to(device),
+        soft=None if split.soft is None else torch.from_numpy(split.soft).to(device),
     )
 
 

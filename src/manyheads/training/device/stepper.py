@@ -224,7 +224,9 @@ class DeviceStepper(Stepper[Picks]):
         tokens = self._resident.tokens(task, inputs.rows, inputs.count, shape)
         with autocast(self._resident.device, self._precision):
             outputs = self._multitask.first_outputs(tokens, task, len(inputs.rows))
-            losses = self._task_losses[task](outputs.float(), split.targets[inputs.rows])
+            losses = self._task_losses[task](
+                outputs.float(), (split.targets if split.soft is None else split.soft)[inputs.rows]
+            )
             losses = losses if split.weights is None else losses * split.weights[inputs.rows]
         present = torch.arange(len(losses), device=losses.device) < inputs.count
         loss = torch.where(present, losses, 0.0).sum() / inputs.count
