@@ -17,7 +17,7 @@ from manyheads.run.events import read_events
 
 FIELDS = {facts.name: facts.fields for facts in RUN_FILES}
 
-CONDITIONAL_FIELDS = {"pretraining", "course_score"}
+CONDITIONAL_FIELDS = {"pretraining", "course_score", "class_weights.TASK"}
 CONDITIONAL_FILES = {"checkpoints/", "report/"}
 
 

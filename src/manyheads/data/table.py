@@ -117,7 +117,9 @@ def read_table(
     return Table(entry(None if cache is None else cache / "tables" / key, fill), fingerprint, key)
 
 
-def _key(task: Task, source: Source, fingerprint: str, labelled: bool, group: str | None, weight: str | None) -> str:
+def _key(
+    task: Task, source: Source, fingerprint: str, labelled: bool, group: str | None, weight: str | None = None
+) -> str:
     """Return the SHA-256 of everything that decides which rows are usable and what they mean."""
     kind = task.kind
     reading = [type(source).__name__, fingerprint, source.columns, dict(source.form)]
