@@ -118,6 +118,7 @@ class TaskKeys(TypedDict, total=False):
     label: Required[str | Sequence[str]]
     id: str | None
     group: str | None
+    weight: str | None
     pair: Literal["cross", "bi"] | None
     head: str | Mapping[str, Any]
     loss: str | Mapping[str, Any] | None
@@ -135,7 +136,8 @@ class TaskKeys(TypedDict, total=False):
     header: bool | None
     columns: Sequence[str] | None
     labels: Sequence[str | Integer | Number | bool] | None
-    class_weights: Sequence[Number] | None
+    soft: bool | None
+    class_weights: Sequence[Number] | Literal["balanced"] | None
     range: Sequence[Number] | None
     separator: str | None
     threshold: Number | Sequence[Number] | None
