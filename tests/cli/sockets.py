@@ -74,6 +74,8 @@ def main_() -> None:
         forbid()
         socket.socket(socket.AF_INET)
         return
+    # A process that the fork server starts for a child of this process would have no filter.
+    sys.executable = os.environ.get("MANYHEADS_FORK_PYTHON", sys.executable)
     forbid()
     socket.socket(socket.AF_UNIX).close()
     watch_onnxruntime()

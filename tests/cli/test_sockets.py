@@ -36,6 +36,7 @@ def under_filter(commands: object, folder: Path) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.usefixtures("forked_commands")
 def test_no_command_makes_a_socket_of_the_internet(trained: manyheads.Run, tiny_recipe: Path, tmp_path: Path) -> None:
     if platform.machine() not in sockets.CALLS:
         pytest.skip("the number of the system call is unknown on this architecture")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.torture.fork import Done
 from tests.torture.ledger import ERROR, HANG, SAME, TRACEBACK, WRONG, Ledger, Trial, verdict
 from tests.torture.outcome import crash, judge
@@ -40,6 +41,7 @@ def test_a_ledger_that_was_cut_off_is_continued(tmp_path: Path) -> None:
     assert ledger.totals() == {"kill: train": {SAME: 1, WRONG: 1}}
 
 
+@pytest.mark.usefixtures("forked_commands")
 def test_a_sample_of_each_part_finds_planted_faults_and_no_others(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.torture", "--short", "--jobs", "1", "--work", tmp_path, "--out", tmp_path]
     environment = {name: value for name, value in os.environ.items() if name != "MANYHEADS_CACHE"}
