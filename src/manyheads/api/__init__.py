@@ -17,6 +17,7 @@ from manyheads.process_state import check_threads, left_as_found, one_training
 from manyheads.recipe import schema
 from manyheads.recipe.assemble import Run
 from manyheads.recipe.assemble import train as train_recipe
+from manyheads.recipe.given import LIMIT, in_temporary_folder
 from manyheads.recipe.pretrain import pretrain as pretrain_recipe
 from manyheads.studies.cells import Notify
 from manyheads.studies.load import load_study
@@ -63,6 +64,7 @@ def train(
     listeners: Sequence[Listener] = (),
     stop: Event | None = None,
     tune_allocator: bool = False,
+    data_limit: int = LIMIT,
 ) -> Run:
     """Train one model on all tasks of a recipe.
 
@@ -80,6 +82,7 @@ def train(
         stop: An event such as `threading.Event()`. Once it is set, the run stops after a checkpoint.
         tune_allocator: Let the C library keep freed memory for the next step, which saves about 5% of a step with small
             batches (glibc only). The setting lasts for the rest of the process.
+        data_limit: The largest number of bytes of a table that was given in memory. The run folder keeps a copy of it.
 
     Returns:
         The finished run. `run.folder` is the run folder, `run.results` is the content of its results.json.
@@ -100,7 +103,14 @@ def train(
     check_threads(_threads(loaded))
     with one_training(folder):
         return train_recipe(
-            loaded, folder, resume=resume, listeners=listeners, stop=stop, tune_allocator=tune_allocator
+            loaded,
+            folder,
+            resume=resume,
+            listeners=listeners,
+            stop=stop,
+            tune_allocator=tune_allocator,
+            tables=made.tables,
+            data_limit=data_limit,
         )
 
 
@@ -137,10 +147,10 @@ def pretrain(
             `manyheads.training.stop.Interrupted`.
         Exception: A listener raised it. Pretraining stopped after a checkpoint.
     """
-    loaded = _recipe(recipe, changes).options
+    made = _recipe(recipe, changes)
     folder = None if out is None else Path(out)
-    check_threads(_threads(loaded))
-    with one_training(folder):
+    check_threads(_threads(made.options))
+    with one_training(folder), in_temporary_folder(made.options, made.tables) as loaded:
         return pretrain_recipe(loaded, folder, listeners=listeners, stop=stop, tune_allocator=tune_allocator)
 
 

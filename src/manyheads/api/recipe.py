@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Unpack, get_type_hints
 
 import tomli_w
@@ -13,9 +14,11 @@ import tomli_w
 from manyheads.api import keys
 from manyheads.api.keys import RecipeKeys, TaskKeys
 from manyheads.api.values import Table, place, plain, shown
+from manyheads.data.given import GivenTable, check_sizes, remove_given
 from manyheads.errors import RecipeError
 from manyheads.recipe import schema
 from manyheads.recipe.changes import FORM, dotted_key, from_here, parse_override
+from manyheads.recipe.given import LIMIT, Tables, names_of, naming_files, take_tables, with_tables, write_tables
 from manyheads.recipe.load import Change, applied, file_place, placed, read_toml, recipe_from, without_none
 from manyheads.run.atomic import write_text
 
@@ -89,11 +92,15 @@ class Recipe:
         return made
 
     _options: schema.Recipe
+    _tables: Tables = MappingProxyType({})
     _name: str | None = None
 
     def _fill(self, content: Mapping[str, Any], folder: Path, where: Where, changes: Changes = ()) -> None:
         found = read_changes(changes)
-        self._options = recipe_from(applied(content, found), folder, placed(content, where, found, place))
+        tables: dict[str, GivenTable] = {}
+        taken = take_tables(applied(content, found), tables)
+        self._options = recipe_from(taken, folder, placed(content, where, found, place))
+        self._tables = MappingProxyType(tables)
 
     def with_(self, changes: Changes) -> Recipe:
         """Return the recipe with changes.
@@ -121,20 +128,43 @@ class Recipe:
         return self._name
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as a dict of plain values: the keys that were set. Paths are absolute."""
-        return dict(without_none(self._options.model_dump(exclude_unset=True)))
+        """Return the recipe as a dict of plain values: the keys that were set. Paths are absolute.
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+        A table that was given in memory is in it as such, and is accepted in its place again.
+        """
+        content = without_none(self._options.model_dump(exclude_unset=True))
+        return with_tables(content, self._tables)
+
+    @property
+    def tables(self) -> Tables:
+        """The tables that were given in memory, by what the options have in their place."""
+        return self._tables
+
+    def save(self, path: str | os.PathLike[str], *, data_limit: int = LIMIT) -> Path:
         """Write the recipe to a TOML file, which `manyheads train` trains to the same model.
 
+        Tables that were given in memory are written next to it, as `NAME.data/TASK.SPLIT.parquet`.
+
         Args:
-            path: The file. It is replaced if it exists.
+            path: The file. It is replaced if it exists, and so are its tables.
+            data_limit: The largest number of bytes of a table in memory.
 
         Returns:
             The path of the file.
+
+        Raises:
+            DataError: A table is larger than the limit.
         """
         file = Path(path)
-        write_text(file, tomli_w.dumps(self.to_dict()))
+        options = self._options
+        if self._tables:
+            names, folder = names_of(options, self._tables), file.with_name(f"{file.stem}.data")
+            check_sizes({name: self._tables[mark] for mark, name in names.items()}, data_limit)
+            remove_given(folder)
+            write_tables(names, self._tables, folder, data_limit)
+            options = naming_files(options, names, file.parent, folder.name)
+            options = options.model_copy(update={"data_dir": "."})
+        write_text(file, tomli_w.dumps(without_none(options.model_dump(exclude_unset=True))))
         return file
 
     def __eq__(self, other: object) -> bool:

@@ -9,6 +9,8 @@ from typing import Any, Protocol, SupportsIndex
 
 import numpy as np
 
+from manyheads.data.given import GivenTable
+
 
 class Frame(Protocol):
     """A table with named columns, such as a DataFrame of pandas or polars."""
@@ -32,7 +34,7 @@ Path_ = str | os.PathLike[str]
 Files = Path_ | Sequence[Path_] | Mapping[str, Path_]
 """A file, a folder or a pattern; several of them; or the file of each column."""
 
-Rows = Frame | ArrowTable | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
+Rows = Frame | ArrowTable | GivenTable | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
 """Rows in memory: a DataFrame, a pyarrow table, a data set, a list of dicts, or a dict of columns."""
 
 Integer = int | SupportsIndex
@@ -69,7 +71,9 @@ def shown(value: Any) -> str:
     """Return a value for a representation. A table in memory is shown by its type and its number of rows."""
     if isinstance(value, Table):
         return repr(value)
-    if hasattr(value, "columns") or hasattr(value, "column_names"):
+    if isinstance(value, GivenTable):
+        return repr(value)
+    if _has_columns(value):
         return f"<{type(value).__name__}, {len(value)} rows>"
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
@@ -83,7 +87,7 @@ def plain(value: Any) -> Any:
     """
     if isinstance(value, Enum):
         return plain(value.value)
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not _has_columns(value):
         return {plain(key): plain(each) for key, each in value.items()}
     if isinstance(value, str):
         return str(value)
@@ -99,11 +103,16 @@ def _listed(value: Any) -> Sequence[Any] | None:
     """Return the items of a list, a tuple, a range, an array or a column. None for other values."""
     if isinstance(value, list | tuple | range):
         return value
-    if isinstance(value, type) or hasattr(value, "columns"):
+    if isinstance(value, type) or _has_columns(value):
         return None
     items = getattr(value, "tolist", None) or getattr(value, "to_list", None)
     found = items() if callable(items) else None
     return found if isinstance(found, list) else None
+
+
+def _has_columns(value: Any) -> bool:
+    """Return whether a value is a table. The type is asked, because a lazy frame computes its columns."""
+    return any(hasattr(type(value), name) for name in ("columns", "column_names"))
 
 
 def place(key: Iterable[str]) -> str:

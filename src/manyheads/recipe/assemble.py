@@ -15,6 +15,7 @@ import torch
 from manyheads.data.batch import Batch
 from manyheads.data.batching import build_batching
 from manyheads.data.dataset import Split, count_cut
+from manyheads.data.given import remove_given
 from manyheads.data.reading import files_name
 from manyheads.evaluation.evaluate import Scores, evaluate, summarise
 from manyheads.inference.bundle import save_bundle
@@ -31,6 +32,7 @@ from manyheads.recipe.build import (
     resolve_recipe,
     use_threads,
 )
+from manyheads.recipe.given import LIMIT, Tables, in_run_folder
 from manyheads.recipe.prepare import TaskData, read_tasks, rejected_rows, tokenise_tasks
 from manyheads.recipe.pretrain import pretrained
 from manyheads.recipe.schema import Recipe
@@ -73,13 +75,16 @@ def train(
     listeners: Sequence[Listener] = (),
     stop: StopFlag | Event | None = None,
     tune_allocator: bool = False,
+    tables: Tables | None = None,
+    data_limit: int = LIMIT,
 ) -> Run:
     """Train a recipe into the run folder `out`.
 
     A resumed run ends with the same bytes in model/, predictions/ and results.csv as a run that was never stopped,
     on the same machine with the same number of threads. With `resume`, a finished run is returned without training.
     `stop` is an event, or the flag that signals set during the call. Default: a new flag. `tune_allocator` sets the
-    memory allocator of the process for training, for the rest of the process.
+    memory allocator of the process for training, for the rest of the process. `tables`: the tables that the recipe has
+    marks for, of at most `data_limit` bytes each. The run folder keeps them.
 
     Raises:
         ManyheadsError: The recipe, the data, the encoder or the folder cannot be used.
@@ -99,7 +104,14 @@ def train(
             checkpoints = SharedCheckpoints(folder.checkpoints, processes, keep=keep)
         # Only the main process takes the lock. It keeps the lock until its stack is closed.
         processes.from_main(lambda: stack.enter_context(folder.writing(resume=resume)))
-        result = processes.from_main(lambda: finished_run(folder, recipe) if folder.finished else None)
+        finished = processes.from_main(lambda: folder.finished)
+        latest = None if finished else checkpoints.latest()
+        if latest is None and not finished:
+            processes.from_main(folder.clear)
+        fresh = latest is None and not finished
+        given = tables or {}
+        recipe = processes.from_main(lambda: in_run_folder(recipe, given, folder, data_limit, fresh=fresh))
+        result = processes.from_main(lambda: finished_run(folder, recipe) if finished else None)
         if result is not None:
             results, notes = result
             checkpoints.drop()
@@ -110,9 +122,9 @@ def train(
                 if own:
                     raise Interrupted(int(results["last"]["step"]), own.signal_number or 0)
             return Run(folder, results)
-        latest = checkpoints.latest()
-        if latest is None:
-            processes.from_main(folder.clear)
+        if given and processes.main:
+            # Without a recipe in the folder, there is no run to resume, and the folder is free for the next attempt.
+            stack.callback(lambda: None if folder.recipe.exists() else remove_given(folder.data))
         with report_end(Listeners(listeners)), failures_raised(own):
             kept = tune_allocator and keep_freed_memory()
             return _Assembly(recipe, folder, checkpoints, listeners, run_stop, processes, kept).run(latest)

@@ -11,6 +11,7 @@ import numpy as np
 from manyheads.errors import RunError
 from manyheads.model.weights import EncoderSource
 from manyheads.pretraining.texts import pretraining_fingerprint
+from manyheads.recipe.given import own_recipe
 from manyheads.recipe.load import load_recipe, recipe_to_toml
 from manyheads.recipe.prepare import Prepared
 from manyheads.recipe.same import check_finished, check_same, recipe_checksum
@@ -24,7 +25,7 @@ from manyheads.training.checkpoint import read_progress, step_of
 
 def begin_run(folder: RunFolder, recipe: Recipe, prepared: Prepared, source: EncoderSource, processes: int) -> None:
     """Write the recipe and the provenance of a new run on a number of processes."""
-    text = recipe_to_toml(recipe)
+    text = own_recipe(recipe, folder)
     provenance = collect(
         seed=recipe.seed,
         threads=recipe.threads or 1,
@@ -93,7 +94,7 @@ def _keep_score(folder: RunFolder, recipe: Recipe) -> None:
     """Write a `score` that was added or removed since the run began into the run's own recipe."""
     own = load_recipe(folder.recipe)
     if own.score != recipe.score:
-        text = recipe_to_toml(own.model_copy(update={"score": recipe.score}))
+        text = own_recipe(own.model_copy(update={"score": recipe.score}), folder)
         # First the provenance without the checksum: a kill between two of the writes leaves a run that resumes.
         provenance = {key: value for key, value in folder.read_provenance().items() if key != "recipe"}
         write_json(folder.provenance, provenance)

@@ -39,6 +39,7 @@ class RunFolder:
         self.predictions = path / "predictions"
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
+        self.data = path / "data"
 
     @property
     def verified(self) -> tuple[Path, ...]:
@@ -250,7 +251,7 @@ class RunFolder:
             if not resume:
                 hint = "resume the run with --resume, choose another folder with --out, or remove this one"
                 raise RunError("the run folder already exists", where=str(self.path), hint=hint)
-            if not any(part.exists() for part in self._parts()):
+            if not any(part.exists() for part in (*self._parts(), self.data / "given.json")):
                 hint = "choose a run folder or a new folder with --out"
                 raise RunError("the folder is not empty and has no run to resume", where=str(self.path), hint=hint)
         self.refuse_links()
@@ -267,7 +268,8 @@ class RunFolder:
             RunError: A part is one. A file outside the folder would be read or written.
         """
         lock, report = self.path / ".lock", self.path / "report"
-        for part in (*self._parts(), lock, report, *(self.path / name for name in EXPORTS)):
+        given = (self.data,) if (self.data / "given.json").exists() else ()
+        for part in (*self._parts(), *given, lock, report, *(self.path / name for name in EXPORTS)):
             for path in strangers(part):
                 found = "a link" if path.is_symlink() else "neither a file nor a folder"
                 hint = "replace it with the file itself; `cp -rL FOLDER COPY` replaces links by files"

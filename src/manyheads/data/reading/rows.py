@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from manyheads.data.given import given_row
+
 
 @dataclass(frozen=True)
 class Row:
@@ -43,7 +45,8 @@ class BadRow:
     fields: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.reason}"
+        place = given_row(self.source, self.line) or f"{self.source}:{self.line}"
+        return f"{place}: {self.reason}"
 
 
 class Source(Protocol):
