@@ -22,9 +22,9 @@ from benchmarks.statistics.simulate import draw
 from manyheads.evaluation.estimate import components, contrast
 from manyheads.evaluation.looks import Spending, level_at
 from manyheads.evaluation.moderation import prior_of
-from manyheads.evaluation.multiple import holm
 from manyheads.evaluation.power import Variances, estimated, example_parts, power
 from manyheads.evaluation.sample import Sample
+from manyheads.evaluation.significance import holm
 
 FILE = Path(__file__).parent.parent / "measured" / "power.json"
 PAGE = Path(__file__).parent / "POWER.md"

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from benchmarks.statistics.condition import Condition
-from manyheads.evaluation.collapsed import collapsed
 from manyheads.evaluation.crossfit import Half, best_evaluations, half_scores, halves_of, swapped
-from manyheads.evaluation.influence import sample
-from manyheads.evaluation.sample import Sample
+from manyheads.evaluation.sample import Sample, sample
+from manyheads.evaluation.significance import collapsed
 
 Floats = NDArray[np.float64]
 

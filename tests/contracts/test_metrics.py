@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from manyheads.evaluation.influence import sample
 from manyheads.evaluation.interval import measured
 from manyheads.evaluation.metrics import METRICS
 from manyheads.evaluation.metrics.metric import MetricOptions
 from manyheads.evaluation.metrics.resolve import Chosen, misfit, misfit_of_options, resolve
 from manyheads.evaluation.metrics.targets import MEANING
+from manyheads.evaluation.sample import sample
 from manyheads.tasks.kind import Kind, Predictions
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.multilabel import Multilabel

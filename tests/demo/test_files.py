@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.demo.files import TABLES, write_csv_files
-from manyheads.demo.generate import CORPUS, SIZES
+from manyheads.demo.generate import CORPUS, SIZES, TABLES, write_csv_files
 from manyheads.errors import DataError
 
 

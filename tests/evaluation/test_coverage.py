@@ -15,8 +15,7 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 from manyheads.evaluation.estimate import components
-from manyheads.evaluation.influence import sample
-from manyheads.evaluation.sample import Sample
+from manyheads.evaluation.sample import Sample, sample
 
 STUDIES = 1000
 SLACK = 1.96 * np.sqrt(0.95 * 0.05 / STUDIES)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from manyheads.evaluation.crossfit import best_evaluations, half_scores, halves_of, swapped
-from manyheads.evaluation.influence import sample
+from manyheads.evaluation.sample import sample
 
 IDS = {"sst": [f"s{place}" for place in range(101)], "sts": [f"t{place}" for place in range(60)]}
 NONE = {"sst": None, "sts": None}

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from manyheads.evaluation.estimate import contrast
-from manyheads.evaluation.influence import sample
-from manyheads.evaluation.multiple import holm
-from manyheads.evaluation.sample import Sample
+from manyheads.evaluation.sample import Sample, sample
+from manyheads.evaluation.significance import holm
 
 
 def only_seeds(values: list[float]) -> list[Sample]:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.evaluation.influence import sample
 from manyheads.evaluation.metrics import METRICS
+from manyheads.evaluation.sample import sample
 from manyheads.tasks.kind import Predictions
 
 N = 400

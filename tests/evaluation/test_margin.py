@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from manyheads.evaluation.estimate import Estimate, contrast
-from manyheads.evaluation.margin import above_by, against_margin
 from manyheads.evaluation.sample import Sample
+from manyheads.evaluation.significance import above_by, against_margin
 
 
 def seeds(values: list[float]) -> list[Sample]:

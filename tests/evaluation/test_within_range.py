@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from manyheads.evaluation.estimate import contrast
-from manyheads.evaluation.influence import sample
-from manyheads.evaluation.interval import measured
-from manyheads.evaluation.within_range import wilson
+from manyheads.evaluation.interval import measured, wilson
+from manyheads.evaluation.sample import sample
 
 
 @settings(deadline=None, max_examples=40)

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from manyheads.cli.compare import repeated
 from manyheads.cli.main import app
 from manyheads.errors import RunError
-from manyheads.evaluation.multiple import holm
+from manyheads.evaluation.significance import holm
+from manyheads.reports.compare import comparison_text
 from manyheads.reports.compare_groups import compare_groups
-from manyheads.reports.compared import comparison_text
 from manyheads.studies.tabulate import tabulate
 
 

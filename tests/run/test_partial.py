@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.data.cache import entry
-from manyheads.run.atomic import replace_folder, write_text
-from manyheads.run.partial import sweep
+from manyheads.run.atomic import replace_folder, sweep, write_text
 
 WRITE_A_FILE = """
 import pathlib, sys, time
@@ -88,13 +87,13 @@ def test_a_kill_while_the_old_folder_is_removed_leaves_no_part_of_it(tmp_path: P
     replace_folder(target, lambda new: [(new / name).write_text("1") for name in "abc"] and None)
     program = (
         "import os, shutil, signal, sys, pathlib\n"
-        "from manyheads.run import partial\n"
+        "from manyheads.run import atomic\n"
         "from manyheads.run.atomic import replace_folder\n"
         "def kill(path, **_):\n"
         "    if 'old' in str(path):\n"
         "        (path / 'b').unlink()\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "partial.shutil.rmtree = kill\n"
+        "atomic.shutil.rmtree = kill\n"
         "replace_folder(pathlib.Path(sys.argv[1]), lambda new: (new / 'new').write_text('2') and None)\n"
     )
     assert subprocess.run([sys.executable, "-c", program, str(target)], check=False).returncode == -9

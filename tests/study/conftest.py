@@ -19,7 +19,7 @@ from manyheads.run.evaluations import Evaluations, write_evaluations
 from manyheads.run.folder import RunFolder
 from manyheads.studies.cells import Cell, cells_of, error_file
 from manyheads.studies.load import load_study
-from manyheads.studies.plan import StudyPlan
+from manyheads.studies.schema import StudyPlan
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.records import json_lines, records
 from manyheads.tasks.task import Task

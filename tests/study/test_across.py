@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from manyheads.studies.figures.ranks import cliques
+from manyheads.studies.figures.across import cliques
 from manyheads.studies.render.sections import sections
 from manyheads.studies.tabulate import tabulate
 from manyheads.studies.write import write_table

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from manyheads.evaluation.collapsed import collapsed, shares_differ
-from manyheads.evaluation.within_range import wilson
+from manyheads.evaluation.interval import wilson
+from manyheads.evaluation.significance import collapsed, shares_differ
 from manyheads.studies.figures import FIGURES
-from manyheads.studies.figures.seeds import differences_by_seed, values_by_seed
-from manyheads.studies.figures.style import render
+from manyheads.studies.figures.drawing import differences_by_seed, render, values_by_seed
 from manyheads.studies.render.json_ import content_of
 from manyheads.studies.render.markdown import to_markdown
 from manyheads.studies.render.sections import sections

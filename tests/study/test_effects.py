@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.evaluation.influence import sample
-from manyheads.evaluation.lack_of_fit import lack_of_fit
-from manyheads.evaluation.sample import Sample
-from manyheads.studies.aliases import aliases, row_echelon
+from manyheads.evaluation.sample import Sample, sample
+from manyheads.evaluation.significance import lack_of_fit
 from manyheads.studies.effects import Effects, effects_of
+from manyheads.studies.factors import aliases, row_echelon
 
 
 def study(rows: dict[str, str], values: dict[str, float] | None = None) -> Effects:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from manyheads.errors import RecipeError
-from manyheads.evaluation.multiple import holm
+from manyheads.evaluation.significance import holm
 from manyheads.studies.render.csv_ import to_csv
 from manyheads.studies.render.json_ import content_of
 from manyheads.studies.render.latex import to_latex

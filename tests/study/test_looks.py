@@ -11,7 +11,7 @@ import pytest
 
 from manyheads.errors import RecipeError, RunError
 from manyheads.evaluation.looks import levels
-from manyheads.studies.plan import StudyPlan
+from manyheads.studies.schema import StudyPlan
 from manyheads.studies.table import Table
 from manyheads.studies.tabulate import tabulate
 from manyheads.studies.write import write_table

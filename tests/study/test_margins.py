@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from manyheads.cli.main import app
 from manyheads.errors import RecipeError
-from manyheads.evaluation.multiple import holm
-from manyheads.studies.margins import one_sided
+from manyheads.evaluation.significance import holm
+from manyheads.studies.compare import one_sided
 from manyheads.studies.render.sections import sections
 from manyheads.studies.table import Table
 from manyheads.studies.tabulate import tabulate

@@ -8,7 +8,7 @@ import pytest
 
 from manyheads.recipe.load import load_recipe
 from manyheads.studies.load import load_study
-from manyheads.studies.plan import StudyPlan
+from manyheads.studies.schema import StudyPlan
 
 ROOT = Path(__file__).parents[2]
 

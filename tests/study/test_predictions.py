@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from manyheads.errors import RunError
-from manyheads.studies.predictions import read_dev, read_values
+from manyheads.studies.finished import read_dev, read_values
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.regression import Regression
 

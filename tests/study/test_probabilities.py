@@ -16,7 +16,7 @@ from manyheads.recipe.tasks import kind_of
 from manyheads.run.evaluations import read_evaluations, write_evaluations
 from manyheads.run.folder import RunFolder
 from manyheads.studies.cells import cell_folder, cells_of
-from manyheads.studies.predictions import read_dev, read_values
+from manyheads.studies.finished import read_dev, read_values
 from manyheads.studies.tabulate import tabulate
 
 LABELS = 'labels = ["bad", "fair", "good"]'

@@ -12,13 +12,13 @@ from sklearn.metrics import f1_score
 
 from manyheads.errors import RunError
 from manyheads.evaluation.interval import measured
+from manyheads.pages.words import counted
 from manyheads.recipe.tasks import kind_of
 from manyheads.run.folder import RunFolder
 from manyheads.studies.cells import cell_folder, cells_of, state_of
-from manyheads.studies.counted import counted
-from manyheads.studies.plan import StudyPlan
-from manyheads.studies.predictions import read_dev, read_values
+from manyheads.studies.finished import read_dev, read_values
 from manyheads.studies.render.json_ import content_of
+from manyheads.studies.schema import StudyPlan
 from manyheads.studies.table import Table, TableRow
 from manyheads.studies.tabulate import tabulate
 from manyheads.studies.write import write_table

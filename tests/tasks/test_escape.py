@@ -11,9 +11,9 @@ from rich.table import Table as Grid
 
 from manyheads.cli.main import main
 from manyheads.cli.terminal import make_console
-from manyheads.reports.blocks import Grid as Block
-from manyheads.reports.blocks import Heading, Items, Text
-from manyheads.reports.render.markdown import to_markdown
+from manyheads.pages.blocks import Grid as Block
+from manyheads.pages.blocks import Heading, Items, Text
+from manyheads.pages.render import to_markdown
 from manyheads.studies.render.latex import escape
 from manyheads.tasks.escape import markdown, markdown_block, markdown_code, visible, without_formula
 

@@ -230,8 +230,8 @@ class World:
     def _shorten(self) -> None:
         """Replace what takes seconds and touches no file: the drawing of figures, and the tracing of ONNX graphs."""
         from manyheads.inference.export import onnx
+        from manyheads.pages import figures
         from manyheads.pretraining import figure
-        from manyheads.studies.figures import style
 
         def figure_files(name: str, title: str, draw: object) -> dict[str, bytes]:
             return {"svg": f"<svg><title>{name}: {title}</title></svg>".encode(), "png": f"{name}".encode()}
@@ -240,7 +240,7 @@ class World:
             for ending in ("png", "svg"):
                 path.with_suffix(f".{ending}").write_text(repr(evaluations))
 
-        replace_everywhere(style.figure_files, figure_files)
+        replace_everywhere(figures.figure_files, figure_files)
         replace_everywhere(figure.draw_perplexity, draw_perplexity)
         graphs = self.exported / "run" / "onnx"
 

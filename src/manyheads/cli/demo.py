@@ -45,7 +45,7 @@ def demo(
 
 def _write_files(folder: Path) -> None:
     """Write the CSV files and print their names and the next command."""
-    from manyheads.demo.files import write_csv_files
+    from manyheads.demo.generate import write_csv_files
 
     for path, rows in write_csv_files(folder).items():
         say(f"{path}: {rows} rows")

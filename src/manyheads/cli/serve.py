@@ -10,7 +10,7 @@ import typer
 
 from manyheads.cli.predict import RunFolderArgument, RuntimeName, RuntimeOption
 from manyheads.errors import ServeError
-from manyheads.run.limits import MOST_THREADS
+from manyheads.run.names import MOST_THREADS
 
 TOKEN = "MANYHEADS_TOKEN"
 

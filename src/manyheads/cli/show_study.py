@@ -15,10 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from manyheads.cli.terminal import make_console
+from manyheads.pages.words import counted
 from manyheads.studies.cells import read_error
-from manyheads.studies.counted import counted
-from manyheads.studies.plan import StudyPlan
 from manyheads.studies.run import Runner, Survey
+from manyheads.studies.schema import StudyPlan
 
 SEEDS_SHOWN = 10
 """Maximum number of seeds with a column of their own. Other seeds are only counted."""
@@ -38,8 +38,7 @@ def study_and_show(
     """Run a study in the folder `out`, show its progress, and write its table."""
     console = make_console(soft_wrap=True)
     with console.status("starting"):
-        from manyheads.studies.load import load_study
-        from manyheads.studies.require_labels import require_test_labels
+        from manyheads.studies.load import load_study, require_test_labels
         from manyheads.studies.run import run_study, survey
 
         plan = load_study(file, changes)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    from manyheads.studies.plan import StudyPlan
     from manyheads.studies.render.sections import Cell, Section
+    from manyheads.studies.schema import StudyPlan
 
 NAME_WIDTH = 16
 """Width to which a narrow terminal may fold the first column."""

@@ -16,9 +16,8 @@ import numpy as np
 import platformdirs
 from numpy.typing import DTypeLike, NDArray
 
-from manyheads.run.atomic import explained, sync
+from manyheads.run.atomic import SUFFIX, explained, held, remove, sweep, sync
 from manyheads.run.checksum import checksum, is_unchanged
-from manyheads.run.partial import SUFFIX, held, remove, sweep
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from manyheads.evaluation.multiple import holm
 from manyheads.evaluation.sample import Floats, Sample
+from manyheads.evaluation.significance import holm
 
 RESAMPLES = 2000
 

@@ -12,7 +12,7 @@ from manyheads.inference.manifest import MANIFEST, read_manifest
 from manyheads.inference.predictor import Origin, Predictor
 from manyheads.process_state import left_as_found
 from manyheads.run.checksum import checksum, is_unchanged
-from manyheads.run.limits import MOST_THREADS
+from manyheads.run.names import MOST_THREADS
 
 if TYPE_CHECKING:
     from manyheads.run.folder import RunFolder

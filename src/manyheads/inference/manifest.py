@@ -13,7 +13,7 @@ from typing import Any
 
 from manyheads.errors import BundleError
 from manyheads.run.atomic import write_json
-from manyheads.run.links import strangers_below
+from manyheads.run.names import strangers_below
 from manyheads.version import __version__
 
 MANIFEST = "manyheads.json"

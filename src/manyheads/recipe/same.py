@@ -243,3 +243,22 @@ def _flat(table: Mapping[str, Any], at: tuple[str, ...] = ()) -> dict[str, Any]:
         else:
             flat[".".join((*at, key))] = value
     return flat
+
+
+CHOSEN = ("group",)
+"""Keys whose None a run does not fill in."""
+
+
+def differences(planned: Mapping[str, Any], ran: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Describe where the recipe of a run differs from the planned one.
+
+    A planned None or "auto" matches every value, except where None is a value of its own.
+    """
+    for key, value in planned.items():
+        other = ran.get(key)
+        if not prefix and key in REPORT_ONLY:
+            continue
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            yield from differences(value, other, f"{prefix}{key}.")
+        elif value != other and (key in CHOSEN or value not in (None, "auto")):
+            yield f"{prefix}{key}: {other!r} in the run, {value!r} in the study"

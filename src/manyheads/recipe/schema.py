@@ -32,7 +32,7 @@ from manyheads.model.losses.options import LossOptions
 from manyheads.model.options import ModelOptions
 from manyheads.options import Options, choice, validated
 from manyheads.pretraining.options import PretrainingOptions
-from manyheads.run.limits import MOST_THREADS
+from manyheads.run.names import MOST_THREADS
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.metric_choice import MetricChoice
 from manyheads.training.options import TrainingOptions

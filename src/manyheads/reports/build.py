@@ -11,25 +11,27 @@ import numpy as np
 from manyheads.errors import RunError
 from manyheads.evaluation import average as averages
 from manyheads.evaluation.estimate import contrast
-from manyheads.evaluation.influence import sample
 from manyheads.evaluation.interval import Measured
 from manyheads.evaluation.metrics.resolve import Chosen, metrics_of, primary_of
+from manyheads.evaluation.sample import sample
 from manyheads.ragged import stack
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.same import check_own_recipe
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import finished_task
-from manyheads.reports.agreement import check_agreement, same_value
-from manyheads.reports.calibration import Calibration, calibrate
 from manyheads.reports.conflicts import find_conflicts
-from manyheads.reports.confusion import confusion
 from manyheads.reports.content import Report, TaskReport
-from manyheads.reports.fit import fit
-from manyheads.reports.groups import by_label, by_length
+from manyheads.reports.groups import by_label, by_length, mistakes
 from manyheads.reports.log import Log, read_log
-from manyheads.reports.mistakes import mistakes
-from manyheads.reports.predictions import TaskPredictions, read_predictions, stacked
-from manyheads.reports.texts import find_texts
+from manyheads.reports.predictions import (
+    TaskPredictions,
+    check_agreement,
+    find_texts,
+    read_predictions,
+    same_value,
+    stacked,
+)
+from manyheads.reports.views import Calibration, calibrate, confusion, fit
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.task import Task
 

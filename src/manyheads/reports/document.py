@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from manyheads.reports.blocks import Block, Code, Grid, Heading, Items, Picture, Text
-from manyheads.reports.calibration import Calibration
+from manyheads.evaluation.sample import FEW
+from manyheads.pages.blocks import Block, Code, Grid, Heading, Items, Picture, Text
+from manyheads.pages.words import counted
 from manyheads.reports.conflicts import Conflicts, Side
 from manyheads.reports.content import Report, TaskReport
 from manyheads.reports.figures import pictures_of
+from manyheads.reports.views import Calibration
 from manyheads.reports.words import duration, interval, name_of, number, share, text_with_id, with_interval
-from manyheads.studies.counted import counted
-from manyheads.studies.dev_clusters import FEW
 
 
 def document(report: Report) -> list[Block]:

@@ -1,16 +1,18 @@
-"""Metrics of groups of examples: by label or value, and by text length."""
+"""Groups of examples, by label or value and by text length, with their metrics; and the largest errors of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.evaluation.interval import Measured, mean, share
 from manyheads.evaluation.metrics.resolve import Chosen
+from manyheads.reports.content import stored_as
 from manyheads.reports.predictions import TaskPredictions
+from manyheads.tasks.kind import Floats
 
 BANDS = 5
 """Number of equal parts of a range of values."""
@@ -108,3 +110,51 @@ def _of_rows(name: str, true: NDArray[np.bool_], given: NDArray[np.bool_]) -> Gr
 def _span(low: int, high: int) -> str:
     unit = "word" if high == 1 else "words"
     return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
+
+
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One wrong prediction.
+
+    `probability`: of the predicted label. `true_probability`: of the true label. Both are None for a kind without.
+    """
+
+    id: str
+    texts: tuple[str, ...]
+    target: str
+    prediction: str
+    probability: float | None = field(metadata=stored_as("chance"))
+    true_probability: float | None = field(metadata=stored_as("true_chance"))
+
+
+def mistakes(
+    predictions: TaskPredictions, texts: Sequence[Sequence[str]] | None, shown: int = SHOWN
+) -> tuple[Mistake, ...]:
+    """Return the wrong predictions with the highest confidence, or the values with the largest errors.
+
+    Ties keep the order of the file. `texts`: one list of n texts per column, None if the texts are not available.
+    """
+    errors = predictions.errors
+    rows = np.argsort(-errors, kind="stable")[:shown]
+    true = predictions.kind.true_probabilities(predictions.decoded, predictions.targets)
+    return tuple(_mistake(predictions, texts, int(row), true) for row in rows[errors[rows] > 0])
+
+
+def _mistake(
+    predictions: TaskPredictions, texts: Sequence[Sequence[str]] | None, row: int, true: Floats | None
+) -> Mistake:
+    probability = true_probability = None
+    if true is not None:
+        probability = float(predictions.confidence[row])
+        true_probability = float(true[row])
+    return Mistake(
+        id=predictions.ids[row],
+        texts=() if texts is None else tuple(column[row] for column in texts),
+        target=predictions.shown(predictions.targets[row]),
+        prediction=predictions.shown(predictions.predictions[row]),
+        probability=probability,
+        true_probability=true_probability,
+    )

@@ -1,20 +1,27 @@
-"""The predictions of a run for one task, with the predicted probabilities."""
+"""The predictions of a run for one task: read, verified against results.json, and with their texts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads.data.examples import Examples
+from manyheads.errors import ManyheadsError, RunError
 from manyheads.evaluation.interval import Measured, measured
-from manyheads.evaluation.metrics.resolve import Chosen
+from manyheads.evaluation.metrics.resolve import Chosen, metrics_of
 from manyheads.ragged import Rows, Stack, stack
+from manyheads.recipe.prepare import read_tasks
+from manyheads.recipe.schema import Recipe
 from manyheads.run.evaluations import Evaluations
+from manyheads.run.folder import RunFolder
 from manyheads.tasks.kind import Floats, Kind, Predictions, Target
 from manyheads.tasks.records import read_records
+from manyheads.tasks.task import Task
 
 HINT = "the folder was changed after the run: train again from its recipe.toml into another folder"
 
@@ -104,3 +111,92 @@ def stacked(runs: Sequence[TaskPredictions]) -> Stack | None:
     """Return the probabilities of several runs for the same examples: float64[R, n, classes]. None if one has none."""
     known = [each.probabilities for each in runs if each.probabilities is not None]
     return stack(known) if len(known) == len(runs) else None
+
+
+AGREEMENT = 1e-4
+"""Tolerance between a metric of the prediction files and results.json. Predictions of 0.4.0 have seven decimals."""
+
+
+def check_agreement(
+    folder: RunFolder, entry: Mapping[str, Any], task: Task, predictions: TaskPredictions, which: str
+) -> None:
+    """Check the dev predictions of a task against an evaluation in results.json.
+
+    Every metric that the evaluation has must agree, each predicted class must have the highest probability, and the
+    probabilities of an example must sum to one.
+
+    Raises:
+        RunError: A file was changed after the run.
+    """
+    file = folder.prediction_file(task.name, "dev", which)
+    if "reliability" in predictions.kind.views and predictions.probabilities is not None and len(predictions):
+        sums = np.abs(predictions.probabilities.sum(axis=1) - 1)
+        wrong = np.flatnonzero(~predictions.kind.follows(predictions.decoded) | (sums > AGREEMENT))
+        if len(wrong):
+            found = f"example {predictions.ids[wrong[0]]}: a prediction that its probabilities do not give"
+            raise RunError("a prediction file is damaged", where=str(file), found=found, hint=HINT)
+    folder.reported(entry, task.name, task.metric)
+    kept = Predictions(predictions.predictions, predictions.probabilities)
+    for metric in metrics_of(task):
+        if metric.name not in entry["tasks"][task.name]:
+            continue
+        reported = folder.reported(entry, task.name, metric.name)
+        computed = metric.value(kept, predictions.targets) if len(predictions) else None
+        if not same_value(computed, reported) and not _earlier(metric, predictions, reported):
+            raise RunError(
+                f"the predictions of {task.name} do not give the metric in results.json",
+                where=str(file),
+                found=f"{metric.name}: {computed} from the predictions, {reported} in results.json",
+                hint=HINT,
+            )
+
+
+def _earlier(metric: Chosen, predictions: TaskPredictions, reported: float | None) -> bool:
+    """Return whether a metric in results.json is that of versions up to 0.4.0, which defined it differently."""
+    if metric.metric.earlier is None:
+        return False
+    return same_value(metric.earlier(Predictions(predictions.predictions, None), predictions.targets), reported)
+
+
+def same_value(one: float | None, other: float | None) -> bool:
+    """Return whether two values of a metric agree. An undefined one agrees only with an undefined one."""
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= AGREEMENT * max(1.0, abs(other))
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The dev and training examples of a task. `missing`: why they are not available."""
+
+    dev: Examples | None
+    train: Examples | None
+    missing: str | None
+
+
+def find_texts(recipe: Recipe, task: str, ids: tuple[str, ...], fingerprints: Mapping[str, str]) -> Texts:
+    """Read the dev examples, which must have these ids in this order, and the training examples of a task.
+
+    `fingerprints`: SHA-256 of the files that the run read, by their names in the recipe.
+    """
+    options = recipe.tasks[task].model_copy(update={"test": None})
+    try:
+        (data,) = read_tasks(recipe.model_copy(update={"tasks": {task: options}}), _ignore)
+    except (ManyheadsError, OSError) as error:
+        return Texts(None, None, _reason(error))
+    changed = [name for name, value in data.fingerprints.items() if fingerprints.get(name, value) != value]
+    if changed:
+        return Texts(None, None, f"the file {changed[0]} has changed since the run")
+    if tuple(data.dev.ids) != ids:
+        return Texts(None, None, "the dev files contain other examples than the predictions of the run")
+    return Texts(data.dev, data.train, None)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ManyheadsError):
+        return error.what if error.where is None else f"{error.what} ({error.where})"
+    return str(error)
+
+
+def _ignore(event: str, **fields: object) -> None:
+    """Ignore the event. The run has already reported it."""

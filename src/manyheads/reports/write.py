@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from manyheads.errors import RunError
+from manyheads.pages.render import to_html, to_markdown
 from manyheads.reports.build import build_report
-from manyheads.reports.content import Report
+from manyheads.reports.content import Report, to_json
 from manyheads.reports.document import document, title
 from manyheads.reports.figures import draw_all
-from manyheads.reports.render.html import to_html
-from manyheads.reports.render.json_ import to_json
-from manyheads.reports.render.markdown import to_markdown
 from manyheads.run.atomic import replace_folder
 
 FORMATS = ("html", "md", "json")

@@ -1,8 +1,9 @@
-"""Atomic writes. A process that is killed at any moment leaves the old file or the new one, never a partial one."""
+"""Atomic writes through temporary files. A kill at any moment leaves the old file or the new one."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import re
@@ -13,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from manyheads.errors import ManyheadsError, RunError
-from manyheads.run.partial import SUFFIX, held, partial_name, remove, sweep
 
 OS_ERROR = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
 """How libraries written in Rust, and the error of `shutil.copytree`, name an error of the system."""
@@ -189,3 +189,89 @@ def _explanation(path: Path, number: int) -> RunError | None:
         hint = "remove what is in its place, or choose another folder"
         return RunError("the file or folder cannot be written", where=str(path), found=os.strerror(number), hint=hint)
     return None
+
+
+SUFFIX = ".partial"
+
+
+def partial_name(path: Path) -> Path:
+    """Return the temporary path of this process for `path`, in the same folder."""
+    return path.with_name(f".{path.name}.{os.getpid()}{SUFFIX}")
+
+
+def is_partial(path: Path) -> bool:
+    """Return whether a path has the name of a temporary file or folder."""
+    return path.name.startswith(".") and path.name.endswith(SUFFIX)
+
+
+@contextmanager
+def held(make: Callable[[], Path]) -> Iterator[Path]:
+    """Yield the temporary file or folder that `make` makes, with its lock, so that no other process removes it.
+
+    `make` is called again if another process removed the entry before it was locked.
+
+    Raises:
+        OSError: The entry cannot be made.
+    """
+    handle, path = _made(make)
+    try:
+        yield path
+    finally:
+        os.close(handle)
+
+
+def _made(make: Callable[[], Path]) -> tuple[int, Path]:
+    while True:
+        path = make()
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        _lock(handle, fcntl.LOCK_SH)
+        try:
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                return handle, path
+        except FileNotFoundError:
+            pass
+        os.close(handle)
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove the temporary entries of a folder that no process writes. `name`: only those that begin with it."""
+    try:
+        found = [path for path in folder.iterdir() if is_partial(path) and path.name.startswith(f".{name}")]
+    except OSError:
+        return
+    for path in found:
+        _remove_if_free(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder, if it exists. Errors are ignored."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            return
+
+
+def _remove_if_free(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        if _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            remove(path)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, how: int) -> bool:
+    try:
+        fcntl.flock(handle, how)
+    except OSError:
+        return False
+    return True

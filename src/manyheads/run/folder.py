@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.errors import RunError
-from manyheads.run.atomic import explained
+from manyheads.run.atomic import SUFFIX, explained, is_partial, remove
 from manyheads.run.checksum import is_unchanged
 from manyheads.run.evaluations import Evaluations, Known, read_evaluations
-from manyheads.run.links import strangers
 from manyheads.run.lock import only_writer
-from manyheads.run.names import TASK_NAME, TASK_NAMES
-from manyheads.run.partial import SUFFIX, is_partial, remove
+from manyheads.run.names import TASK_NAME, TASK_NAMES, strangers
 from manyheads.run.results import fault_in
 
 EXPORTS = ("onnx", "hub", "torch-export")

@@ -1,8 +1,11 @@
-"""Names: of tasks, which are parts of file names in a run folder, a bundle or an export; and paths that users write."""
+"""Names of tasks and paths that users write, the limits of their numbers, and links, which are not followed."""
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -21,3 +24,32 @@ def user_path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         return Path(text)
+
+
+def strangers(path: Path) -> Iterator[Path]:
+    """Yield `path` itself or what is below it, if it is neither a file nor a folder: a link, a device, a pipe.
+
+    No link is followed. A missing path yields nothing.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    if stat.S_ISDIR(mode):
+        yield from strangers_below(path)
+    elif not stat.S_ISREG(mode):
+        yield path
+
+
+def strangers_below(folder: Path) -> Iterator[Path]:
+    """Yield what is below a folder and is neither a file nor a folder. The folder itself may be a link."""
+    for parent, folders, files in os.walk(folder):
+        for name in sorted((*folders, *files)):
+            place = Path(parent) / name
+            mode = place.lstat().st_mode
+            if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+                yield place
+
+
+MOST_THREADS = 1024
+"""More than the cores of a machine. With many thousand threads, the OpenMP library of torch ends the process."""

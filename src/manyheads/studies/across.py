@@ -18,7 +18,7 @@ from manyheads.evaluation.several_tasks import (
     ranks,
     summaries,
 )
-from manyheads.studies.counted import counted
+from manyheads.pages.words import counted
 from manyheads.studies.table import AcrossTasks, Interval, Profile, RowAcross, Table, rounded, rounded_p
 
 LEAST_TASKS = 3

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from manyheads.errors import RunError
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.same import REPORT_ONLY
+from manyheads.recipe.same import differences
 from manyheads.recipe.schema import Recipe
 from manyheads.run.folder import RunFolder
-from manyheads.studies.plan import StudyPlan
+from manyheads.studies.schema import StudyPlan
 
 Notify = Callable[..., None]
 State = Literal["done", "failed", "unfinished", "missing"]
-
-RESULT_ONLY = ("score",)
-"""Keys of a recipe that change what is reported and not what is trained."""
-CHOSEN = ("group",)
-"""Keys whose None a run does not fill in."""
 
 
 @dataclass(frozen=True)
@@ -99,20 +94,3 @@ def _check_recipe(cell: Cell, folder: RunFolder) -> None:
             found="; ".join(changed[:5]),
             hint="choose another --out for the changed study, or remove this folder",
         )
-
-
-def differences(planned: Mapping[str, Any], ran: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Describe where the recipe of a run differs from the planned one.
-
-    A planned None or "auto" matches every value, except where None is a value of its own.
-    """
-    for key, value in planned.items():
-        if key in RESULT_ONLY and not prefix:
-            continue
-        other = ran.get(key)
-        if not prefix and key in REPORT_ONLY:
-            continue
-        if isinstance(value, Mapping) and isinstance(other, Mapping):
-            yield from differences(value, other, f"{prefix}{key}.")
-        elif value != other and (key in CHOSEN or value not in (None, "auto")):
-            yield f"{prefix}{key}: {other!r} in the run, {value!r} in the study"

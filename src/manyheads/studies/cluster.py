@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.errors import RunError
+from manyheads.pages.words import counted
 from manyheads.recipe.schema import Recipe
 from manyheads.studies.cells import Cell, Notify
-from manyheads.studies.counted import counted
 from manyheads.studies.worker import fail, work
 from manyheads.training.stop import Interrupted, StopFlag
 

@@ -1,4 +1,4 @@
-"""Intervals, paired differences, Holm's correction, and the set of rows that may be the best."""
+"""Intervals, paired differences, margins, gains over twins, and the set of rows that may be the best."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from manyheads.evaluation.estimate import Estimate, contrast
 from manyheads.evaluation.moderation import NO_PRIOR, Prior, prior_of
-from manyheads.evaluation.multiple import holm
 from manyheads.evaluation.sample import Sample
-from manyheads.studies.table import Difference, Interval, rounded, rounded_p
+from manyheads.evaluation.significance import AgainstMargin, against_margin, holm
+from manyheads.studies.schema import StudyPlan
+from manyheads.studies.table import Difference, Interval, MarginTest, TwinGain, rounded, rounded_p
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -111,3 +112,107 @@ def may_be_best(
     if len(known) > 1 and all(member is None for name, member in in_set.items() if name != top):
         in_set[top] = None
     return in_set
+
+
+TwinKey = tuple[str, str]
+"""A row and a metric."""
+
+
+def margin_tests(
+    estimates: Mapping[TwinKey, Estimate | None],
+    margins: Mapping[str, float],
+    planned: int = 1,
+    adjust: Callable[[float], float] | None = None,
+) -> dict[TwinKey, MarginTest]:
+    """Test one family of differences against the margins of their metrics.
+
+    Non-inferiority and equivalence are corrected separately, each over the family (Holm 1979). `planned`: the number of
+    seeds of the study; a row with one finished seed of several has no interval. `adjust`: makes a two-sided p value one
+    over several looks at the study, before the correction.
+    """
+    found: dict[TwinKey, tuple[Estimate, AgainstMargin]] = {}
+    for key, estimate in estimates.items():
+        margin = margins.get(key[1])
+        against = None if estimate is None or margin is None else against_margin(estimate, margin)
+        if estimate is not None and against is not None:
+            found[key] = (estimate, against)
+    not_worse = holm([one_sided(each.p_not_worse, adjust) for _, each in found.values()])
+    equivalent = holm([one_sided(each.p_equivalent, adjust) for _, each in found.values()])
+    tests = {}
+    for (key, (estimate, each)), worse_holm, equal_holm in zip(found.items(), not_worse, equivalent, strict=True):
+        bounded = estimate.seeds_known or planned == 1
+        tests[key] = MarginTest(
+            margin=margins[key[1]],
+            mean=rounded(estimate.mean),
+            low=rounded(each.low) if bounded else None,
+            high=rounded(each.high) if bounded else None,
+            p_not_worse=rounded_p(each.p_not_worse),
+            p_not_worse_holm=rounded_p(worse_holm),
+            p_equivalent=rounded_p(each.p_equivalent),
+            p_equivalent_holm=rounded_p(equal_holm),
+        )
+    return tests
+
+
+def one_sided(p: float | None, adjust: Callable[[float], float] | None) -> float | None:
+    """Return an adjusted one-sided p value. The two-sided test has twice the p value."""
+    return p if p is None or adjust is None or p >= 0.5 else adjust(2 * p) / 2
+
+
+def margin_notes(margins: Mapping[str, float]) -> list[str]:
+    """Return how to read the margins of a study."""
+    if not margins:
+        return []
+    listed = ", ".join(f"{margin:g} ({metric.replace('_', ' ')})" for metric, margin in margins.items())
+    return [
+        (
+            f"Margins: {listed}. Not worse: the true difference is above -margin (one-sided test). Equivalent: it is "
+            "between -margin and margin (two one-sided tests, Schuirmann 1987). Both tests are at 5%, with the 90% "
+            "interval, and are significant if p (Holm) is below .05. Better and worse: the difference is significant "
+            "and not equivalent. Undecided: none of these. The tests against the margin are families of their own: p "
+            "(page) is corrected over all tests of this page."
+        )
+    ]
+
+
+AVERAGE = "average"
+
+Samples = list[Sample] | None
+
+
+def twin_gains(
+    plan: StudyPlan, of: Callable[[str, str], Samples], prior: Callable[[str], Prior]
+) -> tuple[TwinGain, ...]:
+    """Compute the gain of every task and of the average, for every row with twins. All are one family of comparisons.
+
+    `of(row, metric)`: the samples whose mean is the metric of the row. `prior(metric)`: what the rows of the study say
+    about its seed variance.
+    """
+    sides: dict[tuple[str, str], tuple[Samples, Samples, str | None]] = {}
+    for row in dict.fromkeys(row.twin_of[0] for row in plan.rows if row.twin_of is not None):
+        twins = {
+            twin.twin_of[1]: twin.name for twin in plan.rows if twin.twin_of is not None and twin.twin_of[0] == row
+        }
+        for task, twin in twins.items():
+            sides[row, task] = (of(row, task), of(twin, task), twin)
+        sides[row, AVERAGE] = (of(row, AVERAGE), _joined([of(twin, task) for task, twin in twins.items()]), None)
+    estimates: dict[tuple[str, str], Estimate | None] = {
+        key: paired_difference(together, alone, prior(key[1])) for key, (together, alone, _) in sides.items()
+    }
+    planned = len(plan.seeds)
+    gains = holm_corrected(estimates, planned)
+    return tuple(
+        TwinGain(row, task, twin, interval(together, planned), interval(alone, planned), gains[row, task])
+        for (row, task), (together, alone, twin) in sides.items()
+    )
+
+
+def _joined(twins: Sequence[Samples]) -> Samples:
+    """Join the twins of a row into one row with several tasks. None if one is undefined or has other seeds.
+
+    The runs of twins are independent, while all tasks of an ordinary row share one run. The seed variance is correct in
+    both cases because it is estimated from the mean over tasks of each seed.
+    """
+    parts = [part for samples in twins if samples is not None for part in samples]
+    alike = len({part.seeds for part in parts}) == 1
+    return parts if alike and len(parts) == len(twins) else None

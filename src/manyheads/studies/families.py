@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from manyheads.evaluation.multiple import holm
-from manyheads.studies.margins import one_sided
+from manyheads.evaluation.significance import holm
+from manyheads.studies.compare import one_sided
 from manyheads.studies.table import Difference, Effect, MarginTest, Table, TableRow, TwinGain, rounded_p
 
 EFFECTS, TWINS, BASELINE = "effects", "twins", "baseline"

@@ -11,18 +11,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from manyheads.data.reading import Row as FileRow
+from manyheads.data.reading import files_name
 from manyheads.errors import RecipeError, did_you_mean
 from manyheads.recipe.changes import apply_override, from_here, merge, parse_override
-from manyheads.recipe.check_options import head_of, pairing_of
+from manyheads.recipe.check_options import head_of, label_columns, pairing_of
 from manyheads.recipe.faults import Fault, from_validation, raise_faults
 from manyheads.recipe.load import read_toml, recipe_from
 from manyheads.recipe.schema import Recipe, TaskOptions
+from manyheads.recipe.tasks import open_task_source
 from manyheads.recipe.toml import agreement, line_of
 from manyheads.run.names import user_path
 from manyheads.studies.factors import differing, keys_of, levels_of, show_value
-from manyheads.studies.plan import Row, StudyPlan
-from manyheads.studies.schema import StudyOptions
-from manyheads.studies.selection import SELECT, Select
+from manyheads.studies.schema import Row, StudyOptions, StudyPlan
+from manyheads.studies.select import SELECT, Select
+from manyheads.tasks.cells import is_missing, label_cell
 from manyheads.tasks.kinds import KINDS
 
 ROW_NAME = re.compile(r"[^/\\\x00-\x1f.@~][^/\\\x00-\x1f@~]*")
@@ -370,3 +373,30 @@ def _sets(partial: Mapping[str, Any], key: Sequence[str]) -> bool:
             return False
         at = at[part]
     return True
+
+
+def require_test_labels(plan: StudyPlan) -> None:
+    """Check that every row of every test file has a label if the study selects "test".
+
+    Raises:
+        RecipeError: A row has no label.
+        DataError: A test file cannot be read.
+    """
+    if plan.select != "test":
+        return
+    seen = set()
+    for row in plan.rows:
+        for task, options in row.recipe.tasks.items():
+            file = (row.recipe.data_dir, repr(options.test), label_columns(options))
+            if options.test is None or file in seen:
+                continue
+            seen.add(file)
+            source = open_task_source(options, options.test, Path(row.recipe.data_dir), labelled=False)
+            for each in source.rows():
+                if isinstance(each, FileRow) and is_missing(label_cell(each.values, label_columns(options))):
+                    raise RecipeError(
+                        f'select = "test" needs labelled test files, and one of {task} has rows without a label',
+                        where=f"{plan.file}, key select",
+                        found=f"no {', '.join(label_columns(options))} in {files_name(options.test)}, line {each.line}",
+                        hint='add the labels, or set select = "crossfit"',
+                    )

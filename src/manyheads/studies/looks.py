@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 
 from manyheads.errors import RunError
 from manyheads.evaluation.looks import Spending, level_at, over_looks
-from manyheads.evaluation.multiple import holm
+from manyheads.evaluation.significance import holm
+from manyheads.pages.words import counted
 from manyheads.run.atomic import write_json
 from manyheads.run.checksum import OWN_SUM, own_checksum
 from manyheads.run.folder import RunFolder
 from manyheads.studies.cells import cell_folder, error_file
-from manyheads.studies.counted import counted
-from manyheads.studies.plan import StudyPlan
+from manyheads.studies.schema import StudyPlan
 from manyheads.studies.table import Difference, Looks, Table, rounded, rounded_p
 
 FILE = "looks.json"

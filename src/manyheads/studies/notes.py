@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from manyheads.evaluation.collapsed import DEVIATIONS, LEAST
+from manyheads.evaluation.significance import DEVIATIONS, LEAST
+from manyheads.pages.words import counted, p_value
 from manyheads.studies.collect import Collected
-from manyheads.studies.counted import counted
-from manyheads.studies.dev_clusters import cluster_notes
-from manyheads.studies.factorial import FactorialAnalysis
-from manyheads.studies.plan import StudyPlan
-from manyheads.studies.render.words import p_value, seed_list, signed
-from manyheads.studies.selection import MEANING, TITLES, Select, Selection
+from manyheads.studies.effects import FactorialAnalysis
+from manyheads.studies.render.words import seed_list, signed
+from manyheads.studies.samples import cluster_notes
+from manyheads.studies.schema import StudyPlan
+from manyheads.studies.select import MEANING, TITLES, Select, Selection
 from manyheads.studies.table import TableRow
 
 METRIC_NAMES = {"average": "the average over tasks", "course_score": "the course score"}

@@ -11,20 +11,19 @@ import numpy as np
 
 from manyheads.errors import RunError
 from manyheads.evaluation.estimate import pseudo_examples
-from manyheads.evaluation.influence import sample
 from manyheads.evaluation.looks import level_at
 from manyheads.evaluation.metrics.resolve import primary_of
 from manyheads.evaluation.power import Power, Variances, estimated, power
-from manyheads.evaluation.sample import Floats, Sample
+from manyheads.evaluation.sample import Floats, Sample, sample
+from manyheads.pages.words import counted
 from manyheads.ragged import Rows, stack
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks
 from manyheads.run.folder import RunFolder
 from manyheads.studies.collect import collect
-from manyheads.studies.counted import counted
-from manyheads.studies.plan import Row, StudyPlan
 from manyheads.studies.render.words import detectable, range_of
 from manyheads.studies.samples import of_metric, samples_of
+from manyheads.studies.schema import Row, StudyPlan
 from manyheads.studies.table import PowerAt, StudyPower, rounded
 from manyheads.tasks.kind import known as labelled
 

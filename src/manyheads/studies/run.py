@@ -11,7 +11,7 @@ from manyheads.errors import RunError, did_you_mean
 from manyheads.run.lock import only_writer
 from manyheads.studies.cells import Cell, Notify, State, cells_of, state_of
 from manyheads.studies.local import run_local
-from manyheads.studies.plan import StudyPlan
+from manyheads.studies.schema import StudyPlan
 from manyheads.studies.worker import drop_weights
 from manyheads.training.stop import StopFlag
 

@@ -1,14 +1,18 @@
-"""The options of a study file: a base recipe, named changes to it, and seeds."""
+"""The options of a study file, and the plan that is made from them: rows with complete recipes, and seeds."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from manyheads.evaluation.looks import Spending
 from manyheads.options import Options
-from manyheads.studies.selection import Select
+from manyheads.recipe.schema import Recipe
+from manyheads.studies.select import Select
 
 
 def _listed(value: Any) -> Any:
@@ -127,3 +131,54 @@ class StudyOptions(Options):
         description='Recipe keys in quotes, such as "batching.batch_size", each with a list of values. Every '
         "combination of values is an additional row, named KEY=VALUE,KEY=VALUE.",
     )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    `recipe`: complete except for the seed, which each run sets. `same_as`: an earlier row with the same recipe; both
+    rows share its runs. `twin_of`: (row, task) if this row is a single-task twin, which trains one task of a row alone.
+    `levels`: the level of each factor, "" if the recipe of the row lacks the key. `provenance`: a remark for the table.
+    """
+
+    name: str
+    recipe: Recipe
+    same_as: str | None
+    twin_of: tuple[str, str] | None
+    levels: Mapping[str, str]
+    provenance: str | None = None
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """A resolved study.
+
+    `metric`: "average", "course_score" or the name of a task. `baseline`: the name of a row. `overrides`: the overrides
+    ("training.epochs=1") with which the study was loaded. `select`: the key of the study file, None by default.
+    `looks`: the planned looks, as numbers of seeds, empty without a plan. `spending`: how the error is spent over them.
+    `listed`: all seeds of the study file. `seeds` may be a part of them.
+    `primary`: the primary family of tests, "baseline", "twins"
+    or "effects". `margins`: differences that do not matter, by metric: that of the study, or tasks.
+    """
+
+    file: Path
+    title: str
+    caption: str
+    seeds: tuple[int, ...]
+    baseline: str
+    metric: str
+    rows: tuple[Row, ...]
+    factors: tuple[str, ...]
+    keep_models: bool
+    overrides: tuple[str, ...] = ()
+    select: Select | None = None
+    looks: tuple[int, ...] = ()
+    spending: Spending = "obrien-fleming"
+    listed: tuple[int, ...] = ()
+    primary: str = "baseline"
+    margins: Mapping[str, float] = field(default_factory=dict)
+
+    def row(self, name: str) -> Row:
+        """Return the row with this name."""
+        return next(row for row in self.rows if row.name == name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from manyheads.evaluation.lack_of_fit import LackOfFit
 from manyheads.evaluation.looks import Spending
+from manyheads.evaluation.significance import LackOfFit
 from manyheads.studies.collect import Failure
 
 DIGITS = 6

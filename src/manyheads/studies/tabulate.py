@@ -1,4 +1,4 @@
-"""Compute the table of a study from its runs."""
+"""Compute the table of a study from its runs, with its metrics by epoch and the times of the runs."""
 
 from __future__ import annotations
 
@@ -6,24 +6,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from manyheads.evaluation.estimate import Estimate
 from manyheads.evaluation.moderation import Prior
 from manyheads.evaluation.sample import Sample
 from manyheads.studies.across import across_notes, across_tasks
 from manyheads.studies.collapses import collapsed_seeds, collapses_of, points_of, sound
-from manyheads.studies.collect import Collected, collect
-from manyheads.studies.compare import holm_corrected, interval, may_be_best, paired_difference, prior_over, same_tasks
-from manyheads.studies.curves import curves_of, timings_of
-from manyheads.studies.factorial import FactorialAnalysis, analyse_factors
+from manyheads.studies.collect import Collected, Curve, RowRuns, collect
+from manyheads.studies.compare import (
+    holm_corrected,
+    interval,
+    margin_notes,
+    margin_tests,
+    may_be_best,
+    paired_difference,
+    prior_over,
+    same_tasks,
+    twin_gains,
+)
+from manyheads.studies.effects import FactorialAnalysis, analyse_factors
 from manyheads.studies.families import families_notes, in_families
 from manyheads.studies.finished import WHICH, Epoch
 from manyheads.studies.looks import adjustment, at_look, interim_note, with_looks
-from manyheads.studies.margins import margin_notes, margin_tests
 from manyheads.studies.notes import notes_of, setting_of
-from manyheads.studies.plan import Row, StudyPlan
 from manyheads.studies.power import power_notes, power_of_rows
 from manyheads.studies.samples import TaskSamples, of_metric, samples_of
-from manyheads.studies.selection import Selection, undefined_halves
+from manyheads.studies.schema import Row, StudyPlan
+from manyheads.studies.select import Selection, undefined_halves
 from manyheads.studies.table import (
     Collapses,
     Difference,
@@ -31,13 +41,14 @@ from manyheads.studies.table import (
     Interval,
     Looks,
     MarginTest,
+    RowCurve,
     StudyPower,
     Table,
     TableRow,
     TaskFacts,
+    Timing,
     rounded,
 )
-from manyheads.studies.twins import twin_gains
 
 
 def tabulate(plan: StudyPlan, out: Path) -> Table:
@@ -259,3 +270,49 @@ def _epochs(
         return tuple(None if isinstance(epoch, tuple) else epoch for epoch in of_runs), None
     halves = tuple(epoch if isinstance(epoch, tuple) else None for epoch in of_runs)
     return tuple(each[0] if each is not None and each[0] == each[1] else None for each in halves), halves
+
+
+def curves_of(plan: StudyPlan, collected: Collected) -> tuple[RowCurve, ...]:
+    """Return the average and the metrics of each row by epoch: mean, lowest and highest over seeds, without twins."""
+    all_curves: list[RowCurve] = []
+    for row in plan.rows:
+        runs = collected.rows[row.name]
+        if row.twin_of is None and row.same_as is None and runs.curves:
+            all_curves += [_curve(row.name, column, runs.curves) for column in ("average", *row.recipe.tasks)]
+    return tuple(all_curves)
+
+
+def timings_of(plan: StudyPlan, collected: Collected) -> tuple[Timing, ...]:
+    """Return the training times of the finished runs, without start-up, evaluation and pretraining."""
+    timings = []
+    for row in plan.rows:
+        runs: RowRuns = collected.rows[row.name]
+        if row.same_as is None and runs.seconds:
+            seconds = np.array(runs.seconds)
+            hardware = tuple(sorted(set(runs.hardware)))
+            mean, low, high = rounded(seconds.mean()), rounded(seconds.min()), rounded(seconds.max())
+            points = tuple(map(rounded, runs.seconds))
+            timings.append(Timing(row.name, mean, low, high, hardware, points))
+    return tuple(timings)
+
+
+def _curve(row: str, column: str, curves: Sequence[Curve]) -> RowCurve:
+    """Summarise the runs of a row by epoch. A run that stopped early has no later epochs."""
+    epochs = sorted({float(epoch) for curve in curves for epoch in curve.epochs})
+    by_epoch = []
+    for epoch in epochs:
+        at = [curve.scores[column][curve.epochs == epoch] for curve in curves]
+        by_epoch.append(np.concatenate(at))
+    return RowCurve(
+        row=row,
+        column=column,
+        epochs=tuple(rounded(epoch) for epoch in epochs),
+        mean=tuple(_or_none(values.mean()) for values in by_epoch),
+        low=tuple(_or_none(values.min()) for values in by_epoch),
+        high=tuple(_or_none(values.max()) for values in by_epoch),
+        points=tuple(tuple(_or_none(value) for value in values) for values in by_epoch),
+    )
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else rounded(value)

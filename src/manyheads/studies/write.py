@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from manyheads.pages.render import Drawn
 from manyheads.process_state import left_as_found
 from manyheads.run.atomic import write_bytes, write_text
 from manyheads.studies.figures import FIGURES
-from manyheads.studies.figures.style import render
+from manyheads.studies.figures.drawing import render
 from manyheads.studies.looks import keep_plan
-from manyheads.studies.plan import StudyPlan
 from manyheads.studies.render.csv_ import to_csv
-from manyheads.studies.render.html import Picture, to_html
+from manyheads.studies.render.html import to_html
 from manyheads.studies.render.json_ import to_json
 from manyheads.studies.render.latex import to_latex
 from manyheads.studies.render.markdown import to_markdown
+from manyheads.studies.schema import StudyPlan
 from manyheads.studies.table import Table
 from manyheads.studies.tabulate import tabulate
 
@@ -39,7 +40,7 @@ def write_table(plan: StudyPlan, out: Path) -> Table:
     return table
 
 
-def _write_figures(table: Table, folder: Path) -> list[Picture]:
+def _write_figures(table: Table, folder: Path) -> list[Drawn]:
     pictures = []
     for name, drawing in FIGURES.items():
         alt = drawing.describe(table)
@@ -50,5 +51,5 @@ def _write_figures(table: Table, folder: Path) -> list[Picture]:
         files = render(name, drawing, table)
         for ending, content in files.items():
             write_bytes(folder / f"{name}.{ending}", content)
-        pictures.append(Picture(name, drawing.title, alt, files["svg"].decode("utf-8")))
+        pictures.append(Drawn(name, drawing.title, alt, files["svg"].decode("utf-8")))
     return pictures

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from manyheads.pages.figures import shortened
 from manyheads.studies.figures import FIGURES
 from manyheads.studies.figures.curves import highlighted
+from manyheads.studies.figures.drawing import render
 from manyheads.studies.figures.pareto import front
-from manyheads.studies.figures.style import render, shortened
 from manyheads.studies.table import Interval, Table
 from manyheads.studies.tabulate import tabulate
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from manyheads.pages.render import Drawn
 from manyheads.studies.figures import FIGURES
-from manyheads.studies.figures.style import render
+from manyheads.studies.figures.drawing import render
 from manyheads.studies.render import words
 from manyheads.studies.render.csv_ import to_csv
-from manyheads.studies.render.html import Picture, to_html
+from manyheads.studies.render.html import to_html
 from manyheads.studies.render.json_ import to_json
 from manyheads.studies.render.latex import escape, to_latex
 from manyheads.studies.render.markdown import to_markdown
@@ -130,7 +131,7 @@ def test_html_is_one_well_formed_file_that_fetches_nothing(table: Table) -> None
         if drawing.describe(table) is None:
             continue
         svg = render(name, drawing, table)["svg"].decode()
-        pictures.append(Picture(name, drawing.title, drawing.describe(table) or "", svg))
+        pictures.append(Drawn(name, drawing.title, drawing.describe(table) or "", svg))
     page = to_html(table, pictures)
     nesting = Nesting()
     nesting.feed(page)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from manyheads.studies.figures.across import PROFILES, RANKS
 from manyheads.studies.figures.curves import CURVES
-from manyheads.studies.figures.forest import FOREST
+from manyheads.studies.figures.drawing import Drawing
+from manyheads.studies.figures.forest import FOREST, TWINS
 from manyheads.studies.figures.pareto import PARETO
-from manyheads.studies.figures.profiles import PROFILES
-from manyheads.studies.figures.ranks import RANKS
-from manyheads.studies.figures.style import Drawing
-from manyheads.studies.figures.twins import TWINS
 
 FIGURES: dict[str, Drawing] = {
     "differences": FOREST,

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from manyheads.studies.figures.style import GREY, INK, SERIES, Drawing, canvas, label_of, legend_below, light_grid
+from manyheads.pages.figures import GREY, INK, SERIES, canvas, label_of, legend_below, light_grid
+from manyheads.studies.figures.drawing import Drawing
 from manyheads.studies.render import words
 from manyheads.studies.table import RowCurve, Table
 

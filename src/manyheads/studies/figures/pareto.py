@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from manyheads.studies.figures.seeds import LEGEND, draw_seeds, values_by_seed
-from manyheads.studies.figures.style import BLUE, GREY, Drawing, canvas, light_grid, shortened
+from manyheads.pages.figures import BLUE, GREY, canvas, light_grid, shortened
+from manyheads.studies.figures.drawing import LEGEND, Drawing, draw_seeds, values_by_seed
 from manyheads.studies.render import words
 from manyheads.studies.table import Interval, Table
 

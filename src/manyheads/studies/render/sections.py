@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from manyheads.studies.counted import counted
+from manyheads.pages.words import counted, p_value
 from manyheads.studies.render import words
-from manyheads.studies.selection import TITLES
+from manyheads.studies.select import TITLES
 from manyheads.studies.table import (
     AcrossTasks,
     Difference,
@@ -184,12 +184,12 @@ def _margins(table: Table) -> Section:
                     Cell(metric.replace("_", " ") + mark),
                     Cell(f"{test.margin:g}"),
                     Cell(words.signed(test.mean), words.signed_bounds(bounds)),
-                    Cell(words.p_value(test.p_not_worse)),
-                    Cell(words.p_value(test.p_not_worse_holm), mark="significant" if test.not_worse else ""),
-                    Cell(words.p_value(test.p_not_worse_page)),
-                    Cell(words.p_value(test.p_equivalent)),
-                    Cell(words.p_value(test.p_equivalent_holm), mark="significant" if test.equivalent else ""),
-                    Cell(words.p_value(test.p_equivalent_page)),
+                    Cell(p_value(test.p_not_worse)),
+                    Cell(p_value(test.p_not_worse_holm), mark="significant" if test.not_worse else ""),
+                    Cell(p_value(test.p_not_worse_page)),
+                    Cell(p_value(test.p_equivalent)),
+                    Cell(p_value(test.p_equivalent_holm), mark="significant" if test.equivalent else ""),
+                    Cell(p_value(test.p_equivalent_page)),
                     Cell(words.TICK if test.not_worse else ""),
                     Cell(verdict_of(difference, test) or ""),
                 )
@@ -283,7 +283,7 @@ def _across(table: Table) -> Section:
             interval_cell(row.iqm),
             interval_cell(row.improvement),
             Cell(f"{row.mean_rank:.2f}"),
-            *((Cell(words.p_value(row.p_wilcoxon)),) if signed else ()),
+            *((Cell(p_value(row.p_wilcoxon)),) if signed else ()),
         )
         for row in across.rows
     ]
@@ -352,8 +352,8 @@ def _collapsed(table: Table) -> Section:
                 _name(row),
                 Cell(", ".join(map(str, found.seeds))),
                 interval_cell(found.share),
-                Cell(words.p_value(found.p)),
-                Cell(words.p_value(found.p_holm)),
+                Cell(p_value(found.p)),
+                Cell(p_value(found.p_holm)),
                 interval_cell(row.figures.of(metric)),
                 Cell(words.score(found.plain.get(metric))),
             )
@@ -413,7 +413,7 @@ def _page_column(table: Table, family: str) -> tuple[Column, ...]:
 def _page_cells(table: Table, family: str, difference: Difference | None) -> tuple[Cell, ...]:
     if table.primary == family:
         return ()
-    return (Cell("" if difference is None else words.p_value(difference.p_page)),)
+    return (Cell("" if difference is None else p_value(difference.p_page)),)
 
 
 def interval_cell(interval: Interval | None, mark: Mark = "") -> Cell:
@@ -427,4 +427,4 @@ def difference_cells(difference: Difference | None) -> tuple[Cell, Cell, Cell]:
         return Cell(""), Cell(""), Cell("")
     mark: Mark = "significant" if difference.significant else ""
     shown = Cell(words.signed(difference.mean), words.signed_bounds(difference), mark)
-    return shown, Cell(words.p_value(difference.p)), Cell(words.p_value(difference.corrected), mark=mark)
+    return shown, Cell(p_value(difference.p)), Cell(p_value(difference.corrected), mark=mark)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from manyheads.pages.words import without_zero
 from manyheads.studies.table import Difference, Interval, Looks, TableRow
 
 PLACES = 4
@@ -12,12 +13,12 @@ TICK = "x"
 
 def score(value: float | None) -> str:
     """Format a metric as .4850. None gives an empty cell."""
-    return "" if value is None else _short(f"{value:.{PLACES}f}")
+    return "" if value is None else without_zero(f"{value:.{PLACES}f}")
 
 
 def signed(value: float) -> str:
     """Format a difference with its sign."""
-    text = _short(f"{value:+.{PLACES}f}")
+    text = without_zero(f"{value:+.{PLACES}f}")
     return text if text.strip("+-.0") else "." + "0" * PLACES
 
 
@@ -51,13 +52,6 @@ def signed_bounds(difference: Difference | Interval) -> str:
     if difference.low is None or difference.high is None:
         return ""
     return f"[{signed(difference.low)}, {signed(difference.high)}]"
-
-
-def p_value(p: float | None) -> str:
-    """Format a p value with three decimals. Smaller ones give "<.001"."""
-    if p is None:
-        return ""
-    return "<.001" if p < 0.001 else _short(f"{p:.3f}")
 
 
 def p_values(looks: Looks | None) -> str:
@@ -103,8 +97,3 @@ def epochs(of_runs: Sequence[float | None]) -> str:
         return ""
     low, high = min(known), max(known)
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
-
-
-def _short(number: str) -> str:
-    """Remove the zero before the decimal point: .4850, -.0123, +.0040."""
-    return number.replace("0.", ".", 1) if number.lstrip("+-").startswith("0.") else number

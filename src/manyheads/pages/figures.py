@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-
-from manyheads.studies.table import Table
 
 # The palette of Okabe and Ito with darker yellows for white paper. INK and PAPER are not pure black and white, so that
 # a page can recognise and replace them with its own colours.
@@ -43,20 +40,6 @@ SETTINGS: dict[Any, Any] = {
     # A dollar sign in a name or label is a dollar sign.
     "text.parse_math": False,
 }
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """One figure. `describe`: its content in words, or None if a table has nothing to show. `draw`: draws it."""
-
-    title: str
-    describe: Callable[[Table], str | None]
-    draw: Callable[[Table], Figure]
-
-
-def render(name: str, drawing: Drawing, table: Table) -> dict[str, bytes]:
-    """Return the files of a figure by extension, "svg" and "png". Equal tables give equal bytes."""
-    return figure_files(name, drawing.title, lambda: drawing.draw(table))
 
 
 def figure_files(name: str, title: str, draw: Callable[[], Figure]) -> dict[str, bytes]:

@@ -1,15 +1,31 @@
-"""The single seeds behind a mean, as small points. Collapsed seeds are crosses."""
+"""What the figures of a study share: a drawing with its words, and the single seeds behind a mean."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from manyheads.studies.table import TableRow
+from manyheads.pages.figures import figure_files
+from manyheads.studies.table import Table, TableRow
 
 LEGEND = "Small points: single seeds. Crosses: collapsed seeds, which the means do not include."
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure. `describe`: its content in words, or None if a table has nothing to show. `draw`: draws it."""
+
+    title: str
+    describe: Callable[[Table], str | None]
+    draw: Callable[[Table], Figure]
+
+
+def render(name: str, drawing: Drawing, table: Table) -> dict[str, bytes]:
+    """Return the files of a figure by extension, "svg" and "png". Equal tables give equal bytes."""
+    return figure_files(name, drawing.title, lambda: drawing.draw(table))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The blocks of a report, independent of its format: headings, text, grids, figures, lists and code."""
+"""The blocks of a page, independent of its format: headings, text, grids, figures, lists and code."""
 
 from __future__ import annotations
 
