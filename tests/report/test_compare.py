@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 import manyheads
 from manyheads.cli.main import app
 from manyheads.errors import RunError
-from manyheads.reports.compare import compare, comparison_text
+from manyheads.reports.compare import compare
+from manyheads.reports.compared import comparison_text
 
 
 @pytest.fixture(scope="module")

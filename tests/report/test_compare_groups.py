@@ -14,8 +14,8 @@ from manyheads.cli.compare import repeated
 from manyheads.cli.main import app
 from manyheads.errors import RunError
 from manyheads.evaluation.significance import holm
-from manyheads.reports.compare import comparison_text
 from manyheads.reports.compare_groups import compare_groups
+from manyheads.reports.compared import comparison_text
 from manyheads.studies.tabulate import tabulate
 
 

@@ -65,8 +65,8 @@ def compare(
 ) -> None:
     """Compare finished runs: metrics, paired differences with intervals, and examples with different predictions."""
     from manyheads.reports.compare import compare as compare_runs
-    from manyheads.reports.compare import comparison_text
     from manyheads.reports.compare_groups import compare_groups
+    from manyheads.reports.compared import comparison_text
     from manyheads.run.atomic import writing_to
 
     ending = "" if output is None else output.suffix.lstrip(".")

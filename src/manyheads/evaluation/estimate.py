@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import optimize, special
 
-from manyheads.evaluation.interval import within_range
 from manyheads.evaluation.moderation import NO_PRIOR, Prior
 from manyheads.evaluation.sample import Floats, Sample
+from manyheads.evaluation.within_range import within_range
 
 SMALLEST_LOG_P = math.log(1e-12)
 """Smaller p values are reported as this value."""

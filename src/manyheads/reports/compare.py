@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,12 @@ from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.interval import Measured
 from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.evaluation.sample import sample
-from manyheads.pages.blocks import Block, Grid, Heading, Items, Text
-from manyheads.pages.render import to_html, to_markdown
-from manyheads.pages.words import counted
 from manyheads.ragged import differing, stack
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.tasks import finished_task
 from manyheads.reports.build import primary_first
-from manyheads.reports.compare_groups import GroupComparison, group_blocks
-from manyheads.reports.content import plain, stored_as
+from manyheads.reports.keys import stored_as
 from manyheads.reports.predictions import TaskPredictions, check_agreement, find_texts, read_predictions, stacked
-from manyheads.reports.words import name_of, share, text_with_id, with_interval
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.records import same_targets
 from manyheads.tasks.task import Task
@@ -278,72 +272,3 @@ def names_of(runs: Sequence[Path]) -> list[str]:
     """Return the names of the folders, or their paths if two folders have the same name."""
     names = [run.resolve().name for run in runs]
     return names if len(set(names)) == len(names) else [str(run) for run in runs]
-
-
-def comparison_text(comparison: Comparison | GroupComparison, form: str) -> str:
-    """Return a comparison in one format: "html", "md" or "json"."""
-    if form == "json":
-        return json.dumps(plain(comparison), indent=1, ensure_ascii=False) + "\n"
-    if isinstance(comparison, GroupComparison):
-        title = f"Comparison of {comparison.first.name} and {comparison.second.name}"
-        blocks = list(group_blocks(comparison))
-    else:
-        title = f"Comparison of {', '.join(comparison.runs)}"
-        blocks = list(_blocks(comparison))
-    return to_markdown(title, blocks) if form == "md" else to_html(title, blocks, {})
-
-
-def _blocks(comparison: Comparison) -> Iterator[Block]:
-    yield Text(
-        f"Differences are paired differences from {comparison.runs[0]}, on the same dev examples. The 95% confidence "
-        "intervals cover only the sampling variance of the dev examples. They do not cover seed variance, which single "
-        "runs cannot measure. Use a study with several seeds (manyheads study). The last column "
-        "is corrected for the number of differences that are shown: all intervals together cover with 95% confidence."
-    )
-    if comparison.excluded:
-        yield Items(comparison.excluded)
-    for task in comparison.tasks:
-        yield Heading(task.name)
-        yield _metrics(task)
-        for disagreements in task.disagreements:
-            yield from _disagreement_blocks(task, disagreements)
-
-
-def _metrics(task: TaskComparison) -> Grid:
-    differences = {(each.run, each.metric): each for each in task.differences}
-    rows = []
-    for run, measures in zip(task.runs, task.measures, strict=True):
-        for each in measures:
-            difference = differences.get((run, each.name))
-            text = (
-                "" if difference is None else f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
-            )
-            excludes_zero = (
-                "" if difference is None else ("yes" if difference.all_low > 0 or difference.all_high < 0 else "no")
-            )
-            rows.append((run, name_of(each.name), with_interval(each), text, excludes_zero))
-    columns = ("run", "metric", "value", f"difference from {task.runs[0]}", "corrected interval excludes 0")
-    title = f"Metrics of {task.name} on {counted(task.examples, 'dev example')}"
-    return Grid(title, columns, tuple(rows), words=frozenset({1}), long=frozenset({0}))
-
-
-def _disagreement_blocks(task: TaskComparison, disagreements: Disagreements) -> Iterator[Block]:
-    first, other = task.runs[0], disagreements.run
-    if disagreements.first_correct is not None and disagreements.other_correct is not None:
-        yield Text(
-            f"{first} and {other} make different predictions for {disagreements.count:,} of "
-            f"{counted(task.examples, 'example')}. Only {first} is correct for {disagreements.first_correct:,}, "
-            f"and only {other} is correct for {disagreements.other_correct:,} of them."
-        )
-    if not disagreements.shown:
-        return
-    columns: tuple[str, ...] = ("text (id)", "true", first, other)
-    if disagreements.first_correct is not None:
-        columns = (*columns, f"probability of the true label, {first}", f"probability of the true label, {other}")
-    rows = tuple(_row(each) for each in disagreements.shown)
-    yield Grid(f"Largest disagreements between {first} and {other}", columns, rows, long=frozenset({0}))
-
-
-def _row(each: Disagreement) -> tuple[str, ...]:
-    cells = (text_with_id(each.texts, each.id), each.target, *each.predictions)
-    return cells if each.probabilities is None else (*cells, *map(share, each.probabilities))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from manyheads.data.examples import Examples
 from manyheads.data.split import draw
-from manyheads.reports.content import stored_as
+from manyheads.reports.keys import stored_as
 from manyheads.tasks.task import Task
 
 NEAR_DUPLICATE = 0.8

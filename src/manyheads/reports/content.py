@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from manyheads.evaluation.interval import Measured
 from manyheads.reports.conflicts import Conflicts
 from manyheads.reports.groups import Group, Mistake
+from manyheads.reports.keys import plain, stored_as
 from manyheads.reports.log import Log
 from manyheads.reports.predictions import TaskPredictions
 from manyheads.reports.views import Calibration, Confusion, Fit
-
-KEY = "key"
-
-
-def stored_as(key: str) -> dict[str, str]:
-    """Return the metadata of a dataclass field that has another key in JSON."""
-    return {KEY: key}
 
 
 @dataclass(frozen=True)
@@ -74,20 +65,6 @@ class Report:
     results: Mapping[str, Any]
     provenance: Mapping[str, Any]
     recipe: str
-
-
-def plain(value: Any) -> Any:
-    """Return a value with its dataclasses, tuples and numpy numbers as plain values for JSON."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.metadata.get(KEY, field.name): plain(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-        }
-    if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def to_json(report: Report) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from manyheads.evaluation.interval import Measured, mean, share
 from manyheads.evaluation.metrics.resolve import Chosen
-from manyheads.reports.content import stored_as
+from manyheads.reports.keys import stored_as
 from manyheads.reports.predictions import TaskPredictions
 from manyheads.tasks.kind import Floats
 

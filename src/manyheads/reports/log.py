@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from manyheads.reports.content import stored_as
+from manyheads.reports.keys import stored_as
 from manyheads.run.events import read_events
 
 REJECTED_SHOWN = 20

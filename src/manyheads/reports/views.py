@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from manyheads.reports.content import stored_as
+from manyheads.reports.keys import stored_as
 from manyheads.reports.predictions import TaskPredictions
 from manyheads.tasks.numbers import fixed
 

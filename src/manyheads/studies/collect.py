@@ -24,10 +24,11 @@ from manyheads.recipe.tasks import finished_task, kind_of
 from manyheads.run.evaluations import Known
 from manyheads.run.folder import RunFolder
 from manyheads.studies.cells import cell_folder, error_file, read_error
+from manyheads.studies.dev_clusters import with_clusters
 from manyheads.studies.finished import WHICH, DevExamples, Epoch, Finished, Shares, read_dev, read_row
-from manyheads.studies.samples import with_clusters
 from manyheads.studies.schema import Row, StudyPlan
-from manyheads.studies.select import BEST, Selection, select
+from manyheads.studies.select import select
+from manyheads.studies.selection import BEST, Selection
 
 
 @dataclass(frozen=True)

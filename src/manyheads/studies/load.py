@@ -24,7 +24,7 @@ from manyheads.recipe.toml import agreement, line_of
 from manyheads.run.names import user_path
 from manyheads.studies.factors import differing, keys_of, levels_of, show_value
 from manyheads.studies.schema import Row, StudyOptions, StudyPlan
-from manyheads.studies.select import SELECT, Select
+from manyheads.studies.selection import SELECT, Select
 from manyheads.tasks.cells import is_missing, label_cell
 from manyheads.tasks.kinds import KINDS
 

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from manyheads.evaluation.looks import Spending
 from manyheads.options import Options
 from manyheads.recipe.schema import Recipe
-from manyheads.studies.select import Select
+from manyheads.studies.selection import Select
 
 
 def _listed(value: Any) -> Any:

@@ -33,7 +33,7 @@ from manyheads.studies.notes import notes_of, setting_of
 from manyheads.studies.power import power_notes, power_of_rows
 from manyheads.studies.samples import TaskSamples, of_metric, samples_of
 from manyheads.studies.schema import Row, StudyPlan
-from manyheads.studies.select import Selection, undefined_halves
+from manyheads.studies.selection import Selection, undefined_halves
 from manyheads.studies.table import (
     Collapses,
     Difference,

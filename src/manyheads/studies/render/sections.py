@@ -8,7 +8,7 @@ from typing import Literal
 
 from manyheads.pages.words import counted, p_value
 from manyheads.studies.render import words
-from manyheads.studies.select import TITLES
+from manyheads.studies.selection import TITLES
 from manyheads.studies.table import (
     AcrossTasks,
     Difference,
