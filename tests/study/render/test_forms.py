@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from manyheads.pages.render import Drawn
+from manyheads.pages.words import p_value
 from manyheads.studies.figures import FIGURES
 from manyheads.studies.figures.drawing import render
 from manyheads.studies.render import words
@@ -169,7 +170,7 @@ def test_differences_have_signs(value: float, shown: str) -> None:
 
 def test_levels_p_values_and_epochs() -> None:
     assert [words.level(name) for name in ("yes", "no", "0.1", "")] == ["x", "", "0.1", ""]
-    assert [words.p_value(p) for p in (None, 0.00004, 0.0312, 1.0)] == ["", "<.001", ".031", "1.000"]
+    assert [p_value(p) for p in (None, 0.00004, 0.0312, 1.0)] == ["", "<.001", ".031", "1.000"]
     assert [words.epochs(of_runs) for of_runs in ((), (None,), (3.0, 3.0), (1.0, 2.5, None))] == [
         "",
         "",
