@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         run_study,
         train,
     )
+    from manyheads.plugins import register
 
 __all__ = [
     "BatchingOptions",
@@ -53,6 +54,7 @@ __all__ = [
     "load",
     "power",
     "pretrain",
+    "register",
     "run_study",
     "train",
 ]
@@ -62,6 +64,7 @@ _WITHOUT_TORCH = {
     "Predictions": "inference.predictions",
     "Predictor": "inference.predictor",
     "load": "inference.load",
+    "register": "plugins",
 }
 """The modules of names that work without torch, which `manyheads.api` imports."""
 

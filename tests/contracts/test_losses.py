@@ -100,7 +100,7 @@ def test_a_perfect_value_has_no_loss(kind: Kind, loss: str) -> None:
 
 
 def test_a_loss_from_outside_fits_kinds_by_the_form_of_their_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = LossEntry(LOSSES["mse"].build, {"value": "score", "order": "place", "class": "unknown"})
+    entry = LossEntry("huber", LOSSES["mse"].build, {"value": "score", "order": "place", "class": "unknown"})
     monkeypatch.setitem(LOSSES, "huber", entry)
     assert [type(kind).__name__ for kind in KINDS if "huber" in fitting_losses(kind)] == [
         "Ordinal",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,18 +10,17 @@ import typer
 from manyheads.cli.terminal import make_console, say
 
 
-class Target(StrEnum):
-    """Target of the export."""
-
-    onnx = "onnx"
-    hub = "hub"
-    torch_export = "torch-export"
-
-
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)],
     to: Annotated[
-        Target, typer.Option("--to", help="Target: ONNX graphs, a repository for the hub, or torch.export programs.")
+        str,
+        typer.Option(
+            "--to",
+            metavar="TARGET",
+            help="Target: onnx (ONNX graphs), hub (a repository for the hub), torch-export (torch.export programs), or "
+            "the name of a registered exporter.",
+            autocompletion=lambda: ["onnx", "hub", "torch-export"],
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -42,9 +40,10 @@ def export(
     import shlex
 
     from manyheads.cli.evaluate import table_of
-    from manyheads.runs.export import export_run
+    from manyheads.runs.export import export_run, exporter_named
 
-    done = export_run(run, to.value, out, int8=int8, check=check)
+    exporter = exporter_named(to)
+    done = export_run(run, to, out, int8=int8, check=check)
     if done.measured is not None:
         console = make_console()
         console.print(table_of(done.measured, "dev files, in onnxruntime", console.width))
@@ -63,9 +62,7 @@ def export(
         typer.echo(f"not compared: {done.cut:,} pairs, which transformers truncates at another token")
     if done.sentences is not None:
         typer.echo(f"largest difference of a vector of sentence-transformers: {done.sentences:.1e}")
-    if to is Target.torch_export:
-        from manyheads.inference.export.torch_export import WARNING
-
-        typer.secho(f"warning: {WARNING}", fg=typer.colors.YELLOW, err=True)
-    if to is Target.hub:
-        say(f"publish it with: hf upload NAME/MODEL {shlex.quote(str(done.folder))}")
+    if exporter.warning is not None:
+        typer.secho(f"warning: {exporter.warning}", fg=typer.colors.YELLOW, err=True)
+    if exporter.advice is not None:
+        say(exporter.advice.format(folder=shlex.quote(str(done.folder))))

@@ -19,6 +19,7 @@ from manyheads.cli.demo import demo
 from manyheads.cli.evaluate import evaluate
 from manyheads.cli.export import export
 from manyheads.cli.init import init
+from manyheads.cli.plugins import with_plugins
 from manyheads.cli.power import power
 from manyheads.cli.predict import predict
 from manyheads.cli.pretrain import pretrain
@@ -57,10 +58,12 @@ COMMANDS = (
     *(demo, init, schema, check, pretrain, train, evaluate, predict),
     *(report, compare, export, serve, power, study, table),
 )
+WITHOUT_PLUGINS = (demo, schema)
 CLASSES: dict[object, type[CompareCommand]] = {compare: CompareCommand}
 for command in COMMANDS:
     # Without `short_help`, the list of commands truncates the summaries in a narrow terminal.
-    app.command(short_help=(inspect.getdoc(command) or "").partition("\n")[0], cls=CLASSES.get(command))(command)
+    run = command if command in WITHOUT_PLUGINS else with_plugins(command)
+    app.command(short_help=(inspect.getdoc(command) or "").partition("\n")[0], cls=CLASSES.get(command))(run)
 
 
 @app.callback(invoke_without_command=True)

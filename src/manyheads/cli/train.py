@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,16 +14,10 @@ Changes = Annotated[
         "--set", metavar="KEY=VALUE", help="Override a value of the recipe: --set training.epochs=3. Repeatable."
     ),
 ]
+TRACKERS = ("tensorboard", "trackio", "wandb", "mlflow")
+"""The trackers of the package, for completion, which must not import torch."""
+
 Resume = Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint in the run folder.")]
-
-
-class TrackerName(StrEnum):
-    """The trackers of `--track`, one for each entry of `manyheads.training.tracking.TRACKERS`."""
-
-    tensorboard = "tensorboard"
-    trackio = "trackio"
-    wandb = "wandb"
-    mlflow = "mlflow"
 
 
 def train(
@@ -36,12 +29,17 @@ def train(
     ] = None,
     resume: Resume = False,
     track: Annotated[
-        list[TrackerName] | None,
-        typer.Option("--track", help="Also send losses and metrics to this tracker. Repeatable."),
+        list[str] | None,
+        typer.Option(
+            "--track",
+            metavar="TRACKER",
+            help="Also send losses and metrics to this tracker: tensorboard, trackio, wandb, mlflow, or the name of a "
+            "registered tracker. Repeatable.",
+            autocompletion=lambda: [*TRACKERS],
+        ),
     ] = None,
 ) -> None:
     """Train one model on all tasks of a recipe."""
     from manyheads.cli.show import run_and_show
 
-    trackers = [each.value for each in track or []]
-    run_and_show(recipe, set_ or [], out or Path("runs") / recipe.stem, resume=resume, trackers=trackers)
+    run_and_show(recipe, set_ or [], out or Path("runs") / recipe.stem, resume=resume, trackers=track or [])

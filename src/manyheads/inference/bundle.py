@@ -13,7 +13,7 @@ from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import BundleError, EncoderError
 from manyheads.inference.manifest import check_files, note_unchecked, read_manifest, write_manifest
 from manyheads.inference.sentence_modules import write_sentence_modules
-from manyheads.inference.task_json import task_to_json, tasks_from_json
+from manyheads.inference.task_json import members_to_json, task_to_json, tasks_of
 from manyheads.inference.tokenizer_settings import write_tokenizer_settings
 from manyheads.model.encoder import UNUSABLE, load_encoder
 from manyheads.model.heads import HEADS as HEADS_MENU
@@ -83,6 +83,7 @@ def save_bundle(
             "pooling": model.encoder.pooling,
             "max_length": max_length,
             "tasks": [task_to_json(task) for task in model.tasks.values()],
+            **members_to_json(model.tasks.values()),
         }
         write_manifest(target, manifest)
 
@@ -100,7 +101,7 @@ def load_bundle(folder: Path) -> Bundle:
     check_files(folder, manifest, *NEEDED)
     note_unchecked(folder, manifest)
     try:
-        tasks = tasks_from_json(manifest["tasks"])
+        tasks = tasks_of(folder, manifest, heads=True)
         pooling = _one_of("pooling", manifest["pooling"], get_args(Pooling))
         with borrowing():
             encoder = load_encoder(folder, pooling=pooling, untested=True, probed=False)

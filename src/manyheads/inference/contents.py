@@ -38,6 +38,9 @@ BUNDLE_FILES: tuple[FileFacts, ...] = (
             "tasks[].metrics": "Metrics with options, and metrics in addition to those of the kind, as tables with "
             "`kind`. Absent if there are none.",
             "tasks[].group": "Column of groups. Absent if there was none.",
+            "members.MENU.NAME": "File or package that adds a kind, a head, a loss or a metric of the tasks. Absent if "
+            "all are in manyheads. It is only used in messages.",
+            "plugins.PLUGIN": "Version or SHA-256 of such a package or file.",
             "files.FILE": "SHA-256 of a file.",
             "sha256": "SHA-256 of the manifest without this key, as JSON with sorted keys, without blanks, in ASCII. "
             "Bundles of version 0.4.0 lack it; they are read with a note.",

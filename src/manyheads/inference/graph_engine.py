@@ -18,7 +18,7 @@ from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import BundleError
 from manyheads.inference.engine import Floats, TokenWeight
 from manyheads.inference.manifest import MANIFEST, check_files, note_unchecked, read_manifest
-from manyheads.inference.task_json import tasks_from_json
+from manyheads.inference.task_json import tasks_of
 from manyheads.tasks.task import Task
 
 TOKEN_BUDGET = 2048
@@ -53,7 +53,7 @@ class GraphEngine:
     def __init__(self, folder: Path, graphs: Graphs) -> None:
         manifest = read_manifest(folder)
         try:
-            self._tasks = {task.name: task for task in tasks_from_json(manifest["tasks"])}
+            self._tasks = {task.name: task for task in tasks_of(folder, manifest, heads=False)}
             self._max_length, self._pad_id = int(manifest["max_length"]), int(manifest["pad_id"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BundleError("the export cannot be read", where=str(folder), found=str(error)) from error

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -13,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from manyheads.plugins import changed_since, load, origins_of, records_of, require_members
 from manyheads.run.names import TASK_NAME, TASK_NAMES
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds import KINDS
@@ -78,6 +82,38 @@ class TaskContent(BaseModel):
         if (len(self.text) == 2) != (self.pair is not None):
             raise ValueError("a task has `pair` if it has two text columns, and only then")
         return self
+
+
+def members_to_json(tasks: Iterable[Task]) -> dict[str, Any]:
+    """Return the members of tasks from outside the package, and their plug-ins, for a manifest. Empty if none is."""
+    used: list[tuple[str, str]] = []
+    for task in tasks:
+        used += [("kind", task.kind.name), ("head", task.head), ("loss", task.loss)]
+        used += [("metric", choice.kind) for choice in task.metrics]
+    origins = origins_of(used)
+    return {"members": origins, "plugins": records_of(origins)} if origins else {}
+
+
+def tasks_of(folder: Path, manifest: Mapping[str, Any], *, heads: bool) -> list[Task]:
+    """Return the tasks of a manifest, whose members from outside must be available. No code is imported for them.
+
+    `heads`: whether the heads are needed. Exported graphs contain them.
+
+    Raises:
+        PluginError: a kind of task or a head is not available.
+        KeyError, ValueError: the manifest has no valid tasks.
+    """
+    load()
+    members = manifest.get("members")
+    require_members(members, str(folder), ("kind", "head") if heads else ("kind",))
+    tasks = tasks_from_json(manifest["tasks"])
+    if members:
+        used = [("kind", task.kind.name) for task in tasks] + [("head", task.head) for task in tasks if heads]
+        changed, notes = changed_since(manifest.get("plugins"), origins_of(used))
+        notes += [f"the plug-in {name} has other code than when the model was trained" for name in changed]
+        for note in notes:
+            logging.getLogger("manyheads").warning("note: %s: %s", folder, note)
+    return tasks
 
 
 def tasks_from_json(content: object) -> list[Task]:

@@ -13,6 +13,7 @@ from manyheads.model.weights import EncoderSource
 from manyheads.pretraining.texts import pretraining_fingerprint
 from manyheads.recipe.given import own_recipe
 from manyheads.recipe.load import load_recipe, recipe_to_toml
+from manyheads.recipe.members import plugin_records
 from manyheads.recipe.prepare import Prepared
 from manyheads.recipe.same import check_finished, check_same, recipe_checksum
 from manyheads.recipe.schema import Recipe
@@ -36,9 +37,10 @@ def begin_run(folder: RunFolder, recipe: Recipe, prepared: Prepared, source: Enc
         command=["manyheads", *sys.argv[1:]],
     )
     balanced = {name: np.round(weights, 6).tolist() for name, weights in prepared.class_weights.items()}
-    if balanced:
-        provenance["class_weights"] = balanced
-    write_json(folder.provenance, {**provenance, "processes": processes, "recipe": recipe_checksum(text)})
+    plugins = plugin_records(recipe)
+    more = {**({"class_weights": balanced} if balanced else {}), **({"plugins": plugins} if plugins else {})}
+    provenance |= {**more, "processes": processes, "recipe": recipe_checksum(text)}
+    write_json(folder.provenance, provenance)
     write_text(folder.recipe, text)
 
 

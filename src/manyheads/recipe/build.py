@@ -20,6 +20,7 @@ from manyheads.model.losses import LossFunction, Weights
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import EncoderSource, resolve
 from manyheads.process_state import borrowing
+from manyheads.recipe.members import members_of
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import resolved_options, task_loss
 from manyheads.tasks.task import Task
@@ -61,7 +62,8 @@ def resolve_recipe(recipe: Recipe, tasks: Sequence[Task], threads: int) -> Recip
         precision = "bfloat16" if device == "cuda" else "float32"
     options = {task.name: resolved_options(recipe.tasks[task.name], task) for task in tasks}
     update = {"threads": threads, "device": device, "precision": precision, "tasks": options}
-    return recipe.model_copy(update=update)
+    resolved = recipe.model_copy(update=update)
+    return resolved.model_copy(update={"members": members_of(resolved)})
 
 
 def open_encoder(recipe: Recipe) -> tuple[EncoderSource, Tokenizer]:

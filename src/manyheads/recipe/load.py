@@ -11,6 +11,7 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
+from manyheads import plugins
 from manyheads.errors import RecipeError, did_you_mean
 from manyheads.recipe.changes import apply_override, from_here, merge, parse_override
 from manyheads.recipe.check_options import check_recipe
@@ -115,7 +116,10 @@ def recipe_from(content: Mapping[str, Any], folder: Path, where: Callable[[Seque
 
     Raises:
         RecipeError: A key or value is invalid.
+        PluginError: The recipe needs a member that is not available.
     """
+    plugins.load()
+    plugins.require_members(content.get("members"), where(("members",)))
     try:
         recipe = Recipe.model_validate(dict(content))
     except ValidationError as error:

@@ -12,19 +12,25 @@ from typing import Any
 from manyheads.data.reading import files_name
 from manyheads.errors import EncoderError, ManyheadsError, RecipeError, RunError
 from manyheads.model.weights import resolve
+from manyheads.plugins import changed_since, origins_of
 from manyheads.pretraining.texts import pretraining_fingerprint
 from manyheads.recipe.changes import is_one_value
 from manyheads.recipe.load import load_recipe, recipe_from
+from manyheads.recipe.members import used_by
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import open_task_source
 from manyheads.recipe.toml import parse
 from manyheads.run.folder import RunFolder
+from manyheads.tasks.kinds import KINDS
 
 REPORT_ONLY = frozenset({"score"})
 """Keys of a recipe that decide what is reported about a run and not what it computes. They may differ."""
 
-RESOLVED = frozenset({"threads", "device", "precision", "labels", "range", "soft", "pair", "kind", "loss", "metric"})
-"""Last parts of the keys that a run fills in if the recipe does not set them."""
+UNCOMPARED = REPORT_ONLY | {"members"}
+"""Keys, and tables of keys, that may differ. The plug-ins of members are compared by their checksums."""
+
+RESOLVED = frozenset({"threads", "device", "precision", "soft", "pair", "kind", "loss", "metric"})
+"""Last parts of the keys, in addition to label spaces, that a run fills in if the recipe does not set them."""
 
 MOVABLE = frozenset({"data_dir", *REPORT_ONLY})
 """Keys that may be edited in the run folder: data files can be moved, and a score can be asked for later."""
@@ -64,7 +70,8 @@ def check_same(
     compared = {name: value for name, value in fingerprints.items() if name not in unknown}
     _refuse_other_data(folder, data, compared, complete=True)
     _refuse_other_encoder(folder, encoder)
-    return [_not_recorded(name) for name in sorted(unknown & fingerprints.keys())]
+    notes = _refuse_other_plugins(folder, now)
+    return [*notes, *(_not_recorded(name) for name in sorted(unknown & fingerprints.keys()))]
 
 
 def check_finished(folder: RunFolder, recipe: Recipe) -> list[str]:
@@ -87,7 +94,7 @@ def check_finished(folder: RunFolder, recipe: Recipe) -> list[str]:
     _refuse_changes(
         folder, _changes(before, recipe, ignored={"encoder"} if moved else (), resolved=False), finished=True
     )
-    data, notes = folder.fingerprints(), []
+    data, notes = folder.fingerprints(), _refuse_other_plugins(folder, before)
     now, missing = current_fingerprints(recipe)
     _refuse_other_data(folder, data, {name: value for name, value in now.items() if name in data})
     notes += [_not_recorded(name) for name in sorted(now.keys() - data.keys())]
@@ -159,17 +166,22 @@ def _changes(before: Recipe, now: Recipe, *, ignored: Container[str], resolved: 
     """Yield the keys whose values differ. If `now` is not resolved, values that the run filled in match every value."""
     old, new = _flat(before.model_dump()), _flat(now.model_dump())
     for key in sorted(old.keys() | new.keys()):
-        if key in ignored or key in REPORT_ONLY or old.get(key) == new.get(key):
+        if key in ignored or key.partition(".")[0] in UNCOMPARED or old.get(key) == new.get(key):
             continue
         if not resolved and new.get(key) in (None, "auto") and _filled_in(key, new):
             continue
         yield f"{key}: {old.get(key)!r} before, {new.get(key)!r} now"
 
 
+def _of_label_spaces() -> set[str]:
+    """Return the keys of the label spaces of all kinds, which a run reads from the training file."""
+    return {key for kind in KINDS.values() for key in kind.sample().space()}
+
+
 def _filled_in(key: str, new: Mapping[str, Any]) -> bool:
     """Return whether the run fills in a key that the recipe does not set, as it does with the options of its head."""
     table, _, last = key.rpartition(".")
-    return last in RESOLVED or (key not in new and new.get(f"{table}.kind", "") is None)
+    return last in RESOLVED or last in _of_label_spaces() or (key not in new and new.get(f"{table}.kind", "") is None)
 
 
 def _refuse_changes(folder: RunFolder, changes: Iterator[str], *, finished: bool = False) -> None:
@@ -213,6 +225,20 @@ def _refuse_other_encoder(folder: RunFolder, now: str | None) -> None:
             found=f"fingerprint {now} now, {before} in {folder.provenance}",
             hint=f"restore the encoder, or {OTHER_FOLDER}",
         )
+
+
+def _refuse_other_plugins(folder: RunFolder, recipe: Recipe) -> list[str]:
+    """Refuse plug-ins with other code than those of the run. Return notes about other versions of packages."""
+    recorded = folder.read_provenance().get("plugins")
+    changed, notes = changed_since(recorded, origins_of(used_by(recipe)))
+    if changed:
+        raise RunError(
+            "a plug-in has changed since the run started",
+            where=str(folder.path),
+            found=f"{', '.join(changed)}: another checksum than in {folder.provenance}",
+            hint=f"restore the file, or {OTHER_FOLDER}",
+        )
+    return notes
 
 
 def _same_missing_folder(before: str, now: str) -> bool:

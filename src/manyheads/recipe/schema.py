@@ -25,6 +25,7 @@ from manyheads.data.reading.text_format import (
     check_delimiter,
     check_encoding,
 )
+from manyheads.errors import RecipeError
 from manyheads.model.heads import HEADS
 from manyheads.model.heads.options import HeadOptions
 from manyheads.model.losses import LOSSES
@@ -33,6 +34,7 @@ from manyheads.model.options import ModelOptions
 from manyheads.options import Options, choice, validated
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.run.names import MOST_THREADS
+from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.metric_choice import MetricChoice
 from manyheads.training.options import TrainingOptions
@@ -270,11 +272,23 @@ class TaskOptions(Options):
         )
 
 
-@lru_cache
 def task_model(kind: str) -> type[TaskOptions]:
-    """Return the options of a task of this kind: those of every task, and the keys of the kind."""
-    bases: Any = (KINDS[kind].options, TaskOptions)
-    model: type[TaskOptions] = create_model(f"{kind.title()}Task", __base__=bases)
+    """Return the options of a task of this kind: those of every task, and the keys of the kind.
+
+    Raises:
+        RecipeError: A kind from outside has a key that every task has.
+    """
+    return _model_with(KINDS[kind])
+
+
+@lru_cache
+def _model_with(kind: type[Kind]) -> type[TaskOptions]:
+    shared = sorted(set(kind.options.model_fields) & set(TaskOptions.model_fields))
+    if shared:
+        found = ", ".join(shared)
+        raise RecipeError(f"the kind {kind.name} has keys of its own that every task has", found=found)
+    bases: Any = (kind.options, TaskOptions)
+    model: type[TaskOptions] = create_model(f"{kind.name.title()}Task", __base__=bases)
     return model
 
 
@@ -351,6 +365,12 @@ class Recipe(Options):
         description="Tasks that are read but not trained, one table [held_out_with.NAME] each. They take part when "
         "rows of a shared training file are held out, so that runs with fewer tasks hold out the same rows. A study "
         "sets this for rows and twins that lack a task of another row. Default: none.",
+    )
+    members: dict[str, dict[str, str]] | None = Field(
+        default=None,
+        description="Members of menus that are not in the package, by menu and name, with the file or package that "
+        "adds each. A run writes it into its own recipe. A recipe whose members are not available is refused. Nothing "
+        "is imported because of it. Default: none.",
     )
     model: ModelOptions = Field(default=ModelOptions(), description="How the encoder is used and regularised.")
     batching: BatchingOptions = Field(

@@ -73,6 +73,8 @@ RUN_FILES: tuple[FileFacts, ...] = (
             "processes": "Number of training processes.",
             "class_weights.TASK": "Weight of each label, to six decimal places. For a multilabel task two lists: those "
             'of rows without and with each label. Only of tasks with `class_weights = "balanced"`.',
+            "plugins.PLUGIN.sha256": "SHA-256 of a file that adds a member of the recipe. Absent if there is none.",
+            "plugins.PLUGIN.version": "Version of a package that adds such a member. Absent if there is none.",
             "pretraining": "Summary of the additional pretraining, as in `pretraining.json`. Only if the recipe has "
             "`[pretraining]`.",
         },

@@ -10,27 +10,21 @@ from pathlib import Path
 import numpy as np
 
 from manyheads.data.dataset import Split
-from manyheads.data.examples import Examples
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
-from manyheads.errors import BundleError, RunError
+from manyheads.errors import BundleError, RunError, did_you_mean
 from manyheads.evaluation.evaluate import measure, summarise
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.inference.engine import Engine
-from manyheads.inference.export.hub import write_hub
-from manyheads.inference.export.hub_check import TaskSample, check_pipeline, check_sentences
-from manyheads.inference.export.onnx import write_onnx
-from manyheads.inference.export.torch_export import write_torch_export
+from manyheads.inference.export.content import add_common_files
 from manyheads.inference.manifest import MANIFEST, read_manifest
-from manyheads.inference.onnx_graphs import onnx_engine
 from manyheads.inference.torch_engine import TorchEngine
 from manyheads.process_state import borrowing, left_as_found
 from manyheads.recipe.load import load_recipe
 from manyheads.run.atomic import replace_folder
 from manyheads.run.folder import RunFolder
+from manyheads.runs.exporters import EXPORTERS, DevData, Exporter
 from manyheads.runs.measure import Measurement, labelled_examples
-
-TARGETS = ("onnx", "hub", "torch-export")
 
 LARGEST = 1e-4
 """Maximum allowed difference between float32 outputs of an export and of the model."""
@@ -71,9 +65,9 @@ def export_run(folder: Path, target: str, out: Path | None = None, *, int8: bool
 
     Args:
         folder: the run folder.
-        target: "onnx", "hub" or "torch-export".
+        target: the name of an exporter: "onnx", "hub", "torch-export", or one that was registered.
         out: where to write. Default: a folder named like the target in the run folder.
-        int8: also write an int8 graph and measure it. Only for "onnx".
+        int8: also write an int8 graph and measure it. Only for "onnx" and exporters that support it.
         check: check the export against the model on the dev data.
 
     Raises:
@@ -81,12 +75,10 @@ def export_run(folder: Path, target: str, out: Path | None = None, *, int8: bool
         BundleError: the export fails, or differs from the model.
         DataError: the dev data are missing.
     """
-    if target not in TARGETS:
-        raise BundleError("unknown target", where="--to", found=target, allowed=", ".join(TARGETS))
-    if int8 and target != "onnx":
-        raise BundleError(
-            "only exports to ONNX support int8", where="--int8", found=f"--to {target}", allowed="--to onnx"
-        )
+    exporter = exporter_named(target)
+    if int8 and not exporter.int8:
+        able = ", ".join(f"--to {name}" for name, each in EXPORTERS.items() if each.int8)
+        raise BundleError("this target does not support int8", where="--int8", found=f"--to {target}", allowed=able)
     run = RunFolder(folder)
     run.require("model")
     to = folder / target if out is None else out
@@ -97,25 +89,45 @@ def export_run(folder: Path, target: str, out: Path | None = None, *, int8: bool
 
     def fill(temporary: Path) -> None:
         """Write the files of the target and verify them."""
-        if target == "hub":
-            exports.append(_fill_hub(bundle, run.model, temporary, to, data))
-            return
-        engine = _write(target, bundle, run.model, temporary, int8)
-        if data is None:
-            exports.append(Export(to, (), 0, None))
-            return
-        store, splits = data.store, data.splits
-        largest = largest_difference(TorchEngine(bundle), engine, store, splits)
-        measured = None
-        if int8:
-            course = load_recipe(run.recipe).score == "course"
-            quantised = _measured(onnx_engine(temporary, int8=True), store, splits, course_score=course)
-            measured = replace(_measured(engine, store, splits, course_score=course), int8=quantised)
-        names = tuple(split.task.name for split in splits)
-        exports.append(Export(to, names, sum(map(len, splits)), largest, measured))
+        written = exporter.write(bundle, run.model, temporary, int8)
+        if not (temporary / MANIFEST).is_file():
+            add_common_files(temporary, target, bundle, run.model)
+        export = Export(to, (), 0, None, left_out=written.left_out)
+        if data is not None and written.compare is not None:
+            found = written.compare(data)
+            export = replace(
+                export,
+                compared=found.tasks,
+                examples=found.examples,
+                largest=found.largest,
+                cut=found.cut,
+                sentences=found.sentences,
+            )
+        elif data is not None and written.engine is not None:
+            largest = largest_difference(TorchEngine(bundle), written.engine, data.store, data.splits)
+            names = tuple(split.task.name for split in data.splits)
+            export = replace(export, compared=names, examples=sum(map(len, data.splits)), largest=largest)
+            if written.quantised is not None:
+                course = load_recipe(run.recipe).score == "course"
+                quantised = _measured(written.quantised, data.store, data.splits, course_score=course)
+                whole = _measured(written.engine, data.store, data.splits, course_score=course)
+                export = replace(export, measured=replace(whole, int8=quantised))
+        exports.append(export)
 
     replace_folder(to, fill)
     return exports[0]
+
+
+def exporter_named(target: str) -> Exporter:
+    """Return the exporter with a name.
+
+    Raises:
+        BundleError: There is no such exporter.
+    """
+    if target not in EXPORTERS:
+        hint = did_you_mean(target, EXPORTERS)
+        raise BundleError("unknown target", where="--to", found=target, allowed=", ".join(EXPORTERS), hint=hint)
+    return EXPORTERS[target]
 
 
 def largest_difference(model: Engine, other: Engine, store: TextStore, splits: Sequence[Split]) -> float:
@@ -141,51 +153,11 @@ def largest_difference(model: Engine, other: Engine, store: TextStore, splits: S
     return largest
 
 
-def _write(target: str, bundle: Bundle, model: Path, to: Path, int8: bool) -> Engine:
-    """Write an export of graphs. Return its engine."""
-    if target == "onnx":
-        write_onnx(bundle, model, to, int8=int8)
-        return onnx_engine(to)
-    return write_torch_export(bundle, model, to)
-
-
-def _fill_hub(bundle: Bundle, model: Path, temporary: Path, to: Path, data: _DevData | None) -> Export:
-    """Write an export for the hub and compare it with the model as its users load it."""
-    pipelines = write_hub(bundle, model, temporary)
-    if data is None:
-        return Export(to, (), 0, None, left_out=pipelines.left_out)
-    engine = TorchEngine(bundle)
-    samples = [
-        TaskSample(split, examples.texts, engine.outputs(data.store, split))
-        for split, examples in zip(data.splits, data.examples, strict=True)
-    ]
-    kept = [sample for sample in samples if sample.split.task.name in pipelines.names]
-    found = [check_pipeline(temporary, bundle, data.store, sample) for sample in kept]
-    return Export(
-        to,
-        tuple(sample.split.task.name for sample in kept),
-        sum(len(sample.split) for sample in kept),
-        max((each.largest for each in found), default=0.0),
-        left_out=pipelines.left_out,
-        cut=sum(each.cut for each in found),
-        sentences=check_sentences(temporary, bundle, data.store, samples),
-    )
-
-
-@dataclass(frozen=True)
-class _DevData:
-    """The dev examples of every task that has some, and the same as splits over a store of their tokens."""
-
-    examples: Sequence[Examples]
-    store: TextStore
-    splits: Sequence[Split]
-
-
-def _dev_data(run: RunFolder, bundle: Bundle) -> _DevData:
+def _dev_data(run: RunFolder, bundle: Bundle) -> DevData:
     tasks = bundle.model.tasks
     by_task = {name: labelled_examples(run, task, "dev") for name, task in tasks.items()}
     examples = [each for each in by_task.values() if each is not None]
-    return _DevData(examples, *tokenise_examples(examples, tasks, bundle.tokenizer, None))
+    return DevData(examples, *tokenise_examples(examples, tasks, bundle.tokenizer, None))
 
 
 def _measured(engine: Engine, store: TextStore, splits: Sequence[Split], *, course_score: bool) -> Measurement:

@@ -15,6 +15,8 @@ from typing import Any
 
 from manyheads.errors import RunError
 from manyheads.pages.words import counted
+from manyheads.plugins import receive
+from manyheads.recipe.members import plugins_for
 from manyheads.recipe.schema import Recipe
 from manyheads.studies.cells import Cell, Notify
 from manyheads.studies.worker import fail, work
@@ -96,6 +98,7 @@ class _Cluster:
             "recipe": cell.recipe.model_dump(),
             "folder": str(cell.folder.absolute()),
             "keep_models": self._keep_models,
+            "plugins": plugins_for([cell.recipe]),
         }
         self._running[remote.remote(request)] = cell
         self._notify("cell_start", row=cell.row, seed=cell.seed)
@@ -155,6 +158,7 @@ class _Cluster:
 
 def run_cell(request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Run one cell on a node. Return the last event ("cell_done", "cell_failed" or "cell_stopped") and its fields."""
+    receive(request["plugins"])
     cell = Cell(request["row"], request["seed"], Recipe.model_validate(request["recipe"]), Path(request["folder"]))
     last: tuple[str, dict[str, Any]] = ("cell_stopped", {"row": cell.row, "seed": cell.seed})
 

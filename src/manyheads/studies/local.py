@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from manyheads.recipe.members import plugins_for
 from manyheads.studies.cells import Cell, Notify
 from manyheads.studies.worker import fail
 from manyheads.training.stop import StopFlag
@@ -127,6 +128,7 @@ class _Local:
             "recipe": cell.recipe.model_dump(),
             "folder": str(cell.folder.absolute()),
             "keep_models": self._keep_models,
+            "plugins": plugins_for([cell.recipe]),
         }
         assert child.stdin is not None
         child.stdin.write(json.dumps(request) + "\n")

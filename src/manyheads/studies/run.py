@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyheads.errors import RunError, did_you_mean
+from manyheads.recipe.members import plugins_for
 from manyheads.run.lock import only_writer
 from manyheads.studies.cells import Cell, Notify, State, cells_of, state_of
 from manyheads.studies.local import run_local
@@ -64,7 +65,9 @@ def run_study(plan: StudyPlan, out: Path, runner: Runner, notify: Notify, survey
 
     Raises:
         RunError: another process is running this study.
+        PluginError: a member was registered by the program itself, which a process of a run cannot import.
     """
+    plugins_for([cell.recipe for cell in survey.todo])
     with only_writer(out / ".lock", "another process is running this study", out):
         for cell, state in zip(survey.cells, survey.states, strict=True):
             if state == "done":

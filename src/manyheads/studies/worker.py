@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.errors import ManyheadsError
+from manyheads.plugins import receive
 from manyheads.recipe.assemble import train
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import write_json
@@ -102,6 +103,7 @@ def main() -> None:
     from manyheads.training.stop import Interrupted
 
     request = json.loads(sys.stdin.readline())
+    receive(request["plugins"])
     recipe = Recipe.model_validate(request["recipe"])
     cell = Cell(request["row"], request["seed"], recipe, Path(request["folder"]))
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")

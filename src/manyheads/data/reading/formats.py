@@ -16,6 +16,7 @@ from manyheads.data.reading.parquet import Parquet
 from manyheads.data.reading.rows import Source
 from manyheads.data.reading.text_format import TextFormat
 from manyheads.errors import DataError, did_you_mean
+from manyheads.menu import Menu, require
 
 Opener = Callable[[Path, TextFormat, tuple[str, ...], str | None], Source]
 """Opens a file: its path, how it is written, the columns that it must have, and the column of the labels."""
@@ -70,9 +71,18 @@ def _conllu(path: Path, text: TextFormat, wanted: tuple[str, ...], label: str | 
     return Conll(path, text, universal=True)
 
 
-FORMATS: dict[str, Format] = {
-    each.name: each
-    for each in (
+def _check(entry: Format) -> None:
+    require(bool(entry.endings), "it has no endings")
+    for ending in entry.endings:
+        require(ending.startswith(".") and ending == ending.lower(), f"the ending {ending!r} is not like '.csv'")
+        require(ending not in COMPRESSIONS, f"files that end in {ending} are compressed")
+        other = next((each.name for each in FORMATS.values() if ending in each.endings), entry.name)
+        require(other == entry.name, f"files that end in {ending} have the format {other}")
+
+
+FORMATS = Menu(
+    "format of files",
+    (
         Format("tsv", (".tsv", ".tab", ".txt"), _delimited),
         Format("csv", (".csv",), _delimited),
         Format("jsonl", (".jsonl", ".ndjson"), _json_lines),
@@ -80,8 +90,9 @@ FORMATS: dict[str, Format] = {
         Format("parquet", (".parquet",), _parquet, compressed=False),
         Format("conll", (".conll", ".bio", ".iob", ".iob2"), _conll, sentences=True),
         Format("conllu", (".conllu",), _conllu, sentences=True),
-    )
-}
+    ),
+    _check,
+)
 """The menu. "tsv" and "csv" are both delimited text, whose delimiter is found in the file."""
 
 

@@ -11,18 +11,29 @@ from manyheads.evaluation.metrics.f1 import F1
 from manyheads.evaluation.metrics.labels import MICRO_F1, SUBSET_ACCURACY
 from manyheads.evaluation.metrics.macro_f1 import MACRO_F1
 from manyheads.evaluation.metrics.mcc import MCC
-from manyheads.evaluation.metrics.metric import Metric
+from manyheads.evaluation.metrics.metric import Metric, MetricOptions
 from manyheads.evaluation.metrics.pearson import PEARSON
 from manyheads.evaluation.metrics.quadratic_kappa import QUADRATIC_KAPPA
 from manyheads.evaluation.metrics.scores import BRIER, LOG_LOSS
 from manyheads.evaluation.metrics.spearman import SPEARMAN
+from manyheads.menu import Menu, require
 
-METRICS: dict[str, Metric] = {
-    each.name: each
-    for each in (
+
+def _check(metric: Metric) -> None:
+    require(issubclass(metric.options, MetricOptions), "options is not a subclass of MetricOptions")
+    require(callable(metric.function) and callable(metric.influence), "function and influence must be functions")
+    require(bool(metric.targets), "targets is empty, so it fits no kind of task")
+    require(metric.range[0] < metric.range[1], f"range is {metric.range}, and the lowest value comes first")
+    require(metric.needs in ("values", "probabilities"), f"needs is {metric.needs!r}")
+
+
+METRICS = Menu(
+    "metric",
+    (
         *(ACCURACY, MACRO_F1, MCC, F1, BALANCED_ACCURACY, QUADRATIC_KAPPA),
         *(AUC, AVERAGE_PRECISION, LOG_LOSS, BRIER),
         *(MICRO_F1, SUBSET_ACCURACY),
         *(PEARSON, SPEARMAN, RMSE, MAE),
-    )
-}
+    ),
+    _check,
+)

@@ -10,7 +10,7 @@ from typing import Any
 from manyheads.errors import BundleError
 from manyheads.inference.bundle import Bundle
 from manyheads.inference.manifest import write_manifest
-from manyheads.inference.task_json import task_to_json
+from manyheads.inference.task_json import members_to_json, task_to_json
 from manyheads.run.atomic import write_text
 
 
@@ -39,6 +39,7 @@ def add_common_files(to: Path, target: str, bundle: Bundle, folder: Path, **more
         "pad_id": bundle.tokenizer.pad_id or 0,
         "max_length": bundle.max_length,
         "tasks": [task_to_json(task) for task in bundle.model.tasks.values()],
+        **members_to_json(bundle.model.tasks.values()),
         **more,
     }
     write_manifest(to, content)

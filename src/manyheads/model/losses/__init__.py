@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from manyheads.menu import Menu, require
 from manyheads.model.losses.cross_entropy import CrossEntropyOptions, binary_cross_entropy, cross_entropy
 from manyheads.model.losses.options import LossOptions
 from manyheads.model.losses.ordinal import corn, squared_distance
@@ -27,7 +28,7 @@ Weights = Sequence[float] | NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LossEntry:
-    """A loss, the kinds that it fits, and its own options.
+    """A loss, the kinds that it fits, and its own options. `name`: the name in recipes.
 
     `forms`: for each `Kind.target` that the loss can read, the form of the outputs that it trains, see `Kind.forms`.
     The loss fits a kind that has such targets and decodes such outputs.
@@ -37,6 +38,7 @@ class LossEntry:
     divided by the number of examples, not by the sum of the weights as torch's own weighted mean is.
     """
 
+    name: str
     build: Callable[[Kind, Any, Tensor | None], LossFunction]
     forms: Mapping[str, str]
     options: type[LossOptions] = LossOptions
@@ -47,16 +49,28 @@ class LossEntry:
         return form if form in kind.forms else None
 
 
-LOSSES: dict[str, LossEntry] = {
-    "cross_entropy": LossEntry(cross_entropy, {"class": "logits", "order": "logits"}, CrossEntropyOptions),
-    "binary_cross_entropy": LossEntry(
-        binary_cross_entropy, {"class": "logit", "labels": "independent"}, CrossEntropyOptions
+def _check(entry: LossEntry) -> None:
+    require(issubclass(entry.options, LossOptions), "options is not a subclass of LossOptions")
+    require(bool(entry.forms), "forms is empty, so it fits no kind of task")
+
+
+LOSSES = Menu(
+    "loss",
+    (
+        LossEntry("cross_entropy", cross_entropy, {"class": "logits", "order": "logits"}, CrossEntropyOptions),
+        LossEntry(
+            "binary_cross_entropy",
+            binary_cross_entropy,
+            {"class": "logit", "labels": "independent"},
+            CrossEntropyOptions,
+        ),
+        LossEntry("mse", mse, {"value": "score"}),
+        LossEntry("l1", l1, {"value": "score", "class": "logit"}),
+        LossEntry("corn", corn, {"order": "steps"}),
+        LossEntry("squared_distance", squared_distance, {"order": "place"}),
     ),
-    "mse": LossEntry(mse, {"value": "score"}),
-    "l1": LossEntry(l1, {"value": "score", "class": "logit"}),
-    "corn": LossEntry(corn, {"order": "steps"}),
-    "squared_distance": LossEntry(squared_distance, {"order": "place"}),
-}
+    _check,
+)
 
 
 def fitting_losses(kind: Kind) -> tuple[str, ...]:
