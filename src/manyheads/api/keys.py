@@ -155,6 +155,7 @@ class RecipeKeys(TypedDict, total=False):
     score: Literal["course"] | None
     tasks: Required[Mapping[str, Task | Mapping[str, Any]]]
     held_out_with: Mapping[str, Task | Mapping[str, Any]] | None
+    members: Mapping[str, Mapping[str, str]] | None
     model: ModelOptions | Mapping[str, Any]
     batching: BatchingOptions | Mapping[str, Any]
     training: TrainingOptions | Mapping[str, Any]

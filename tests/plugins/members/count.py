@@ -71,7 +71,7 @@ class Count(Kind):
         return float(count)
 
     def present(self, target: Target) -> float:
-        return round(float(target), 4)
+        return float(f"{target:.7g}")
 
     def code(self, presented: Any) -> float:
         return float(presented)
