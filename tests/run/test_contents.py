@@ -18,6 +18,7 @@ from manyheads.run.events import read_events
 FIELDS = {facts.name: facts.fields for facts in RUN_FILES}
 
 CONDITIONAL_FIELDS = {"pretraining", "course_score", "class_weights.TASK"}
+CONDITIONAL_FIELDS |= {"plugins.PLUGIN.sha256", "plugins.PLUGIN.version"}
 CONDITIONAL_FILES = {"checkpoints/", "report/"}
 
 
