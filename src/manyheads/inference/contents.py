@@ -30,7 +30,7 @@ BUNDLE_FILES: tuple[FileFacts, ...] = (
             "tasks[].pair": "Encoding of pairs: `cross` or `bi`. Null for one text.",
             "tasks[].head": "Head of the task.",
             "tasks[].dropout": "Dropout of the head in training. It is off in predictions.",
-            "tasks[].head_options": "The options that only this head has. Absent if it has none.",
+            "tasks[].head_options.KEY": "An option that only this head has. Absent if it has none.",
             "tasks[].loss": "Loss of the training.",
             "tasks[].form": "Form of the head's outputs, such as `logits`. Bundles of 0.4.0 lack it: it follows "
             "from their loss.",
