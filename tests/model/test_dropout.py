@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from manyheads.data.batch import Batch, Part
-from manyheads.model.dropout import DropoutStream, KeyedDropout, install, row_keys
+from manyheads.model.dropout import DropoutStream, KeyedDropout, head_keys, install, row_keys
 from manyheads.model.encoder import load_encoder
 from manyheads.model.flat import FlatTokens
 
@@ -88,3 +88,10 @@ def test_without_keys_torch_s_generator_is_used() -> None:
     torch.manual_seed(0)
     assert torch.equal(one, nn.Dropout(0.5)(torch.ones(8, 4)))
     assert torch.equal(model.eval()[1](torch.ones(8, 4)), torch.ones(8, 4))
+
+
+def test_the_heads_of_tasks_that_read_the_same_rows_have_different_masks() -> None:
+    keys = torch.arange(6, dtype=torch.int32)
+    assert torch.equal(head_keys(keys, "a", "a"), keys)
+    ours, others = head_keys(keys, "a", "a+b"), head_keys(keys, "b", "a+b")
+    assert len({*ours.tolist(), *others.tolist(), *keys.tolist()}) == 18

@@ -46,7 +46,7 @@ class Setting:
         self.prepared: Prepared = tokenise_tasks(data, self.tokenizer)
         self.model: MultitaskModel = build_model(self.recipe, source, self.prepared.tasks)
         self.resident = Resident.of(
-            self.prepared.store, self.tokenizer.template, self.prepared.train, max_length=LENGTH, device=CPU
+            self.prepared.store, self.tokenizer.template, self.prepared.streams, max_length=LENGTH, device=CPU
         )
 
     def stepper(self, model: MultitaskModel) -> DeviceStepper:
@@ -68,7 +68,7 @@ class Setting:
         batches = []
         for k in range(count):
             ((task, rows),) = batching.batch(k)
-            batches.append(Picks(task, rows, int(self.resident.splits[task].tokens[rows].sum())))
+            batches.append(Picks(task, rows, int(self.resident.streams[task].tokens[rows].sum()), {task: len(rows)}))
         return batches
 
 
@@ -94,7 +94,7 @@ def test_a_batch_of_fixed_shape_has_the_tokens_of_the_plain_batch(setting: Setti
     assert int(fixed.layout.lengths.sum()) == shape
     assert int(fixed.layout.lengths.min()) >= 1
     assert int(fixed.layout.lengths.max()) <= LENGTH
-    sides = resident.splits[task].sides
+    sides = resident.streams[task].sides
     for side in range(sides):
         for place in range(len(rows)):
             mine, theirs = side * SIZE + place, side * len(rows) + place
@@ -110,7 +110,7 @@ def test_a_batch_of_fixed_shape_has_the_tokens_of_the_plain_batch(setting: Setti
 
 
 def test_there_are_few_shapes(setting: Setting) -> None:
-    shapes = {setting.resident.shape(each.task, each.rows, SIZE) for each in setting.batches(100)}
+    shapes = {setting.resident.shape(each.stream, each.places, SIZE) for each in setting.batches(100)}
     assert len(shapes) <= 6
 
 
@@ -119,8 +119,8 @@ def test_the_steps_agree_with_the_plain_steps(setting: Setting) -> None:
     plain = make_stepper(setting.recipe, plain_model, make_optimizer(setting.recipe, plain_model))
     fixed = setting.stepper(model)
     for step, picks in enumerate(setting.batches(12)):
-        split = setting.prepared.train[picks.task]
-        batch = assemble(setting.prepared.store, setting.tokenizer.template, LENGTH, [(split, picks.rows)])
+        split = setting.prepared.train[picks.stream]
+        batch = assemble(setting.prepared.store, setting.tokenizer.template, LENGTH, [(split, picks.places)])
         expected, actual = plain.update(step, [batch]), fixed.update(step, [picks])
         assert actual.losses == pytest.approx(expected.losses, rel=1e-4)
         assert actual.gradient_norm == pytest.approx(expected.gradient_norm, rel=1e-3)
@@ -132,10 +132,10 @@ def test_the_steps_agree_with_the_plain_steps(setting: Setting) -> None:
 
 def test_a_short_batch_is_averaged_over_its_own_examples(setting: Setting) -> None:
     model = copy.deepcopy(setting.model)
-    picks = Picks("sentiment", np.array([3, 5, 8]), 40)
+    picks = Picks("sentiment", np.array([3, 5, 8]), 40, {"sentiment": 3})
     split = setting.prepared.train["sentiment"]
     plain = make_stepper(setting.recipe, copy.deepcopy(model), make_optimizer(setting.recipe, model))
-    batch = assemble(setting.prepared.store, setting.tokenizer.template, LENGTH, [(split, picks.rows)])
+    batch = assemble(setting.prepared.store, setting.tokenizer.template, LENGTH, [(split, picks.places)])
     assert setting.stepper(model).update(0, [picks]).losses == pytest.approx(plain.update(0, [batch]).losses, rel=1e-4)
 
 
@@ -170,7 +170,7 @@ def test_results_are_in_the_order_of_steps(setting: Setting) -> None:
     for step, picks in enumerate(batches):
         results += stepper.advance(step, [picks])
     results += stepper.wait()
-    assert [next(iter(result.losses)) for result in results] == [picks.task for picks in batches]
+    assert [next(iter(result.losses)) for result in results] == [picks.stream for picks in batches]
 
 
 def test_a_run_agrees_with_the_plain_run_and_reports_its_steps_late(

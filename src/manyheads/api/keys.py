@@ -38,6 +38,7 @@ class BatchingKeys(TypedDict, total=False):
     """The keywords of `Batching`."""
 
     strategy: str | Mapping[str, Any]
+    streams: Literal["joint", "separate"]
     batch_size: Integer
 
 

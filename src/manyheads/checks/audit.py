@@ -10,7 +10,7 @@ import numpy as np
 from manyheads.data.arrays import scratch
 from manyheads.data.dataset import Split, count_cut, lengths
 from manyheads.data.distinct import Hashes, distinct, hashes_of, row_hashes
-from manyheads.data.examples import Examples, known_targets
+from manyheads.data.examples import Examples, known_targets, labelled_rows
 from manyheads.data.reading import BadRow
 from manyheads.data.tokenizer import Template
 from manyheads.recipe.prepare import Prepared, TaskData
@@ -62,7 +62,8 @@ def audit_files(prepared: Prepared, template: Template, max_length: int) -> list
         for split, examples in (("train", data.train), ("dev", data.dev), ("test", data.test)):
             if examples is not None:
                 tokenised = {"train": prepared.train, "dev": prepared.dev, "test": prepared.test}[split][name]
-                audits.append(_audit(prepared, template, max_length, data, split, examples, tokenised))
+                own = (labelled_rows(examples), tokenised.labelled) if split == "train" else (examples, tokenised)
+                audits.append(_audit(prepared, template, max_length, data, split, *own))
     return audits
 
 
@@ -72,7 +73,7 @@ def audit_overlaps(data: Sequence[TaskData]) -> list[Overlap]:
     Within a task, whole examples are compared. Across tasks, single texts are compared.
     """
     overlaps = []
-    trains = [(_rows(each.train), _texts(each.train)) for each in data]
+    trains = [(_rows(each), _texts(each)) for each in (labelled_rows(each.train) for each in data)]
     devs = [(_rows(each.dev), _texts(each.dev)) for each in data]
     for left, train in zip(data, trains, strict=True):
         for right, dev in zip(data, devs, strict=True):

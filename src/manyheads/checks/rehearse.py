@@ -6,7 +6,7 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from manyheads.recipe.build import (
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.steps import make_steps
+from manyheads.tasks.kind import known
 from manyheads.training.plan import Plan
 
 WARM, TIMED = 3, 8
@@ -48,6 +49,14 @@ class TaskSchedule:
 
 
 @dataclass(frozen=True)
+class StreamRows:
+    """The training rows that several tasks read, and the number of labels of each task. The other cells are empty."""
+
+    rows: int
+    labels: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Rehearsal:
     """The result of a dry run.
 
@@ -61,6 +70,7 @@ class Rehearsal:
     warnings: Sequence[str]
     plan: Plan
     schedule: Sequence[TaskSchedule]
+    streams: Sequence[StreamRows]
     training_seconds: float
     evaluation_seconds: float
     examples_per_second: float
@@ -99,7 +109,7 @@ def rehearse(recipe: Recipe) -> Rehearsal:
         warnings.append(model.encoder.note)
     warnings += compare_with_tokenizer(recipe, model, tokenizer, prepared.store)
     max_length = min(recipe.model.max_length, model.encoder.max_length)
-    sizes = {name: len(split) for name, split in prepared.train.items()}
+    sizes = {name: len(stream) for name, stream in prepared.streams.items()}
     batching = build_batching(recipe.batching.strategy, sizes, recipe.batching.batch_size, recipe.seed)
     plan = make_plan(resolved, batching)
     step_seconds, rate = _time_steps(resolved, model, prepared, tokenizer, max_length, batching, plan)
@@ -109,7 +119,8 @@ def rehearse(recipe: Recipe) -> Rehearsal:
         overlaps=audit_overlaps(data),
         warnings=warnings,
         plan=plan,
-        schedule=_schedule(batching, plan, sizes),
+        schedule=_schedule(batching, plan, prepared),
+        streams=_streams(prepared),
         training_seconds=step_seconds * plan.total_steps,
         evaluation_seconds=_time_evaluation(model, prepared, tokenizer, max_length) * _evaluations(plan),
         examples_per_second=rate,
@@ -118,16 +129,29 @@ def rehearse(recipe: Recipe) -> Rehearsal:
     )
 
 
-def _schedule(batching: Batching, plan: Plan, sizes: dict[str, int]) -> list[TaskSchedule]:
+def _schedule(batching: Batching, plan: Plan, prepared: Prepared) -> list[TaskSchedule]:
     """Count the updates and examples of each task in the batches that the run will use."""
     steps: Counter[str] = Counter()
     examples: Counter[str] = Counter()
+    labelled = {task: known(split.targets) for task, split in prepared.train.items()}
+    tasks = {name: [split.task.name for split in stream.splits] for name, stream in prepared.streams.items()}
     for step in range(plan.total_steps):
-        parts = [part for number in plan.batches(step) for part in batching.batch(number)]
-        steps.update({task for task, _ in parts})
-        for task, rows in parts:
-            examples[task] += len(rows)
-    return [TaskSchedule(task, steps[task], examples[task] / size) for task, size in sizes.items()]
+        own: Counter[str] = Counter()
+        for number in plan.batches(step):
+            for stream, rows in batching.batch(number):
+                own.update({task: int(np.count_nonzero(labelled[task][rows])) for task in tasks[stream]})
+        steps.update({task for task, count in own.items() if count})
+        examples.update(own)
+    return [TaskSchedule(task, steps[task], examples[task] / split.labels) for task, split in prepared.train.items()]
+
+
+def _streams(prepared: Prepared) -> list[StreamRows]:
+    """Return the streams that several tasks read."""
+    return [
+        StreamRows(len(stream), {split.task.name: split.labels for split in stream.splits})
+        for stream in prepared.streams.values()
+        if len(stream.splits) > 1
+    ]
 
 
 def _time_steps(

@@ -43,6 +43,7 @@ def check(recipe: Recipe, set_: Changes = None) -> None:
         _print(console, _file_lines(rehearsal.files))
     _print(console, _labels(rehearsal.files))
     _print(console, _groups(rehearsal.files))
+    _print(console, _streams(rehearsal))
     _print(console, _findings(rehearsal))
     _print(console, _schedule(rehearsal))
     if rehearsal.stops:
@@ -108,6 +109,20 @@ def _groups(files: Sequence[FileAudit]) -> list[str]:
         if audit.groups is not None
     ]
     return ["", "groups", *lines] if lines else []
+
+
+def _streams(rehearsal: Rehearsal) -> list[str]:
+    """Return the rows that several tasks read, with the number of labels and of empty cells of each task."""
+    from manyheads.cli.show import plural
+
+    lines = []
+    for stream in rehearsal.streams:
+        lines.append(f"  {', '.join(stream.labels)}: {plural(stream.rows, 'training row')}, each encoded once")
+        for task, labels in stream.labels.items():
+            empty = stream.rows - labels
+            without = f", {empty:,} without a label" if empty else ""
+            lines.append(f"    {task}: {plural(labels, 'label')}{without}")
+    return ["", "rows with several labels", *lines] if lines else []
 
 
 def _findings(rehearsal: Rehearsal) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.ragged import Rows
-from manyheads.tasks.kind import label_count
+from manyheads.tasks.kind import known, label_count
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Part:
     `targets`: float32[n, ...], NaN if an example has none; or ragged, with a length of its own for each example.
     `weights`: float32[n], factors of the losses of the examples; None if all are 1. `soft`: float32[n, ...], soft
     labels, which losses read in place of the targets; None if there are none.
+    `stream`: the stream of the examples, of which other parts are if several tasks read its rows. All parts of a stream
+    have the same examples and sequences. Default: the task is the only one.
     """
 
     task: str
@@ -28,6 +30,17 @@ class Part:
     targets: Rows
     weights: NDArray[np.float32] | None = None
     soft: NDArray[np.float32] | None = None
+    stream: str | None = None
+
+    @property
+    def source(self) -> str:
+        """The name of the stream of the examples, which is that of the task if no other task reads them."""
+        return self.task if self.stream is None else self.stream
+
+    @property
+    def labels(self) -> int:
+        """The number of examples that have a target."""
+        return int(np.count_nonzero(known(self.targets)))
 
 
 @dataclass(frozen=True)
@@ -54,8 +67,13 @@ class Batch:
 
     @property
     def examples(self) -> int:
-        """The number of examples in all parts."""
-        return sum(len(part.examples) for part in self.parts)
+        """The number of examples: the pairs of a row and a label of it."""
+        return sum(part.labels for part in self.parts)
+
+    @property
+    def rows(self) -> int:
+        """The number of rows. A row that several tasks read counts once."""
+        return sum({part.source: len(part.examples) for part in self.parts}.values())
 
     @property
     def row_counts(self) -> dict[str, int]:

@@ -14,6 +14,7 @@ from manyheads.data.examples import taken
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Form, Template
 from manyheads.ragged import Rows, ranges
+from manyheads.tasks.kind import known
 from manyheads.tasks.task import Task
 
 Ints = NDArray[np.int64]
@@ -43,6 +44,17 @@ class Split:
     def __len__(self) -> int:
         return len(self.text_index)
 
+    @property
+    def labels(self) -> int:
+        """The number of examples that have a target."""
+        return int(np.count_nonzero(known(self.targets)))
+
+    @property
+    def labelled(self) -> Split:
+        """The examples that have a target."""
+        labelled = known(self.targets)
+        return self if labelled.all() else self.take(np.flatnonzero(labelled))
+
     def take(self, rows: Ints) -> Split:
         """Return the examples with these indices, in that order."""
         groups = None if self.groups is None else self.groups[rows]
@@ -50,6 +62,21 @@ class Split:
         soft = None if self.soft is None else self.soft[rows]
         own = (self.text_index[rows], self.targets[rows], self.lines[rows], groups, weights, soft)
         return Split(self.task, taken(self.ids, rows), *own)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Rows with the labels of one or several tasks. Each row is encoded once for all of them.
+
+    `name`: the name of the only task, or the names of all tasks. `splits`: a split for each task, all with the same
+    rows. The target of a row is NaN for a task of which it has no label.
+    """
+
+    name: str
+    splits: tuple[Split, ...]
+
+    def __len__(self) -> int:
+        return len(self.splits[0])
 
 
 @dataclass(frozen=True)
@@ -70,11 +97,13 @@ def assemble(
     store: TextStore,
     template: Template,
     max_length: int,
-    picks: Sequence[tuple[Split, Ints]],
+    picks: Sequence[tuple[Split | Stream, Ints]],
     *,
     deduplicate: bool = False,
 ) -> Batch:
-    """Return a batch of the picked examples. `picks` pairs each split with indices into it.
+    """Return a batch of the picked examples. `picks` pairs each split or stream with indices into it.
+
+    A stream of several tasks has a part for each task. The parts share sequences.
 
     Special tokens are added here. A sequence with more than `max_length` tokens, special tokens included, is
     truncated: a single text at its end, a pair in one sequence from its longer text first. With `deduplicate`, equal
@@ -86,14 +115,17 @@ def assemble(
     groups: list[_Sequences] = []
     parts: list[Part] = []
     first, cut = 0, 0
-    for split, examples in picks:
-        texts = split.text_index[examples].astype(np.int64)
-        rows, places = _rows(split.task, texts, deduplicate)
+    for source, examples in picks:
+        splits = source.splits if isinstance(source, Stream) else (source,)
+        texts = splits[0].text_index[examples].astype(np.int64)
+        rows, places = _rows(splits[0].task, texts, deduplicate)
         group, was_cut = _fit(store, template, max_length, rows)
         places = places + first
-        weights = None if split.weights is None else split.weights[examples]
-        soft = None if split.soft is None else split.soft[examples]
-        parts.append(Part(split.task.name, examples, places, split.targets[examples], weights, soft))
+        stream = source.name if isinstance(source, Stream) else None
+        for each in splits:
+            weights = None if each.weights is None else each.weights[examples]
+            soft = None if each.soft is None else each.soft[examples]
+            parts.append(Part(each.task.name, examples, places, each.targets[examples], weights, soft, stream))
         cut += int(was_cut[places - first].any(axis=1).sum())
         groups.append(group)
         first += len(rows)

@@ -15,7 +15,7 @@ from manyheads.data.arrays import blocks, gather, scratch
 from manyheads.data.distinct import distinct, hashes_of
 from manyheads.data.reading import BadRow, Source
 from manyheads.data.strings import Strings
-from manyheads.data.table import BadRows, read_table, require_column, text_of
+from manyheads.data.table import LINE_BITS, BadRows, read_table, require_column, text_of
 from manyheads.errors import DataError
 from manyheads.ragged import Ragged, Rows
 from manyheads.tasks.kind import known
@@ -26,6 +26,7 @@ __all__ = [
     "bad_row_hints",
     "bad_rows_error",
     "examples_warnings",
+    "labelled_rows",
     "read_examples",
     "require_column",
     "taken",
@@ -50,6 +51,7 @@ class Examples:
     were read. Default: `lines`. `groups`: int64[n], equal for examples that belong together; None if the task names no
     column of groups. `weights`: float64[n], the weight of each example in the loss; None without a column of weights.
     `soft`: float64[n, ...], soft labels, NaN if an example has none; None for a task without.
+    `files`: the names of the files by their numbers in `places`, "" for the only file.
     """
 
     task: str
@@ -65,6 +67,7 @@ class Examples:
     groups: NDArray[np.int64] | None = None
     weights: NDArray[np.float64] | None = None
     soft: NDArray[np.float64] | None = None
+    files: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -84,7 +87,12 @@ class Examples:
             groups=None if self.groups is None else gather(self.groups, rows),
             weights=None if self.weights is None else gather(self.weights, rows),
             soft=None if self.soft is None else gather(self.soft, rows),
+            files=self.files,
         )
+
+    def file_of(self, row: int) -> str:
+        """Return the name of the file of an example, "" if only one file was read."""
+        return "" if self.places is None or not self.files else self.files[int(self.places[row]) >> LINE_BITS]
 
 
 def taken(texts: Sequence[str], rows: NDArray[np.int64]) -> Sequence[str]:
@@ -101,40 +109,42 @@ def read_examples(
     cache: Path | None = None,
     grouped: bool = False,
     weight: str | None = None,
+    holes: bool = False,
 ) -> tuple[Examples, Sequence[BadRow]]:
     """Read a file's examples for a task, or load them from the `cache` if the same content was read before.
 
     `on_bad_rows`: "error" raises an error, "skip" skips and returns the bad rows. `labelled`: with False, the label
     column may be missing, and a row whose label is missing or unknown has the target NaN. `grouped`: whether to read
-    the groups of a task that names a column of groups. `weight`: the column of the weights of the rows. The examples
-    are memory-mapped from the disk.
+    the groups of a task that names a column of groups. `weight`: the column of the weights of the rows. `holes`:
+    whether other tasks read the labels of the same rows. Then a row without a label has the target NaN, and so has one
+    whose label is skipped as bad. The examples are memory-mapped from the disk.
 
     Raises:
         DataError: A column is missing, no row is usable, or a row is bad and `on_bad_rows` is "error".
     """
-    table = read_table(task, source, labelled=labelled, cache=cache, grouped=grouped, weight=weight)
+    table = read_table(task, source, labelled=labelled, cache=cache, grouped=grouped, weight=weight, holes=holes)
     arrays = table.arrays
     bad = BadRows(source.name, arrays)
     if bad and on_bad_rows == "error":
         raise bad_rows_error(bad)
-    if not len(arrays["lines"]):
+    if task.kind.ragged_targets:
+        targets: Rows = Ragged(arrays["targets"], arrays["target_offsets"])
+    else:
+        targets = arrays["targets"].reshape(-1, *task.kind.shape)
+    if not len(arrays["lines"]) or (holes and not known(targets).any()):
         reasons = "; ".join(f"line {row.line}: {row.reason}" for row in bad[:3])
         found = reasons or "a header without rows"
         hint = "; or ".join([*bad_row_hints(bad), "check the file, the text column and the label column in the recipe"])
         raise DataError("the file has no usable rows", where=source.name, found=found, hint=hint)
     texts = tuple(Strings.of(arrays, f"text{place}") for place in range(len(task.text)))
     ids, lines = Strings.of(arrays, "ids"), arrays["lines"]
-    if task.kind.ragged_targets:
-        targets: Rows = Ragged(arrays["targets"], arrays["target_offsets"])
-    else:
-        targets = arrays["targets"].reshape(-1, *task.kind.shape)
     warnings = (
         *source.warnings,
         *(source.name + text if text.startswith(":") else text for text in Strings.of(arrays, "warnings")),
     )
     own = (table.fingerprint, table.key, warnings, arrays["places"])
     soft = arrays["soft"].reshape(-1, *task.kind.soft_shape) if task.kind.soft_shape else None
-    columns = (arrays.get("groups"), arrays.get("weights"), soft)
+    columns = (arrays.get("groups"), arrays.get("weights"), soft, tuple(Strings.of(arrays, "files")))
     return Examples(task.name, source.name, ids, texts, targets, lines, *own, *columns), bad
 
 
@@ -165,6 +175,12 @@ def examples_warnings(examples: Examples, task: Task) -> list[str]:
     if constant is not None:
         warnings.append(f"{examples.source}: {constant}")
     return warnings
+
+
+def labelled_rows(examples: Examples) -> Examples:
+    """Return the examples that have a target."""
+    labelled = known(examples.targets)
+    return examples if labelled.all() else examples.take(np.flatnonzero(labelled))
 
 
 def known_targets(examples: Examples) -> Rows:

@@ -30,12 +30,15 @@ def assign(sizes: Sequence[int] | NDArray[np.integer], processes: int) -> Ints:
 
 
 def share(batch: Batch, process: int, processes: int) -> Batch:
-    """Return the examples of a batch that one process trains on. There are no parts if it has no examples."""
+    """Return the examples of a batch that one process trains on. There are no parts if it has no examples.
+
+    A row that several tasks read has one process for all of them.
+    """
     lengths = np.diff(batch.offsets).astype(np.int64)
-    sizes = [lengths[part.sequences].sum(axis=1) for part in batch.parts]
-    owner = assign(np.concatenate(sizes), processes)
-    owners = np.split(owner, np.cumsum([len(each) for each in sizes])[:-1])
-    return take(batch, [np.flatnonzero(each == process) for each in owners])
+    sizes = {part.source: lengths[part.sequences].sum(axis=1) for part in batch.parts}
+    owner = assign(np.concatenate(list(sizes.values())), processes)
+    owners = dict(zip(sizes, np.split(owner, np.cumsum([len(each) for each in sizes.values()])[:-1]), strict=True))
+    return take(batch, [np.flatnonzero(owners[part.source] == process) for part in batch.parts])
 
 
 def take(batch: Batch, rows: Sequence[Ints]) -> Batch:

@@ -26,7 +26,7 @@ from manyheads.tasks.task import Task
 LINE_BITS = 40
 """Bits of the line in the place of a row. The bits above are the number of the file among several."""
 
-VERSION = "5"
+VERSION = "6"
 """Part of every cache key. It changes when the rules for usable rows, their reasons or the columns change."""
 
 LISTED = 100
@@ -40,7 +40,8 @@ SHOWN = 5
 class Table:
     """The arrays of an entry (`targets`, `lines`, `ids`, `text0`, ...), the file's SHA-256, and the entry's key.
 
-    `warnings`: texts that begin with a file or, where the source is one file, with nothing: ":7: ..." is its line 7.
+    `files`: the names of several files by their numbers in `places`, "" for the only file. `warnings`: texts that begin
+    with a file or, where the source is one file, with nothing: ":7: ..." is its line 7.
     """
 
     arrays: Arrays
@@ -86,11 +87,14 @@ def read_table(
     cache: Path | None,
     grouped: bool = False,
     weight: str | None = None,
+    holes: bool = False,
 ) -> Table:
     """Return the table of a source for a task, from the cache if the same content was read before.
 
     `grouped`: whether to read the column that `task.group` names. It has no effect on a task without one. `weight`: the
-    column of the weights of the rows.
+    column of the weights of the rows. `holes`: whether other tasks read the labels of the same rows. Then a row without
+    a label of this task is usable. A row whose label or weight cannot be read is a bad row, and also in the table
+    without a label.
 
     Raises:
         DataError: A column is missing, or the source changed while it was read.
@@ -104,10 +108,10 @@ def read_table(
     for column in wanted:
         require_column(source, column, task.name)
     fingerprint = source.fingerprint()
-    key = _key(task, source, fingerprint, labelled, group, weight)
+    key = _key(task, source, fingerprint, labelled, group, weight, holes)
 
     def fill(folder: Path) -> None:
-        with _Writer(folder, task, source, labelled, group, weight) as writer:
+        with _Writer(folder, task, source, labelled, group, weight, holes) as writer:
             for row in source.rows():
                 writer.add(row)
         if source.fingerprint() != fingerprint:
@@ -118,7 +122,13 @@ def read_table(
 
 
 def _key(
-    task: Task, source: Source, fingerprint: str, labelled: bool, group: str | None, weight: str | None = None
+    task: Task,
+    source: Source,
+    fingerprint: str,
+    labelled: bool,
+    group: str | None,
+    weight: str | None = None,
+    holes: bool = False,
 ) -> str:
     """Return the SHA-256 of everything that decides which rows are usable and what they mean."""
     kind = task.kind
@@ -132,6 +142,8 @@ def _key(
         meaning.append(group)
     if weight is not None:
         meaning.append({"weight": weight})
+    if holes:
+        meaning.append({"holes": True})
     return hashlib.sha256(json.dumps([VERSION, reading, meaning]).encode()).hexdigest()
 
 
@@ -142,9 +154,17 @@ class _Writer:
     """Write rows into the columns of examples and of bad rows, one block at a time."""
 
     def __init__(
-        self, folder: Path, task: Task, source: Source, labelled: bool, group: str | None, weight: str | None
+        self,
+        folder: Path,
+        task: Task,
+        source: Source,
+        labelled: bool,
+        group: str | None,
+        weight: str | None,
+        holes: bool,
     ) -> None:
         self._task, self._source, self._labelled, self._group, self._weight = task, source, labelled, group, weight
+        self._holes = holes
         self._id = task.id or ("id" if "id" in source.columns else None)
         self._files = ExitStack()
         texts = [f"text{place}" for place in range(len(task.text))]
@@ -172,6 +192,7 @@ class _Writer:
             ),
         ]
         self._warnings = self._files.enter_context(StringsFile(folder, "warnings"))
+        self._names = self._files.enter_context(StringsFile(folder, "files"))
         self._suspicious: list[str] = []
         self._suspicions = 0
         self._spellings = Spellings(task.kind)
@@ -193,6 +214,7 @@ class _Writer:
                 rows = "1 row" if self._ignored == 1 else f"{self._ignored} rows"
                 text = f"{self._first_ignored}; {rows} without a usable label, only predicted"
                 ignored = [text] if self._ignored else []
+                self._names.append(self._numbers)
                 self._warnings.append([*self._suspicious, *counted, *same, *ignored])
 
     def add(self, row: Row | BadRow) -> None:
@@ -206,8 +228,7 @@ class _Writer:
             try:
                 self._put(self._columns, self._cells(row, place))
             except LabelError as error:
-                file = file if row.files is None else row.files.get(self._at, file)
-                self._put(self._bad, (row.line, str(error), error.hint or "", file))
+                self._reject(row, file, error)
             if row.warning is not None:
                 self._suspicions += 1
                 if len(self._suspicious) < SHOWN:
@@ -225,14 +246,27 @@ class _Writer:
         if self._group is not None:
             self._at = self._group
             others.append(group_of(row, self._group))
+        usable = True
         if self._weight is not None:
             self._at = self._weight
-            others.append(weight_of(row, self._weight))
+            try:
+                others.append(weight_of(row, self._weight))
+            except LabelError as error:
+                if not self._holes:
+                    raise
+                self._reject(row, self._file(row.file), error)
+                others.append(1.0)
+                usable = False
         self._at = self._task.label_columns[0]
-        target = self._target(row)
+        target = self._target(row) if usable else self._task.kind.missing
         if self._task.kind.soft_shape:
             others.append(self._soft(row, target))
         return (self._name(row), *texts, target, row.line, place, *others)
+
+    def _reject(self, row: Row, file: str, error: LabelError) -> None:
+        """Add a bad row, whose fault is in the column that was read last."""
+        file = file if row.files is None else row.files.get(self._at, file)
+        self._put(self._bad, (row.line, str(error), error.hint or "", file))
 
     @staticmethod
     def _put(columns: list[tuple[_File, list[Any]]], cells: tuple[object, ...]) -> None:
@@ -246,11 +280,14 @@ class _Writer:
 
     def _target(self, row: Row) -> Target:
         cell = label_cell(row.values, self._task.label_columns)
-        if not self._labelled and is_missing(cell):
+        if (self._holes or not self._labelled) and is_missing(cell):
             return self._task.kind.missing
         try:
             target = self._task.kind.parse(cell)
         except LabelError as error:
+            if self._holes:
+                self._reject(row, self._file(row.file), error)
+                return self._task.kind.missing
             if self._labelled:
                 raise
             self._ignored += 1

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manyheads.data.arrays import converted
 from manyheads.data.dataset import Split
@@ -20,26 +21,35 @@ def tokenise_examples(
     parts: Sequence[Examples], tasks: Mapping[str, Task], tokenizer: Tokenizer, cache: Path | None
 ) -> tuple[TextStore, list[Split]]:
     """Tokenise the distinct texts of several sets of examples. Return the store, and the split of each set."""
-    texts = Joined(column for examples in parts for column in examples.texts)
-    names = [f"{examples.key}:{len(examples)}" for examples in parts if examples.key]
-    if cache is not None and len(names) == len(parts):
+    # Tasks that read the same rows share their texts.
+    first: dict[int, Examples] = {}
+    for examples in parts:
+        first.setdefault(id(examples.texts), examples)
+    distinct = list(first.values())
+    texts = Joined(column for examples in distinct for column in examples.texts)
+    names = [f"{examples.key}:{len(examples)}" for examples in distinct if examples.key]
+    if cache is not None and len(names) == len(distinct):
         store, index = tokenise_named(texts, names, tokenizer, cache)
     else:
         store, wide = tokenise(texts, tokenizer, cache)
         index = converted(wide, np.int32)
-    splits, position = [], 0
-    for examples in parts:
+    places: dict[int, NDArray[np.int32]] = {}
+    position = 0
+    for examples in distinct:
         count, columns = len(examples), len(examples.texts)
-        split = Split(
+        places[id(examples.texts)] = index[position : position + count * columns].reshape(columns, count).T
+        position += count * columns
+    splits = [
+        Split(
             task=tasks[examples.task],
             ids=examples.ids,
-            text_index=index[position : position + count * columns].reshape(columns, count).T,
+            text_index=places[id(examples.texts)],
             targets=converted(examples.targets, np.float32),
             lines=examples.lines,
             groups=examples.groups,
             soft=None if examples.soft is None else converted(examples.soft, np.float32),
             weights=None if examples.weights is None else converted(examples.weights, np.float32),
         )
-        position += count * columns
-        splits.append(split)
+        for examples in parts
+    ]
     return store, splits

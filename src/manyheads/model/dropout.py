@@ -114,22 +114,30 @@ def install(model: nn.Module, stream: DropoutStream) -> None:
 
 
 def row_keys(batch: Batch) -> NDArray[np.int32]:
-    """Return the key of every token of a batch, int32[T]: a function of its task, example, side and place.
+    """Return the key of every token of a batch, int32[T]: a function of its stream, row, side and place.
 
     In a batch without tasks, the key depends on the place of the text in the batch instead.
     """
     sequences = np.arange(batch.sequences, dtype=np.uint64)
     for part in batch.parts:
         for side, column in enumerate(part.sequences.T):
-            sequences[column] = sequence_keys(part.task, part.examples, side)
+            sequences[column] = sequence_keys(part.source, part.examples, side)
     places = batch.position_ids.astype(np.uint64)
     mixed = _mix64(np.repeat(sequences, np.diff(batch.offsets)) + places * _GOLDEN)
     return mixed.astype(np.uint32).view(np.int32)
 
 
-def sequence_keys(task: str, examples: NDArray[np.int64], side: int) -> NDArray[np.uint64]:
-    """Return the keys of the first (`side` 0) or second (1) sequences of some examples: uint64[n]."""
-    return _mix64((examples.astype(np.uint64) * np.uint64(2) + np.uint64(side)) ^ np.uint64(_name_key(task)))
+def sequence_keys(stream: str, rows: NDArray[np.int64], side: int) -> NDArray[np.uint64]:
+    """Return the keys of the first (`side` 0) or second (1) sequences of some rows of a stream: uint64[n]."""
+    return _mix64((rows.astype(np.uint64) * np.uint64(2) + np.uint64(side)) ^ np.uint64(_name_key(stream)))
+
+
+def head_keys(keys: Tensor, task: str, stream: str) -> Tensor:
+    """Return the keys of the masks of a task's head, from those of its first sequences: int32[n].
+
+    The heads of tasks that read one stream have different masks.
+    """
+    return keys if task == stream else keys ^ _signed(_name_key(task))
 
 
 def token_keys(sequences: Tensor, places: Tensor) -> Tensor:
@@ -149,8 +157,8 @@ def stream_key(seed: int) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _name_key(task: str) -> int:
-    return int.from_bytes(hashlib.blake2b(task.encode(), digest_size=8).digest(), "big")
+def _name_key(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
 def _mix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

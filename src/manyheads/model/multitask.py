@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from manyheads.data.batch import Part
-from manyheads.model.dropout import HEADS_SITE, install
+from manyheads.model.dropout import HEADS_SITE, head_keys, install
 from manyheads.model.encoder import Encoder
 from manyheads.model.flat import FlatTokens
 from manyheads.model.heads import HEADS
@@ -34,19 +34,24 @@ class MultitaskModel(nn.Module):
 
     def _keyed_outputs(self, vectors: Tensor, part: Part, tokens: FlatTokens) -> Tensor:
         keys = tokens.first_keys
-        with self.encoder.stream.over(None if keys is None else _select(keys, part.sequences[:, 0]), site=HEADS_SITE):
+        if keys is not None:
+            keys = head_keys(_select(keys, part.sequences[:, 0]), part.task, part.source)
+        with self.encoder.stream.over(keys, site=HEADS_SITE):
             return self.outputs(vectors, part)
 
-    def first_outputs(self, tokens: FlatTokens, task: str, examples: int) -> Tensor:
-        """Return the outputs[n, outputs] for a batch that begins with the sequences of n examples of one task.
+    def first_outputs(self, tokens: FlatTokens, stream: str, tasks: Sequence[str], rows: int) -> list[Tensor]:
+        """Return the outputs[n, outputs] of each task for a batch that begins with the sequences of n rows of a stream.
 
-        All first sequences come first, then all second ones. Later sequences belong to no example.
+        All first sequences come first, then all second ones. Later sequences belong to no row.
         """
         vectors, keys = self.encoder(tokens), tokens.first_keys
-        columns = [vectors.narrow(0, side * examples, examples) for side in range(self.tasks[task].sequences)]
-        with self.encoder.stream.over(None if keys is None else keys.narrow(0, 0, examples), site=HEADS_SITE):
-            result: Tensor = self.heads[_key(task)](*columns)
-        return result
+        results = []
+        for task in tasks:
+            columns = [vectors.narrow(0, side * rows, rows) for side in range(self.tasks[task].sequences)]
+            own = None if keys is None else head_keys(keys.narrow(0, 0, rows), task, stream)
+            with self.encoder.stream.over(own, site=HEADS_SITE):
+                results.append(self.heads[_key(task)](*columns))
+        return results
 
     def outputs(self, vectors: Tensor, part: Part) -> Tensor:
         """Run a part's head on the sequences of its examples: vectors[S, hidden] to [n, outputs]."""

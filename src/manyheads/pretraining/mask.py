@@ -35,6 +35,11 @@ class MaskedBatch:
         return self.batch.sequences
 
     @property
+    def rows(self) -> int:
+        """The number of texts."""
+        return self.examples
+
+    @property
     def row_counts(self) -> dict[str, int]:
         """The number of texts, under the name of the loss."""
         return {NAME: self.examples}

@@ -32,9 +32,10 @@ from manyheads.recipe.build import (
     resolve_recipe,
     use_threads,
 )
-from manyheads.recipe.given import LIMIT, Tables, in_run_folder
+from manyheads.recipe.given import LIMIT, Tables, in_run_folder, keep_in_run_folder
 from manyheads.recipe.prepare import TaskData, read_tasks, rejected_rows, tokenise_tasks
 from manyheads.recipe.pretrain import pretrained
+from manyheads.recipe.same import began_separate, with_separate_streams
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.steps import make_steps
 from manyheads.run.atomic import write_json
@@ -109,8 +110,11 @@ def train(
         if latest is None and not finished:
             processes.from_main(folder.clear)
         fresh = latest is None and not finished
+        if processes.from_main(lambda: began_separate(folder, recipe)):
+            recipe = with_separate_streams(recipe)
         given = tables or {}
-        recipe = processes.from_main(lambda: in_run_folder(recipe, given, folder, data_limit, fresh=fresh))
+        processes.from_main(lambda: keep_in_run_folder(recipe, given, folder, data_limit, fresh=fresh))
+        recipe = in_run_folder(recipe, given, folder)
         result = processes.from_main(lambda: finished_run(folder, recipe) if finished else None)
         if result is not None:
             results, notes = result
@@ -282,7 +286,8 @@ class _Assembly:
             events.append(("warning", {"text": self.model.encoder.note}))
         events += [("note", {"text": text}) for text in self.notes]
         for name, splits in (("train", self.prepared.train), ("dev", self.prepared.dev), ("test", self.prepared.test)):
-            for task, split in splits.items():
+            for task, examples in splits.items():
+                split = examples.labelled if name == "train" else examples
                 cut = count_cut(self.prepared.store, self.tokenizer.template, self.max_length, split)
                 if cut:
                     text = f"{task}: {cut} of {len(split)} {name} examples are truncated to {self.max_length} tokens"
@@ -302,7 +307,7 @@ class _Assembly:
 
     def _loop(self, optimizer: torch.optim.AdamW) -> Loop[Batch]:
         recipe, training = self.recipe, self.recipe.training
-        sizes = {name: len(split) for name, split in self.prepared.train.items()}
+        sizes = {name: len(stream) for name, stream in self.prepared.streams.items()}
         batching = build_batching(recipe.batching.strategy, sizes, recipe.batching.batch_size, recipe.seed)
         plan = make_plan(recipe, batching)
         steps = make_steps(
@@ -408,7 +413,7 @@ class _Assembly:
         for name, options in self.recipe.tasks.items():
             train = files_name(options.train)
             held_out = f"{options.dev:g} of {train}" if isinstance(options.dev, float) else files_name(options.dev)
-            counts = len(self.prepared.train[name]), len(self.prepared.dev[name])
+            counts = self.prepared.train[name].labels, self.prepared.dev[name].labels
             data[name] = TaskFiles(train, counts[0], held_out, counts[1])
         licence = encoder_licence(self.source.folder)
         tasks, source = self.prepared.tasks, describe(self.source)

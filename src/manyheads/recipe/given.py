@@ -144,8 +144,8 @@ def _absolute(file: str, before: Path) -> str:
     return file if file.startswith(HUB) else os.fspath((before / user_path(file)).absolute())
 
 
-def in_run_folder(recipe: Recipe, tables: Tables, folder: RunFolder, limit: int, *, fresh: bool) -> Recipe:
-    """Keep the tables of a recipe in its run folder, and return the recipe that names their files.
+def keep_in_run_folder(recipe: Recipe, tables: Tables, folder: RunFolder, limit: int, *, fresh: bool) -> None:
+    """Write the tables of a recipe into its run folder.
 
     `fresh`: whether the run begins, so that the tables of an earlier attempt are removed.
 
@@ -153,13 +153,15 @@ def in_run_folder(recipe: Recipe, tables: Tables, folder: RunFolder, limit: int,
         DataError: A table is too large.
         RunError: The run has other tables.
     """
-    if not tables:
-        return recipe
-    if fresh:
-        remove_given(folder.data)
-    names = names_of(recipe, tables)
-    write_tables(names, tables, folder.data, limit)
-    return naming_files(recipe, names, folder.path, folder.data.name)
+    if tables:
+        if fresh:
+            remove_given(folder.data)
+        write_tables(names_of(recipe, tables), tables, folder.data, limit)
+
+
+def in_run_folder(recipe: Recipe, tables: Tables, folder: RunFolder) -> Recipe:
+    """Return the recipe that names the files of its tables in its run folder."""
+    return naming_files(recipe, names_of(recipe, tables), folder.path, folder.data.name) if tables else recipe
 
 
 def own_recipe(recipe: Recipe, folder: RunFolder) -> str:

@@ -11,10 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.data.cache import cache_folder
-from manyheads.data.dataset import Split
-from manyheads.data.examples import Examples, examples_warnings, known_targets, read_examples
+from manyheads.data.dataset import Split, Stream
+from manyheads.data.examples import (
+    Examples,
+    bad_rows_error,
+    examples_warnings,
+    known_targets,
+    labelled_rows,
+    read_examples,
+)
 from manyheads.data.reading import BadRow, Files, files_name
 from manyheads.data.split import draw, held_out_in_0_4, hold_out, strata_of
+from manyheads.data.strings import Joined
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
@@ -22,6 +30,7 @@ from manyheads.errors import DataError, RecipeError
 from manyheads.ragged import Ragged, flat
 from manyheads.recipe import held_out
 from manyheads.recipe.schema import Recipe, TaskOptions
+from manyheads.recipe.streams import groups_of, joined, partners, streams_of, unlabelled_rows, with_a_label
 from manyheads.recipe.tasks import build_task, is_balanced, open_task_source, resolve_label_space
 from manyheads.tasks.kind import known
 from manyheads.tasks.task import Task
@@ -36,7 +45,9 @@ NAMED = 10
 class TaskData:
     """One task with its examples.
 
-    `rejected`: rejected rows, by file. `fingerprints`: SHA-256 of every file, and of the held-out rows.
+    `rejected`: rejected rows, by file. `fingerprints`: SHA-256 of every file, and of the held-out rows. `stream`: the
+    name of the stream of the training examples. They are the same rows for all tasks of a stream, and the target of a
+    row without a label of this task is NaN.
     `class_weights`: the weights of the classes if they are balanced, see `Kind.balanced_weights`.
     """
 
@@ -46,7 +57,13 @@ class TaskData:
     test: Examples | None
     rejected: Mapping[str, Sequence[BadRow]]
     fingerprints: Mapping[str, str]
+    stream: str
     class_weights: NDArray[np.float64] | None = None
+
+    @property
+    def holes(self) -> int:
+        """The number of training rows without a label of this task."""
+        return len(self.train) - len(known_targets(self.train))
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,14 @@ class Prepared:
         return {each.task.name: each.class_weights for each in self.data if each.class_weights is not None}
 
     @property
+    def streams(self) -> dict[str, Stream]:
+        """The training rows by the name of their stream, in the order of the recipe."""
+        names: dict[str, list[str]] = {}
+        for each in self.data:
+            names.setdefault(each.stream, []).append(each.task.name)
+        return {name: Stream(name, tuple(self.train[task] for task in tasks)) for name, tasks in names.items()}
+
+    @property
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of every file, by its name in the recipe, and of the ids of the held-out rows."""
         return {name: value for each in self.data for name, value in each.fingerprints.items()}
@@ -82,11 +107,15 @@ def read_tasks(recipe: Recipe, notify: Notify, check: Callable[[], None] = lambd
         DataError: A file is missing or empty, or has invalid rows and the task does not set `on_bad_rows = "skip"`.
         RecipeError: Tasks hold out different shares of one file.
     """
-    readers = [_Reader.of(name, options, recipe, notify, check) for name, options in recipe.tasks.items()]
-    held_out_with = (recipe.held_out_with or {}).items()
-    others = [_Reader.of(name, options, recipe, _ignore, check) for name, options in held_out_with]
-    _divide([*readers, *others])
-    data = tuple(each.finish() for each in readers)
+    readers = _readers(recipe, notify, check)
+    _divide(list(readers.values()))
+    _read_dev(recipe, readers)
+    trained: dict[str, tuple[Examples, str]] = {}
+    for stream, names in streams_of(recipe).items():
+        drawn = [draw(readers[name].train, recipe.tasks[name].train_rows) for name in names]
+        several = with_a_label(joined(drawn)) if len(names) > 1 else [labelled_rows(drawn[0])]
+        trained |= {name: (each, stream) for name, each in zip(names, several, strict=True)}
+    data = tuple(readers[name].finish(*trained[name]) for name in recipe.tasks)
     for each in data:
         count = sum(map(len, each.rejected.values()))
         if count:
@@ -125,22 +154,17 @@ def tokenise_tasks(data: Sequence[TaskData], tokenizer: Tokenizer) -> Prepared:
 def held_out_examples(recipe: Recipe, name: str) -> tuple[Examples, Sequence[BadRow]]:
     """Return the dev rows of a task that holds out a share of its training file, and the bad rows of that file."""
     folder = Path(recipe.data_dir)
-    tasks = {**(recipe.held_out_with or {}), **recipe.tasks}
     files = {
         each: open_task_source(options, options.train, folder, labelled=True).fingerprint()
-        for each, options in tasks.items()
+        for each, options in recipe.readers.items()
     }
-    readers = {
-        each: _Reader.of(each, options, recipe, _ignore)
-        for each, options in tasks.items()
-        if files[each] == files[name]
-    }
+    readers = _readers(recipe, _ignore, only=[each for each in files if files[each] == files[name]])
     _divide(list(readers.values()))
     reader = readers[name]
     if reader.dev is None:
         raise AssertionError(f"{name} holds out no rows")
     bad = [row for rows in reader.rejected.values() for row in rows]
-    return draw(reader.dev, recipe.tasks[name].dev_rows), bad
+    return draw(labelled_rows(reader.dev), recipe.tasks[name].dev_rows), bad
 
 
 def examples_held_out_in_0_4(recipe: Recipe, name: str) -> Examples:
@@ -148,8 +172,65 @@ def examples_held_out_in_0_4(recipe: Recipe, name: str) -> Examples:
     options = recipe.tasks[name]
     if not isinstance(options.dev, float):
         raise AssertionError(f"{name} holds out no rows")
-    whole = _Reader.of(name, options, recipe, _ignore).train
+    readers = _readers(recipe, _ignore, only=partners(recipe.readers, name, options.train))
+    whole = labelled_rows(readers[name].train)
     return draw(held_out_in_0_4(whole, options.dev), options.dev_rows)
+
+
+def _readers(
+    recipe: Recipe, notify: Notify, check: Callable[[], None] = lambda: None, *, only: Sequence[str] | None = None
+) -> dict[str, _Reader]:
+    """Read the training files of the tasks of a recipe and of the tasks that take part in the choice of held-out rows.
+
+    Tasks that read the same rows have the same examples. `only`: the tasks to read. Default: all.
+
+    Raises:
+        DataError: A row has no label of any task, and `on_bad_rows` of one of them is "error".
+    """
+    tasks = recipe.readers
+    readers: dict[str, _Reader] = {}
+    for name, options in tasks.items():
+        if only is None or name in only:
+            own = notify if name in recipe.tasks else _ignore
+            holes = len(partners(tasks, name, options.train)) > 1
+            readers[name] = _Reader.of(name, options, recipe, own, check, holes=holes)
+    for group in groups_of({name: tasks[name] for name in readers}):
+        several = [readers[name] for name in group]
+        if len(several) > 1:
+            rows = _join(several, [each.train for each in several])
+            for each, train in zip(several, rows, strict=True):
+                each.train = train
+    return readers
+
+
+def _read_dev(recipe: Recipe, readers: Mapping[str, _Reader]) -> None:
+    """Read the dev files. In a file of which several tasks have labels, a row may lack the labels of some of them.
+
+    Raises:
+        DataError: A row has no label of any task, and `on_bad_rows` of one of them is "error".
+    """
+    for name, options in recipe.tasks.items():
+        if isinstance(options.dev, float) or readers[name].dev is not None:
+            continue
+        several = [readers[each] for each in partners(recipe.readers, name, options.dev)]
+        rows = [each.read(options.dev, labelled=True, holes=len(several) > 1) for each in several]
+        for each, dev in zip(several, _join(several, rows) if len(several) > 1 else rows, strict=True):
+            each.dev = dev
+
+
+def _join(readers: Sequence[_Reader], several: Sequence[Examples]) -> list[Examples]:
+    """Return examples of tasks that read the same rows, without the rows of which no task has a label.
+
+    Raises:
+        DataError: There is such a row, and `on_bad_rows` of a task is "error".
+    """
+    source = several[0].source
+    bad = unlabelled_rows(several, [each.rejected.get(source, ()) for each in readers])
+    if bad and any(each.options.on_bad_rows == "error" for each in readers):
+        raise bad_rows_error(bad)
+    if bad:
+        readers[0].rejected[source] = Joined([readers[0].rejected.get(source, ()), bad])
+    return with_a_label(joined(several))
 
 
 @dataclass
@@ -168,9 +249,16 @@ class _Reader:
 
     @classmethod
     def of(
-        cls, name: str, options: TaskOptions, recipe: Recipe, notify: Notify, check: Callable[[], None] = lambda: None
+        cls,
+        name: str,
+        options: TaskOptions,
+        recipe: Recipe,
+        notify: Notify,
+        check: Callable[[], None] = lambda: None,
+        *,
+        holes: bool = False,
     ) -> _Reader:
-        """Find the labels of a task and read its training file."""
+        """Find the labels of a task and read its training file. `holes`: whether other tasks read the same rows."""
         check()
         folder = Path(recipe.data_dir)
         source = open_task_source(options, options.train, folder, labelled=True)
@@ -184,23 +272,30 @@ class _Reader:
         fingerprints: dict[str, str] = {}
         grouped = _divided(options, recipe)
         own = (task, options, folder, options.train, rejected, fingerprints, notify)
-        train = _read(*own, grouped=grouped, weight=options.weight)
+        train = _read(*own, grouped=grouped, weight=options.weight, holes=holes)
         return cls(task, options, folder, train, None, rejected, fingerprints, notify, check)
 
-    def read(self, spec: Files, *, labelled: bool) -> Examples:
+    def read(self, spec: Files, *, labelled: bool, holes: bool = False) -> Examples:
         """Read another file of the task. The file of dev examples must have the groups of the task."""
         self.check()
-        own = (self.task, self.options, self.folder)
-        grouped = True if labelled else None
-        return _read(*own, spec, self.rejected, self.fingerprints, self.notify, labelled=labelled, grouped=grouped)
+        own = (self.task, self.options, self.folder, spec, self.rejected, self.fingerprints, self.notify)
+        return _read(*own, labelled=labelled, grouped=True if labelled else None, holes=holes)
 
-    def finish(self) -> TaskData:
-        """Read the other files, and draw the samples that the recipe asks for."""
+    def finish(self, train: Examples, stream: str) -> TaskData:
+        """Read the test file, and draw the sample of dev examples that the recipe asks for.
+
+        `train`, `stream`: the training examples, and the name of their stream.
+
+        Raises:
+            DataError: No training row has a label of the task.
+        """
         task, options = self.task, self.options
-        dev = self.dev if isinstance(options.dev, float) else self.read(options.dev, labelled=True)
-        if dev is None:
+        if self.dev is None:
             raise AssertionError(f"the rows of {task.name} were not divided")
-        train, dev = draw(self.train, options.train_rows), draw(dev, options.dev_rows)
+        dev = draw(labelled_rows(self.dev), options.dev_rows)
+        if not len(known_targets(train)):
+            hint = "increase `train_rows`"
+            raise DataError(f"no training row has a label of {task.name}", where=train.source, hint=hint)
         train = _with_mean_one(train, task)
         if isinstance(options.dev, float):
             self.fingerprints[held_out.mark(task.name, files_name(options.train))] = held_out.fingerprint(dev)
@@ -212,7 +307,7 @@ class _Reader:
         if is_balanced(options):
             weights = balanced_weights(task, train)
             self.notify("note", text=f"{task.name}: {_weights_note(task, train, weights)}")
-        return TaskData(task, train, dev, test, self.rejected, self.fingerprints, weights)
+        return TaskData(task, train, dev, test, self.rejected, self.fingerprints, stream, weights)
 
 
 def _read(
@@ -227,10 +322,12 @@ def _read(
     labelled: bool = True,
     grouped: bool | None,
     weight: str | None = None,
+    holes: bool = False,
 ) -> Examples:
     """Read a file of a task.
 
     `grouped`: whether to read the groups of its rows. None: if the file has them. `weight`: the column of weights.
+    `holes`: whether other tasks read the labels of the same rows.
     """
     source = open_task_source(options, spec, folder, labelled=labelled)
     if grouped is None:
@@ -246,6 +343,7 @@ def _read(
         cache=cache_folder(),
         grouped=grouped,
         weight=weight,
+        holes=holes,
     )
     fingerprints[files_name(spec)] = examples.fingerprint
     if bad:
@@ -257,9 +355,8 @@ def _read(
 
 def _divided(options: TaskOptions, recipe: Recipe) -> bool:
     """Return whether a task holds out rows of the training file of a task. Its groups must then be known."""
-    every = [*recipe.tasks.values(), *(recipe.held_out_with or {}).values()]
     own = files_name(options.train)
-    return any(isinstance(each.dev, float) and files_name(each.train) == own for each in every)
+    return any(isinstance(each.dev, float) and files_name(each.train) == own for each in recipe.readers.values())
 
 
 def _divide(readers: Sequence[_Reader]) -> None:
@@ -291,11 +388,12 @@ def _divide(readers: Sequence[_Reader]) -> None:
         (share,) = shares
         sides = hold_out([each.train for each in own], float(share), [strata_of(each.train, each.task) for each in own])
         for each, (train, dev) in zip(own, sides, strict=True):
-            if not len(train) or (not len(dev) and isinstance(each.options.dev, float)):
+            in_train, in_dev = len(known_targets(train)), len(known_targets(dev))
+            if not in_train or (not in_dev and isinstance(each.options.dev, float)):
                 raise DataError(
-                    f"all rows of the task are {'held out' if len(dev) else 'in training'}",
+                    f"all rows of the task are {'held out' if in_dev else 'in training'}",
                     where=f"{train.source}, task {each.task.name}",
-                    found=f"{len(each.train)} usable rows",
+                    found=f"{in_train + in_dev} usable rows",
                     hint="set `dev` of the task to a file, or another share",
                 )
             each.train = train

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import filecmp
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from manyheads.data.cache import cache_folder
+from manyheads.data.examples import Examples
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import RecipeError, RunError
 from manyheads.model.weights import EncoderSource
@@ -108,10 +112,12 @@ def _job(recipe: Recipe, source: EncoderSource, tokenizer: Tokenizer, data: Sequ
 def corpus_of(data: Sequence[TaskData], options: PretrainingOptions, folder: Path) -> Corpus:
     """Build the corpus from the texts of all tasks and the extra files. Their paths are relative to `folder`.
 
+    A row whose texts several tasks read counts once.
+
     Raises:
         DataError: An extra file cannot be read, or no text is left.
     """
-    train = [text for each in data for text in texts_of(each.train.texts)]
+    train = [text for each in _distinct_rows(data) for text in texts_of(each.texts)]
     train += [text for name in options.files for text in pretraining_texts(folder, name)]
     return build_corpus(
         train,
@@ -120,6 +126,22 @@ def corpus_of(data: Sequence[TaskData], options: PretrainingOptions, folder: Pat
         min_characters=options.min_characters,
         deduplicate=options.deduplicate,
     )
+
+
+def _distinct_rows(data: Sequence[TaskData]) -> Iterator[Examples]:
+    """Yield the training examples of every task, without rows of which an earlier task has the same texts."""
+    seen: dict[object, list[NDArray[np.int64]]] = {}
+    for each in data:
+        train = each.train
+        if train.places is None or not train.fingerprint:
+            yield train
+            continue
+        before = seen.setdefault((train.fingerprint, each.task.text), [])
+        rows = np.asarray(train.places)
+        fresh = ~np.isin(rows, np.concatenate(before)) if before else np.ones(len(rows), dtype=bool)
+        before.append(rows)
+        if fresh.any():
+            yield train if fresh.all() else train.take(np.flatnonzero(fresh))
 
 
 def _only_messages(notify: Listener) -> Listener:

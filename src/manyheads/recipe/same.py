@@ -18,6 +18,7 @@ from manyheads.recipe.changes import is_one_value
 from manyheads.recipe.load import load_recipe, recipe_from
 from manyheads.recipe.members import used_by
 from manyheads.recipe.schema import Recipe
+from manyheads.recipe.streams import groups_of
 from manyheads.recipe.tasks import open_task_source
 from manyheads.recipe.toml import parse
 from manyheads.run.folder import RunFolder
@@ -149,10 +150,30 @@ def check_own_recipe(folder: RunFolder) -> None:
         raise _damaged_recipe(str(folder.recipe), "other values than those that the run was made with")
 
 
+def began_separate(folder: RunFolder, recipe: Recipe) -> bool:
+    """Return whether a recipe resumes a run of version 0.4.0 or before, in which every batch had rows of one task.
+
+    The recipe of such a run lacks the key `batching.streams`. A recipe that sets the key has the last word.
+    """
+    if "streams" in recipe.batching.model_fields_set:
+        return False
+    try:
+        own = parse(folder.recipe.read_text(encoding="utf-8")).get("batching")
+    except (OSError, ValueError):
+        return False  # there is no run yet, or the check of its recipe reports the damage
+    return isinstance(own, Mapping) and "streams" not in own
+
+
+def with_separate_streams(recipe: Recipe) -> Recipe:
+    """Return the recipe so that every batch has rows of one task."""
+    return recipe.model_copy(update={"batching": recipe.batching.model_copy(update={"streams": "separate"})})
+
+
 def _own_recipe(folder: RunFolder) -> Recipe:
     check_own_recipe(folder)
     try:
-        return load_recipe(folder.recipe)
+        own = load_recipe(folder.recipe)
+        return with_separate_streams(own) if began_separate(folder, own) else own
     except RecipeError as error:
         raise _damaged_recipe(error.where or str(folder.recipe), error.found or error.what) from error
 
@@ -165,8 +186,11 @@ def _damaged_recipe(where: str, found: object) -> RunError:
 def _changes(before: Recipe, now: Recipe, *, ignored: Container[str], resolved: bool) -> Iterator[str]:
     """Yield the keys whose values differ. If `now` is not resolved, values that the run filled in match every value."""
     old, new = _flat(before.model_dump()), _flat(now.model_dump())
+    unused = set(_unused(before)) & set(_unused(now))
     for key in sorted(old.keys() | new.keys()):
         if key in ignored or key.partition(".")[0] in UNCOMPARED or old.get(key) == new.get(key):
+            continue
+        if key.startswith(tuple(unused)):
             continue
         if not resolved and new.get(key) in (None, "auto") and _filled_in(key, new):
             continue
@@ -182,6 +206,15 @@ def _filled_in(key: str, new: Mapping[str, Any]) -> bool:
     """Return whether the run fills in a key that the recipe does not set, as it does with the options of its head."""
     table, _, last = key.rpartition(".")
     return last in RESOLVED or last in _of_label_spaces() or (key not in new and new.get(f"{table}.kind", "") is None)
+
+
+def _unused(recipe: Recipe) -> Iterator[str]:
+    """Yield the beginnings of keys that have no effect on a run of the recipe whose data are unchanged."""
+    if all(len(names) == 1 for names in groups_of(recipe.tasks)):
+        yield "batching.streams"
+    if not any(isinstance(options.dev, float) for options in recipe.readers.values()):
+        yield "held_out_with"
+    yield from (f"held_out_with.{name}.{key}" for name in recipe.held_out_with or () for key in ("pair", "train_rows"))
 
 
 def _refuse_changes(folder: RunFolder, changes: Iterator[str], *, finished: bool = False) -> None:

@@ -385,3 +385,9 @@ class Recipe(Options):
         description="Additional pretraining: masked language modelling on the training texts of the tasks before "
         "fine-tuning. Texts of the dev and test files are not used. Default: no additional pretraining.",
     )
+
+    @property
+    def readers(self) -> dict[str, TaskOptions]:
+        """The tasks whose training files are read: those that are trained, and those of `held_out_with`."""
+        others = (self.held_out_with or {}).items()
+        return {**self.tasks, **{name: options for name, options in others if name not in self.tasks}}

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from manyheads.data.batching import Batching
-from manyheads.data.dataset import assemble, lengths
+from manyheads.data.dataset import assemble
 from manyheads.data.tokenizer import Template
 from manyheads.model.multitask import MultitaskModel
 from manyheads.recipe.build import make_losses, make_stepper, make_weighting
 from manyheads.recipe.prepare import Prepared
 from manyheads.recipe.schema import Recipe
+from manyheads.tasks.kind import known
 from manyheads.training.device.resident import Resident
 from manyheads.training.device.stepper import DeviceStepper, Picks
 from manyheads.training.distributed import ALONE, Processes
@@ -43,7 +45,7 @@ def make_steps(
     stop: SharedStop | None = None,
 ) -> Steps:
     """Build the stepper and the batches for the recipe and its device."""
-    splits = prepared.train
+    streams = prepared.streams
     if recipe.device == "cuda":
         obstacle = graph_obstacle(recipe, model, processes)
         if obstacle is None:
@@ -54,7 +56,7 @@ def make_steps(
     return Steps(
         stepper=make_stepper(recipe, model, optimizer, processes, stop, prepared.class_weights),
         batch=lambda k: assemble(
-            prepared.store, template, max_length, [(splits[name], rows) for name, rows in batching.batch(k)]
+            prepared.store, template, max_length, [(streams[name], rows) for name, rows in batching.batch(k)]
         ),
         note=note,
     )
@@ -86,7 +88,8 @@ def _on_device(
     batching: Batching,
 ) -> Steps:
     device = torch.device(recipe.device)
-    resident = Resident.of(prepared.store, template, prepared.train, max_length=max_length, device=device)
+    streams = prepared.streams
+    resident = Resident.of(prepared.store, template, streams, max_length=max_length, device=device)
     stepper = DeviceStepper(
         model,
         resident,
@@ -98,10 +101,10 @@ def _on_device(
         clip_norm=recipe.training.clip_norm,
         precision=recipe.precision,
     )
-    tokens = {name: lengths(prepared.store, template, max_length, split) for name, split in prepared.train.items()}
 
     def batch(k: int) -> Picks:
         ((name, rows),) = batching.batch(k)
-        return Picks(name, rows, int(tokens[name][rows].sum()))
+        labels = {split.task.name: int(np.count_nonzero(known(split.targets[rows]))) for split in streams[name].splits}
+        return Picks(name, rows, int(resident.streams[name].tokens[rows].sum()), labels)
 
     return Steps(stepper, batch, "steps run as CUDA graphs; losses are reported a few steps late")

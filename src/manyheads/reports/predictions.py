@@ -180,8 +180,11 @@ def find_texts(recipe: Recipe, task: str, ids: tuple[str, ...], fingerprints: Ma
     `fingerprints`: SHA-256 of the files that the run read, by their names in the recipe.
     """
     options = recipe.tasks[task].model_copy(update={"test": None})
+    # Other tasks that read the file take part in the choice of its held-out and usable rows.
+    others = {name: each for name, each in recipe.readers.items() if name != task and each.train == options.train}
+    alone = recipe.model_copy(update={"tasks": {task: options}, "held_out_with": others or None})
     try:
-        (data,) = read_tasks(recipe.model_copy(update={"tasks": {task: options}}), _ignore)
+        (data,) = read_tasks(alone, _ignore)
     except (ManyheadsError, OSError) as error:
         return Texts(None, None, _reason(error))
     changed = [name for name, value in data.fingerprints.items() if fingerprints.get(name, value) != value]

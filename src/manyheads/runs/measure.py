@@ -13,6 +13,7 @@ import torch
 
 from manyheads.data.cache import cache_folder
 from manyheads.data.examples import Examples, read_examples
+from manyheads.data.examples import labelled_rows as labelled_rows_of
 from manyheads.data.reading import BadRow, files_name, from_here
 from manyheads.data.split import draw
 from manyheads.data.tokenised import tokenise_examples
@@ -24,6 +25,7 @@ from manyheads.process_state import left_as_found, most_threads
 from manyheads.recipe.held_out import are_held_out, check_held_out
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import examples_held_out_in_0_4, held_out_examples
+from manyheads.recipe.streams import partners
 from manyheads.recipe.tasks import open_task_source
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.task import Task
@@ -159,9 +161,17 @@ def labelled_rows(
         )
     # Only the dev file of the recipe must have the groups.
     grouped = (file is None and split == "dev") or task.group in source.columns
+    holes = len(partners(recipe.readers, task.name, options.train)) > 1
     examples, bad = read_examples(
-        task, source, on_bad_rows=options.on_bad_rows, labelled=True, cache=cache_folder(), grouped=grouped
+        task,
+        source,
+        on_bad_rows=options.on_bad_rows,
+        labelled=True,
+        cache=cache_folder(),
+        grouped=grouped,
+        holes=holes,
     )
+    examples = labelled_rows_of(examples)
     return (draw(examples, options.dev_rows) if file is None and split == "dev" else examples), bad
 
 

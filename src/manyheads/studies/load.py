@@ -19,6 +19,7 @@ from manyheads.recipe.check_options import head_of, label_columns, pairing_of
 from manyheads.recipe.faults import Fault, from_validation, raise_faults
 from manyheads.recipe.load import read_toml, recipe_from
 from manyheads.recipe.schema import Recipe, TaskOptions
+from manyheads.recipe.streams import groups_of
 from manyheads.recipe.tasks import open_task_source
 from manyheads.recipe.toml import agreement, line_of
 from manyheads.run.names import user_path
@@ -37,8 +38,8 @@ TAKEN = frozenset({"figures", *(f"table.{ending}" for ending in ("md", "csv", "j
 LONGEST_NAME = 200
 """Bytes of the name of a row. File systems allow 255; twins and temporary files have longer names than their rows."""
 
-NOT_READ = ("test", "pair", "head", "loss", "metric", "loss_weight", "train_rows", "dev_rows")
-"""Keys of a task that do not change which rows are held out."""
+NOT_READ = ("test", "head", "loss", "metric", "loss_weight", "dev_rows")
+"""Keys of a task that change neither which rows are held out nor which tasks read the same rows."""
 
 REMARK = "provenance"
 """The only key of a row that is not part of a recipe: a remark for the table."""
@@ -334,12 +335,17 @@ def _drawn_with(recipe: Recipe, others: Mapping[str, TaskOptions]) -> Recipe:
     """Return the recipe so that its held-out rows are those that it would draw with these other tasks.
 
     The draw depends on the labels of all tasks that read a file. Rows of a study can only be compared on equal rows.
+    Tasks that read the same rows decide together whether a row without a label is usable.
     """
     files = [options.train for options in recipe.tasks.values() if isinstance(options.dev, float)]
+    groups = [set(names) for names in groups_of({**others, **recipe.tasks})]
+    partners = {name for names in groups if names & recipe.tasks.keys() for name in names}
     shared = {
-        name: _without(options, (*NOT_READ, *KINDS[options.kind].training_keys))
+        name: _without(options, (*NOT_READ, *KINDS[options.kind].training_keys)).model_copy(
+            update={"pair": pairing_of(options)}
+        )
         for name, options in sorted(others.items())
-        if name not in recipe.tasks and options.train in files
+        if name not in recipe.tasks and (options.train in files or name in partners)
     }
     return recipe.model_copy(update={"held_out_with": {**shared, **(recipe.held_out_with or {})} or None})
 

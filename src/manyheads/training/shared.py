@@ -113,7 +113,8 @@ class SharedStepper(Stepper[Batch]):
         sums: dict[str, float] = {}
         names = [(number, part.task) for number, batch in enumerate(batches) for part in batch.parts]
         for (number, task), loss in zip(names, totals, strict=False):
-            sums[task] = sums.get(task, 0.0) + check_finite(loss, task, step, number)
+            if counts.labels[task]:
+                sums[task] = sums.get(task, 0.0) + check_finite(loss, task, step, number)
         norm = self._clip(step, sums)
         self._optimizer.step()
         return StepResult(
@@ -132,7 +133,8 @@ class SharedStepper(Stepper[Batch]):
         """Return this process's share of each task's loss, in the order of the batch's parts."""
         own = share(batch, self._processes.rank, self._processes.size)
         if not own.parts:
-            rows = [np.arange(1 if place == 0 else 0) for place in range(len(batch.parts))]
+            # One row has a label of at least one of its tasks.
+            rows = [np.arange(1 if part.source == batch.parts[0].source else 0) for part in batch.parts]
             losses = self._parallel(take(batch, rows), counts.labels)
             (self._weighting(losses) * 0.0).backward()  # type: ignore[no-untyped-call]
             return [0.0] * len(batch.parts)

@@ -32,11 +32,15 @@ class StepResult:
 
 
 class Counted(Protocol):
-    """The part of a batch that the loop reads: its numbers of examples, real tokens and labels."""
+    """The part of a batch that the loop reads: its numbers of examples, rows, real tokens and labels."""
 
     @property
     def examples(self) -> int:
-        """The number of examples."""
+        """The number of examples: the pairs of a row and a label of it."""
+
+    @property
+    def rows(self) -> int:
+        """The number of rows. A row that several tasks read counts once."""
 
     @property
     def tokens(self) -> int:
@@ -56,10 +60,11 @@ B = TypeVar("B", bound=Counted)
 
 @dataclass(frozen=True)
 class UpdateCounts:
-    """The labels of each task in all batches of an update, and the share of each task in its rows.
+    """The labels of each task in all batches of an update, and the share of its rows that each task reads.
 
     The loss of an update is the sum over its tasks of weight * share * mean over the task's labels. All counts are
-    those of the whole update, so the loss does not depend on how it is divided into batches and processes.
+    those of the whole update, so the loss does not depend on how it is divided into batches and processes. A row that
+    several tasks read counts for each of them, and once among the rows of the update.
     """
 
     labels: Mapping[str, int]
@@ -73,7 +78,8 @@ class UpdateCounts:
         for batch in batches:
             rows.update(batch.row_counts)
             labels.update(batch.label_counts)
-        return cls(dict(labels), {task: count / rows.total() for task, count in rows.items()})
+        total = sum(batch.rows for batch in batches)
+        return cls(dict(labels), {task: count / total for task, count in rows.items()})
 
     def scaled(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the losses, each multiplied by the share of its task."""

@@ -13,6 +13,7 @@ from manyheads.model.flat import FlatTokens
 from manyheads.model.losses import LossFunction
 from manyheads.model.multitask import MultitaskModel
 from manyheads.ragged import Ragged, flat
+from manyheads.tasks.kind import known
 from manyheads.training.step import autocast
 
 
@@ -34,7 +35,8 @@ class TaskLosses:
 
         The losses are multiplied by the weights of their examples first. The mean weight over all training examples is
         1, so the result is an unbiased estimate of the weighted mean over them, for batches of any composition.
-        Default: the batch is the update.
+        Examples without a target have no loss, and a task without a label in the update has none. Default: the batch is
+        the update.
         """
         labels = batch.label_counts if labels is None else labels
         tokens = FlatTokens.from_batch(batch, self._device, keyed=self._model.training)
@@ -43,14 +45,17 @@ class TaskLosses:
             return {
                 part.task: self._sum(part, output) / labels[part.task]
                 for part, output in zip(batch.parts, outputs, strict=True)
+                if labels[part.task]
             }
 
     def _sum(self, part: Part, output: Tensor) -> Tensor:
-        targets = torch.from_numpy(flat(part.targets) if part.soft is None else part.soft).to(self._device)
-        losses = self._losses[part.task](output.float(), targets)
-        if part.weights is not None:
-            weights = part.weights
-            if isinstance(part.targets, Ragged) and len(losses) == len(part.targets.values):
+        weights = part.weights
+        targets = flat(part.targets) if part.soft is None else part.soft
+        if isinstance(part.targets, Ragged):
+            if weights is not None and len(output) == len(part.targets.values):
                 weights = np.repeat(weights, part.targets.lengths)
-            losses = losses * torch.from_numpy(weights).to(self._device)
-        return losses.sum()
+        elif not (labelled := known(part.targets)).all():
+            output, targets = output[torch.from_numpy(labelled).to(self._device)], targets[labelled]
+            weights = None if weights is None else weights[labelled]
+        losses = self._losses[part.task](output.float(), torch.from_numpy(targets).to(self._device))
+        return (losses if weights is None else losses * torch.from_numpy(weights).to(self._device)).sum()

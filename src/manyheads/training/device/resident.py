@@ -15,34 +15,38 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from manyheads.data.dataset import Split, lengths, sequences_of
+from manyheads.data.dataset import Stream, lengths, sequences_of
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Form, Template
 from manyheads.model.dropout import sequence_keys, token_keys
 from manyheads.model.flat import FlatTokens, Layout
+from manyheads.tasks.kind import known
 
 STEP, GROWTH = 64, 1.25
 """Shapes are multiples of STEP tokens, and each is about GROWTH times the one before. On average a tenth is filling."""
 
 
 @dataclass(frozen=True)
-class ResidentSplit:
-    """n examples of a task on a device, each of `sides` sequences of `columns` texts.
+class ResidentStream:
+    """n rows of a stream on a device, each of `sides` sequences of `columns` texts.
 
     `starts`, `kept`: int64[n, sides, columns], where each text begins in the tokens and how many tokens are kept.
-    `keys`: int64[n, sides], the keys of the sequences' dropout masks. `targets`: float32[n]. `tokens`: int32[n] in host
-    memory, the number of tokens of each example in a batch. `weights`: float32[n], factors of the losses, or None.
-    `soft`: float32[n, ...], soft labels, or None.
+    `keys`: int64[n, sides], the keys of the sequences' dropout masks. `targets`: float32[n, ...] of each task, 0 for a
+    row without a target. `labelled`: bool[n] of each task, whether a row has a target. `tokens`: int32[n] in host
+    memory, the number of tokens of each row in a batch.
+    `weights`: float32[n] of the tasks that have factors of the losses. `soft`: float32[n, ...] of the tasks with soft
+    labels, 0 for a row without.
     """
 
     form: Form
     starts: Tensor
     kept: Tensor
     keys: Tensor
-    targets: Tensor
+    targets: Mapping[str, Tensor]
+    labelled: Mapping[str, Tensor]
     tokens: NDArray[np.int32]
-    weights: Tensor | None = None
-    soft: Tensor | None = None
+    weights: Mapping[str, Tensor]
+    soft: Mapping[str, Tensor]
 
     @property
     def sides(self) -> int:
@@ -52,25 +56,31 @@ class ResidentSplit:
 
 @dataclass(frozen=True)
 class Resident:
-    """Tokens (int32) and splits on one device."""
+    """Tokens (int32) and streams on one device."""
 
     token_ids: Tensor
-    splits: Mapping[str, ResidentSplit]
+    streams: Mapping[str, ResidentStream]
     max_length: int
     device: torch.device
 
     @classmethod
     def of(
-        cls, store: TextStore, template: Template, splits: Mapping[str, Split], *, max_length: int, device: torch.device
+        cls,
+        store: TextStore,
+        template: Template,
+        streams: Mapping[str, Stream],
+        *,
+        max_length: int,
+        device: torch.device,
     ) -> Resident:
-        """Copy a store's tokens and some splits to a device."""
-        placed = {name: _place(store, template, max_length, split, device) for name, split in splits.items()}
+        """Copy a store's tokens and some streams to a device."""
+        placed = {name: _place(store, template, max_length, stream, device) for name, stream in streams.items()}
         return cls(torch.from_numpy(np.array(store.token_ids)).to(device), placed, max_length, device)
 
-    def shape(self, task: str, rows: NDArray[np.int64], size: int) -> int:
-        """Return the smallest fixed shape, in tokens, for these rows in a batch of up to `size` examples."""
-        split = self.splits[task]
-        needed = int(split.tokens[rows].sum()) + (size - len(rows)) * split.sides
+    def shape(self, name: str, rows: NDArray[np.int64], size: int) -> int:
+        """Return the smallest fixed shape, in tokens, for these rows of a stream in a batch of up to `size` rows."""
+        stream = self.streams[name]
+        needed = int(stream.tokens[rows].sum()) + (size - len(rows)) * stream.sides
         shape = STEP
         while shape < needed + self.spare(shape):
             shape = _grown(shape)
@@ -80,12 +90,12 @@ class Resident:
         """Return the number of filling sequences of a shape. They have room for all its tokens."""
         return -(-shape // self.max_length)
 
-    def tokens(self, task: str, rows: Tensor, count: Tensor, shape: int) -> FlatTokens:
+    def tokens(self, name: str, rows: Tensor, count: Tensor, shape: int) -> FlatTokens:
         """Make a batch of `shape` tokens from rows[:count] (int64[size] and int64[]), one side after another.
 
-        Its first size * sides sequences belong to the examples. All others, and those after `count`, are filling.
+        Its first size * sides sequences belong to the rows. All others, and those after `count`, are filling.
         """
-        split = self.splits[task]
+        split = self.streams[name]
         size, spare = len(rows), self.spare(shape)
         present = torch.arange(size, device=self.device) < count
         kept = split.kept[rows]
@@ -117,7 +127,7 @@ class Resident:
         )
         return FlatTokens(torch.where(real, token_ids, 0), position, torch.where(real, segments, 0), layout)
 
-    def _write(self, split: ResidentSplit, kept: Tensor, starts: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+    def _write(self, split: ResidentStream, kept: Tensor, starts: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
         """Return the token and segment at each position of a sequence.
 
         The sequence's texts begin at `starts` and keep `kept` tokens each.
@@ -142,19 +152,31 @@ class Resident:
         return token_ids, segments
 
 
-def _place(store: TextStore, template: Template, max_length: int, split: Split, device: torch.device) -> ResidentSplit:
-    form, texts, kept = sequences_of(store, template, max_length, split)
+def _place(
+    store: TextStore, template: Template, max_length: int, stream: Stream, device: torch.device
+) -> ResidentStream:
+    form, texts, kept = sequences_of(store, template, max_length, stream.splits[0])
     sides = np.arange(texts.shape[1])
-    keys = np.stack([sequence_keys(split.task.name, np.arange(len(split)), int(side)) for side in sides], axis=1)
-    return ResidentSplit(
+    keys = np.stack([sequence_keys(stream.name, np.arange(len(stream)), int(side)) for side in sides], axis=1)
+    targets = {split.task.name: split.targets for split in stream.splits}
+    return ResidentStream(
         form=form,
         starts=torch.from_numpy(store.offsets[texts].astype(np.int64)).to(device),
         kept=torch.from_numpy(kept).to(device),
         keys=torch.from_numpy(keys.view(np.int64)).to(device),
-        targets=torch.from_numpy(split.targets).to(device),
-        tokens=lengths(store, template, max_length, split),
-        weights=None if split.weights is None else torch.from_numpy(split.weights).to(device),
-        soft=None if split.soft is None else torch.from_numpy(split.soft).to(device),
+        targets={task: torch.from_numpy(np.nan_to_num(each)).to(device) for task, each in targets.items()},
+        labelled={task: torch.from_numpy(known(each)).to(device) for task, each in targets.items()},
+        tokens=lengths(store, template, max_length, stream.splits[0]),
+        weights={
+            split.task.name: torch.from_numpy(split.weights).to(device)
+            for split in stream.splits
+            if split.weights is not None
+        },
+        soft={
+            split.task.name: torch.from_numpy(np.nan_to_num(split.soft)).to(device)
+            for split in stream.splits
+            if split.soft is not None
+        },
     )
 
 

@@ -34,26 +34,36 @@ WARM = 3
 
 @dataclass(frozen=True)
 class Picks:
-    """The rows of one task for one step. `tokens`: the number of their tokens."""
+    """The rows of one stream for one step.
 
-    task: str
-    rows: NDArray[np.int64]
+    `places`: int64[n], the rows in the stream. `tokens`: the number of their tokens. `label_counts`: the number of
+    labels of each task of the stream among them.
+    """
+
+    stream: str
+    places: NDArray[np.int64]
     tokens: int
+    label_counts: Mapping[str, int]
 
     @property
     def examples(self) -> int:
-        """The number of examples."""
-        return len(self.rows)
+        """The number of examples: the pairs of a row and a label of it."""
+        return sum(self.label_counts.values())
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self.places)
 
     @property
     def row_counts(self) -> dict[str, int]:
-        """The number of rows of the task."""
-        return {self.task: self.examples}
+        """The number of rows of each task."""
+        return dict.fromkeys(self.label_counts, self.rows)
 
     @property
-    def label_counts(self) -> dict[str, int]:
-        """The number of labels of the task."""
-        return {self.task: self.examples}
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that have a label among the rows."""
+        return tuple(task for task, count in self.label_counts.items() if count)
 
 
 @dataclass
@@ -61,7 +71,7 @@ class _Inputs:
     """A step's inputs and results, at fixed addresses on the device.
 
     `rows`: int64[size]. `count`: int64[]. `key`: int32[], the key of dropout. `hold`: 1 to leave the weights unchanged.
-    `results`: float32[2], the loss and the gradient's norm.
+    `results`: float32[1 + tasks], the gradient's norm and the loss of each task of the step.
     """
 
     rows: Tensor
@@ -105,10 +115,10 @@ class _Ring:
 
 
 class DeviceStepper(Stepper[Picks]):
-    """Updates one model from data on its device, with one task per update.
+    """Updates one model from data on its device, with one stream per update.
 
-    On a CUDA device steps are graphs in one memory pool, one per task and shape. On other devices the same steps run
-    without graphs.
+    On a CUDA device steps are graphs in one memory pool, one per stream, tasks with labels, and shape. On other devices
+    the same steps run without graphs.
     """
 
     def __init__(
@@ -135,7 +145,7 @@ class DeviceStepper(Stepper[Picks]):
             count=torch.zeros((), dtype=torch.int64, device=device),
             key=torch.zeros((), dtype=torch.int32, device=device),
             hold=zero.clone(),
-            results=torch.zeros(2, device=device),
+            results=torch.zeros(1 + len(losses), device=device),
         )
         self._scale, self._masked = zero.clone(), zero.clone()
         optimizer.grad_scale, optimizer.found_inf = self._scale, self._masked  # type: ignore[attr-defined]
@@ -143,9 +153,9 @@ class DeviceStepper(Stepper[Picks]):
             group["lr"] = torch.tensor(float(group["lr"]), device=device)
             group["capturable"] = self._cuda
         self._pool = torch.cuda.graph_pool_handle() if self._cuda else None
-        self._programs: dict[tuple[str, int], Callable[[], None]] = {}
+        self._programs: dict[tuple[str, tuple[str, ...], int], Callable[[], None]] = {}
         self._rows_sent = _Ring.of(size, torch.int64, pinned=self._cuda)
-        self._results = _Ring.of(2, torch.float32, pinned=self._cuda)
+        self._results = _Ring.of(1 + len(losses), torch.float32, pinned=self._cuda)
         self._requests: deque[_Request] = deque()
 
     def update(self, step: int, batches: Sequence[Picks]) -> StepResult:
@@ -163,14 +173,14 @@ class DeviceStepper(Stepper[Picks]):
         self._into_training()
         inputs, rows = self._inputs, self._rows_sent.next()
         rows.zero_()
-        rows[: len(picks.rows)] = torch.from_numpy(picks.rows)
+        rows[: picks.rows] = torch.from_numpy(picks.places)
         inputs.rows.copy_(rows, non_blocking=True)
-        inputs.count.fill_(len(picks.rows))
+        inputs.count.fill_(picks.rows)
         inputs.key.fill_(stream_key(dropout_seed(self._seed, step)))
         with borrowing():
             torch.manual_seed(dropout_seed(self._seed, step))
-            shape = self._resident.shape(picks.task, picks.rows, len(inputs.rows))
-            self._program(picks.task, shape)()
+            shape = self._resident.shape(picks.stream, picks.places, len(inputs.rows))
+            self._program(picks.stream, picks.tasks, shape)()
         results = self._results.next()
         results.copy_(inputs.results, non_blocking=True)
         done = torch.cuda.Event() if self._cuda else None  # type: ignore[no-untyped-call]
@@ -188,58 +198,66 @@ class DeviceStepper(Stepper[Picks]):
         while self._requests and (len(self._requests) > at_most or self._requests[0].known()):
             request = self._requests.popleft()
             request.wait()
-            loss, norm = request.results.tolist()
-            check_finite(loss, request.picks.task, request.step, 0)
-            self._check_norm(norm, request.step, [request.picks.task])
-            results.append(StepResult({request.picks.task: loss}, norm, request.picks.examples, request.picks.tokens))
+            picks, (norm, *numbers) = request.picks, request.results.tolist()
+            losses = dict(zip(picks.tasks, numbers, strict=False))
+            for task, loss in losses.items():
+                check_finite(loss, task, request.step, 0)
+            self._check_norm(norm, request.step, losses)
+            results.append(StepResult(losses, norm, picks.examples, picks.tokens))
         return results
 
-    def _program(self, task: str, shape: int) -> Callable[[], None]:
-        if (task, shape) not in self._programs:
-            self._programs[task, shape] = self._capture(task, shape) if self._cuda else lambda: self._step(task, shape)
-        return self._programs[task, shape]
+    def _program(self, stream: str, tasks: tuple[str, ...], shape: int) -> Callable[[], None]:
+        key = (stream, tasks, shape)
+        if key not in self._programs:
+            self._programs[key] = self._capture(*key) if self._cuda else lambda: self._step(*key)
+        return self._programs[key]
 
-    def _capture(self, task: str, shape: int) -> Callable[[], None]:
+    def _capture(self, stream: str, tasks: tuple[str, ...], shape: int) -> Callable[[], None]:
         self._inputs.hold.fill_(1.0)
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(WARM):
-                self._step(task, shape)
+                self._step(stream, tasks, shape)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            self._step(task, shape)
+            self._step(stream, tasks, shape)
         self._inputs.hold.fill_(0.0)
         return graph.replay
 
-    def _step(self, task: str, shape: int) -> None:
+    def _step(self, stream: str, tasks: tuple[str, ...], shape: int) -> None:
         """Make one update from the inputs. Nothing here reads from the device."""
         inputs = self._inputs
-        for stream in self._streams:
-            stream.begin(inputs.key)
+        for masks in self._streams:
+            masks.begin(inputs.key)
         for parameter in self._dense:
             parameter.grad = None
-        split = self._resident.splits[task]
-        tokens = self._resident.tokens(task, inputs.rows, inputs.count, shape)
+        rows = self._resident.streams[stream]
+        tokens = self._resident.tokens(stream, inputs.rows, inputs.count, shape)
+        present = torch.arange(len(inputs.rows), device=inputs.rows.device) < inputs.count
+        losses: dict[str, Tensor] = {}
         with autocast(self._resident.device, self._precision):
-            outputs = self._multitask.first_outputs(tokens, task, len(inputs.rows))
-            losses = self._task_losses[task](
-                outputs.float(), (split.targets if split.soft is None else split.soft)[inputs.rows]
-            )
-            losses = losses if split.weights is None else losses * split.weights[inputs.rows]
-        present = torch.arange(len(losses), device=losses.device) < inputs.count
-        loss = torch.where(present, losses, 0.0).sum() / inputs.count
-        self._weighting({task: loss}).backward()  # type: ignore[no-untyped-call]
+            outputs = self._multitask.first_outputs(tokens, stream, tasks, len(inputs.rows))
+            for task, output in zip(tasks, outputs, strict=True):
+                # The place of a target that is not there has a number from which a loss can be computed.
+                counted = present & rows.labelled[task][inputs.rows]
+                targets = rows.soft.get(task, rows.targets[task])
+                each = self._task_losses[task](output.float(), targets[inputs.rows])
+                if task in rows.weights:
+                    each = each * rows.weights[task][inputs.rows]
+                losses[task] = torch.where(counted, each, 0.0).sum() / counted.sum()
+        self._weighting(losses).backward()  # type: ignore[no-untyped-call]
         gradients = [parameter.grad for parameter in self._dense if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
-        finite = torch.isfinite(norm) & torch.isfinite(loss.detach())
+        reported = torch.stack([norm, *(loss.detach() for loss in losses.values())])
+        finite = torch.isfinite(reported).all()
         limit = self._clip_norm if self._clip_norm > 0 else float("inf")
         self._scale.copy_(((norm + 1e-6) / limit).clamp(min=1.0))
         self._masked.copy_(torch.maximum((~finite).float(), inputs.hold))
         self._optimizer.step()
-        inputs.results.copy_(torch.stack([loss.detach(), norm]))
+        inputs.results[: len(reported)].copy_(reported)
 
 
 def _refuse(picks: Picks, _labels: Mapping[str, int]) -> dict[str, Tensor]:
-    raise AssertionError(f"the losses of {picks.task} are computed within its step")
+    raise AssertionError(f"the losses of {picks.stream} are computed within its step")
