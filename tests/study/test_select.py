@@ -122,6 +122,15 @@ def test_runs_without_every_evaluation_show_the_last_epoch(synthetic: Any) -> No
     assert tabulate(plan, synthetic.out).chosen == "last"
 
 
+def test_the_files_with_every_evaluation_are_enough_for_a_table(synthetic: Any) -> None:
+    plan = synthetic.run()
+    synthetic.keep_every_evaluation()
+    expected = content_of(tabulate(plan, synthetic.out))
+    for file in synthetic.out.glob("*/*/predictions/*.jsonl"):
+        file.unlink()
+    assert content_of(tabulate(plan, synthetic.out)) == expected
+
+
 def test_a_study_of_runs_with_one_evaluation_chooses_nothing(synthetic: Any) -> None:
     plan = synthetic.run()
     synthetic.keep_every_evaluation()

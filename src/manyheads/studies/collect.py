@@ -25,7 +25,7 @@ from manyheads.run.evaluations import Known
 from manyheads.run.folder import RunFolder
 from manyheads.studies.cells import cell_folder, error_file, read_error
 from manyheads.studies.dev_clusters import with_clusters
-from manyheads.studies.finished import WHICH, DevExamples, Epoch, Finished, Shares, read_dev, read_row
+from manyheads.studies.finished import WHICH, DevExamples, Epoch, Finished, Shares, read_examples, read_row
 from manyheads.studies.schema import Row, StudyPlan
 from manyheads.studies.select import select
 from manyheads.studies.selection import BEST, Selection
@@ -140,7 +140,7 @@ def _finished(plan: StudyPlan, out: Path, row: Row, dev: dict[str, DevExamples])
     recipe = row.recipe
     if done:
         recipe = [_own_recipe(plan, row, seed, folder) for seed, folder in done.items()][-1]
-        _agree_on_tasks(recipe, list(done.values()), dev)
+        _agree_on_tasks(recipe, list(done.values()), results[0], dev)
     return Finished(row, recipe, tuple(done), tuple(done.values()), results)
 
 
@@ -195,13 +195,14 @@ def _own_recipe(plan: StudyPlan, row: Row, seed: int, folder: RunFolder) -> Reci
     return recipe
 
 
-def _agree_on_tasks(recipe: Recipe, folders: Sequence[RunFolder], dev: dict[str, DevExamples]) -> None:
+def _agree_on_tasks(
+    recipe: Recipe, folders: Sequence[RunFolder], results: Mapping[str, Any], dev: dict[str, DevExamples]
+) -> None:
     """Read the dev examples of new tasks, and check that known tasks have the same metric as in the rows before."""
     for task, options in recipe.tasks.items():
         metric = primary_of(finished_task(recipe, task))
         if task not in dev:
-            file = folders[0].prediction_file(task, "dev", "last")
-            dev[task] = read_dev(file, task, metric, kind_of(options))
+            dev[task] = read_examples(folders[0], results, task, "last", metric, kind_of(options), "dev")
         elif dev[task].chosen != metric:
             raise RunError(
                 f"two rows have different metrics for task {task}, so they cannot be compared",

@@ -258,6 +258,37 @@ class DevExamples:
         return pl.Series(self.ids, dtype=pl.String)
 
 
+def read_examples(
+    folder: RunFolder, results: Mapping[str, Any], task: str, which: str, metric: Chosen, kind: Kind, split: str
+) -> DevExamples:
+    """Read the labelled examples of a finished run from the predictions of its best or last evaluation.
+
+    If these JSON lines are not there, the examples are read from the file with every evaluation.
+
+    Raises:
+        RunError: Both files are missing, or the one that is read is damaged or has a label that the task does not have.
+    """
+    file = folder.prediction_file(task, split, which)
+    if not file.exists() and kind.resolved:
+        found = folder.read_evaluations(results, task, split, removed=True)
+        if found is not None:
+            known = labelled(found.targets)
+            ids = tuple(np.array(found.ids, dtype=object)[known])
+            return DevExamples(
+                task,
+                metric.name,
+                kind,
+                ids,
+                # Through the shortest decimals, as JSON lines have them.
+                found.targets[known].astype(np.str_).astype(np.float64),
+                folder.evaluations_file(task, split),
+                unlabelled=len(known) - len(ids),
+                split=split,
+                chosen=metric,
+            )
+    return read_dev(folder.require_whole(file, results), task, metric, kind, split)
+
+
 def read_dev(file: Path, task: str, metric: str | Chosen, kind: Kind, split: str = "dev") -> DevExamples:
     """Read the examples of a prediction file, without those that have no target.
 

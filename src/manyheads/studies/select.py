@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from manyheads.errors import RunError
-from manyheads.recipe.tasks import kind_of
+from manyheads.evaluation.metrics.resolve import primary_of
+from manyheads.recipe.tasks import finished_task, kind_of
 from manyheads.studies.dev_clusters import with_clusters
-from manyheads.studies.finished import DevExamples, Finished, has_every_evaluation, read_dev
+from manyheads.studies.finished import DevExamples, Finished, has_every_evaluation, read_examples
 from manyheads.studies.schema import StudyPlan
 from manyheads.studies.selection import ONE_EVALUATION, Selection, without_files
 
@@ -57,12 +58,14 @@ def _test_examples(
     for row in rows:
         for task, options in row.recipe.tasks.items():
             for folder, results in zip(row.folders, row.results, strict=True):
+                if results["best"] is None:
+                    continue
                 file = folder.prediction_file(task, "test", "best")
-                if results["best"] is not None and not file.is_file():
+                if not file.is_file() and not has_every_evaluation(row.recipe, task, folder, "test"):
                     lacking.append(f"{file} is missing")
-                elif results["best"] is not None and task not in found:
-                    file = folder.require_whole(file, results)
-                    found[task] = read_dev(file, task, dev[task].measure, kind_of(options), "test")
+                elif task not in found:
+                    metric = primary_of(finished_task(row.recipe, task))
+                    found[task] = read_examples(folder, results, task, "best", metric, kind_of(options), "test")
     for task, examples in found.items():
         if examples.unlabelled or not examples.ids:
             total = examples.unlabelled + len(examples.ids)
