@@ -10,12 +10,14 @@ import pytest
 from manyheads.errors import EncoderError
 from manyheads.evaluation.metrics import METRICS
 from manyheads.model.losses import fitting_losses
+from manyheads.ragged import Ragged, Rows, flat, offsets_of
 from manyheads.tasks.kind import Kind, LabelError, known
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.ordinal import Ordinal
 from manyheads.tasks.kinds.regression import Regression
+from manyheads.tasks.kinds.words import WordTags
 
 INSTANCES: list[tuple[Kind, list[object]]] = [
     (Classification([0, 1]), [0, "1", 1.0]),
@@ -26,6 +28,9 @@ INSTANCES: list[tuple[Kind, list[object]]] = [
     (Multilabel([7], threshold=0.3), [[7], "7", 7]),
     (Ordinal([1, 2, 3]), [1, "3"]),
     (Ordinal(["low", "middle", "high", "top"]), ["top", "low "]),
+    (WordTags(["O", "B-a", "I-a", "B-b", "I-b"], scheme="bio"), [["O", "B-a", "I-a"], "O B-b", '["O"]']),
+    (WordTags(["O", "B-a", "I-a", "E-a", "S-a"], scheme="bioes"), [["S-a", "O"], "B-a E-a"]),
+    (WordTags(["noun", "verb", 7]), [["verb", "noun", 7], "noun"]),
     (Regression(0, 5), ["0", 5, 2.25]),
     (Regression(-1, 1), [-1, "0.5"]),
 ]
@@ -76,19 +81,31 @@ def test_an_invalid_label_is_refused_with_a_reason(kind: Kind, cells: list[objec
         kind.parse(cell)
 
 
+def _outputs(kind: Kind, form: str, examples: int) -> Rows:
+    """Outputs of a head. With ragged outputs, example i has i + 1 rows."""
+    lengths = np.arange(1, examples + 1) if kind.ragged_outputs else np.ones(examples, dtype=np.int64)
+    numbers = np.random.default_rng(0).uniform(0, 1, (int(lengths.sum()), kind.forms[form])).astype(np.float32)
+    return Ragged(numbers, offsets_of(lengths)) if kind.ragged_outputs else numbers
+
+
 @pytest.mark.parametrize(("kind", "form"), FORM_CASES)
 @pytest.mark.parametrize("examples", [0, 1, 5])
 def test_outputs_of_each_form_can_be_decoded(kind: Kind, form: str, examples: int) -> None:
-    outputs = np.random.default_rng(0).uniform(0, 1, (examples, kind.forms[form])).astype(np.float32)
-    found = kind.decode(outputs)
-    assert found.values.shape == (examples, *kind.shape)
-    assert found.values.dtype == np.float64
+    found = kind.decode(_outputs(kind, form, examples))
+    assert len(found) == examples
+    assert found.values.astype(np.float64).__class__ is (Ragged if kind.ragged_targets else np.ndarray)
+    assert flat(found.values).shape[1:] == kind.shape
+    assert flat(found.values).dtype == np.float64
     if kind.unit:
         low, high = kind.scale
         assert ((found.values >= low) & (found.values <= high)).all()
     names = kind.probability_names
-    assert (found.probabilities is None) == (not names)
-    if found.probabilities is not None:
+    assert (found.probabilities is None) == (not names and not kind.ragged_outputs)
+    if kind.ragged_outputs:
+        assert isinstance(found.probabilities, Ragged)
+        assert ((found.probabilities.values > 0) & (found.probabilities.values <= 1)).all()
+        assert kind.follows(found).all()
+    elif found.probabilities is not None:
         assert found.probabilities.shape == (examples, len(names))
         if kind.exclusive:
             np.testing.assert_allclose(found.probabilities.sum(axis=1), 1.0)
@@ -96,16 +113,23 @@ def test_outputs_of_each_form_can_be_decoded(kind: Kind, form: str, examples: in
     for row in range(examples):
         record = json.loads(json.dumps(kind.record(found, row)))
         assert np.allclose(kind.code(record["prediction"]), found.values[row], rtol=1e-6)
-        assert list(record.get("probabilities", {})) == list(names)
+        if kind.ragged_outputs:
+            assert len(record["probabilities"]) == found.probabilities.lengths[row]
+        else:
+            assert list(record.get("probabilities", {})) == list(names)
     if examples:
         assert (kind.errors(found, found.values) == 0).all()
+        assert len(kind.strata(found.values)) == examples
+        assert all(0 <= share <= 1 for share in kind.shares(found.values).values())
+        assert kind.digest(found.values)
         assert known(found.values).all()
-        assert not known(np.array([kind.missing])).any()
+        assert not known(kind.targets([kind.missing])).any()
         assert kind.errors(found, kind.imagined(found.values, 0.5)).shape == (examples,)
 
 
 @pytest.mark.parametrize(("kind", "form"), FORM_CASES)
 def test_outputs_that_are_not_finite_are_refused(kind: Kind, form: str) -> None:
-    outputs = np.full((2, kind.forms[form]), np.nan, dtype=np.float32)
+    outputs = _outputs(kind, form, 2)
+    flat(outputs)[:] = np.nan
     with pytest.raises(EncoderError, match="not finite"):
         kind.decode(outputs)

@@ -60,6 +60,25 @@ dev = 0.3
 text = "text"
 label = "score"
 
+[tasks.spans]
+kind = "words"
+train = "rows.jsonl"
+dev = 0.3
+text = "words"
+label = "tags"
+
+[tasks.tags]
+kind = "words"
+scheme = "tags"
+train = "rows.jsonl"
+dev = 0.3
+text = "words"
+label = "tags"
+loss = {{ kind = "cross_entropy", label_smoothing = 0.1 }}
+
+[model]
+max_length = 40
+
 [training]
 epochs = 2
 learning_rate = 1e-3
@@ -88,11 +107,22 @@ def recipe(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
                 "even": number % 2 == 0,
                 "side": "left" if "good" in words else "right",
                 "score": len(words) / 10,
+                "words": [*words, str(number)] * (8 if number % 10 == 0 else 1),
+                "tags": _tags([*words, str(number)]) * (8 if number % 10 == 0 else 1),
             }
         )
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "r.toml").write_text(RECIPE.format(encoder=tiny_encoder))
     return folder / "r.toml"
+
+
+def _tags(words: list[str]) -> list[str]:
+    """Runs of words that are things are spans."""
+    things = [word in ("film", "story", "actor") for word in words]
+    return [
+        ("I-thing" if before else "B-thing") if own else "O"
+        for own, before in zip(things, [False, *things[:-1]], strict=True)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -129,13 +159,14 @@ def test_the_exported_graph_gives_the_predictions_of_the_model(recipe: Path, run
 
     folder = recipe.parent / "onnx"
     export_run(run.folder.path, "onnx", folder)
-    texts = ["good film", "slow bad story 7", "actor"]
+    texts = ["good film", "slow bad story 7", "actor", "a bad film of an actor " * 20]
     model, graph = manyheads.load(run.folder.path), manyheads.load(folder, runtime="onnx")
     for task in model.tasks:
         one, two = model.predict(task, texts), graph.predict(task, texts)
         assert one.labels == (pytest.approx(two.labels, abs=1e-4) if task == "regression" else two.labels)
         if one.probabilities is not None:
-            np.testing.assert_allclose(one.probabilities, two.probabilities, atol=1e-5)
+            for own, others in zip(one.probabilities, two.probabilities, strict=True):
+                np.testing.assert_allclose(own, others, atol=1e-5)
 
 
 def test_predictions_of_several_labels_are_lists_in_frames(run: manyheads.Run) -> None:

@@ -140,6 +140,8 @@ class TaskKeys(TypedDict, total=False):
     soft: bool | None
     class_weights: Sequence[Number] | Literal["balanced"] | None
     range: Sequence[Number] | None
+    scheme: Literal["tags", "bio", "bioes"] | None
+    split: Literal["blanks", "punctuation"] | None
     separator: str | None
     threshold: Number | Sequence[Number] | None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.ragged import Rows
+from manyheads.ragged import Ragged, Rows
 from manyheads.tasks.kind import known, label_count
 
 
@@ -22,6 +22,10 @@ class Part:
     labels, which losses read in place of the targets; None if there are none.
     `stream`: the stream of the examples, of which other parts are if several tasks read its rows. All parts of a stream
     have the same examples and sequences. Default: the task is the only one.
+
+    If a task of the stream reads words, `sequences` is the first window of each text, and `windows` are all of them,
+    int64, ragged. For such a task, `words` are int64[N, 2], ragged: the sequence with the vector of each word, and the
+    token in the sequence. A row of a stream without labels of the task has no words.
     """
 
     task: str
@@ -31,6 +35,8 @@ class Part:
     weights: NDArray[np.float32] | None = None
     soft: NDArray[np.float32] | None = None
     stream: str | None = None
+    windows: Ragged | None = None
+    words: Ragged | None = None
 
     @property
     def source(self) -> str:
@@ -41,6 +47,36 @@ class Part:
     def labels(self) -> int:
         """The number of examples that have a target."""
         return int(np.count_nonzero(known(self.targets)))
+
+    def sizes(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of tokens of each example, int64[n]. `lengths`: those of all sequences of the batch."""
+        if self.windows is not None:
+            return self.windows.sums(lengths[self.windows.values]).astype(np.int64)
+        sizes: NDArray[np.int64] = lengths[self.sequences].sum(axis=1)
+        return sizes
+
+    def used(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the sequences of some examples: int64[s]."""
+        return self.sequences[rows].ravel() if self.windows is None else self.windows[rows].values
+
+    def take(self, rows: NDArray[np.int64], places: NDArray[np.int64]) -> Part:
+        """Return some examples in a batch with other sequences. `places`: the new number of each sequence."""
+        words = None if self.words is None else self.words[rows]
+        if words is not None:
+            words = Ragged(np.column_stack([places[words.values[:, 0]], words.values[:, 1]]), words.offsets)
+        windows = None if self.windows is None else self.windows[rows]
+        if windows is not None:
+            windows = Ragged(places[windows.values], windows.offsets)
+        return replace(
+            self,
+            examples=self.examples[rows],
+            sequences=places[self.sequences[rows]],
+            targets=self.targets[rows],
+            weights=None if self.weights is None else self.weights[rows],
+            soft=None if self.soft is None else self.soft[rows],
+            windows=windows,
+            words=words,
+        )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,9 @@ from manyheads.data.batch import Batch, Part
 from manyheads.data.examples import taken
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Form, Template
-from manyheads.ragged import Rows, ranges
-from manyheads.tasks.kind import known
+from manyheads.data.windows import window_of_words, windows_of
+from manyheads.ragged import Ragged, Rows, offsets_of, ranges
+from manyheads.tasks.kind import Predictions, known
 from manyheads.tasks.task import Task
 
 Ints = NDArray[np.int64]
@@ -30,6 +31,9 @@ class Split:
     together, in any task; None if the task names no column of groups. `weights`: float32[n], the weight of each
     example in the loss, with mean 1; None if the task names no column of weights, or the examples are not for training.
     `soft`: float32[n, ...], soft labels; None for a task without.
+    together, in any task; None if the task names no column of groups. `words`: int64[N, 3], ragged, of each word the
+    first character, the one after it, and the first token in its text, -1 if it has none; None for a task that does
+    not read words. `texts`: the texts of one column, where they are available.
     """
 
     task: Task
@@ -40,6 +44,8 @@ class Split:
     groups: NDArray[np.int64] | None = None
     weights: NDArray[np.float32] | None = None
     soft: NDArray[np.float32] | None = None
+    words: Ragged | None = None
+    texts: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.text_index)
@@ -60,8 +66,21 @@ class Split:
         groups = None if self.groups is None else self.groups[rows]
         weights = None if self.weights is None else self.weights[rows]
         soft = None if self.soft is None else self.soft[rows]
-        own = (self.text_index[rows], self.targets[rows], self.lines[rows], groups, weights, soft)
+        words = None if self.words is None else self.words[rows]
+        texts = None if self.texts is None else taken(self.texts, rows)
+        own = (self.text_index[rows], self.targets[rows], self.lines[rows], groups, weights, soft, words, texts)
         return Split(self.task, taken(self.ids, rows), *own)
+
+    def decode(self, outputs: Rows) -> Predictions:
+        """Decode the outputs of a head for these examples, with the places of the words.
+
+        Raises:
+            EncoderError: An output is not finite.
+        """
+        decoded = self.task.kind.decode(outputs)
+        if self.words is None:
+            return decoded
+        return replace(decoded, places=Ragged(self.words.values[:, :2], self.words.offsets), texts=self.texts)
 
 
 @dataclass(frozen=True)
@@ -81,11 +100,15 @@ class Stream:
 
 @dataclass(frozen=True)
 class _Sequences:
-    """Sequences of one form: the texts of each sequence and the tokens kept of each text, both int64[s, 1 or 2]."""
+    """Sequences of one form: the texts of each sequence and the tokens kept of each text, both int64[s, 1 or 2].
+
+    `first`: int64[s], the first token that is kept of each text. Default: 0.
+    """
 
     form: Form
     texts: Ints
     kept: Ints
+    first: Ints | None = None
 
     @property
     def lengths(self) -> Ints:
@@ -106,7 +129,8 @@ def assemble(
     A stream of several tasks has a part for each task. The parts share sequences.
 
     Special tokens are added here. A sequence with more than `max_length` tokens, special tokens included, is
-    truncated: a single text at its end, a pair in one sequence from its longer text first. With `deduplicate`, equal
+    truncated: a single text at its end, a pair in one sequence from its longer text first. For a task that reads words
+    it is divided into overlapping windows, each a sequence. With `deduplicate`, equal
     sequences of a part occur once. Use it only for passes without dropout.
 
     Raises:
@@ -117,18 +141,39 @@ def assemble(
     first, cut = 0, 0
     for source, examples in picks:
         splits = source.splits if isinstance(source, Stream) else (source,)
-        texts = splits[0].text_index[examples].astype(np.int64)
-        rows, places = _rows(splits[0].task, texts, deduplicate)
-        group, was_cut = _fit(store, template, max_length, rows)
-        places = places + first
         stream = source.name if isinstance(source, Stream) else None
+        texts = splits[0].text_index[examples].astype(np.int64)
+        windows: Ragged | None = None
+        if any(each.words is not None for each in splits):
+            group, starts = _windowed(store, template, max_length, texts[:, 0])
+            windows = Ragged(first + np.arange(len(starts.values)), starts.offsets)
+            places, was_cut = windows.values[starts.offsets[:-1], None], starts.lengths > 1
+        else:
+            rows, places = _rows(splits[0].task, texts, deduplicate)
+            group, sequences_cut = _fit(store, template, max_length, rows)
+            was_cut, places = sequences_cut[places].any(axis=1), places + first
         for each in splits:
-            weights = None if each.weights is None else each.weights[examples]
-            soft = None if each.soft is None else each.soft[examples]
-            parts.append(Part(each.task.name, examples, places, each.targets[examples], weights, soft, stream))
-        cut += int(was_cut[places - first].any(axis=1).sum())
+            part = Part(
+                each.task.name,
+                examples,
+                places,
+                each.targets[examples],
+                None if each.weights is None else each.weights[examples],
+                None if each.soft is None else each.soft[examples],
+                stream,
+                windows,
+            )
+            if each.words is not None and windows is not None:
+                words = each.words[examples]
+                if stream is not None:
+                    words = _only(words, known(part.targets))
+                full = store.offsets[texts[:, 0] + 1] - store.offsets[texts[:, 0]]
+                part = replace(part, words=_of_words(words, windows, starts, full, max_length, group.form))
+            parts.append(part)
+        if any(each.words is None for each in splits):
+            cut += int(was_cut.sum())
         groups.append(group)
-        first += len(rows)
+        first += len(group.texts)
     return _write(store, groups, tuple(parts), cut)
 
 
@@ -154,6 +199,11 @@ def lengths(store: TextStore, template: Template, max_length: int, split: Split)
     """Return the number of tokens of each example in a batch, all sequences and special tokens included: int32[n]."""
     total: NDArray[np.int32] = scratch(len(split), np.int32)
     for start, stop in blocks(len(split)):
+        if split.words is not None:
+            texts = split.text_index[start:stop, 0].astype(np.int64)
+            group, windows = _windowed(store, template, max_length, texts)
+            total[start:stop] = windows.sums(group.lengths)
+            continue
         rows, places = _rows(split.task, split.text_index[start:stop].astype(np.int64), deduplicate=False)
         group, _ = _fit(store, template, max_length, rows)
         total[start:stop] = group.lengths[places].sum(axis=1)
@@ -179,6 +229,8 @@ def text_lengths(store: TextStore, template: Template, max_length: int, texts: I
 def count_cut(store: TextStore, template: Template, max_length: int, split: Split) -> int:
     """Return how many examples of a split are truncated to `max_length`."""
     cut = 0
+    if split.words is not None:
+        return cut
     for start, stop in blocks(len(split)):
         rows, places = _rows(split.task, split.text_index[start:stop].astype(np.int64), deduplicate=False)
         _, was_cut = _fit(store, template, max_length, rows)
@@ -193,6 +245,33 @@ def _rows(task: Task, texts: Ints, deduplicate: bool) -> tuple[Ints, Ints]:
         return rows, np.arange(len(rows)).reshape(task.sequences, len(texts)).T
     distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
     return distinct, inverse.reshape(task.sequences, len(texts)).T
+
+
+def _windowed(store: TextStore, template: Template, max_length: int, texts: Ints) -> tuple[_Sequences, Ragged]:
+    """Return the windows of single texts as sequences, and the first tokens of the windows of each text."""
+    form = template.single
+    full, room = store.offsets[texts + 1] - store.offsets[texts], max_length - form.specials
+    windows = windows_of(full, room)
+    kept = np.minimum(full[windows.owners] - windows.values, room)
+    return _Sequences(form, texts[windows.owners][:, None], kept[:, None], windows.values), windows
+
+
+def _only(words: Ragged, rows: NDArray[np.bool_]) -> Ragged:
+    """Return the words of some rows. The other rows have none."""
+    lengths = np.where(rows, words.lengths, 0)
+    return Ragged(words[np.flatnonzero(rows)].values, offsets_of(lengths))
+
+
+def _of_words(words: Ragged, windows: Ragged, starts: Ragged, full: Ints, max_length: int, form: Form) -> Ragged:
+    """Return the sequence with the vector of each word and the token in the sequence: int64[N, 2], ragged.
+
+    `words`: as in `Split`. `windows`: the sequences of each text. `starts`: their first tokens. `full`: the number of
+    tokens of each text. A word without tokens has the first token of the first window.
+    """
+    tokens = Ragged(words.values[:, 2].astype(np.int64), words.offsets)
+    window = starts.offsets[tokens.owners] + window_of_words(tokens, starts, full, max_length - form.specials)
+    place = np.where(tokens.values < 0, 0, tokens.values - starts.values[window] + len(form.special[0]))
+    return Ragged(np.column_stack([windows.values[window], place]), words.offsets)
 
 
 def _fit(store: TextStore, template: Template, max_length: int, rows: Ints) -> tuple[_Sequences, NDArray[np.bool_]]:
@@ -254,6 +333,7 @@ def _write_group(
         if place < group.texts.shape[1]:
             kept = group.kept[:, place]
             target = ranges(at, kept)
-            token_ids[target] = store.token_ids[ranges(store.offsets[group.texts[:, place]], kept)]
+            begin = store.offsets[group.texts[:, place]] + (0 if group.first is None else group.first)
+            token_ids[target] = store.token_ids[ranges(begin, kept)]
             segment_ids[target] = group.form.text_segments[place]
             at += kept

@@ -52,6 +52,8 @@ class Examples:
     column of groups. `weights`: float64[n], the weight of each example in the loss; None without a column of weights.
     `soft`: float64[n, ...], soft labels, NaN if an example has none; None for a task without.
     `files`: the names of the files by their numbers in `places`, "" for the only file.
+    `words`: int64[N, 2], ragged, the first character of each word of the text and the one after it; None for a task
+    that does not read words.
     """
 
     task: str
@@ -68,6 +70,7 @@ class Examples:
     weights: NDArray[np.float64] | None = None
     soft: NDArray[np.float64] | None = None
     files: tuple[str, ...] = ()
+    words: Ragged | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -88,6 +91,7 @@ class Examples:
             weights=None if self.weights is None else gather(self.weights, rows),
             soft=None if self.soft is None else gather(self.soft, rows),
             files=self.files,
+            words=None if self.words is None else gather(self.words, rows),
         )
 
     def file_of(self, row: int) -> str:
@@ -144,7 +148,10 @@ def read_examples(
     )
     own = (table.fingerprint, table.key, warnings, arrays["places"])
     soft = arrays["soft"].reshape(-1, *task.kind.soft_shape) if task.kind.soft_shape else None
-    columns = (arrays.get("groups"), arrays.get("weights"), soft, tuple(Strings.of(arrays, "files")))
+    words = None
+    if "word_places" in arrays:
+        words = Ragged(arrays["word_places"].reshape(-1, 2), arrays["word_places_offsets"])
+    columns = (arrays.get("groups"), arrays.get("weights"), soft, tuple(Strings.of(arrays, "files")), words)
     return Examples(task.name, source.name, ids, texts, targets, lines, *own, *columns), bad
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +34,7 @@ def share(batch: Batch, process: int, processes: int) -> Batch:
     A row that several tasks read has one process for all of them.
     """
     lengths = np.diff(batch.offsets).astype(np.int64)
-    sizes = {part.source: lengths[part.sequences].sum(axis=1) for part in batch.parts}
+    sizes = {part.source: part.sizes(lengths) for part in batch.parts}
     owner = assign(np.concatenate(list(sizes.values())), processes)
     owners = dict(zip(sizes, np.split(owner, np.cumsum([len(each) for each in sizes.values()])[:-1]), strict=True))
     return take(batch, [np.flatnonzero(owners[part.source] == process) for part in batch.parts])
@@ -45,22 +44,11 @@ def take(batch: Batch, rows: Sequence[Ints]) -> Batch:
     """Return a batch of some examples. `rows`: the positions to keep in each part. Empty parts are dropped."""
     used = np.zeros(batch.sequences, dtype=bool)
     for part, kept in zip(batch.parts, rows, strict=True):
-        used[part.sequences[kept]] = True
+        used[part.used(kept)] = True
     places = np.cumsum(used) - 1
     lengths = np.diff(batch.offsets)
     tokens = np.repeat(used, lengths)
-    parts = tuple(
-        replace(
-            part,
-            examples=part.examples[kept],
-            sequences=places[part.sequences[kept]],
-            targets=part.targets[kept],
-            weights=None if part.weights is None else part.weights[kept],
-            soft=None if part.soft is None else part.soft[kept],
-        )
-        for part, kept in zip(batch.parts, rows, strict=True)
-        if len(kept)
-    )
+    parts = tuple(part.take(kept, places) for part, kept in zip(batch.parts, rows, strict=True) if len(kept))
     return Batch(
         token_ids=batch.token_ids[tokens],
         position_ids=batch.position_ids[tokens],

@@ -21,6 +21,7 @@ from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.alike import Spellings
 from manyheads.tasks.cells import as_number, is_missing, label_cell, quoted
 from manyheads.tasks.kind import Floats, LabelError, Target
+from manyheads.tasks.split_text import SplitText
 from manyheads.tasks.task import Task
 
 LINE_BITS = 40
@@ -184,6 +185,8 @@ class _Writer:
             self._columns.append((self._files.enter_context(ArrayFile(folder, "weights", np.float64)), []))
         if task.kind.soft_shape:
             self._columns.append((self._files.enter_context(ArrayFile(folder, "soft", np.float64)), []))
+        if task.kind.reads == "tokens":
+            self._columns.append((self._files.enter_context(RaggedFile(folder, "word_places", np.int64)), []))
         self._bad: list[tuple[_File, list[Any]]] = [
             (self._files.enter_context(ArrayFile(folder, "bad_lines", np.int64)), []),
             *(
@@ -258,9 +261,11 @@ class _Writer:
                 others.append(1.0)
                 usable = False
         self._at = self._task.label_columns[0]
-        target = self._target(row) if usable else self._task.kind.missing
+        target = self._target(row, texts) if usable else self._task.kind.missing
         if self._task.kind.soft_shape:
             others.append(self._soft(row, target))
+        if self._task.kind.reads == "tokens":
+            others.append(self._task.kind.words(texts[0]))
         return (self._name(row), *texts, target, row.line, place, *others)
 
     def _reject(self, row: Row, file: str, error: LabelError) -> None:
@@ -278,12 +283,12 @@ class _Writer:
             file.append(waiting)
             waiting.clear()
 
-    def _target(self, row: Row) -> Target:
+    def _target(self, row: Row, texts: Sequence[str]) -> Target:
         cell = label_cell(row.values, self._task.label_columns)
         if (self._holes or not self._labelled) and is_missing(cell):
             return self._task.kind.missing
         try:
-            target = self._task.kind.parse(cell)
+            target = self._task.kind.parse_of(cell, texts)
         except LabelError as error:
             if self._holes:
                 self._reject(row, self._file(row.file), error)
@@ -312,28 +317,18 @@ class _Writer:
 
 
 def text_of(row: Row, column: str) -> str:
-    """Return the text in a row's column. A number is converted to text, and the words of a list are joined by a blank.
+    """Return the text in a row's column. A number is converted to text, and the words of a list are a `SplitText`.
 
     Raises:
         LabelError: The text is missing, or is an object or a list of other things. The message is the reason.
     """
     cell = row.values.get(column)
-    text = " ".join(map(str, cell)) if _are_words(cell) else cell
+    text = SplitText([str(each) for each in cell]) if _are_words(cell) else cell
     if is_missing(text):
         raise LabelError(f"text {column!r} is missing")
     if not isinstance(text, str | int | float):
         raise LabelError(f"text {column!r} is a {type(text).__name__} and not text or a number")
-    return str(text)
-
-
-def words_of(row: Row, column: str) -> list[str]:
-    """Return the words in a row's column: the items of a list, or the parts of a text between white space.
-
-    Raises:
-        LabelError: As `text_of`.
-    """
-    text, cell = text_of(row, column), row.values.get(column)
-    return [str(each) for each in cell] if _are_words(cell) else text.split()
+    return text if isinstance(text, SplitText) else str(text)
 
 
 def _are_words(cell: object) -> TypeGuard[list[str | int | float]]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.data.arrays import converted
+from manyheads.data.cache import ArrayFile, entry
 from manyheads.data.dataset import Split
 from manyheads.data.examples import Examples
 from manyheads.data.strings import Joined
-from manyheads.data.texts import TextStore, tokenise, tokenise_named
+from manyheads.data.texts import VERSION, TextStore, tokenise, tokenise_named
 from manyheads.data.tokenizer import Tokenizer
+from manyheads.ragged import Ragged
 from manyheads.tasks.task import Task
 
 
@@ -49,7 +52,30 @@ def tokenise_examples(
             groups=examples.groups,
             soft=None if examples.soft is None else converted(examples.soft, np.float32),
             weights=None if examples.weights is None else converted(examples.weights, np.float32),
+            words=_with_tokens(examples, tokenizer, cache),
         )
         for examples in parts
     ]
     return store, splits
+
+
+def with_tokens(texts: Iterable[str], words: Ragged, tokenizer: Tokenizer) -> Ragged:
+    """Return words, int64[N, 2], with the first token of each: int64[N, 3]; see `Split.words`."""
+    tokens = Ragged(np.concatenate([np.zeros(0, np.int32), *tokenizer.first_tokens(texts, words)]), words.offsets)
+    return Ragged(np.column_stack([words.values, tokens.values]).astype(np.int64), words.offsets)
+
+
+def _with_tokens(examples: Examples, tokenizer: Tokenizer, cache: Path | None) -> Ragged | None:
+    """Return the words of examples with their first tokens, from the cache if they were found before."""
+    words = examples.words
+    if words is None:
+        return None
+    if cache is None or not examples.key:
+        return with_tokens(examples.texts[0], words, tokenizer)
+
+    def fill(folder: Path) -> None:
+        with ArrayFile(folder, "places", np.int64) as file:
+            file.append(with_tokens(examples.texts[0], words, tokenizer).values)
+
+    name = hashlib.sha256(f"{VERSION}/{tokenizer.fingerprint}/{examples.key}".encode()).hexdigest()
+    return Ragged(entry(cache / "first_tokens" / name, fill)["places"].reshape(-1, 3), words.offsets)

@@ -142,6 +142,21 @@ class Tokenizer:
             raise EncoderError("the tokenizer fails on a text", where=str(self._folder), hint=hint) from error
         return encodings
 
+    def first_tokens(self, texts: Iterable[str], words: Iterable[NDArray[np.int64]]) -> Iterator[NDArray[np.int32]]:
+        """Yield for each text the first token of each of its words, -1 for a word without tokens: int32[w].
+
+        `words`: int64[w, 2], the first character of each word and the one after it. The tokens are those of `encode`.
+        A word has no tokens if the tokenizer removes all its characters, such as control characters.
+        """
+        pairs = zip(texts, words, strict=True)
+        while some := list(islice(pairs, CHUNK)):
+            encodings = self._fast.encode_batch([str(text) for text, _ in some], add_special_tokens=False)
+            for encoding, (_, places) in zip(encodings, some, strict=True):
+                tokens = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+                found = np.searchsorted(tokens[:, 1], places[:, 0], side="right")
+                starts = np.append(tokens[:, 0], np.iinfo(np.int64).max)[found]
+                yield np.where(starts < places[:, 1], found, -1).astype(np.int32)
+
     def words(self, texts: Sequence[str]) -> Iterator[NDArray[np.int64]]:
         """Yield for each text the word number of each token, as the tokenizer splits the text. -1: not in a word."""
         for start in range(0, len(texts), CHUNK):

@@ -49,7 +49,7 @@ def evaluate(
     max_length: int,
     device: torch.device,
     course_score: bool = False,
-    forward: Callable[..., NDArray[np.float32]] = forward_split,
+    forward: Callable[..., Rows] = forward_split,
 ) -> Scores:
     """Evaluate every task that has a split here.
 
@@ -60,7 +60,7 @@ def evaluate(
     clusters = clusters_of(splits)
     for name, split in splits.items():
         outputs = forward(model, store, template, split, max_length=max_length, device=device)
-        predictions[name] = split.task.kind.decode(outputs)
+        predictions[name] = split.decode(outputs)
         metrics[name] = measure(split.task, predictions[name], split.targets.astype(np.float64))
         bounds[name] = intervals(split.task, predictions[name], split.targets.astype(np.float64), clusters[name])
     tasks = {name: split.task for name, split in splits.items()}

@@ -132,8 +132,7 @@ def _max_length(value: object, longest: int) -> int:
 
 def _with_head(task: Task) -> Task:
     """Return a task with all options of its head. Bundles of 0.4.0 lack those that only one head has."""
-    reads = task.pair or "single"
-    fitting = [name for name, entry in HEADS_MENU.items() if entry.reads == reads and entry.fits(task.kind)]
+    fitting = [name for name, entry in HEADS_MENU.items() if entry.reads == task.encoding and entry.fits(task.kind)]
     _one_of(f"the head of task {task.name}", task.head, fitting)
     given = {"kind": task.head, "dropout": task.dropout, **task.head_options}
     return replace(task, head_options=HEADS_MENU[task.head].options.model_validate(given).own)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from manyheads.data.dataset import Split
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Tokenizer
+from manyheads.ragged import Rows
 from manyheads.tasks.task import Task
 
 Floats = NDArray[np.float32]
@@ -47,10 +48,10 @@ class Engine(Protocol):
     def tokenizer(self) -> Tokenizer:
         """The tokenizer of the model."""
 
-    def outputs(self, store: TextStore, split: Split) -> Floats:
-        """Return the head's outputs for every example, in the order of the split: float32[n, outputs]."""
+    def outputs(self, store: TextStore, split: Split) -> Rows:
+        """Return the head's outputs for every example, in the order of the split: float32[n, outputs], or ragged."""
 
-    def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Floats]:
+    def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Rows]:
         """Return `outputs` for several splits.
 
         An engine may encode a sequence once if several splits read it.

@@ -200,6 +200,9 @@ def _added(output: Output, each: RowPrediction) -> dict[str, Any]:
     if each.record is None:
         return {names["error"]: each.error}
     cells = {names["prediction"]: each.record["prediction"]}
+    for name in kind.columns:
+        if name in each.record:
+            cells[names[name]] = each.record[name]
     for name in kind.probability_names:
         cells[names[f"p_{name}"]] = each.record["probabilities"][name]
     if output.format == "parquet" and kind.columns["prediction"] is str:
@@ -210,7 +213,9 @@ def _added(output: Output, each: RowPrediction) -> dict[str, Any]:
 def _prediction_types(output: Output) -> dict[str, Any]:
     import polars as pl
 
-    types = {str: pl.String, int: pl.Int64, bool: pl.Boolean, float: pl.Float64, list: pl.List(pl.String)}
+    span = pl.Struct({"start": pl.Int64, "end": pl.Int64, "label": pl.String, "text": pl.String})
+    lists: dict[type, Any] = {list: pl.List(pl.String), dict: pl.List(span)}
+    types: dict[type, Any] = {str: pl.String, int: pl.Int64, bool: pl.Boolean, float: pl.Float64, **lists}
     own = {output.names[name]: types[cell] for name, cell in output.task.kind.columns.items()}
     return {**dict.fromkeys(output.names.values(), pl.Float64), **own, output.names["error"]: pl.String}
 

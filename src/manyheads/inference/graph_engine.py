@@ -19,6 +19,7 @@ from manyheads.errors import BundleError
 from manyheads.inference.engine import Floats, TokenWeight
 from manyheads.inference.manifest import MANIFEST, check_files, note_unchecked, read_manifest
 from manyheads.inference.task_json import tasks_of
+from manyheads.ragged import Ragged, Rows
 from manyheads.tasks.task import Task
 
 TOKEN_BUDGET = 2048
@@ -38,7 +39,7 @@ class Graphs(Protocol):
     """Whether the encoder reads `token_type_ids`."""
 
     def encode(self, feeds: Mapping[str, NDArray[np.int64]], output: str) -> Floats:
-        """Return one output of the encoder for int64[S, L] inputs: float32[S, width]."""
+        """Return one output of the encoder for int64[S, L] inputs: float32[S, width], or [S, L, width] per token."""
 
     def pair(self, task: str, first: Floats, second: Floats) -> Floats:
         """Return a bi-encoded pair head's outputs for vectors[n, hidden]: float32[n, outputs]."""
@@ -74,11 +75,13 @@ class GraphEngine:
         """The tokenizer of the model."""
         return self._tokenizer
 
-    def outputs(self, store: TextStore, split: Split) -> Floats:
-        """Return the head's outputs for every example, in the order of the split: float32[n, outputs]."""
+    def outputs(self, store: TextStore, split: Split) -> Rows:
+        """Return the head's outputs for every example, in the order of the split: float32[n, outputs], or ragged."""
+        if split.words is not None:
+            return self._of_words(store, split, split.words)
         return self._of_pairs(store, split) if split.task.sequences == 2 else self._of_sequences(store, split)
 
-    def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Floats]:
+    def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Rows]:
         """Return `outputs` for several splits, one after the other."""
         return [self.outputs(store, split) for split in splits]
 
@@ -99,6 +102,18 @@ class GraphEngine:
             encoded = self._encode(batch, task_output(split.task.name))
             outputs[picks] = encoded[batch.parts[0].sequences[:, 0]]
         return outputs
+
+    def _of_words(self, store: TextStore, split: Split, words: Ragged) -> Ragged:
+        """Return the outputs for each word. The graph gives the outputs of every token: float32[S, L, outputs]."""
+        outputs = np.empty((len(words.values), split.task.outputs), dtype=np.float32)
+        template, length = self._tokenizer.template, self._max_length
+        for picks in batches_by_length(lengths(store, template, length, split), TOKEN_BUDGET):
+            batch = assemble(store, template, length, [(split, picks)])
+            encoded, found = self._encode(batch, task_output(split.task.name)), batch.parts[0].words
+            if found is None:
+                raise AssertionError("the split has words")
+            outputs[words.places(picks)[0]] = encoded[found.values[:, 0], found.values[:, 1]]
+        return Ragged(outputs, words.offsets)
 
     def _of_pairs(self, store: TextStore, split: Split) -> Floats:
         if len(split) == 0:

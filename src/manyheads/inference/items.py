@@ -12,6 +12,7 @@ import numpy as np
 
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.cells import LONGEST_QUOTE, is_missing, quoted
+from manyheads.tasks.split_text import SplitText
 from manyheads.tasks.task import Task
 
 Texts = tuple[str, ...]
@@ -40,8 +41,8 @@ class Items:
 def read_items(task: Task, texts: Any) -> Items:
     """Return the items of an input of a task.
 
-    A list always has items. A string, and a tuple of two strings for a task of pairs, is one item. The task's own text
-    columns are read from a table.
+    A list always has items. An item of a task that reads words may be a list of words. A string, and a tuple of two
+    strings for a task of pairs, is one item. The task's own text columns are read from a table.
 
     Raises:
         DataError: The input has another type, or a table lacks a text column. A wrong item is an error with its
@@ -114,9 +115,19 @@ def _checked(task: Task, items: Iterable[Any], place: Callable[[int], str]) -> I
 
 def _cells_of(task: Task, item: Any) -> list[Any]:
     """Return the texts of an item, unchecked. There are none if a mapping lacks a column."""
+    if task.kind.reads == "tokens":
+        cell = item[task.text[0]] if isinstance(item, Mapping) and task.text[0] in item else item
+        cell = cell[0] if isinstance(cell, tuple) and len(cell) == 1 else cell
+        return [] if isinstance(cell, Mapping) else [_joined(cell)]
     if isinstance(item, Mapping):
         return [item[column] for column in task.text if column in item]
     return [item] if isinstance(item, str) or not isinstance(item, Sequence | np.ndarray) else list(item)
+
+
+def _joined(cell: Any) -> Any:
+    """Return the words of a list as one text. Anything else is unchanged."""
+    listed = isinstance(cell, Sequence | np.ndarray) and not isinstance(cell, str) and len(cell)
+    return SplitText(list(cell)) if listed and all(isinstance(word, str) for word in cell) else cell
 
 
 def _usable(cell: Any) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manyheads.ragged import Ragged, Rows, concatenated
 from manyheads.tasks.kind import Predictions as Decoded
@@ -18,12 +17,22 @@ SHOWN = 10
 """Number of predictions that `repr` shows."""
 
 
+OTHERS = ("spans",)
+"""The columns of a kind that have the name of a field of `Prediction`."""
+
+
 @dataclass(frozen=True)
 class Prediction:
-    """A prediction for one text or pair: the label or value, and for classes the probability of each label."""
+    """A prediction for one text or pair: the label or value, and for classes the probability of each label.
 
-    prediction: str | int | float
-    probabilities: Mapping[str, float] | None = None
+    For a task per word, `prediction` has the tag of each word, `probabilities` the probability of each of them, `words`
+    the words, and `spans` the spans of words: `start`, `end` (characters of the text), `label` and `text`.
+    """
+
+    prediction: Any
+    probabilities: Mapping[str, float] | Sequence[float] | None = None
+    words: Sequence[str] | None = None
+    spans: Sequence[Mapping[str, Any]] | None = None
 
 
 class Predictions(Sequence[Prediction]):
@@ -65,9 +74,14 @@ class Predictions(Sequence[Prediction]):
         return [each.prediction for each in self]
 
     @property
-    def probabilities(self) -> NDArray[np.float64] | None:
-        """The probabilities as float64[n, labels], in the order of the labels. None if the task predicts values."""
+    def probabilities(self) -> Any:
+        """The probabilities as float64[n, labels], in the order of the labels. None if the task predicts values.
+
+        For a task per word, a list with the probabilities of the predicted tags of each item.
+        """
         exact = self._decoded.probabilities
+        if isinstance(exact, Ragged):
+            return [each.probabilities for each in self]
         if exact is None:
             return None
         return np.array([shortest(each) for each in exact.flat], dtype=np.float64).reshape(exact.shape)
@@ -110,7 +124,10 @@ class Predictions(Sequence[Prediction]):
         names = added_columns(self._task, taken)
         probabilities = self.probabilities
         added = {names["prediction"]: self.labels}
-        if probabilities is not None:
+        for name in self._task.kind.columns:
+            if name in OTHERS:
+                added[names[name]] = [getattr(each, name) for each in self]
+        if self._task.kind.probability_names and probabilities is not None:
             for label, column in zip(self._task.kind.probability_names, probabilities.T, strict=True):
                 added[names[f"p_{label}"]] = column.tolist()
         return added
@@ -133,7 +150,7 @@ def added_columns(task: Task, columns: Sequence[str], *others: str) -> dict[str,
 def prediction_of(task: Task, decoded: Decoded, row: int) -> Prediction:
     """Return the prediction of one row."""
     record = task.kind.record(decoded, row)
-    return Prediction(record["prediction"], record.get("probabilities"))
+    return Prediction(**{each.name: record.get(each.name) for each in fields(Prediction)})
 
 
 def joined(task: Task, parts: Sequence[Decoded]) -> Decoded:
@@ -145,4 +162,11 @@ def joined(task: Task, parts: Sequence[Decoded]) -> Decoded:
         shares: Rows = nothing if task.kind.ragged_outputs else np.zeros((0, len(names)))
         return Decoded(values, shares if names or task.kind.ragged_outputs else None)
     found = [each.probabilities for each in parts if each.probabilities is not None]
-    return Decoded(concatenated([each.values for each in parts]), concatenated(found) if found else None)
+    places = [each.places for each in parts if each.places is not None]
+    texts = [text for each in parts for text in each.texts or ()]
+    return Decoded(
+        concatenated([each.values for each in parts]),
+        concatenated(found) if found else None,
+        concatenated(places) if places else None,
+        texts if places else None,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, overload
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from manyheads.data.dataset import Split
 from manyheads.data.texts import tokenise
+from manyheads.data.tokenised import with_tokens
 from manyheads.errors import BundleError, DataError, did_you_mean
 from manyheads.inference.engine import Engine, TokenWeight
 from manyheads.inference.items import read_items
 from manyheads.inference.predictions import Prediction, Predictions, joined, prediction_of
 from manyheads.process_state import left_as_found, predicting
+from manyheads.ragged import Ragged, offsets_of
 from manyheads.tasks.kind import Predictions as Decoded
 from manyheads.tasks.task import Task
 
@@ -128,7 +130,8 @@ class Predictor:
         """Return decoded predictions for rows of one or two texts."""
         with self._ready():
             store, index = tokenise([text for row in rows for text in row], self._engine.tokenizer, None)
-            return task.kind.decode(self._engine.outputs(store, _split(task, index)))
+            split = self._split(task, index, rows)
+            return split.decode(self._engine.outputs(store, split))
 
     def decode_several(self, requests: Mapping[str, Sequence[tuple[str, ...]]]) -> dict[str, Decoded]:
         """Return decoded predictions of several tasks, each for its own rows, from one pass of the encoder.
@@ -142,20 +145,36 @@ class Predictor:
             for name, rows in requests.items():
                 task = self.task(name)
                 stop = start + len(rows) * len(task.text)
-                splits.append(_split(task, index[start:stop]))
+                splits.append(self._split(task, index[start:stop], rows))
                 start = stop
             outputs = self._engine.outputs_several(store, splits)
-        return {each.task.name: each.task.kind.decode(values) for each, values in zip(splits, outputs, strict=True)}
+        return {each.task.name: each.decode(values) for each, values in zip(splits, outputs, strict=True)}
 
     def explain(self, task: Task, row: tuple[str, ...]) -> list[list[TokenWeight]]:
         """Return the weight of each token of each text: gradient x input of the predicted output.
 
         Raises:
-            BundleError: the runtime has no gradients.
+            BundleError: the runtime has no gradients, or the task predicts every word.
         """
+        if task.kind.ragged_outputs:
+            what = f"task {task.name} has a prediction per word, so no token has one weight"
+            raise BundleError(what, hint="choose a task with one prediction per text")
         with left_as_found(), self._ready():
             store, index = tokenise(row, self._engine.tokenizer, None)
-            return self._engine.explain(store, _split(task, index))
+            return self._engine.explain(store, self._split(task, index, [row]))
+
+    def _split(self, task: Task, index: NDArray[np.int64], rows: Sequence[tuple[str, ...]]) -> Split:
+        """Return a split for rows of texts, given also as indices into a store. It has no ids, targets or lines."""
+        text_index = index.astype(np.int32).reshape(-1, len(task.text))
+        nothing = np.full(len(rows), np.nan, dtype=np.float32)
+        split = Split(task, [""] * len(rows), text_index, nothing, np.zeros(len(rows), dtype=np.int64))
+        if task.kind.reads != "tokens":
+            return split
+        texts = [row[0] for row in rows]
+        found = [task.kind.words(text) for text in texts]
+        places = np.concatenate([np.zeros((0, 2), dtype=np.int64), *found])
+        words = Ragged(places, offsets_of(np.array([len(each) for each in found], dtype=np.int64)))
+        return replace(split, words=with_tokens(texts, words, self._engine.tokenizer), texts=texts)
 
     @contextmanager
     def _ready(self) -> Iterator[None]:
@@ -174,10 +193,3 @@ class Predictor:
             )
         with predicting(self._threads):
             yield
-
-
-def _split(task: Task, index: NDArray[np.int64]) -> Split:
-    """Return a split for rows of texts, given as flat indices into a store. It has no ids, targets or line numbers."""
-    rows = index.astype(np.int32).reshape(-1, len(task.text))
-    nothing = np.full(len(rows), np.nan, dtype=np.float32)
-    return Split(task, [""] * len(rows), rows, nothing, np.zeros(len(rows), dtype=np.int64))

@@ -10,10 +10,11 @@ from manyheads.data.dataset import Split
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.inference.bundle import Bundle
-from manyheads.inference.engine import Floats, TokenWeight
+from manyheads.inference.engine import TokenWeight
 from manyheads.inference.explain import token_weights
 from manyheads.model.forward import forward_split
 from manyheads.model.several import forward_several
+from manyheads.ragged import Rows
 from manyheads.tasks.task import Task
 
 
@@ -42,12 +43,12 @@ class TorchEngine:
         """The tokenizer of the model."""
         return self._bundle.tokenizer
 
-    def outputs(self, store: TextStore, split: Split) -> Floats:
-        """Return the head's outputs for every example, in the order of the split: float32[n, outputs]."""
+    def outputs(self, store: TextStore, split: Split) -> Rows:
+        """Return the head's outputs for every example, in the order of the split: float32[n, outputs], or ragged."""
         template, length = self.tokenizer.template, self._bundle.max_length
         return forward_split(self._model, store, template, split, max_length=length, device=self._device)
 
-    def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Floats]:
+    def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Rows]:
         """Return `outputs` for several splits. A sequence that several splits read is encoded once."""
         template, length = self.tokenizer.template, self._bundle.max_length
         return forward_several(self._model, store, template, splits, max_length=length, device=self._device)

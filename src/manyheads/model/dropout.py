@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout as torch_dropout
 
 from manyheads.data.batch import Batch
+from manyheads.ragged import Ragged
 
 LEVELS = 1 << 16
 """A dropout probability is rounded to a multiple of 1 / LEVELS. Kept elements are scaled for the rounded number."""
@@ -122,6 +123,8 @@ def row_keys(batch: Batch) -> NDArray[np.int32]:
     for part in batch.parts:
         for side, column in enumerate(part.sequences.T):
             sequences[column] = sequence_keys(part.source, part.examples, side)
+        if part.windows is not None:
+            sequences[part.windows.values] = window_keys(part.source, part.examples, part.windows)
     places = batch.position_ids.astype(np.uint64)
     mixed = _mix64(np.repeat(sequences, np.diff(batch.offsets)) + places * _GOLDEN)
     return mixed.astype(np.uint32).view(np.int32)
@@ -138,6 +141,13 @@ def head_keys(keys: Tensor, task: str, stream: str) -> Tensor:
     The heads of tasks that read one stream have different masks.
     """
     return keys if task == stream else keys ^ _signed(_name_key(task))
+
+
+def window_keys(stream: str, rows: NDArray[np.int64], windows: Ragged) -> NDArray[np.uint64]:
+    """Return the keys of all windows of some rows of a stream: uint64[w]. The first one has the key of a first sequence."""
+    numbers = np.arange(len(windows.values)) - np.repeat(windows.offsets[:-1], windows.lengths)
+    keys = sequence_keys(stream, rows, 0)[windows.owners]
+    return np.where(numbers == 0, keys, _mix64(keys + numbers.astype(np.uint64) * _GOLDEN))
 
 
 def token_keys(sequences: Tensor, places: Tensor) -> Tensor:

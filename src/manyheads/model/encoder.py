@@ -6,7 +6,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,6 +47,14 @@ UNUSABLE = (
     *(AssertionError, ImportError, ZeroDivisionError),
 )
 """What transformers and torch raise for a configuration that does not fit its weights or itself."""
+
+
+@dataclass(frozen=True)
+class States:
+    """The vectors of a batch: `tokens`, float[T, hidden], of every token, and `texts`, float[S, hidden], pooled."""
+
+    tokens: Tensor
+    texts: Tensor
 
 
 class Encoder(nn.Module):
@@ -114,14 +122,18 @@ class Encoder(nn.Module):
         if self._first_token_only:
             with self.stream.over(tokens.layout.keys, site=0):
                 return self._pooled(first_tokens(self.model, self._typed(tokens), self._positions(tokens), self.stream))
+        return self.states(tokens).texts
+
+    def states(self, tokens: FlatTokens) -> States:
+        """Return the vectors of all tokens and of all sequences, from one pass."""
         if self.pooling == "pooler" and not self.flat:
             # Poolers differ between architectures (ALBERT: a linear map and tanh without a module of its own).
-            pooled: Tensor = self._padded(tokens).pooler_output
-            return pooled
+            found = self._padded(tokens)
+            return States(unpad(found.last_hidden_state, tokens.layout), found.pooler_output)
         states = self.tokens(tokens)
         if self.pooling == "mean":
-            return pool.mean(states, tokens.layout)
-        return self._pooled(pool.first(states, tokens.layout))
+            return States(states, pool.mean(states, tokens.layout))
+        return States(states, self._pooled(pool.first(states, tokens.layout)))
 
     def tokens(self, tokens: FlatTokens) -> Tensor:
         """Return the last hidden state of every token: float[T, hidden]."""

@@ -16,6 +16,7 @@ from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
 from manyheads.model.flat import FlatTokens
 from manyheads.model.multitask import MultitaskModel
+from manyheads.ragged import Ragged, Rows
 
 TOKEN_BUDGET = 2048
 """Real tokens per batch. A CPU's matrix products gain nothing from more than one or two thousand."""
@@ -34,8 +35,8 @@ def forward_split(
     device: torch.device,
     token_budget: int = TOKEN_BUDGET,
     after_batch: Callable[[], None] | None = None,
-) -> NDArray[np.float32]:
-    """Return the head's outputs for every example, in the split's order: float32[n, outputs].
+) -> Rows:
+    """Return the head's outputs for every example, in the split's order: float32[n, outputs], or ragged per word.
 
     `after_batch` is called after each batch. It may raise an exception to end the pass. The model is in eval mode
     during the call and in its former mode after it. Equal texts of a batch are encoded once.
@@ -46,6 +47,8 @@ def forward_split(
     model.eval()
     try:
         with torch.inference_mode():
+            if split.words is not None:
+                return ready.words(split, split.words)
             return ready.pairs(split) if split.task.sequences == 2 else ready.sequences(split)
     finally:
         model.train(was_training)
@@ -73,6 +76,17 @@ class _Ready:
             outputs[picks] = result.float().cpu().numpy()
             self.after_batch()
         return outputs
+
+    def words(self, split: Split, words: Ragged) -> Ragged:
+        """Return the outputs for each word of the examples."""
+        outputs = np.empty((len(words.values), split.task.outputs), dtype=np.float32)
+        sizes = lengths(self.store, self.template, self.max_length, split)
+        for picks in batches_by_length(sizes, self.token_budget):
+            batch = assemble(self.store, self.template, self.max_length, [(split, picks)])
+            (result,) = self.model(FlatTokens.from_batch(batch, self.device), batch.parts)
+            outputs[words.places(picks)[0]] = result.float().cpu().numpy()
+            self.after_batch()
+        return Ragged(outputs, words.offsets)
 
     def pairs(self, split: Split) -> NDArray[np.float32]:
         """Return the outputs for examples of two sequences each. Every distinct text is encoded once."""

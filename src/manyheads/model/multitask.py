@@ -13,6 +13,7 @@ from manyheads.model.dropout import HEADS_SITE, head_keys, install
 from manyheads.model.encoder import Encoder
 from manyheads.model.flat import FlatTokens
 from manyheads.model.heads import HEADS
+from manyheads.ragged import Ragged
 from manyheads.tasks.task import Task
 
 
@@ -28,9 +29,26 @@ class MultitaskModel(nn.Module):
         install(self.heads, encoder.stream)
 
     def forward(self, tokens: FlatTokens, parts: Sequence[Part]) -> list[Tensor]:
-        """Return the outputs of every part's head, in order: one tensor[n, outputs] per part."""
-        vectors = self.encoder(tokens)
-        return [self._keyed_outputs(vectors, part, tokens) for part in parts]
+        """Return the outputs of every part's head, in order: one tensor[n, outputs] per part, or [words, outputs]."""
+        if all(part.words is None for part in parts):
+            vectors = self.encoder(tokens)
+            return [self._keyed_outputs(vectors, part, tokens) for part in parts]
+        states = self.encoder.states(tokens)
+        return [
+            self._keyed_outputs(states.texts, part, tokens)
+            if part.words is None
+            else self._of_words(states.tokens, part, part.words, tokens)
+            for part in parts
+        ]
+
+    def _of_words(self, vectors: Tensor, part: Part, words: Ragged, tokens: FlatTokens) -> Tensor:
+        """Run a part's head on the vectors of tokens[T, hidden] that belong to its words: [words, outputs]."""
+        places, keys = torch.from_numpy(words.values).to(vectors.device), tokens.layout.keys
+        at = tokens.layout.starts.index_select(0, places[:, 0]) + places[:, 1]
+        own = None if keys is None else head_keys(keys.index_select(0, at), part.task, part.source)
+        with self.encoder.stream.over(own, site=HEADS_SITE):
+            result: Tensor = self.heads[_key(part.task)](vectors.index_select(0, at))
+        return result
 
     def _keyed_outputs(self, vectors: Tensor, part: Part, tokens: FlatTokens) -> Tensor:
         keys = tokens.first_keys

@@ -15,8 +15,9 @@ from manyheads.data.dataset import Split, assemble_rows, row_lengths
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
 from manyheads.model.flat import FlatTokens
-from manyheads.model.forward import TOKEN_BUDGET
+from manyheads.model.forward import TOKEN_BUDGET, forward_split
 from manyheads.model.multitask import MultitaskModel
+from manyheads.ragged import Rows
 
 Ints = NDArray[np.int64]
 
@@ -30,20 +31,24 @@ def forward_several(
     max_length: int,
     device: torch.device,
     token_budget: int = TOKEN_BUDGET,
-) -> list[NDArray[np.float32]]:
-    """Return the outputs for every split, float32[n, outputs] each. The model is in eval mode.
+) -> list[Rows]:
+    """Return the outputs for every split, float32[n, outputs] or ragged per word each. The model is in eval mode.
 
     Tasks of one text and bi-encoded pairs share the sequences of single texts. Cross-encoded pairs share the sequences
     of pairs.
     """
-    groups = [_wanted(splits, width) for width in (1, 2)]
+    groups = [_wanted([each for each in splits if each.words is None], width) for width in (1, 2)]
     singles, pairs = groups[0][0], groups[1][0]
     with torch.inference_mode():
         vectors = _encode(model, store, template, singles, pairs, max_length, device, token_budget)
         first = (0, len(singles))
-        outputs = []
+        outputs: list[Rows] = []
         places = [iter(each) for _, each in groups]
         for split in splits:
+            if split.words is not None:
+                own = (model, store, template, split)
+                outputs.append(forward_split(*own, max_length=max_length, device=device, token_budget=token_budget))
+                continue
             group = int(split.task.pair == "cross")
             part = Part(split.task.name, np.arange(len(split)), next(places[group]) + first[group], split.targets)
             outputs.append(model.outputs(vectors, part).float().cpu().numpy())

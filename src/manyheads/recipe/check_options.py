@@ -44,7 +44,7 @@ def check_recipe(recipe: Recipe) -> list[Fault]:
 
 def head_of(options: TaskOptions) -> str:
     """Return the head of a task: the one in the recipe, or the default for how its texts are encoded."""
-    return options.head.kind or DEFAULT[pairing_of(options) or "single"]
+    return options.head.kind or DEFAULT[_encoding(options)]
 
 
 def head_options(options: TaskOptions) -> HeadOptions:
@@ -53,6 +53,11 @@ def head_options(options: TaskOptions) -> HeadOptions:
         return options.head
     head = head_of(options)
     return HEADS[head].options(kind=head, dropout=options.head.dropout)
+
+
+def _encoding(options: TaskOptions) -> str:
+    """Return what a head of the task reads: a pair as it is encoded, one text, or the first token of each word."""
+    return pairing_of(options) or ("tokens" if KINDS[options.kind].reads == "tokens" else "single")
 
 
 def pairing_of(options: TaskOptions) -> str | None:
@@ -138,8 +143,10 @@ def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
         remedy = "remove pair, or name two columns"
         yield Fault((*key, "pair"), "a pair requires two text columns", options.pair, hint=remedy)
         return
-    reads = pairing_of(options) or "single"
-    kind = KINDS[options.kind]
+    reads, kind = _encoding(options), KINDS[options.kind]
+    if len(options.text) == 2 and kind.reads == "tokens":
+        yield Fault((*key, "text"), f"{kind.noun} reads one text column", options.text, "one column")
+        return
     fitting = [name for name, entry in HEADS.items() if entry.reads == reads and entry.fits(kind.sample())]
     head = head_of(options)
     if head not in HEADS:
@@ -155,7 +162,12 @@ def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
 
 def _shape(reads: str) -> str:
     """Return what a head reads, in words."""
-    return {"single": "one text", "cross": "a pair in one sequence", "bi": "a pair in two sequences"}[reads]
+    return {
+        "single": "one text",
+        "cross": "a pair in one sequence",
+        "bi": "a pair in two sequences",
+        "tokens": "the words of one text",
+    }[reads]
 
 
 def _menu(key: tuple[str, ...], name: str, menu: Mapping[str, object] | Iterable[str]) -> Iterator[Fault]:

@@ -80,7 +80,7 @@ def task_rules() -> list[Schema]:
     """Return the rules between the keys of a task: what fits its kind, its labels and its text columns."""
     return [
         *(rule for name in KINDS for rule in _kind_rules(name)),
-        _rule({"text": {"maxItems": 1}}, {"pair": False, "head": _heads("single")}),
+        _rule({"text": {"maxItems": 1}}, {"pair": False, "head": _heads("single", "tokens")}),
         _rule({"text": {"type": "array", "minItems": 2}}, {"head": _heads("cross", "bi")}),
         _rule({"pair": {"const": "cross"}}, {"head": _heads("cross")}),
         _rule({"pair": {"const": "bi"}}, {"head": _heads("bi")}),

@@ -437,7 +437,8 @@ def balanced_weights(task: Task, train: Examples) -> NDArray[np.float64]:
 def _weights_note(task: Task, train: Examples, weights: NDArray[np.float64]) -> str:
     """Return a sentence with the weights of the first labels. Of rows without and with a label, those with it."""
     own = weights if weights.ndim == 1 else weights[1]
-    shown = [f"{name}: {weight:.4g}" for name, weight in zip(task.kind.probability_names, own, strict=True)]
+    labels = task.kind.counts(known_targets(train))
+    shown = [f"{name}: {weight:.4g}" for name, weight in zip(labels, own, strict=True)]
     more = ", ..." if len(shown) > NAMED else ""
     noun = "class weights" if weights.ndim == 1 else "class weights of rows with the label"
     return f"{noun}, balanced over {len(train):,} training rows: {', '.join(shown[:NAMED])}{more}"

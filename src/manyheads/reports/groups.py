@@ -13,6 +13,7 @@ from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.reports.keys import stored_as
 from manyheads.reports.predictions import TaskPredictions
 from manyheads.tasks.kind import Floats
+from manyheads.tasks.tags import TagSpans, tag_spans
 
 BANDS = 5
 """Number of equal parts of a range of values."""
@@ -66,10 +67,38 @@ def by_each_label(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tup
     return tuple(_of_rows(name, true[:, code], given[:, code]) for code, name in enumerate(names))
 
 
+def by_span(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tuple[Group, ...]:
+    """Return recall, precision and F1 of each type of span. A span counts if its words and its type are correct."""
+    del errors
+    table = predictions.kind.span_table
+    if table is None:
+        return ()
+    given, true = (tag_spans(each, table) for each in (predictions.predictions, predictions.targets))
+    hits = given.among(true)
+    return tuple(
+        _of_counts(name, int(hits[given.types == place].sum()), _count(true, place), _count(given, place))
+        for place, name in enumerate(table.names)
+    )
+
+
+def by_tag(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tuple[Group, ...]:
+    """Return recall, precision and F1 of each tag over all words."""
+    del errors
+    given, true = predictions.predictions.values, predictions.targets.values
+    names = predictions.kind.counts(predictions.targets)
+    return tuple(_of_rows(str(name), true == code, given == code) for code, name in enumerate(names))
+
+
+def _count(spans: TagSpans, kind: int) -> int:
+    return int((spans.types == kind).sum())
+
+
 GROUPS: dict[str, Callable[[TaskPredictions, Sequence[Chosen]], tuple[Group, ...]]] = {
     "classes": by_class,
     "bands": by_band,
     "labels": by_each_label,
+    "spans": by_span,
+    "tags": by_tag,
 }
 
 
@@ -100,16 +129,18 @@ def _of_class(predictions: TaskPredictions, code: int) -> Group:
 
 
 def _of_rows(name: str, true: NDArray[np.bool_], given: NDArray[np.bool_]) -> Group:
-    hits = int((true & given).sum())
-    both = int(true.sum()) + int(given.sum())
-    score = Measured("f1", 2 * hits / both if both else None, None, None, int(true.sum()))
-    recall, precision = share("recall", hits, int(true.sum())), share("precision", hits, int(given.sum()))
-    return Group(name, int(true.sum()), (recall, precision, score))
+    return _of_counts(name, int((true & given).sum()), int(true.sum()), int(given.sum()))
+
+
+def _of_counts(name: str, hits: int, true: int, given: int) -> Group:
+    both = true + given
+    score = Measured("f1", 2 * hits / both if both else None, None, None, true)
+    return Group(name, true, (share("recall", hits, true), share("precision", hits, given), score))
 
 
 def _span(low: int, high: int) -> str:
-    unit = "word" if high == 1 else "words"
-    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
+    plural = "" if high == 1 else "s"
+    return f"{low} word{plural}" if low == high else f"{low} to {high} word{plural}"
 
 
 SHOWN = 10

@@ -20,6 +20,7 @@ from manyheads.inference.export.content import add_common_files
 from manyheads.inference.manifest import MANIFEST, read_manifest
 from manyheads.inference.torch_engine import TorchEngine
 from manyheads.process_state import borrowing, left_as_found
+from manyheads.ragged import flat
 from manyheads.recipe.load import load_recipe
 from manyheads.run.atomic import replace_folder
 from manyheads.run.folder import RunFolder
@@ -138,7 +139,7 @@ def largest_difference(model: Engine, other: Engine, store: TextStore, splits: S
     """
     largest = 0.0
     for split in splits:
-        gap = float(np.abs(model.outputs(store, split) - other.outputs(store, split)).max(initial=0.0))
+        gap = float(np.abs(flat(model.outputs(store, split)) - flat(other.outputs(store, split))).max(initial=0.0))
         if not gap <= LARGEST:
             hint = "nothing was written. Please report this with the architecture of the encoder"
             allowed = f"up to {LARGEST:g}"
@@ -164,7 +165,7 @@ def _measured(engine: Engine, store: TextStore, splits: Sequence[Split], *, cour
     started = time.perf_counter()
     metrics = {
         split.task.name: measure(
-            split.task, split.task.kind.decode(engine.outputs(store, split)), split.targets.astype(np.float64)
+            split.task, split.decode(engine.outputs(store, split)), split.targets.astype(np.float64)
         )
         for split in splits
     }

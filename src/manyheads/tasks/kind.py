@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from manyheads.errors import EncoderError
 from manyheads.options import Options
 from manyheads.ragged import Ragged, Rows, flat
+from manyheads.tasks.tags import TagTable
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,17 +51,28 @@ class Predictions:
     `values`: float64[n, ...], such as the index of the predicted class, or the predicted value; ragged for a kind with
     ragged targets. `probabilities`: float64[n, classes], ragged for a kind with ragged outputs, or None if the kind
     predicts values.
+
+    For predictions per word, `places` is int64[N, 2], ragged: the first character of each word in its text, and the
+    one after it. `texts`: the texts, where they are available.
     """
 
     values: Rows
     probabilities: Rows | None
+    places: Ragged | None = None
+    texts: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
 
     def take(self, rows: Any) -> Predictions:
         """Return the predictions of some examples. `rows`: what numpy accepts as an index."""
-        return Predictions(self.values[rows], None if self.probabilities is None else self.probabilities[rows])
+        return replace(
+            self,
+            values=self.values[rows],
+            probabilities=None if self.probabilities is None else self.probabilities[rows],
+            places=None if self.places is None else self.places[rows],
+            texts=None if self.texts is None else [self.texts[row] for row in np.arange(len(self))[rows]],
+        )
 
 
 @dataclass(frozen=True)
@@ -93,17 +105,17 @@ class Kind(ABC):
     training_keys: ClassVar[tuple[str, ...]] = ()
     """The keys of the kind that only training reads."""
 
-    reads: ClassVar[Literal["text", "words", "candidates"]] = "text"
-    """What the kind reads from the encoder, a vector per text, per word, or per candidate."""
+    reads: ClassVar[Literal["text", "tokens", "candidates"]] = "text"
+    """What the kind reads from the encoder: a vector per text, per candidate, or that of each word's first token."""
 
     target: ClassVar[str]
-    """What a target is ("class", "value", "labels" or "order"), by which losses and metrics declare that they fit."""
+    """What a target is, by which losses and metrics say that they fit: "class", "value", "labels", "order" "tags"."""
 
     metrics: tuple[str, ...]
     """The metrics of every evaluation, the default primary metric first."""
 
-    views: ClassVar[tuple[str, ...]] = ()
-    """What a report shows, of "confusion", "reliability", "scatter", "classes", "bands" and "labels"."""
+    views: tuple[str, ...] = ()
+    """What a report shows: "confusion", "reliability", "scatter", "classes", "bands", "labels", "spans", "tags"."""
 
     several_columns: ClassVar[bool] = False
     """Whether `label` may list several columns. The cells of a row are then a mapping from columns to cells."""
@@ -259,6 +271,25 @@ class Kind(ABC):
             LabelError: As `parse`.
         """
         raise NotImplementedError(f"the labels of {self.noun} are not soft: {raw!r}")
+
+    def parse_of(self, raw: object, texts: Sequence[str]) -> Target:
+        """Return the target in a cell of a row with these texts. Default: the texts have no influence.
+
+        Raises:
+            LabelError: As `parse`, or the cell does not fit the texts.
+        """
+        del texts
+        return self.parse(raw)
+
+    def words(self, text: str) -> Ints:
+        """Return the first character of each word of a text and the one after it: int64[w, 2]. Default: no words."""
+        del text
+        return np.zeros((0, 2), dtype=np.int64)
+
+    @property
+    def span_table(self) -> TagTable | None:
+        """The meaning of the numbers of a target as tags of spans. Default: None, they are no such tags."""
+        return None
 
     @abstractmethod
     def present(self, target: Target) -> Any:

@@ -50,6 +50,11 @@ class Task:
         return next(iter(forms.values())) if self.form is None else forms[self.form]
 
     @property
+    def encoding(self) -> Literal["single", "cross", "bi", "tokens"]:
+        """What the head reads: a pair as it is encoded, the vector of one text, or that of each word's first token."""
+        return self.pair or ("tokens" if self.kind.reads == "tokens" else "single")
+
+    @property
     def sequences(self) -> int:
         """The number of sequences per example: 2 for a bi-encoded pair, otherwise 1."""
         return 2 if self.pair == "bi" else 1

@@ -17,6 +17,7 @@ from manyheads.evaluation.metrics.quadratic_kappa import QUADRATIC_KAPPA
 from manyheads.evaluation.metrics.scores import BRIER, LOG_LOSS
 from manyheads.evaluation.metrics.spearman import SPEARMAN
 from manyheads.menu import Menu, require
+from manyheads.evaluation.metrics.tags import SENTENCE_ACCURACY, SPAN_F1, WORD_ACCURACY, WORD_MACRO_F1
 
 
 def _check(metric: Metric) -> None:
@@ -33,6 +34,7 @@ METRICS = Menu(
         *(ACCURACY, MACRO_F1, MCC, F1, BALANCED_ACCURACY, QUADRATIC_KAPPA),
         *(AUC, AVERAGE_PRECISION, LOG_LOSS, BRIER),
         *(MICRO_F1, SUBSET_ACCURACY),
+        *(SPAN_F1, WORD_ACCURACY, WORD_MACRO_F1, SENTENCE_ACCURACY),
         *(PEARSON, SPEARMAN, RMSE, MAE),
     ),
     _check,

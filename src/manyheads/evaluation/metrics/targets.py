@@ -8,7 +8,7 @@ from typing import Literal
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.labels import Label
 
-Target = Literal["classes", "two classes", "ordered classes", "values", "labels"]
+Target = Literal["classes", "two classes", "ordered classes", "values", "labels", "tags", "spans"]
 
 MEANING: dict[Target, str] = {
     "classes": "one label per example",
@@ -16,6 +16,8 @@ MEANING: dict[Target, str] = {
     "ordered classes": "labels in an order: an ordinal task, or labels that are numbers in ascending order",
     "values": "a regression",
     "labels": "any number of labels per example",
+    "tags": "a tag per word",
+    "spans": "tags that mark spans of words",
 }
 
 
@@ -23,6 +25,8 @@ def targets_of(kind: Kind) -> frozenset[Target]:
     """Return the forms that the targets of a kind have. Labels are also ordered if they are ascending numbers."""
     if kind.target in ("value", "labels"):
         return frozenset({"values"} if kind.target == "value" else {"labels"})
+    if kind.target == "tags":
+        return frozenset({"tags"} if kind.span_table is None else {"tags", "spans"})
     found: set[Target] = {"classes"}
     labels: list[Label] = kind.space().get("labels", [])
     if len(labels) == 2:

@@ -74,6 +74,8 @@ def _reason(bundle: Bundle, task: Task) -> str | None:
     encoder = bundle.model.encoder
     if task.kind.hub is None:
         return f"no stock class of transformers predicts a {task.kind.name} task"
+    if task.encoding == "tokens":
+        return "its predictions are per word, and a pipeline for tokens splits texts in another way"
     if task.sequences == 2:
         return "it encodes each text of a pair in its own sequence"
     if not isinstance(bundle.model.head(task.name), Linear):

@@ -28,10 +28,14 @@ class PaddedModel(nn.Module):
         self.offset = bundle.model.encoder.offset
         self.pooling = bundle.model.encoder.pooling
         self.heads = nn.ModuleList([bundle.model.head(name) for name in single])
+        self.of_tokens = [bundle.model.tasks[name].kind.reads == "tokens" for name in single]
         self.names = [VECTOR, *map(task_output, single)]
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Any:
-        """Map int64[S, L] inputs to a vector[S, hidden] and the outputs[S, outputs] of each head."""
+        """Map int64[S, L] inputs to a vector[S, hidden] and the outputs of each head.
+
+        They are [S, outputs], or [S, L, outputs] for a head that reads tokens.
+        """
         segments = {"token_type_ids": token_type_ids} if self.segments else {}
         # Positions after a padding index follow from the mask: a token of the text may have the padding's id.
         ends = attention_mask.cumsum(1) * attention_mask
@@ -44,7 +48,8 @@ class PaddedModel(nn.Module):
         else:
             weights = attention_mask.unsqueeze(-1).to(torch.float32)
             vector = (states.last_hidden_state * weights).sum(1) / weights.sum(1)
-        return (vector, *(head(vector) for head in self.heads))
+        read = (states.last_hidden_state if each else vector for each in self.of_tokens)
+        return (vector, *(head(each) for head, each in zip(self.heads, read, strict=True)))
 
     def example(self) -> dict[str, Tensor]:
         """Return inputs for tracing: two sequences of eight and six tokens."""

@@ -26,19 +26,35 @@ class TasksBody(TextsBody):
     tasks: list[str] = Field(min_length=1, description="Names of the tasks to predict.")
 
 
+class Span(BaseModel):
+    """A span of words with a label."""
+
+    start: int = Field(description="The first character of the span in the text, from 0.")
+    end: int = Field(description="The character after the last one of the span.")
+    label: str = Field(description="The type of the span.")
+    text: str = Field(description="The characters of the span.")
+
+
 class Prediction(BaseModel):
     """The prediction for one text or pair: a label with the probability of every label, or a value."""
 
     prediction: str | int | float | bool | list[str | int | float | bool] = Field(
         description="The predicted label or value, or the list of labels of a task with several.", examples=["positive"]
     )
-    probabilities: dict[str, float] | None = Field(
+    probabilities: dict[str, float] | list[float] | None = Field(
         default=None,
-        description="Probability of every label. `null` for a task that predicts values.",
+        description="Probability of every label. `null` for a task that predicts values. For a task per word, the "
+        "probability of each predicted tag.",
         examples=[{"negative": 0.1, "positive": 0.9}],
     )
     value: float | None = Field(
         default=None, description="The predicted value. `null` for a task that predicts labels.", examples=[None]
+    )
+    words: list[str] | None = Field(
+        default=None, description="The words of the text, for a task per word. `prediction` has their tags."
+    )
+    spans: list[Span] | None = Field(
+        default=None, description="The predicted spans of words, for a task per word whose tags mark spans."
     )
 
 

@@ -17,7 +17,7 @@ from manyheads.model.heads.options import HeadOptions
 from manyheads.model.losses import fitting_losses
 from manyheads.tasks.kind import Kind
 
-Reads = Literal["single", "cross", "bi"]
+Reads = Literal["single", "cross", "bi", "tokens"]
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,12 @@ class HeadEntry:
     """A head, its options, and the examples that it fits.
 
     `build(hidden, outputs, unit, dropout, **own)` returns a module, where `own` are the options that `options` adds to
-    `HeadOptions`. Its forward takes one vector[n, hidden] ("single", "cross") or two ("bi") and returns [n, outputs]:
-    scores from 0 to 1 if `unit` is true, otherwise logits.
+    `HeadOptions`. Its forward takes one vector[n, hidden] ("single", "cross", "tokens") or two ("bi") and returns
+    [n, outputs]: scores from 0 to 1 if `unit` is true, otherwise logits.
 
-    `reads`: how the texts of a task are encoded. `targets`: the targets of the kinds that it fits (`Kind.target`), by
-    default all. `loss`: the default loss where the kind has it, by default the first of the kind.
+    `reads`: how the texts of a task are encoded; "tokens" for one text of which each word's first token is read.
+    `targets`: the targets of the kinds that it fits (`Kind.target`), by default all. `loss`: the default loss where the
+    kind has it, by default the first of the kind.
     """
 
     name: str
@@ -55,7 +56,7 @@ def _check(entry: HeadEntry) -> None:
     require(found.shape == (2, 3), f"the outputs of 2 examples have the shape {[*found.shape]}, not [2, 3]")
 
 
-DEFAULT: dict[str, str] = {"single": "linear", "cross": "cross", "bi": "b2"}
+DEFAULT: dict[str, str] = {"single": "linear", "cross": "cross", "bi": "b2", "tokens": "tokens"}
 """The default head for each way to encode the texts of a task."""
 
 HEADS = Menu(
@@ -63,6 +64,7 @@ HEADS = Menu(
     (
         HeadEntry("linear", Linear, "single"),
         HeadEntry("cross", Linear, "cross"),
+        HeadEntry("tokens", Linear, "tokens"),
         HeadEntry("b1", B1, "bi", loss="l1"),
         HeadEntry("b2", B2, "bi", B2Options),
     ),

@@ -1,4 +1,4 @@
-"""The linear head: W D(p), for single texts and for pairs that share a sequence ("cross")."""
+"""The linear head: W D(p), for single texts, for pairs that share a sequence ("cross"), and for words ("tokens")."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from torch import Tensor, nn
 class Linear(nn.Module):
     """Dropout, then one linear map. For regression its sigmoid.
 
-    Source: the reference study's sentiment head and its cross-encoding heads for pairs.
+    Source: the reference study's sentiment head and its cross-encoding heads for pairs. For words, the vector is that
+    of the word's first token (Devlin et al. 2019, section 5.3).
     """
 
     def __init__(self, hidden: int, outputs: int, regression: bool, dropout: float) -> None:

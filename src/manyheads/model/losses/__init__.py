@@ -57,7 +57,12 @@ def _check(entry: LossEntry) -> None:
 LOSSES = Menu(
     "loss",
     (
-        LossEntry("cross_entropy", cross_entropy, {"class": "logits", "order": "logits"}, CrossEntropyOptions),
+        LossEntry(
+            "cross_entropy",
+            cross_entropy,
+            {"class": "logits", "order": "logits", "tags": "logits"},
+            CrossEntropyOptions,
+        ),
         LossEntry(
             "binary_cross_entropy",
             binary_cross_entropy,

@@ -9,6 +9,7 @@ from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.ordinal import Ordinal
 from manyheads.tasks.kinds.regression import Regression
+from manyheads.tasks.kinds.words import WordTags
 
 NEEDED = ("noun", "summary", "options", "target")
 """Class attributes without a default."""
@@ -25,4 +26,4 @@ def _check(kind: type[Kind]) -> None:
     require(kind.of(kind.options.model_validate(sample.space())) == sample, "of(space()) is not the same kind")
 
 
-KINDS: Menu[type[Kind]] = Menu("kind of task", (Classification, Regression, Ordinal, Multilabel), _check)
+KINDS: Menu[type[Kind]] = Menu("kind of task", (Classification, Regression, Ordinal, WordTags, Multilabel), _check)

@@ -1,0 +1,140 @@
+"""Labels of words: reading, writing, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from manyheads.errors import DataError
+from manyheads.ragged import Ragged
+from manyheads.tasks.kind import LabelError, Predictions
+from manyheads.tasks.kinds.words import WordTags
+from manyheads.tasks.split_text import SplitText, spans_of
+
+BIO = WordTags(["O", "B-city", "I-city", "B-day", "I-day"], scheme="bio", split="punctuation")
+TEXT = "From New York to Rome."
+
+
+def infer(cells: list[object], **options: Any) -> WordTags:
+    return WordTags.infer(WordTags.options(**options), cells, name="data.jsonl", typed=True)[0]
+
+
+def tags(kind: WordTags, cell: object, text: str) -> list[object]:
+    return kind.present(kind.parse_of(cell, [text]))
+
+
+def test_a_list_of_words_keeps_its_words_and_equals_its_text() -> None:
+    text = SplitText(["New York", "", "a"])
+    assert text == "New York  a"
+    assert [text[start:end] for start, end in spans_of(text, "blanks").tolist()] == ["New York", "", "a"]
+
+
+def test_a_plain_text_is_split_at_blanks_or_around_punctuation_too() -> None:
+    text = "It's 5.5,\tOK"
+    words = [[text[start:end] for start, end in spans_of(text, how).tolist()] for how in ("blanks", "punctuation")]
+    assert words == [["It's", "5.5,", "OK"], ["It", "'", "s", "5", ".", "5", ",", "OK"]]
+
+
+def test_spans_of_characters_become_tags() -> None:
+    cell = [{"start": 5, "end": 13, "label": "city"}, {"start": 17, "end": 21, "label": "city"}]
+    assert tags(BIO, cell, TEXT) == ["O", "B-city", "I-city", "O", "B-city", "O"]
+    assert tags(BIO, str(cell).replace("'", '"'), TEXT) == ["O", "B-city", "I-city", "O", "B-city", "O"]
+    assert tags(BIO, [], TEXT) == ["O"] * 6
+    bioes = infer([cell], scheme="bioes")
+    assert tags(bioes, cell, TEXT) == ["O", "B-city", "E-city", "O", "S-city", "O"]
+
+
+@pytest.mark.parametrize(
+    ("span", "reason"),
+    [
+        ({"start": 6, "end": 13, "label": "city"}, "does not begin and end with a word"),
+        ({"start": 5, "end": 12, "label": "city"}, "does not begin and end with a word"),
+        ({"start": 5, "end": 99, "label": "city"}, "no characters of the text"),
+        ({"start": 5, "end": 5, "label": "city"}, "no characters of the text"),
+        ({"start": 5, "label": "city"}, "no characters of the text"),
+        ({"start": 5, "end": 8, "label": "town"}, "'B-town' is not one of"),
+    ],
+)
+def test_a_span_that_is_not_made_of_words_is_refused(span: dict[str, object], reason: str) -> None:
+    with pytest.raises(LabelError, match=reason):
+        BIO.parse_of([span], [TEXT])
+
+
+def test_overlapping_spans_are_refused() -> None:
+    spans = [{"start": 5, "end": 13, "label": "city"}, {"start": 9, "end": 13, "label": "day"}]
+    with pytest.raises(LabelError, match="overlaps"):
+        BIO.parse_of(spans, [TEXT])
+
+
+def test_another_number_of_tags_than_of_words_is_refused_with_both() -> None:
+    with pytest.raises(LabelError, match="2 tags for 3 words"):
+        infer([["O", "B-a"]]).parse_of("O B-a", ["one two three"])
+    with pytest.raises(LabelError, match="2 tags for 1 words"):
+        infer([["O", "B-a"]]).parse_of(["O", "O"], [SplitText(["one two"])])
+
+
+def test_the_label_space_is_read_from_tags_or_spans_and_completed() -> None:
+    assert infer([["O", "I-b"], "O B-a"]).space() == {
+        "labels": ["O", "B-a", "I-a", "B-b", "I-b"],
+        "scheme": "bio",
+        "split": "blanks",
+    }
+    assert infer([["DET", "N"], ["V"]]).space() == {"labels": ["DET", "N", "V"], "scheme": "tags", "split": "blanks"}
+    assert infer([["O", "B-a"]], scheme="tags").space()["labels"] == ["B-a", "O"]
+    spans = infer([[], [{"start": 0, "end": 1, "label": "x"}]])
+    assert spans.space() == {"labels": ["O", "B-x", "I-x"], "scheme": "bio", "split": "punctuation"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "scheme", "reason"),
+    [
+        (["O", "I-x"], "bio", "needs the label 'B-x'"),
+        (["B-x", "I-x"], "bio", 'needs the label "O"'),
+        (["O", "B-x", "I-x", "X"], "bio", "the label 'X' has not the form of the scheme bio, B-, I-"),
+        (["O", "S-x"], "bioes", "needs the label 'B-x'"),
+    ],
+)
+def test_labels_that_a_scheme_cannot_use_are_refused(labels: list[str], scheme: str, reason: str) -> None:
+    options = WordTags.options(labels=labels, scheme=scheme)
+    assert [reason in fault.what for fault in WordTags.faults(options)] == [True]
+
+
+def test_a_column_without_two_tags_has_no_label_space() -> None:
+    with pytest.raises(DataError, match="fewer than two labels"):
+        infer([["N"], ["N", "N"]])
+
+
+def test_lists_with_repeated_items_and_lists_of_spans_look_like_words() -> None:
+    found = WordTags.guess([["O", "O", "B-x"], ["O"]], name="f", typed=True)
+    assert found is not None
+    assert found.scheme == "bio"
+    assert WordTags.guess([[{"start": 0, "end": 2, "label": "x"}], []], name="f", typed=True) is not None
+    assert WordTags.guess([["a", "b"], ["b"]], name="f", typed=True) is None
+    assert WordTags.guess(["a", "b"], name="f", typed=True) is None
+
+
+def test_a_record_has_words_tags_probabilities_and_spans_with_their_characters() -> None:
+    places = spans_of(TEXT, "punctuation")
+    offsets = np.array([0, 6])
+    values = Ragged(BIO.parse_of([{"start": 5, "end": 13, "label": "city"}], [TEXT]), offsets)
+    predictions = Predictions(values, Ragged(np.full(6, 0.5), offsets), Ragged(places, offsets), [TEXT])
+    assert BIO.record(predictions, 0) == {
+        "words": ["From", "New", "York", "to", "Rome", "."],
+        "prediction": ["O", "B-city", "I-city", "O", "O", "O"],
+        "spans": [{"start": 5, "end": 13, "label": "city", "text": "New York"}],
+        "probabilities": [0.5] * 6,
+    }
+    without = BIO.record(predictions.take(np.array([0])), 0)
+    assert without["spans"] == [{"start": 5, "end": 13, "label": "city", "text": "New York"}]
+    in_words = BIO.record(Predictions(values, None), 0)
+    assert in_words == {
+        "prediction": ["O", "B-city", "I-city", "O", "O", "O"],
+        "spans": [{"start": 1, "end": 3, "label": "city"}],
+    }
+
+
+def test_held_out_rows_are_chosen_by_the_rarest_tag() -> None:
+    targets = Ragged.of([[0, 1, 2], [0, 0], [1, 3], [1]])
+    assert BIO.strata(targets).tolist() == [2, 5, 3, 1]
