@@ -147,7 +147,8 @@ def assemble(
         if any(each.words is not None for each in splits):
             group, starts = _windowed(store, template, max_length, texts[:, 0])
             windows = Ragged(first + np.arange(len(starts.values)), starts.offsets)
-            places, was_cut = windows.values[starts.offsets[:-1], None], starts.lengths > 1
+            places = windows.values[starts.offsets[:-1], None]
+            was_cut: NDArray[np.bool_] = starts.lengths > 1
         else:
             rows, places = _rows(splits[0].task, texts, deduplicate)
             group, sequences_cut = _fit(store, template, max_length, rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -151,8 +151,9 @@ def read_examples(
     words = None
     if "word_places" in arrays:
         words = Ragged(arrays["word_places"].reshape(-1, 2), arrays["word_places_offsets"])
-    columns = (arrays.get("groups"), arrays.get("weights"), soft, tuple(Strings.of(arrays, "files")), words)
-    return Examples(task.name, source.name, ids, texts, targets, lines, *own, *columns), bad
+    columns = (arrays.get("groups"), arrays.get("weights"), soft, tuple(Strings.of(arrays, "files")))
+    examples = Examples(task.name, source.name, ids, texts, targets, lines, *own, *columns)
+    return replace(examples, words=words), bad
 
 
 def bad_rows_error(bad: Sequence[BadRow]) -> DataError:

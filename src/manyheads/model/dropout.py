@@ -144,7 +144,7 @@ def head_keys(keys: Tensor, task: str, stream: str) -> Tensor:
 
 
 def window_keys(stream: str, rows: NDArray[np.int64], windows: Ragged) -> NDArray[np.uint64]:
-    """Return the keys of all windows of some rows of a stream: uint64[w]. The first one has the key of a first sequence."""
+    """Return the keys of all windows of some rows of a stream, uint64[w]. The first has that of a first sequence."""
     numbers = np.arange(len(windows.values)) - np.repeat(windows.offsets[:-1], windows.lengths)
     keys = sequence_keys(stream, rows, 0)[windows.owners]
     return np.where(numbers == 0, keys, _mix64(keys + numbers.astype(np.uint64) * _GOLDEN))

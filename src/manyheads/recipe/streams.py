@@ -60,7 +60,7 @@ def joined(several: Sequence[Examples]) -> list[Examples]:
 
 def with_a_label(several: Sequence[Examples]) -> list[Examples]:
     """Return the examples of tasks with the same rows, without the rows of which no task has a label."""
-    kept = np.any([known(np.asarray(each.targets)) for each in several], axis=0)
+    kept = np.any([known(each.targets) for each in several], axis=0)
     if kept.all():
         return list(several)
     rows = where(kept)
@@ -73,7 +73,7 @@ def unlabelled_rows(several: Sequence[Examples], rejected: Sequence[Sequence[Bad
     `several`: the examples of tasks with the same rows. `rejected`: the bad rows of each of them.
     """
     first = several[0]
-    lacking = np.flatnonzero(~np.any([known(np.asarray(each.targets)) for each in several], axis=0))
+    lacking = np.flatnonzero(~np.any([known(each.targets) for each in several], axis=0))
     if not len(lacking):
         return []
     named = {file for file in first.files if file}

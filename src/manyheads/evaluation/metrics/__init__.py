@@ -16,8 +16,8 @@ from manyheads.evaluation.metrics.pearson import PEARSON
 from manyheads.evaluation.metrics.quadratic_kappa import QUADRATIC_KAPPA
 from manyheads.evaluation.metrics.scores import BRIER, LOG_LOSS
 from manyheads.evaluation.metrics.spearman import SPEARMAN
-from manyheads.menu import Menu, require
 from manyheads.evaluation.metrics.tags import SENTENCE_ACCURACY, SPAN_F1, WORD_ACCURACY, WORD_MACRO_F1
+from manyheads.menu import Menu, require
 
 
 def _check(metric: Metric) -> None:
