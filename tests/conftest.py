@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,9 +87,7 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
 @pytest.fixture
 def forked_commands(forked: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the fork server run the commands that a test, or the program, starts with `sys.executable`."""
-    monkeypatch.setattr(sys, "executable", str(forked.bin / "python"))
-    for name, value in forked.variables.items():
-        monkeypatch.setenv(name, value)
+    forked.run_commands(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from rich.table import Table
 from manyheads.checks.audit import FileAudit
 from manyheads.cli.check import _file_lines, _files_table
 from manyheads.cli.show import next_text, plural, results_table, stopped_text, width_of
+from manyheads.cli.table import blocks_of
+from manyheads.studies.render.sections import Cell, Column, Section
 
 METRICS = {
     "sentiment": {"accuracy": -0.12345, "macro_f1": 0.5, "mcc": None},
@@ -120,3 +122,12 @@ def test_the_file_lines_of_check_have_the_same_counts() -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps"), (1500, "1,500 steps")])
 def test_counts_agree_with_their_nouns(count: int, text: str) -> None:
     assert plural(count, "step") == text
+
+
+def test_every_block_of_a_section_names_its_rows() -> None:
+    columns = [Column(name, numeric=False) for name in ("row", "task")] + [Column(name) for name in ("one", "two")]
+    rows = [tuple(Cell(text) for text in (*names, ".1", ".2")) for names in (("even", "sst"), ("even", "sts"))]
+    wide = Section("Gains", tuple(columns), tuple(rows))
+    assert blocks_of(wide, 80) == [[0, 1, 2, 3]]
+    assert blocks_of(wide, 14) == [[0, 1, 2], [0, 1, 3]]
+    assert blocks_of(Section("Gains", tuple(columns), tuple(rows[:1])), 14) == [[0, 1, 2], [0, 3]]

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -26,6 +28,12 @@ class ForkServer:
     def variables(self) -> dict[str, str]:
         """The environment variables that a shim needs."""
         return {"MANYHEADS_FORK_SOCKET": str(self._socket), "MANYHEADS_FORK_PYTHON": sys.executable}
+
+    def run_commands(self, patch: pytest.MonkeyPatch) -> None:
+        """Let the server run the commands that this process starts with `sys.executable`."""
+        for name, value in self.variables.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "executable", str(self.bin / "python"))
 
     def start(self, environment: Mapping[str, str]) -> None:
         """Install the shims and start the server. Call it once."""

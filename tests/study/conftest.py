@@ -143,13 +143,26 @@ class SyntheticStudy:
         write_json(error_file(self.out, row, seed), {"error": error, "kind": "TrainingError"})
 
 
+_MADE: dict[tuple[object, ...], dict[Path, str]] = {}
+"""The files of the synthetic runs so far. Most tests make the same runs."""
+
+
 def make_run(cell: Cell, gain: float) -> None:
     """Write a finished run folder with two epochs, the second of which is the best."""
-    folder = RunFolder(cell.folder)
+    key = (recipe_to_toml(cell.recipe), cell.row, cell.seed, gain)
+    if key not in _MADE:
+        _MADE[key] = _files(cell, gain)
+    for name, text in _MADE[key].items():
+        _put(cell.folder / name, text)
+
+
+def _files(cell: Cell, gain: float) -> dict[Path, str]:
+    """Return the files of a run, by their path in the folder."""
+    folder, files = RunFolder(Path()), {}
     tasks = {name: build_task(name, options, kind_of(options)) for name, options in cell.recipe.tasks.items()}
     resolved = {name: resolved_options(cell.recipe.tasks[name], task) for name, task in tasks.items()}
-    _put(folder.recipe, recipe_to_toml(cell.recipe.model_copy(update={"tasks": resolved, "device": "cpu"})))
-    _put(folder.provenance, json.dumps({"hardware": {"device": "cpu", "processor": "Abacus"}}))
+    files[folder.recipe] = recipe_to_toml(cell.recipe.model_copy(update={"tasks": resolved, "device": "cpu"}))
+    files[folder.provenance] = json.dumps({"hardware": {"device": "cpu", "processor": "Abacus"}})
     entries = []
     for epoch in (1, 2):
         metrics = {}
@@ -162,17 +175,18 @@ def make_run(cell: Cell, gain: float) -> None:
                 known = None if split == "test" and "un" in str(options.test) else targets
                 lines = "".join(json_lines(records(task.kind, ids_of(name), predictions, known)))
                 for which in ("best", "last"):
-                    _put(folder.prediction_file(name, split, which), lines)
+                    files[folder.prediction_file(name, split, which)] = lines
         entries.append({"epoch": epoch, "step": 10 * epoch, **summarise(tasks, metrics, course_score=True)})
     columns = [f"{name}.{task.metric}" for name, task in tasks.items()]
     lines = [",".join(["epoch", "step", *columns, "average"])]
     for entry in entries:
         scores = [entry["tasks"][name][task.metric] for name, task in tasks.items()]
         lines.append(",".join(map(str, [entry["epoch"], entry["step"], *scores, entry["average"]])))
-    _put(folder.results_csv, "\n".join(lines) + "\n")
+    files[folder.results_csv] = "\n".join(lines) + "\n"
     times = {"seconds": 60.0 + len(cell.row) + cell.seed, "examples": 2000}
-    _put(folder.results, json.dumps({"best": entries[1], "last": entries[1], **times}))
-    _put(folder.path / "gain", str(gain))
+    files[folder.results] = json.dumps({"best": entries[1], "last": entries[1], **times})
+    files[folder.path / "gain"] = str(gain)
+    return files
 
 
 def ids_of(task: str) -> list[str]:

@@ -99,7 +99,11 @@ def _opening(plan: StudyPlan, survey: Survey, how: str) -> str:
     states = list(survey.states)
     parts = [f"{states.count('done')} done"]
     parts += [f"{states.count('failed')} failed"] if "failed" in states else []
-    rows = counted(len({cell.row for cell in survey.cells}), "row")
+    names = {cell.row for cell in survey.cells}
+    twins = sum(row.name in names and row.twin_of is not None for row in plan.rows)
+    rows = counted(len(names) - twins, "row")
+    if twins:
+        rows = f"({rows} and {counted(twins, 'single-task twin')})"
     counts = f"{rows} x {counted(len(plan.seeds), 'seed')} = {counted(len(states), 'run')}"
     return f"{plan.title}: {counts}, {', '.join(parts)}, {len(survey.todo)} to run, {how}"
 
@@ -176,7 +180,7 @@ class StudyDisplay:
         finished = self._done + running
         spent = time.monotonic() - self._began
         cells = f"{self._done} of {counted(self._todo, 'run')}"
-        if finished < 0.05:
+        if finished < 0.05 or self._done == self._todo:
             return cells
         return f"{cells}, about {spent / finished * (self._todo - finished) / 60:.0f} min left"
 

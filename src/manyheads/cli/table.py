@@ -65,7 +65,7 @@ def print_section(console: Console, section: Section) -> None:
 
 
 def blocks_of(section: Section, width: int) -> list[list[int]]:
-    """Divide the columns of a section into blocks that fit a terminal, each with the first column.
+    """Divide the columns of a section into blocks that fit a terminal, each with the columns that name its rows.
 
     A section that fits as a whole is one block with all columns. Otherwise the optional columns are omitted.
     """
@@ -73,23 +73,33 @@ def blocks_of(section: Section, width: int) -> list[list[int]]:
     everything = list(range(len(section.columns)))
     if sum(widths) + len(widths) <= width:
         return [everything]
-    first = min(widths[0], max(NAME_WIDTH, width // 3))
-    blocks: list[list[int]] = [[0]]
-    free = width - first - 1
-    for group in _groups(section):
+    names = _names(section)
+    widths[0] = min(widths[0], max(NAME_WIDTH, width // 3))
+    room = width - sum(widths[place] + 1 for place in names)
+    blocks, free = [[*names]], room
+    for group in _groups(section, len(names)):
         needed = sum(widths[place] + 1 for place in group)
-        if needed > free and len(blocks[-1]) > 1:
-            blocks.append([0])
-            free = width - first - 1
+        if needed > free and len(blocks[-1]) > len(names):
+            blocks.append([*names])
+            free = room
         blocks[-1] += group
         free -= needed
     return blocks
 
 
-def _groups(section: Section) -> list[list[int]]:
-    """Return the required columns after the first one. Columns that belong together are one group."""
+def _names(section: Section) -> list[int]:
+    """Return the first columns, as many as are needed to identify each row: its name, or its name and the task."""
+    last = next((place for place, column in enumerate(section.columns) if column.numeric), 1)
+    for count in range(1, last):
+        if len({tuple(cell.text for cell in row[:count]) for row in section.rows}) == len(section.rows):
+            return list(range(count))
+    return list(range(max(1, last)))
+
+
+def _groups(section: Section, start: int) -> list[list[int]]:
+    """Return the required columns from `start` on. Columns that belong together are one group."""
     groups: list[list[int]] = []
-    for place, column in enumerate(section.columns[1:], start=1):
+    for place, column in enumerate(section.columns[start:], start=start):
         if column.attached and groups:
             groups[-1].append(place)
         elif not column.optional:

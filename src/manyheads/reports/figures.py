@@ -184,6 +184,8 @@ def draw_curves(report: Report) -> Figure:
         axes = figure.add_subplot(rows, min(COLUMNS, len(report.tasks)), number_ + 1)
         known = [(epoch, value) for epoch, value in task.curve if value is not None]
         axes.plot([epoch for epoch, _ in known], [value for _, value in known], "o-", color=BLUE, markersize=3)
+        if known and max(value for _, value in known) <= 1 < axes.get_ylim()[1]:
+            axes.set_ylim(top=1.01)  # 1 is the highest value of most metrics
         axes.axvline(report.epoch, color=GREY, linewidth=0.7, linestyle=":")
         axes.set_title(task.name, fontsize=8.5, loc="left")
         axes.set_ylabel(name_of(task.metric), color=BLUE)
@@ -195,7 +197,7 @@ def draw_curves(report: Report) -> Figure:
             [epoch for epoch, _ in task.losses], [loss for _, loss in task.losses], "s--", color=ORANGE, markersize=2.5
         )
         losses.set_ylabel("training loss", color=ORANGE)
-        losses.set_ylim(bottom=0)
+        losses.set_ylim(0, 1.08 * max((loss for _, loss in task.losses), default=1.0) or 1.0)
     return figure
 
 

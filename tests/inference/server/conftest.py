@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tests.forked.start import ForkServer
 
 import manyheads
 
@@ -82,9 +83,12 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(trained: manyheads.Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(trained: manyheads.Run, forked: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     log = tmp_path_factory.mktemp("server") / "log"
-    with serving(trained.folder.path, log) as process:
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            forked.run_commands(patch)
+            process = stack.enter_context(serving(trained.folder.path, log))
         yield process
 
 

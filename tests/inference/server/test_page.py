@@ -21,22 +21,31 @@ FLAGS = (
 )
 
 
-@pytest.fixture
-def browser(server, tmp_path: Path) -> Iterator[webdriver.Chrome]:
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     if not (CHROMIUM.exists() and DRIVER.exists()):
         pytest.skip("the page is tested in chromium, with chromium-driver: install both")
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path}", "--window-size=1000,900"):
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('browser')}", "--window-size=1000,900"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     found = webdriver.Chrome(options, webdriver.ChromeService(str(DRIVER)))
     try:
-        found.get(server.address)
-        WebDriverWait(found, 10).until(lambda page: len(page.find_elements(By.CSS_SELECTOR, "#task option")) == 3)
         yield found
     finally:
         found.quit()
+
+
+@pytest.fixture
+def browser(server, chromium: webdriver.Chrome) -> webdriver.Chrome:
+    """Open the page as a new visitor."""
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.get("about:blank")
+    chromium.get_log("browser")
+    chromium.get(server.address)
+    WebDriverWait(chromium, 10).until(lambda page: len(page.find_elements(By.CSS_SELECTOR, "#task option")) == 3)
+    return chromium
 
 
 def result(browser: webdriver.Chrome) -> str:

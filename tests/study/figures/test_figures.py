@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from tests.study.conftest import SyntheticStudy
 
 from manyheads.pages.figures import shortened
 from manyheads.studies.figures import FIGURES
@@ -16,8 +16,9 @@ from manyheads.studies.table import Interval, Table
 from manyheads.studies.tabulate import tabulate
 
 
-@pytest.fixture
-def table(synthetic: Any) -> Table:
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
+    synthetic = SyntheticStudy(tmp_path_factory.mktemp("study"))
     return tabulate(synthetic.run({"even": 0.2}), synthetic.out)
 
 

@@ -8,9 +8,9 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
+from tests.study.conftest import SyntheticStudy
 
 from manyheads.pages.render import Drawn
 from manyheads.pages.words import p_value
@@ -29,9 +29,10 @@ from manyheads.studies.tabulate import tabulate
 VOID = {"meta", "br", "link"}
 
 
-@pytest.fixture
-def table(synthetic: Any) -> Table:
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
     """A table with a failed run, a missing run, a remark, and two rows with the same recipe."""
+    synthetic = SyntheticStudy(tmp_path_factory.mktemp("study"))
     synthetic.fail("plain_rescale0.1", 2, "boom & <bust>")
     plan = synthetic.run({"even": 0.2}, skip={("plain_rescale0.1", 2), ("even_rescale0.1", 3)})
     return tabulate(plan, synthetic.out)
