@@ -251,3 +251,9 @@ def _predict(
 @pytest.fixture
 def synthetic(tmp_path: Path) -> SyntheticStudy:
     return SyntheticStudy(tmp_path)
+
+
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write tables without figures, for tests of other parts. Drawing takes most of the time."""
+    monkeypatch.setattr("manyheads.studies.write.FIGURES", {})

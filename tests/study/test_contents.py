@@ -28,6 +28,7 @@ def _parts(name: str) -> tuple[str, str, str]:
     return (parts[0], parts[1], parts[2]) if len(parts) == 3 else (name, "", "")
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_fields_of_its_table_are_those_documented(synthetic: Any) -> None:
     synthetic.run(skip={("even", 3)})
     synthetic.fail("even", 3, "out of memory")
@@ -39,6 +40,7 @@ def test_the_fields_of_its_table_are_those_documented(synthetic: Any) -> None:
     check(keys(content), TABLE, {*course_score, *looks, *margins, "effects[].contains.INTERACTION"})
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_fields_of_planned_looks_are_those_documented(synthetic: Any) -> None:
     synthetic.rewrite("[1, 2, 3]", "[1, 2, 3]\nlooks = [2, 3]")
     synthetic.run(skip={("even", 3)})
@@ -50,6 +52,7 @@ def test_the_fields_of_planned_looks_are_those_documented(synthetic: Any) -> Non
     check(keys(kept), documented)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_interactions_that_main_effects_contain_are_documented(synthetic: Any) -> None:
     synthetic.run(skip={("even", seed) for seed in (1, 2, 3)})
     write_table(synthetic.plan(), synthetic.out)

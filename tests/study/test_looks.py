@@ -16,6 +16,8 @@ from manyheads.studies.table import Table
 from manyheads.studies.tabulate import tabulate
 from manyheads.studies.write import write_table
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 GAIN = {"even": 0.15, "even_rescale0.1": 0.15}
 
 

@@ -17,6 +17,8 @@ from manyheads.studies.table import Table
 from manyheads.studies.tabulate import tabulate
 from manyheads.studies.write import write_table
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 def study(synthetic: Any, margin: str, gains: dict[str, float]) -> Table:
     synthetic.rewrite('baseline = "plain"', f'baseline = "plain"\nmargin = {margin}')

@@ -16,6 +16,8 @@ from manyheads.studies.power import pilot_plan
 from manyheads.studies.tabulate import tabulate
 from manyheads.studies.write import write_table
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 def test_the_power_before_a_study_is_from_its_dev_files(tiny_study: Path) -> None:
     found = manyheads.power(tiny_study, difference=0.05)

@@ -23,6 +23,8 @@ from manyheads.studies.table import Table, TableRow
 from manyheads.studies.tabulate import tabulate
 from manyheads.studies.write import write_table
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
 
 def results(out: Path, row: str, seed: int) -> dict[str, Any]:
     return RunFolder(cell_folder(out, row, seed)).read_results()["best"]  # type: ignore[return-value]

@@ -2,9 +2,10 @@
 
     python -m tests.wheel
 
-The steps: demo, a first recipe, predictions from a file and from Python, a report, a study, the server. Nothing of the
-checkout is on the path. A failed step ends the program with its output and exit status 1. `MANYHEADS_WHEEL_ENV` names a
-folder with an environment to use again; by default the environment is temporary.
+Everything runs on one core, so that it can run next to the tests. The steps: demo, a first recipe, predictions from a
+file and from Python, a report, a study, the server. Nothing of the checkout is on the path. A failed step ends the
+program with its output and exit status 1. `MANYHEADS_WHEEL_ENV` names a folder with an environment to use again; by
+default the environment is temporary.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class StepError(Exception):
 def main() -> int:
     """Run all steps; the exit status."""
     began = time.monotonic()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory(prefix="manyheads-wheel-") as scratch:
         folder = Path(scratch)
         environment = Path(os.environ.get("MANYHEADS_WHEEL_ENV", folder / "environment"))
@@ -120,7 +122,7 @@ def use(environment: Path, folder: Path) -> None:
         "HOME": str(folder),
         "MANYHEADS_CACHE": str(folder / "cache"),
         "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "2",
+        "OMP_NUM_THREADS": "1",
     }
 
     def user(*command: str) -> str:
