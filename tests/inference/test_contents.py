@@ -19,8 +19,9 @@ def test_its_files_are_those_documented(trained: manyheads.Run) -> None:
 def test_the_keys_of_its_manifest_are_those_documented(trained: manyheads.Run) -> None:
     content = json.loads((trained.folder.model / "manyheads.json").read_text())
     content["files"] = {name.replace(".", "_"): value for name, value in content["files"].items()}
+    tuned = {name for name in BUNDLE_FILES[0].fields if ".tuned." in name}
     check(
         keys(content),
         BUNDLE_FILES[0].fields,
-        {"tasks[].group", "tasks[].metrics", "members.MENU.NAME", "plugins.PLUGIN"},
+        {"tasks[].group", "tasks[].metrics", "members.MENU.NAME", "plugins.PLUGIN", *tuned},
     )

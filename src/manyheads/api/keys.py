@@ -143,7 +143,8 @@ class TaskKeys(TypedDict, total=False):
     scheme: Literal["tags", "bio", "bioes"] | None
     split: Literal["blanks", "punctuation"] | None
     separator: str | None
-    threshold: Number | Sequence[Number] | None
+    threshold: Number | Sequence[Number] | Literal["search"] | None
+    search_share: Number
 
 
 class RecipeKeys(TypedDict, total=False):

@@ -183,7 +183,7 @@ def _time_evaluation(model: MultitaskModel, prepared: Prepared, tokenizer: Token
     """Return the seconds for one evaluation of all dev files, estimated from a sample of each."""
     total = 0.0
     device = next(model.parameters()).device
-    for split in prepared.dev.values():
+    for split in (*prepared.dev.values(), *prepared.held.values()):
         rows = np.linspace(0, len(split) - 1, min(SAMPLE, len(split))).astype(np.int64)
         sample = split.take(rows)
         started = time.perf_counter()

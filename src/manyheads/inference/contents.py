@@ -23,6 +23,8 @@ BUNDLE_FILES: tuple[FileFacts, ...] = (
             "tasks[].name": "Name of the task.",
             "tasks[].kind.name": "Kind of the task, such as `classification`.",
             "tasks[].kind.labels": "Labels in the order of the head's outputs. Absent for kinds without labels.",
+            "tasks[].kind.tuned.threshold": "Searched thresholds of the labels. Absent if none were searched.",
+            "tasks[].kind.tuned.rows": "Number of training rows, held out of training, on which they were searched.",
             "tasks[].kind.range": "Lowest and highest value (regression only).",
             "tasks[].text": "Text columns: one, or two for pairs.",
             "tasks[].label": "Label column, or a list of columns.",

@@ -28,7 +28,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
     """Return a task as JSON values."""
     return {
         "name": task.name,
-        "kind": {"name": task.kind.name, **task.kind.space()},
+        "kind": {"name": task.kind.name, **task.kind.space(), **_tuned(task.kind)},
         "text": list(task.text),
         "label": task.label if isinstance(task.label, str) else list(task.label),
         "id": task.id,
@@ -44,11 +44,16 @@ def task_to_json(task: Task) -> dict[str, Any]:
     }
 
 
+def _tuned(kind: Kind) -> dict[str, Any]:
+    return {"tuned": dict(kind.tuned)} if kind.tuned else {}
+
+
 class KindContent(BaseModel):
     """The kind of a task in a manifest: its name, and the keys of its label space."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
     name: str
+    tuned: dict[str, Any] | None = None
 
 
 class MetricContent(BaseModel):
@@ -177,4 +182,7 @@ def _kind(content: KindContent) -> Kind:
     found = kind.of(kind.options.model_validate_json(json.dumps(own)))
     if found is None:
         raise ValueError(f"a {content.name} has {' and '.join(kind.sample().space())}")
-    return found
+    try:
+        return found if content.tuned is None else found.with_tuned(content.tuned)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"what was tuned for a {content.name} cannot be read: {error}") from error

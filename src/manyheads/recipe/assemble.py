@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from manyheads.data.batch import Batch
 from manyheads.data.batching import build_batching
@@ -42,6 +44,7 @@ from manyheads.run.atomic import write_json
 from manyheads.run.checksum import is_unchanged
 from manyheads.run.events import EventLog
 from manyheads.run.folder import RunFolder
+from manyheads.tasks.kind import Kind
 from manyheads.training.checkpoint import Checkpoints, Progress, step_of
 from manyheads.training.distributed import Processes, joined
 from manyheads.training.launch import Launch
@@ -339,24 +342,49 @@ class _Assembly:
             early_stopping=training.early_stopping,
         )
 
-    def _evaluate(self, split: str) -> Scores:
+    def _tune(self) -> dict[str, Kind]:
+        """Return the kinds of the tasks whose decoding is tuned, tuned on the rows that were held out for it."""
+        device, store, template = torch.device(self.recipe.device), self.prepared.store, self.tokenizer.template
+        kinds = {}
+        for name, split in self.prepared.held.items():
+            outputs = self._forward(self.model, store, template, split, max_length=self.max_length, device=device)
+            kinds[name] = split.task.kind.tune(outputs, split.targets.astype(np.float64))
+        return kinds
+
+    def _tuned(self, entry: Mapping[str, Any]) -> dict[str, Kind]:
+        """Return the kinds of the tasks whose decoding is tuned, as they were at an evaluation."""
+        tuned = entry.get("decoding", {})
+        return {name: self.model.tasks[name].kind.with_tuned(content) for name, content in tuned.items()}
+
+    @property
+    def _forward(self) -> Callable[..., NDArray[np.float32]]:
+        if isinstance(self.stop, SharedStop):
+            return SharedForward(self.processes, self.stop)
+        return partial(forward_split, after_batch=self.stop.check)
+
+    def _evaluate(self, split: str, kinds: Mapping[str, Kind]) -> Scores:
+        """Evaluate a split. `kinds`: those with a tuned decoding."""
+        splits = {
+            name: replace(each, task=replace(each.task, kind=kinds[name])) if name in kinds else each
+            for name, each in self._splits[split].items()
+        }
         return evaluate(
             self.model,
             self.prepared.store,
             self.tokenizer.template,
-            self._splits[split],
+            splits,
             max_length=self.max_length,
             device=torch.device(self.recipe.device),
             course_score=self.recipe.score == "course",
-            forward=SharedForward(self.processes, self.stop)
-            if isinstance(self.stop, SharedStop)
-            else partial(forward_split, after_batch=self.stop.check),
+            forward=self._forward,
         )
 
     def _evaluate_all(self) -> dict[str, Any]:
         """Evaluate the dev examples and predict the test files. Return the dev scores."""
-        self.scores = {split: self._evaluate(split) for split in self._splits}
-        return self.scores["dev"].summary
+        kinds = self._tune()
+        self.scores = {split: self._evaluate(split, kinds) for split in self._splits}
+        tuned = {name: dict(kind.tuned) for name, kind in kinds.items()}
+        return {**self.scores["dev"].summary, **({"decoding": tuned} if tuned else {})}
 
     def _record(self, progress: Progress, is_best: bool) -> None:
         if not self.scores:
@@ -390,6 +418,10 @@ class _Assembly:
         """Write the bundle and the results, and delete the checkpoints. Only the main process calls this."""
         write_results_csv(self.folder, {task.name: task for task in self.prepared.tasks}, progress)
         shipped = progress.evaluations[-1 if progress.best is None else progress.best]
+        kinds = self._tuned(shipped)
+        self.model.tasks = {
+            name: replace(task, kind=kinds.get(name, task.kind)) for name, task in self.model.tasks.items()
+        }
         save_bundle(
             self.folder.model,
             self.model,
@@ -416,7 +448,7 @@ class _Assembly:
             counts = self.prepared.train[name].labels, self.prepared.dev[name].labels
             data[name] = TaskFiles(train, counts[0], held_out, counts[1])
         licence = encoder_licence(self.source.folder)
-        tasks, source = self.prepared.tasks, describe(self.source)
+        tasks, source = tuple(self.model.tasks.values()), describe(self.source)
         return model_card(
             tasks, shipped, source, data, max_length=self.max_length, licence=licence, untested=self._untested
         )
@@ -434,7 +466,8 @@ class _Assembly:
         """
         for split in self._splits:
             if self.processes.from_main(partial(self._changed, progress, split, names)):
-                scores = self._evaluate(split)
+                entry = progress.evaluations[-1 if "last" in names or progress.best is None else progress.best]
+                scores = self._evaluate(split, self._tuned(entry))
                 for which in names if self.processes.main else ():
                     self._write(split, scores, which)
 

@@ -48,7 +48,8 @@ class TaskData:
     `rejected`: rejected rows, by file. `fingerprints`: SHA-256 of every file, and of the held-out rows. `stream`: the
     name of the stream of the training examples. They are the same rows for all tasks of a stream, and the target of a
     row without a label of this task is NaN.
-    `class_weights`: the weights of the classes if they are balanced, see `Kind.balanced_weights`.
+    `class_weights`: the weights of the classes if they are balanced, see `Kind.balanced_weights`. `held`: training
+    examples that were held out of training to tune the decoding, see `Kind.tuning_share`.
     """
 
     task: Task
@@ -59,6 +60,7 @@ class TaskData:
     fingerprints: Mapping[str, str]
     stream: str
     class_weights: NDArray[np.float64] | None = None
+    held: Examples | None = None
 
     @property
     def holes(self) -> int:
@@ -75,6 +77,7 @@ class Prepared:
     train: Mapping[str, Split]
     dev: Mapping[str, Split]
     test: Mapping[str, Split]
+    held: Mapping[str, Split]
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -110,12 +113,14 @@ def read_tasks(recipe: Recipe, notify: Notify, check: Callable[[], None] = lambd
     readers = _readers(recipe, notify, check)
     _divide(list(readers.values()))
     _read_dev(recipe, readers)
+    drawn = {name: draw(readers[name].train, options.train_rows) for name, options in recipe.tasks.items()}
+    held = _hold_out_to_tune(recipe, readers, drawn)
     trained: dict[str, tuple[Examples, str]] = {}
     for stream, names in streams_of(recipe).items():
-        drawn = [draw(readers[name].train, recipe.tasks[name].train_rows) for name in names]
-        several = with_a_label(joined(drawn)) if len(names) > 1 else [labelled_rows(drawn[0])]
+        own = [drawn[name] for name in names]
+        several = with_a_label(joined(own)) if len(names) > 1 else [labelled_rows(own[0])]
         trained |= {name: (each, stream) for name, each in zip(names, several, strict=True)}
-    data = tuple(readers[name].finish(*trained[name]) for name in recipe.tasks)
+    data = tuple(readers[name].finish(*trained[name], held.get(name)) for name in recipe.tasks)
     for each in data:
         count = sum(map(len, each.rejected.values()))
         if count:
@@ -125,6 +130,31 @@ def read_tasks(recipe: Recipe, notify: Notify, check: Callable[[], None] = lambd
             for text in examples_warnings(examples, each.task) if examples is not None else ():
                 notify("warning", text=f"{each.task.name}: {text}")
     return data
+
+
+def _hold_out_to_tune(
+    recipe: Recipe, readers: Mapping[str, _Reader], drawn: dict[str, Examples]
+) -> dict[str, Examples]:
+    """Take the examples on which the decoding of tasks is tuned out of their training examples. Return them by task.
+
+    Tasks that read the same rows lose the same ones, and the largest of their shares.
+    """
+    held: dict[str, Examples] = {}
+    for names in groups_of(recipe.tasks):
+        kinds = {name: readers[name].task.kind for name in names}
+        shares = [share for kind in kinds.values() if (share := kind.tuning_share) is not None]
+        if not shares:
+            continue
+        examples = [drawn[name] for name in names]
+        strata = [strata_of(each, readers[name].task) for name, each in zip(names, examples, strict=True)]
+        for name, (train, rows) in zip(names, hold_out(examples, max(shares), strata), strict=True):
+            count = len(drawn[name])
+            drawn[name] = train
+            if kinds[name].tuning_share is not None:
+                held[name] = labelled_rows(rows)
+                text = f"{len(rows):,} of {count:,} training rows are held out of training, to tune the decoding on them"
+                readers[name].notify("note", text=f"{name}: {text}")
+    return held
 
 
 def rejected_rows(data: Sequence[TaskData]) -> Iterator[dict[str, Any]]:
@@ -141,11 +171,11 @@ def tokenise_tasks(data: Sequence[TaskData], tokenizer: Tokenizer) -> Prepared:
     parts = [
         (name, examples)
         for each in data
-        for name, examples in (("train", each.train), ("dev", each.dev), ("test", each.test))
+        for name, examples in (("train", each.train), ("dev", each.dev), ("test", each.test), ("held", each.held))
         if examples is not None
     ]
     store, splits = tokenise_examples([examples for _, examples in parts], tasks, tokenizer, cache_folder())
-    tokenised: dict[str, dict[str, Split]] = {"train": {}, "dev": {}, "test": {}}
+    tokenised: dict[str, dict[str, Split]] = {"train": {}, "dev": {}, "test": {}, "held": {}}
     for (name, examples), split in zip(parts, splits, strict=True):
         tokenised[name][examples.task] = split
     return Prepared(tuple(data), store, **tokenised)
@@ -281,10 +311,10 @@ class _Reader:
         own = (self.task, self.options, self.folder, spec, self.rejected, self.fingerprints, self.notify)
         return _read(*own, labelled=labelled, grouped=True if labelled else None, holes=holes)
 
-    def finish(self, train: Examples, stream: str) -> TaskData:
+    def finish(self, train: Examples, stream: str, held: Examples | None) -> TaskData:
         """Read the test file, and draw the sample of dev examples that the recipe asks for.
 
-        `train`, `stream`: the training examples, and the name of their stream.
+        `train`, `stream`: the training examples, and the name of their stream. `held`: those to tune the decoding on.
 
         Raises:
             DataError: No training row has a label of the task.
@@ -307,7 +337,7 @@ class _Reader:
         if is_balanced(options):
             weights = balanced_weights(task, train)
             self.notify("note", text=f"{task.name}: {_weights_note(task, train, weights)}")
-        return TaskData(task, train, dev, test, self.rejected, self.fingerprints, stream, weights)
+        return TaskData(task, train, dev, test, self.rejected, self.fingerprints, stream, weights, held)
 
 
 def _read(

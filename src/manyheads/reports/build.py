@@ -125,7 +125,16 @@ def _task(
         mistakes=mistakes(predictions, columns),
         conflicts=None if texts.dev is None or texts.train is None else find_conflicts(task, texts.dev, texts.train),
         texts_missing=texts.missing,
+        decoding=_decoding(task, results[which]),
     )
+
+
+def _decoding(task: Task, entry: Mapping[str, Any]) -> str | None:
+    """Return how the decoding of a task was tuned at an evaluation. None if it was not."""
+    tuned = entry.get("decoding")
+    if not isinstance(tuned, Mapping) or task.name not in tuned:
+        return None
+    return task.kind.with_tuned(tuned[task.name]).tuning_note
 
 
 def _check_average(folder: RunFolder, recipe: Recipe, entry: Mapping[str, Any]) -> None:

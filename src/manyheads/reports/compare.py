@@ -180,7 +180,8 @@ def check_member(member: Member) -> None:
 def comparable_with(one: Member, other: Member) -> bool:
     """Return whether two runs have the same dev examples and labels of a task."""
     a, b = one.predictions, other.predictions
-    return a.ids == b.ids and a.kind == b.kind and same_targets(a.targets, b.targets)
+    same = type(a.kind) is type(b.kind) and a.kind.meaning() == b.kind.meaning()
+    return same and a.ids == b.ids and same_targets(a.targets, b.targets)
 
 
 def _compare(members: Sequence[Member], shown: int) -> TaskComparison:

@@ -24,6 +24,7 @@ class TaskReport:
     the primary metric at the last epoch. `test`: like `measures`, if the test file has labels. `majority_accuracy`: the
     accuracy of always predicting the most frequent dev label. `curve`: (epoch, metric) of every evaluation. `losses`:
     (epoch, mean training loss). `texts_missing`: why texts, lengths and label conflicts are missing.
+    `decoding`: how the decoding of outputs was tuned, if it was.
     """
 
     name: str
@@ -45,6 +46,7 @@ class TaskReport:
     mistakes: tuple[Mistake, ...]
     conflicts: Conflicts | None = field(metadata=stored_as("clashes"))
     texts_missing: str | None
+    decoding: str | None = None
 
 
 @dataclass(frozen=True)

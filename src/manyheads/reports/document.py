@@ -57,6 +57,8 @@ def _summary(report: Report) -> Iterator[Block]:
 
 def _task(task: TaskReport, pictures: tuple[Picture, ...]) -> Iterator[Block]:
     yield from _metrics(task)
+    if task.decoding is not None:
+        yield Text(f"Decoding: {task.decoding}.")
     yield from pictures
     if task.confusion is not None and task.confusion.joined:
         yield Text(f"The {task.confusion.joined} rarest labels are joined as (others).", soft=True)

@@ -39,6 +39,8 @@ EVALUATION = {
     "tasks.TASK.METRIC": "Value of a metric on the dev examples. Null if it cannot be computed.",
     "intervals.TASK.METRIC": "Lower and upper end of the 95% interval over dev examples. Null if there is none.",
     "average": "Mean of the primary metrics of all tasks. Null if one of them is null.",
+    "decoding.TASK.threshold": 'The thresholds of the labels. Only of tasks with `threshold = "search"`.',
+    "decoding.TASK.rows": "Number of training rows, held out of training, on which the thresholds were searched.",
     "course_score": 'Average of the reference course. Null unless the recipe has `score = "course"`.',
 }
 
@@ -249,6 +251,7 @@ EVENTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "intervals": "95% intervals of the metrics.",
             "average": EVALUATION["average"],
             "course_score": EVALUATION["course_score"],
+            "decoding": "Searched thresholds of each task that has them.",
             "best": "Whether the average is the best so far.",
             "evaluation_seconds": "Seconds of the evaluation.",
         },

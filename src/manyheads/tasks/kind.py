@@ -193,6 +193,10 @@ class Kind(ABC):
     def space(self) -> dict[str, Any]:
         """Return the label space as the kind's own keys, in values of JSON."""
 
+    def meaning(self) -> dict[str, Any]:
+        """Return the part of the label space that says what a target means. Runs with the same one are comparable."""
+        return self.space()
+
     @classmethod
     def faults(cls, options: Any) -> Iterator[KeyFault]:
         """Yield the faults of the kind's own keys that their types do not express. Default: what `of` raises."""
@@ -248,6 +252,39 @@ class Kind(ABC):
         Raises:
             EncoderError: An output is not finite.
         """
+
+    @property
+    def tuning_share(self) -> float | None:
+        """The share of the training rows that are held out of training to tune the decoding of outputs. Default: None.
+
+        A kind with a share is tuned at each evaluation, before the evaluated examples are decoded.
+        """
+        return None
+
+    def tune(self, outputs: Any, targets: Any) -> Self:
+        """Return the kind with its decoding tuned on rows that were held out of training.
+
+        Args:
+            outputs: the head's outputs[n, k] for these rows.
+            targets: their known targets, float64[n, ...].
+        """
+        del outputs, targets
+        return self
+
+    @property
+    def tuned(self) -> Mapping[str, Any]:
+        """What tuning has set, in values of JSON. Default: nothing."""
+        return {}
+
+    def with_tuned(self, tuned: Mapping[str, Any]) -> Self:
+        """Return the kind with what an earlier tuning has set, as `tuned` returned it."""
+        del tuned
+        return self
+
+    @property
+    def tuning_note(self) -> str | None:
+        """What was tuned, and on how many rows, for people. None if nothing was."""
+        return None
 
     @property
     def scale(self) -> tuple[float, float]:

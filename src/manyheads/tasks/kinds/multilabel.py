@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from manyheads.tasks.kinds.label_options import (
     labels_field,
     weights_field,
 )
+from manyheads.tasks.kinds.thresholds import HALF, SEARCH, search, threshold_fault
 from manyheads.tasks.labels import (
     Label,
     Labels,
@@ -35,8 +36,6 @@ from manyheads.tasks.labels import (
 
 SEPARATORS = (";", "|", ",")
 """The separators of labels in a text cell that are tried, in order."""
-
-HALF = 0.5
 
 
 class MultilabelOptions(Options):
@@ -53,11 +52,19 @@ class MultilabelOptions(Options):
         description='Text between the labels of a cell. Default: ";", "|" or ",", the first that splits the cell into '
         "labels. A cell may also be a list.",
     )
-    threshold: float | list[float] | None = Field(
+    threshold: float | list[float] | Literal["search"] | None = Field(
         default=None,
         description="A label is predicted if its probability is above this threshold: one for all labels, or a list "
-        "with one per label. Default: 0.5.",
+        'with one per label. Or "search": at each evaluation, the threshold of each label is the one with the best F1 '
+        "on training rows that were held out of training. results.json, the report, the model card and the bundle have "
+        "the thresholds and the number of these rows. Default: 0.5.",
         json_schema_extra={"exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    )
+    search_share: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description='The share of the training rows that threshold = "search" holds out of training.',
     )
     class_weights: CLASS_WEIGHTS | None = weights_field(
         "label",
@@ -88,15 +95,23 @@ class Multilabel(Kind):
     exclusive = False
 
     def __init__(
-        self, labels: Iterable[Label], *, separator: str | None = None, threshold: float | Sequence[float] | None = None
+        self,
+        labels: Iterable[Label],
+        *,
+        separator: str | None = None,
+        threshold: float | Sequence[float] | str | None = None,
+        search_share: float = 0.1,
+        searched_on: int | None = None,
     ) -> None:
         self.labels = Labels(labels, noun=self.noun, least=1)
-        self.separator, self.threshold = separator, threshold
+        self.separator, self.threshold, self.search_share = separator, threshold, search_share
+        self.searched_on = searched_on
         self.shape = (len(self.labels),)
-        fault = _threshold_fault(threshold, self.labels)
+        fault = threshold_fault(threshold, self.labels)
         if fault is not None:
             raise ValueError(f"{fault.what}, found {threshold}")
-        bounds = np.array(HALF if threshold is None else threshold, dtype=np.float64)
+        unknown = np.nan if threshold == SEARCH else HALF
+        bounds = np.array(unknown if threshold is None or threshold == SEARCH else threshold, dtype=np.float64)
         self._bounds = np.broadcast_to(bounds, self.shape)
 
     def __repr__(self) -> str:
@@ -107,7 +122,11 @@ class Multilabel(Kind):
         """Return the kind with the labels of the recipe."""
         if options.labels is None:
             return None
-        return cls(options.labels, separator=options.separator, threshold=options.threshold)
+        return cls._with(options.labels, options)
+
+    @classmethod
+    def _with(cls, labels: Iterable[Label], options: Any) -> Self:
+        return cls(labels, separator=options.separator, threshold=options.threshold, search_share=options.search_share)
 
     @classmethod
     def infer(cls, options: Any, cells: Iterable[object], *, name: str, typed: bool) -> tuple[Self, str]:
@@ -119,7 +138,7 @@ class Multilabel(Kind):
         else:
             several = chain.from_iterable(_items(cell, options.separator) for cell in chain([first], cells))
             labels = labels_among(name, several, typed=typed, least=1, hint="set another separator")
-        return cls(labels, separator=options.separator, threshold=options.threshold), found_note(name, labels)
+        return cls._with(labels, options), found_note(name, labels)
 
     @classmethod
     def sample(cls) -> Self:
@@ -137,7 +156,7 @@ class Multilabel(Kind):
     def faults(cls, options: Any) -> Iterator[KeyFault]:
         """Yield the faults of the labels, the thresholds and the weights."""
         yield from class_weight_faults(options.class_weights, options.labels)
-        fault = _threshold_fault(options.threshold, options.labels)
+        fault = threshold_fault(options.threshold, options.labels)
         if fault is not None:
             yield fault
         else:
@@ -145,9 +164,15 @@ class Multilabel(Kind):
 
     def space(self) -> dict[str, Any]:
         """Return the labels, and the separator and the thresholds if they are set."""
-        threshold = list(self.threshold) if isinstance(self.threshold, Sequence) else self.threshold
-        optional = {"separator": self.separator, "threshold": threshold}
+        several = isinstance(self.threshold, Sequence) and not isinstance(self.threshold, str)
+        threshold = self._bounds.tolist() if several else self.threshold
+        share = self.search_share if self.threshold == SEARCH else None
+        optional = {"separator": self.separator, "threshold": threshold, "search_share": share}
         return {"labels": list(self.labels), **{key: value for key, value in optional.items() if value is not None}}
+
+    def meaning(self) -> dict[str, Any]:
+        """Return the labels."""
+        return {"labels": list(self.labels)}
 
     def warnings(self) -> list[str]:
         """Return a warning for each group of labels that look alike."""
@@ -159,9 +184,43 @@ class Multilabel(Kind):
         return {"independent": len(self.labels)}
 
     def decode(self, outputs: NDArray[np.floating]) -> Predictions:
-        """Decode logits[n, labels] to labels and their probabilities, which are independent of one another."""
+        """Decode logits[n, labels] to labels and their probabilities, which are independent of one another.
+
+        Raises:
+            ValueError: The thresholds were not searched yet.
+        """
+        if self.threshold == SEARCH:
+            raise ValueError("the thresholds of the labels were not searched yet")
         probabilities = sigmoid(finite(outputs))
         return Predictions((probabilities > self._bounds).astype(np.float64), probabilities)
+
+    @property
+    def tuning_share(self) -> float | None:
+        """The share of the rows on which thresholds are searched."""
+        return self.search_share if self.threshold == SEARCH else None
+
+    def tune(self, outputs: NDArray[np.floating], targets: Floats) -> Self:
+        """Return the kind with the threshold of each label that has the best F1 on these rows; see `search`."""
+        return self.with_tuned({"threshold": search(sigmoid(finite(outputs)), targets).tolist(), "rows": len(targets)})
+
+    @property
+    def tuned(self) -> Mapping[str, Any]:
+        """The searched thresholds, and the number of rows on which they were searched."""
+        if self.searched_on is None:
+            return {}
+        return {"threshold": self._bounds.tolist(), "rows": self.searched_on}
+
+    def with_tuned(self, tuned: Mapping[str, Any]) -> Self:
+        """Return the kind with thresholds that were searched before."""
+        threshold, rows = list(tuned["threshold"]), int(tuned["rows"])
+        return type(self)(self.labels, separator=self.separator, threshold=threshold, searched_on=rows)
+
+    @property
+    def tuning_note(self) -> str | None:
+        """The number of rows on which the thresholds were searched."""
+        if self.searched_on is None:
+            return None
+        return f"thresholds searched on {self.searched_on:,} held-out training rows for the best F1 of each label"
 
     def parse(self, raw: object) -> Floats:
         """Return the labels that a cell has, or the cells of the columns of a row.
@@ -215,9 +274,17 @@ class Multilabel(Kind):
         }
 
     def follows(self, predictions: Predictions) -> NDArray[np.bool_]:
-        """Return whether the predicted labels are those above their thresholds, to within 1e-4."""
+        """Return whether the predicted labels are those above their thresholds, to within 1e-4.
+
+        If the thresholds are not known: whether there are thresholds from which all predictions follow.
+        """
         if predictions.probabilities is None:
             return np.ones(len(predictions), dtype=bool)
+        if self.threshold == SEARCH:
+            predicted = predictions.values > HALF
+            lowest = np.where(predicted, predictions.probabilities, np.inf).min(axis=0, initial=np.inf)
+            consistent: NDArray[np.bool_] = (predicted | (predictions.probabilities <= lowest + 1e-4)).all(axis=1)
+            return consistent
         near = np.abs(predictions.probabilities - self._bounds) <= 1e-4
         above = predictions.probabilities > self._bounds
         followed: NDArray[np.bool_] = (near | (above == (predictions.values > HALF))).all(axis=1)
@@ -272,8 +339,9 @@ class Multilabel(Kind):
         return predictions
 
     def described(self) -> str:
-        """Return the first labels and their number."""
-        return f"any of {listed(self.labels)}"
+        """Return the first labels, their number, and how the thresholds were found."""
+        note = self.tuning_note
+        return f"any of {listed(self.labels)}" + ("" if note is None else f"; {note}")
 
     @property
     def hub(self) -> HubForm:
@@ -291,23 +359,6 @@ class Multilabel(Kind):
                 raise LabelError(self.labels.unknown(item))
             codes.append(code)
         return codes
-
-
-def _threshold_fault(threshold: float | Sequence[float] | None, labels: Sequence[Label] | None) -> KeyFault | None:
-    """Return what is wrong with a threshold, or with one threshold per label."""
-    if threshold is None:
-        return None
-    if not all(0 < each < 1 for each in (threshold if isinstance(threshold, Sequence) else [threshold])):
-        return KeyFault("threshold", "a threshold must be between 0 and 1", threshold)
-    if not isinstance(threshold, Sequence):
-        return None
-    if labels is None:
-        what = "a threshold per label requires labels, to assign the thresholds to"
-        return KeyFault("threshold", what, threshold, hint="add labels = [...]")
-    if len(threshold) != len(labels):
-        what = "the number of thresholds differs from the number of labels"
-        return KeyFault("threshold", what, len(threshold), str(len(labels)))
-    return None
 
 
 def _items(raw: object, separator: str | None) -> list[object]:

@@ -60,6 +60,10 @@ class OneLabel(Kind):
         """Return the labels."""
         return {"labels": list(self.labels)}
 
+    def meaning(self) -> dict[str, Any]:
+        """Return the labels."""
+        return {"labels": list(self.labels)}
+
     def warnings(self) -> list[str]:
         """Return a warning for each group of labels that look alike."""
         return alike_warnings(self.labels)
