@@ -28,7 +28,7 @@ def _faults(task: dict[str, Any], **tables: Any) -> list[tuple[str, str]]:
     [
         ({**TASK, "range": [0, 1]}, "tasks.a.range", "a classification task has no range"),
         ({**VALUES, "labels": [0, 1]}, "tasks.a.labels", "a regression task has no labels"),
-        ({**LABELS, "threshold": "search"}, "tasks.a.threshold", "the value is invalid"),
+        ({**LABELS, "threshold": {}}, "tasks.a.threshold", "the value is invalid"),
         ({**LABELS, "threshold": 1.5}, "tasks.a.threshold", "between 0 and 1"),
         ({**LABELS, "threshold": [0.5, 0.5]}, "tasks.a.threshold", "requires labels"),
         ({**LABELS, "labels": ["a", "b"], "threshold": [0.5]}, "tasks.a.threshold", "the number of thresholds differs"),

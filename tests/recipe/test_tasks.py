@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from manyheads.data.reading import open_source
 from manyheads.errors import DataError, RecipeError
-from manyheads.recipe.schema import TaskOptions, task_model
+from manyheads.recipe.schema import Recipe, TaskOptions, task_model
 from manyheads.recipe.tasks import LabelSpace, build_task, kind_of, resolve_label_space, resolved_options
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds.classification import Classification
@@ -92,3 +93,11 @@ def test_a_resolved_table_gives_the_same_task_without_reading_the_file(tmp_path:
     again = type(resolved).model_validate(resolved.model_dump())
     assert again == resolved
     assert build_task("a", again, kind_of(again)) == first
+
+
+def test_a_recipe_can_be_pickled_because_processes_send_it() -> None:
+    table = {"kind": "multilabel", "train": "a", "dev": 0.1, "text": "s", "label": "y", "threshold": 0.3}
+    recipe = Recipe.model_validate({"encoder": "x", "tasks": {"a": table}})
+    again = pickle.loads(pickle.dumps(recipe))
+    assert again == recipe
+    assert type(again.tasks["a"]) is type(recipe.tasks["a"])

@@ -271,6 +271,17 @@ class TaskOptions(Options):
             format=self.format,
         )
 
+    def __reduce__(self) -> Any:
+        """Pickle the class by its kind, because it has no name in a module. Processes of a run send recipes."""
+        return _restored, (None if type(self) is TaskOptions else self.kind, self.__getstate__())
+
+
+def _restored(kind: str | None, state: dict[Any, Any]) -> TaskOptions:
+    model = TaskOptions if kind is None else task_model(kind)
+    options = model.__new__(model)
+    options.__setstate__(state)
+    return options
+
 
 def task_model(kind: str) -> type[TaskOptions]:
     """Return the options of a task of this kind: those of every task, and the keys of the kind.
