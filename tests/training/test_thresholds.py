@@ -111,6 +111,19 @@ def test_the_rows_of_the_search_are_not_trained_on_and_not_evaluated(recipe: Pat
     assert len(lines[2]) == pytest.approx(0.25 * 49, abs=1.5)
 
 
+@pytest.mark.parametrize("streams", ["joint", "separate"])
+def test_tasks_that_read_the_same_rows_hold_out_the_same_rows(streams: str, recipe: Path) -> None:
+    keys = 'kind = "multilabel"\ntrain = "rows.jsonl"\ndev = 0.3\ntext = "text"\nlabel = "topics"\n'
+    file = recipe.with_name("both.toml")
+    file.write_text(f"{recipe.read_text()}\n[tasks.other]\n{keys}")
+    both = read_tasks(load_recipe(file, [f"batching.streams={streams}"]), lambda event, **fields: None)
+    held = both[0].held
+    assert held is not None
+    assert both[1].held is None
+    assert both[0].train.lines.tolist() == both[1].train.lines.tolist()
+    assert not set(held.lines.tolist()) & set(both[1].train.lines.tolist())
+
+
 def test_results_bundle_report_and_card_have_the_thresholds(run: manyheads.Run) -> None:
     shipped = run.results["best"] or run.results["last"]
     tuned = shipped["decoding"]["topics"]

@@ -152,7 +152,9 @@ def _hold_out_to_tune(
             drawn[name] = train
             if kinds[name].tuning_share is not None:
                 held[name] = labelled_rows(rows)
-                text = f"{len(rows):,} of {count:,} training rows are held out of training, to tune the decoding on them"
+                text = (
+                    f"{len(rows):,} of {count:,} training rows are held out of training, to tune the decoding on them"
+                )
                 readers[name].notify("note", text=f"{name}: {text}")
     return held
 
