@@ -1,0 +1,24 @@
+"""The contracts of the members of menus, as functions that tests call for members of their own.
+
+Each function raises an AssertionError that says what is wrong. The tests of manyheads call them for its own members.
+"""
+
+from __future__ import annotations
+
+from manyheads.testing.batchings import check_batching
+from manyheads.testing.formats import check_format
+from manyheads.testing.heads import check_head
+from manyheads.testing.kinds import check_kind
+from manyheads.testing.losses import check_loss
+from manyheads.testing.metrics import check_metric
+from manyheads.testing.weightings import check_weighting
+
+__all__ = [
+    "check_batching",
+    "check_format",
+    "check_head",
+    "check_kind",
+    "check_loss",
+    "check_metric",
+    "check_weighting",
+]
