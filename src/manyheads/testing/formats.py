@@ -15,8 +15,8 @@ from manyheads.testing.ensure import ensure
 def check_format(entry: Format, file: Path, columns: Sequence[str]) -> None:
     """Check a format on an example file.
 
-    Rows have the columns, are in the order of their lines, and are the same each time they are read. The source has a name, a
-    fingerprint of 64 hexadecimal digits that depends on the content, and a form in values of JSON.
+    Rows have the columns, are in the order of their lines, and are the same each time they are read. The source has a
+    name, a fingerprint of 64 hexadecimal digits, and a form in values of JSON.
 
     Args:
         entry: the format.
