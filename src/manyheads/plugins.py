@@ -89,6 +89,7 @@ class _State:
         self.plugins: dict[str, Plugin] = {}
         self.current: Plugin | None = None
         self.loading = False
+        self.given: list[str] = []
         self.installed = False
 
 
@@ -155,10 +156,17 @@ def load(files: Sequence[str | Path] = ()) -> None:
                     _load_installed(entry)
                 _STATE.installed = True
             named = [each for each in os.environ.get(VARIABLE, "").split(os.pathsep) if each]
-            for file, where in [*((each, VARIABLE) for each in named), *((str(each), "--plugin") for each in files)]:
+            given = [str(each) for each in files]
+            for file, where in [*((each, VARIABLE) for each in named), *((each, "--plugin") for each in given)]:
                 _load_file(Path(file).expanduser().absolute(), where)
+            _STATE.given += [each for each in given if each not in _STATE.given]
         finally:
             _STATE.loading = False
+
+
+def options() -> list[str]:
+    """Return the options of a command that give it the files which this one was given."""
+    return [word for file in _STATE.given for word in ("--plugin", file)]
 
 
 def _load_installed(entry: importlib.metadata.EntryPoint) -> None:

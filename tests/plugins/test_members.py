@@ -13,6 +13,7 @@ from tests.plugins.conftest import MEMBERS, forget
 import manyheads
 from manyheads import plugins
 from manyheads.cli.main import main
+from manyheads.cli.show import stopped_text
 from manyheads.errors import RunError
 from manyheads.inference.manifest import read_manifest
 from manyheads.inference.task_json import tasks_of
@@ -91,6 +92,11 @@ def test_a_run_uses_a_member_of_every_menu(outside: RunFolder) -> None:
     order = [next(iter(step["losses"])) for step in steps if step["event"] == "step"]
     assert order == ["words", "words", "films", "films", "words", "films", "films"]
     assert "dev/average" in (outside.path / "numbers.jsonl").read_text()
+
+
+def test_the_command_that_resumes_a_run_has_the_files(tmp_path: Path) -> None:
+    plugins.load([MEMBERS / "hidden.py"])
+    assert stopped_text(3, tmp_path, ["lines"]).endswith(f"--resume --track lines --plugin {MEMBERS / 'hidden.py'}")
 
 
 def test_the_run_and_the_bundle_record_members_and_plugins(outside: RunFolder) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from manyheads import plugins
 from manyheads.cli.output import Shown, drop_output, unwritable
 from manyheads.cli.terminal import make_console
 from manyheads.tasks.numbers import fixed
@@ -152,6 +153,7 @@ def stopped_text(step: int, out: Path, trackers: Sequence[str] = ()) -> str:
     words = ["manyheads", "train", str(out / "recipe.toml"), "--out", str(out), "--resume"]
     for name in trackers:
         words += ["--track", name]
+    words += plugins.options()
     return f"{stopped}Resume with:\n  {shlex.join(words)}"
 
 

@@ -14,7 +14,7 @@ def used_by(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """Yield the members that a recipe uses: the menu and the name of each."""
     yield "batching", recipe.batching.strategy.kind
     yield "weighting", recipe.training.weighting.kind
-    for options in recipe.tasks.values():
+    for options in (*recipe.tasks.values(), *(recipe.held_out_with or {}).values()):
         yield "kind", options.kind
         yield "head", head_of(options)
         if options.loss is not None:

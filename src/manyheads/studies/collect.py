@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads import plugins
 from manyheads.errors import RunError
 from manyheads.evaluation.crossfit import Half, halves_of
 from manyheads.evaluation.metrics.resolve import primary_of
@@ -129,7 +130,7 @@ def collect(plan: StudyPlan, out: Path) -> Collected:
 def study_command(plan: StudyPlan, out: Path) -> str:
     """Return the command line of a study, quoted for a shell."""
     overrides = (word for override in plan.overrides for word in ("--set", override))
-    return shlex.join(["manyheads", "study", str(plan.file), *overrides, "--out", str(out)])
+    return shlex.join(["manyheads", "study", str(plan.file), *overrides, "--out", str(out), *plugins.options()])
 
 
 def _finished(plan: StudyPlan, out: Path, row: Row, dev: dict[str, DevExamples]) -> Finished:
