@@ -71,6 +71,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["MANYHEADS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_reports() -> Iterator[None]:
+    """Let `manyheads.train` write no report, which takes longer than a tiny run. Its own test writes one."""
+    import manyheads.api.training
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manyheads.api.training, "write_report", lambda _run: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
     """The fork server, which runs commands without importing torch again. `forked.bin` has `manyheads` and `python`."""

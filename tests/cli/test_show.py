@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from manyheads.api.checked import file_lines
 from manyheads.checks.audit import FileAudit
-from manyheads.cli.check import _file_lines, _files_table
+from manyheads.cli.check import _files_table
 from manyheads.cli.show import next_text, plural, results_table, stopped_text, width_of
 from manyheads.cli.table import blocks_of
 from manyheads.studies.render.sections import Cell, Column, Section
@@ -109,7 +110,7 @@ def test_the_files_table_of_check_fits_into_80_columns() -> None:
 
 
 def test_the_file_lines_of_check_have_the_same_counts() -> None:
-    lines = _file_lines([AUDIT])
+    lines = file_lines([AUDIT])
     assert max(map(len, lines)) <= 60
     assert lines == [
         "files",

@@ -127,7 +127,7 @@ def study(place: Place, outcome: str) -> None:
         if event == "cell_start":
             act(outcome)
 
-    manyheads.run_study(place.study, place.folder / "study", changes=SHORT, jobs=1, notify=listen)
+    manyheads.study(place.study, place.folder / "study", changes=SHORT, jobs=1, notify=listen)
 
 
 def table(place: Place, outcome: str) -> None:

@@ -19,7 +19,10 @@ FIELDS = {facts.name: facts.fields for facts in RUN_FILES}
 
 CONDITIONAL_FIELDS = {"pretraining", "course_score", "class_weights.TASK"}
 CONDITIONAL_FIELDS |= {"plugins.PLUGIN.sha256", "plugins.PLUGIN.version"}
-CONDITIONAL_FILES = {"checkpoints/", "report/"}
+GIVEN = {"data/TASK.SPLIT.parquet", "data/TASK.SPLIT.index.parquet", "data/given.json"}
+"""The files of tables that were given in memory."""
+
+CONDITIONAL_FILES = {"checkpoints/", "report/", *GIVEN}
 
 
 def keys(value: Any, prefix: str = "") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`manyheads.run_study` returns the table of a study."""
+"""`manyheads.study` returns the table of a study."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("forked_commands")
 
 def test_a_study_from_python(tiny_study: Path, tmp_path: Path) -> None:
     events: list[str] = []
-    table = manyheads.run_study(
+    table = manyheads.study(
         tiny_study,
         tmp_path / "out",
         changes=["training.max_steps=2"],
@@ -41,4 +41,4 @@ def test_an_event_stops_a_study(tiny_study: Path, tmp_path: Path) -> None:
             stop.set()
 
     with pytest.raises(KeyboardInterrupt, match="the same call resumes it"):
-        manyheads.run_study(tiny_study, tmp_path / "out", changes=changes, jobs=1, notify=notify, stop=stop)
+        manyheads.study(tiny_study, tmp_path / "out", changes=changes, jobs=1, notify=notify, stop=stop)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.run.test_contents import check, keys
+from tests.run.test_contents import GIVEN, check, keys
 
 from manyheads.errors import RunError
 from manyheads.studies.contents import STUDY_FILES, TABLE
@@ -19,7 +19,7 @@ def test_the_files_of_its_folder_are_those_documented(synthetic: Any) -> None:
     write_table(synthetic.plan(), synthetic.out)
     found = {path.relative_to(synthetic.out).as_posix() for path in synthetic.out.rglob("*") if path.is_file()}
     found = {f"{row}/{seed}/" if rest else name for name in found for row, seed, rest in [_parts(name)]}
-    check(found, [facts.name for facts in STUDY_FILES], {".lock"})
+    check(found, [facts.name for facts in STUDY_FILES], {".lock", "study.json", *GIVEN})
 
 
 def _parts(name: str) -> tuple[str, str, str]:

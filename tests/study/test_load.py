@@ -139,7 +139,7 @@ def test_a_remark_is_not_part_of_the_recipe(write) -> None:
         ("[rows.a]\n", "seed = [1]", "study.toml:2", "did you mean 'seeds'?"),
         ('[rows."a/b"]\n', "seeds = [1]", "study.toml:3", "slash"),
         ('[rows."a@b"]\n', "seeds = [1]", "study.toml:3", "@"),
-        ("[rows.figures]\n", "seeds = [1]", "study.toml:3", "not figures, table.csv"),
+        ("[rows.figures]\n", "seeds = [1]", "study.toml:3", "not figures, study.json, table.csv"),
         (f"[rows.{'a' * 201}]\n", "seeds = [1]", "study.toml:3", "too long"),
         (f"[rows.'{'é' * 101}']\n", "seeds = [1]", "study.toml:3", "202 bytes"),
         (

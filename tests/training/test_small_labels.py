@@ -83,7 +83,7 @@ def test_the_predictions_of_small_labels_give_the_metrics_of_the_run(recipe: Pat
 def test_a_study_of_small_labels_has_a_table(recipe: Path, tmp_path: Path) -> None:
     study = recipe.parent / "study.toml"
     study.write_text('base = "small.toml"\nseeds = [1]\n\n[rows.base]\n')
-    table = manyheads.run_study(study, tmp_path / "study", jobs=1)
+    table = manyheads.study(study, tmp_path / "study", jobs=1)
     (row,) = table.rows
     assert row.failed == ()
     assert row.best.tasks["likeness"] is not None

@@ -22,7 +22,7 @@ from manyheads.recipe.given import LIMIT, Tables, names_of, naming_files, take_t
 from manyheads.recipe.load import Change, applied, file_place, placed, read_toml, recipe_from, without_none
 from manyheads.run.atomic import write_text
 
-Changes = Mapping[str, Any] | Sequence[str] | str
+Changes = Mapping[str, Any] | Sequence[str | Change] | str
 """Changes of a recipe: a dict of dotted keys, such as {"training.epochs": 3}, or texts "training.epochs=3"."""
 
 Where = Callable[[Sequence[str]], str]
@@ -189,11 +189,14 @@ def read_changes(changes: Changes) -> list[Change]:
         return [_change(key, value) for key, value in changes.items()]
     found = []
     for change in [changes] if isinstance(changes, str) else changes:
+        if isinstance(change, Change):
+            found.append(change)
+            continue
         if not isinstance(change, str):
             raise RecipeError("a change is not a text", where="changes", found=repr(change), allowed=FORM)
         where = f'changes "{change}"'
         parts, value = parse_override(change, where)
-        found.append(Change(tuple(parts), from_here(parts, value), where))
+        found.append(Change(tuple(parts), from_here(parts, value), where, text=change))
     return found
 
 

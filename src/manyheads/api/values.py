@@ -124,5 +124,5 @@ def place(key: Iterable[str]) -> str:
             text += f'["{part}"]'
         else:
             text += f".{part}" if text else part
-        named = not named and text in ("tasks", "held_out_with", "rows")
+        named = not named and part in ("tasks", "held_out_with", "rows")
     return text

@@ -64,15 +64,13 @@ def compare(
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Compare finished runs: metrics, paired differences with intervals, and examples with different predictions."""
-    from manyheads.reports.compare import compare as compare_runs
-    from manyheads.reports.compare_groups import compare_groups
-    from manyheads.reports.compared import comparison_text
+    import manyheads as mh
     from manyheads.run.atomic import writing_to
 
     ending = "" if output is None else output.suffix.lstrip(".")
     given = Form.json if json_ else format_
-    form = given.value if given is not None else (ending if ending in tuple(Form) else Form.md.value)
-    text = comparison_text(compare_groups(runs, with_) if with_ else compare_runs(runs), form)
+    form = given if given is not None else (Form(ending) if ending in tuple(Form) else Form.md)
+    text = mh.compare(runs, with_ or ()).text(form.value)
     if output is None:
         show(text)
     else:

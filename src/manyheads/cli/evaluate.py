@@ -81,13 +81,13 @@ def evaluate(
         raise typer.BadParameter("--input needs --task, the task that the file is for")
     import json
 
-    from manyheads.runs.measure import measure_run
+    import manyheads as mh
 
     text = typed_format(delimiter, quoting, encoding, decimal, columns)
     if input_format is not None:
         text["format"] = input_format
     file = None if input_ is None else typed_files(input_)
-    measurement = measure_run(run, split=split.value, task=task, file=file, text=text, int8=int8)
+    measurement = mh.evaluate(run, split.value, task=task, data=file, text_format=text, int8=int8)
     _name_bad_rows(measurement)
     if as_json:
         content = {

@@ -39,11 +39,12 @@ def export(
     """
     import shlex
 
+    import manyheads as mh
     from manyheads.cli.evaluate import table_of
-    from manyheads.runs.export import export_run, exporter_named
+    from manyheads.runs.export import exporter_named
 
     exporter = exporter_named(to)
-    done = export_run(run, to, out, int8=int8, check=check)
+    done = mh.export(run, to, out, int8=int8, check=check)
     if done.measured is not None:
         console = make_console()
         console.print(table_of(done.measured, "dev files, in onnxruntime", console.width))

@@ -60,16 +60,16 @@ def power(
     """Show which differences a study can find, by number of seeds. Nothing is trained."""
     from dataclasses import asdict
 
+    import manyheads as mh
     from manyheads.cli.table import print_section
     from manyheads.cli.terminal import show
-    from manyheads.studies.load import load_study
-    from manyheads.studies.power import study_power
+    from manyheads.recipe.load import overrides
     from manyheads.studies.render.sections import power_section
 
     console = make_console(soft_wrap=True)
     with console.status("reading the dev files"):
-        plan = load_study(study, set_ or [])
-        found = study_power(plan, pilot=pilot, seed_sd=seed_sd, correlation=correlation, difference=difference)
+        plan = mh.Study.load(study, overrides(set_ or []))
+        found = plan.power(pilot=pilot, seed_sd=seed_sd, correlation=correlation, difference=difference)
     if as_json:
         show(json.dumps(asdict(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
         return

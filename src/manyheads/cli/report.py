@@ -30,10 +30,9 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a finished run: report.html (one self-contained page), report.md, report.json and figures."""
-    from manyheads.reports.build import build_report
-    from manyheads.reports.write import text_of, write_report
+    from manyheads.api import finished
 
     if format_ is not None:
-        show(text_of(build_report(run), format_.value))
+        show(finished.report_text(run, format_.value))
         return
-    say(write_report(run, out))
+    say(finished.report(run, out))

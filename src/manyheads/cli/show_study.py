@@ -38,14 +38,18 @@ def study_and_show(
     """Run a study in the folder `out`, show its progress, and write its table."""
     console = make_console(soft_wrap=True)
     with console.status("starting"):
-        from manyheads.studies.load import load_study, require_test_labels
+        from manyheads.api.planned import Study
+        from manyheads.recipe.load import overrides
+        from manyheads.studies.load import require_test_labels
         from manyheads.studies.run import run_study, survey
 
-        plan = load_study(file, changes)
+        own = Study.load(file, overrides(changes))
+        plan = own.begin(out)
         chosen = replace(plan, seeds=plan.seeds[:seeds])
         chosen_cells = survey(chosen, out, only=only, retry_failed=retry_failed)
         if chosen_cells.todo:
             require_test_labels(plan)
+        own.keep(out)
         runner, how = _runner(plan, jobs, ray)
     console.print(_opening(chosen, chosen_cells, how), markup=False, highlight=False)
     stopped_by = 0

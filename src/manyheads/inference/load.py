@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -31,7 +32,9 @@ class HasFolder(Protocol):
         """The folder of the run."""
 
 
-def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = "torch", threads: int = 0) -> Predictor:
+def load(
+    run: str | os.PathLike[str] | HasFolder, *, int8: bool = False, runtime: Runtime = "torch", threads: int = 0
+) -> Predictor:
     """Load the model of a finished run.
 
     Args:
@@ -47,7 +50,7 @@ def load(run: str | Path | HasFolder, *, int8: bool = False, runtime: Runtime = 
         ManyheadsError: the folder is not a finished run, a bundle or an export, or one of its files was changed, or the
             number of threads cannot be used.
     """
-    folder = Path(run) if isinstance(run, str | Path) else run.folder.path
+    folder = Path(run) if isinstance(run, str | os.PathLike) else run.folder.path
     if runtime not in RUNTIMES:
         hint = "archives of torch.export may execute code when they are loaded, so manyheads only writes them"
         raise BundleError(

@@ -115,7 +115,7 @@ def naming_files(recipe: Recipe, names: Mapping[str, str], home: Path, folder: s
         return {
             name: task.model_copy(
                 update={
-                    split: _renamed(spec, names, before, folder)
+                    split: renamed_files(spec, names, before, folder)
                     for split in SPLITS
                     if (spec := getattr(task, split)) is not None and not isinstance(spec, float)
                 }
@@ -132,7 +132,8 @@ def naming_files(recipe: Recipe, names: Mapping[str, str], home: Path, folder: s
     return recipe.model_copy(update=update)
 
 
-def _renamed(spec: Files, names: Mapping[str, str], before: Path, folder: str) -> Files:
+def renamed_files(spec: Files, names: Mapping[str, str], before: Path, folder: str) -> Files:
+    """Return the files of a key, with those of tables in place of marks. Other names become absolute."""
     if isinstance(spec, Mapping):
         return {column: _absolute(each, before) for column, each in spec.items()}
     if isinstance(spec, str):

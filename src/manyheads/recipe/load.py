@@ -39,12 +39,14 @@ class Change:
     """A change of one key: the parts of the key, the value, and the place of the change for messages.
 
     `merged`: whether a table as the value is merged into the table that is there. Otherwise it replaces that table.
+    `text`: the change as on the command line, if it was written like that.
     """
 
     parts: tuple[str, ...]
     value: Any
     place: str
     merged: bool = False
+    text: str | None = None
 
     def apply(self, content: Mapping[str, Any]) -> dict[str, Any]:
         """Return a table with the change."""
@@ -65,7 +67,7 @@ def overrides(changes: Sequence[str]) -> list[Change]:
     found = []
     for change in changes:
         parts, value = parse_override(change)
-        found.append(Change(tuple(parts), from_here(parts, value), f"--set {change}"))
+        found.append(Change(tuple(parts), from_here(parts, value), f"--set {change}", text=change))
     return found
 
 

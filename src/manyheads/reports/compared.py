@@ -18,13 +18,15 @@ def comparison_text(comparison: Comparison | GroupComparison, form: str) -> str:
     """Return a comparison in one format: "html", "md" or "json"."""
     if form == "json":
         return json.dumps(plain(comparison), indent=1, ensure_ascii=False) + "\n"
-    if isinstance(comparison, GroupComparison):
-        title = f"Comparison of {comparison.first.name} and {comparison.second.name}"
-        blocks = list(group_blocks(comparison))
-    else:
-        title = f"Comparison of {', '.join(comparison.runs)}"
-        blocks = list(_blocks(comparison))
+    title, blocks = comparison_blocks(comparison)
     return to_markdown(title, blocks) if form == "md" else to_html(title, blocks, {})
+
+
+def comparison_blocks(comparison: Comparison | GroupComparison) -> tuple[str, list[Block]]:
+    """Return the title and the blocks of a comparison."""
+    if isinstance(comparison, GroupComparison):
+        return f"Comparison of {comparison.first.name} and {comparison.second.name}", list(group_blocks(comparison))
+    return f"Comparison of {', '.join(comparison.runs)}", list(_blocks(comparison))
 
 
 def _blocks(comparison: Comparison) -> Iterator[Block]:

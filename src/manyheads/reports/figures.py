@@ -39,9 +39,14 @@ def pictures_of(report: Report) -> dict[str, tuple[Picture, ...]]:
     return pictures
 
 
+def curves_files(report: Report) -> dict[str, bytes]:
+    """Draw the learning curves. Return the files by extension ("svg", "png")."""
+    return figure_files("report-curves", CURVES_TITLE, lambda: draw_curves(report))
+
+
 def draw_all(report: Report) -> dict[str, dict[str, bytes]]:
     """Draw every figure. Return its files by name and extension ("svg", "png")."""
-    files = {"curves": figure_files("report-curves", CURVES_TITLE, lambda: draw_curves(report))}
+    files = {"curves": curves_files(report)}
     for task in report.tasks:
         for name, title, describe, draw in DRAWINGS:
             if describe(task) is not None:

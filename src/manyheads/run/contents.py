@@ -174,9 +174,17 @@ RUN_FILES: tuple[FileFacts, ...] = (
     ),
     FileFacts(
         "report/",
-        "at the end by `manyheads train`, and by `manyheads report`",
-        "The report of the run as `report.html`, `report.md` and `report.json`, and its figures. `manyheads.train` in "
-        "Python does not write it.",
+        "at the end, and by `manyheads report`",
+        "The report of the run as `report.html`, `report.md` and `report.json`, and its figures.",
+    ),
+    FileFacts(
+        "data/TASK.SPLIT.parquet",
+        "when it begins",
+        "The rows of a table that was given in memory. Tasks that share the table share the file.",
+    ),
+    FileFacts("data/TASK.SPLIT.index.parquet", "when it begins", "The index of that table, if it had one of its own."),
+    FileFacts(
+        "data/given.json", "when it begins", "The tables: their keys in the recipe, and the SHA-256 of their rows."
     ),
     FileFacts(".lock", "while the run is written", "Lock file: only one process writes a run folder."),
 )

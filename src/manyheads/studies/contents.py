@@ -225,6 +225,16 @@ STUDY_FILES: tuple[FileFacts, ...] = (
         "The error of a failed run. `manyheads study --retry-failed` runs it again.",
         {"error": "The error message or traceback.", "kind": "Class of the error."},
     ),
+    FileFacts("study.json", "when it begins", "The study itself, for `manyheads.open_study`."),
+    FileFacts(
+        "data/TASK.SPLIT.parquet",
+        "when it begins",
+        "The rows of a table that was given in memory. Tasks that share the table share the file.",
+    ),
+    FileFacts("data/TASK.SPLIT.index.parquet", "when it begins", "The index of that table, if it had one of its own."),
+    FileFacts(
+        "data/given.json", "when it begins", "The tables: their keys in the recipe, and the SHA-256 of their rows."
+    ),
     FileFacts("table.json", "with the table", "All numbers of the table.", TABLE),
     FileFacts(
         "looks.json",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ from pydantic import ValidationError
 from manyheads.data.reading import Row as FileRow
 from manyheads.data.reading import files_name
 from manyheads.errors import RecipeError, did_you_mean
-from manyheads.recipe.changes import apply_override, from_here, merge, parse_override
+from manyheads.recipe.changes import apply_override, merge
 from manyheads.recipe.check_options import head_of, label_columns, pairing_of
 from manyheads.recipe.faults import Fault, from_validation, raise_faults
-from manyheads.recipe.load import read_toml, recipe_from
+from manyheads.recipe.load import Change, applied, file_place, overrides, read_toml, recipe_from
 from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.recipe.streams import groups_of
 from manyheads.recipe.tasks import open_task_source
-from manyheads.recipe.toml import agreement, line_of
+from manyheads.recipe.toml import agreement
 from manyheads.run.names import user_path
 from manyheads.studies.factors import differing, keys_of, levels_of, show_value
 from manyheads.studies.schema import Row, StudyOptions, StudyPlan
@@ -32,7 +32,7 @@ from manyheads.tasks.kinds import KINDS
 ROW_NAME = re.compile(r"[^/\\\x00-\x1f.@~][^/\\\x00-\x1f@~]*")
 """The name of a row is the name of a folder. "@" is reserved for twins."""
 
-TAKEN = frozenset({"figures", *(f"table.{ending}" for ending in ("md", "csv", "json", "tex", "html"))})
+TAKEN = frozenset({"figures", "study.json", *(f"table.{ending}" for ending in ("md", "csv", "json", "tex", "html"))})
 """Names in the folder of a study that no row can have."""
 
 LONGEST_NAME = 200
@@ -51,19 +51,62 @@ def load_study(path: str | Path, changes: Sequence[str] = ()) -> StudyPlan:
     Raises:
         RecipeError: the study or its base cannot be read, or a key or value of a row is invalid.
     """
+    content, source = read_study(path)
+    return plan_study(content, source, overrides(changes))
+
+
+@dataclass(frozen=True)
+class StudySource:
+    """What a study is made of.
+
+    `file`: the study file, or a name in its place. `where`: names the place of a key of the study for messages.
+    `base`: the keys of the base recipe. `home`: the folder that its paths are relative to. `base_where`: names the
+    place of a key of the base recipe in a row.
+    """
+
+    file: Path
+    where: Callable[[Sequence[str]], str]
+    base: Mapping[str, Any]
+    home: Path
+    base_where: Callable[[Sequence[str], str], str]
+
+
+def read_study(path: str | Path) -> tuple[dict[str, Any], StudySource]:
+    """Read a study file and its base recipe. Return its keys, and where it comes from.
+
+    Raises:
+        RecipeError: A file cannot be read, or the key `base` is invalid.
+    """
     file = Path(path)
     text, content = read_toml(file, "study")
 
     def where(key: Sequence[str]) -> str:
-        line = line_of(text, key)
-        return f"{file}:{line}, key {'.'.join(key)}" if line else f"{file}, key {'.'.join(key)}"
+        return file_place(file, text, key)
 
+    base = (file.parent / user_path(_options(content, where).base)).resolve()
+    base_text, recipe = read_toml(base, "recipe")
+
+    def base_where(key: Sequence[str], row: str) -> str:
+        return f"{file_place(base, base_text, key)}, row {row} of {file}"
+
+    return content, StudySource(file, where, recipe, base.parent, base_where)
+
+
+def plan_study(content: Mapping[str, Any], source: StudySource, changes: Sequence[Change]) -> StudyPlan:
+    """Resolve a study. `changes`: changes of the recipes of all rows.
+
+    Raises:
+        RecipeError: A key or a value is invalid.
+    """
+    return _Reader(source, _options(content, source.where), tuple(changes)).plan()
+
+
+def _options(content: Mapping[str, Any], where: Callable[[Sequence[str]], str]) -> StudyOptions:
     try:
-        options = StudyOptions.model_validate(content)
+        return StudyOptions.model_validate(dict(content))
     except ValidationError as error:
         raise_faults(from_validation(error, StudyOptions), where)
         raise
-    return _Reader(file, text, options, tuple(changes)).plan()
 
 
 @dataclass(frozen=True)
@@ -78,12 +121,11 @@ class _Change:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Resolves one study file."""
+    """Resolves one study."""
 
-    file: Path
-    text: str
+    source: StudySource
     options: StudyOptions
-    overrides: tuple[str, ...]
+    changes: tuple[Change, ...]
 
     def plan(self) -> StudyPlan:
         """Resolve the rows, their twins and the names that the study refers to."""
@@ -91,7 +133,7 @@ class _Reader:
         tasks = {name: options for _, recipe, _ in reversed(rows) for name, options in recipe.tasks.items()}
         rows = [(name, _drawn_with(recipe, tasks), remark) for name, recipe, remark in rows]
         if not rows:
-            raise RecipeError("the study has no rows", where=str(self.file), hint="add [rows.NAME] or a [grid]")
+            raise RecipeError("the study has no rows", where=str(self.source.file), hint="add [rows.NAME] or a [grid]")
         names = [name for name, _, _ in rows]
         baseline = self._known("baseline", self.options.baseline or names[0], names)
         twins = [baseline] if self.options.twins is None else self.options.twins
@@ -115,8 +157,8 @@ class _Reader:
             levels = levels_of(_plain(recipe), factors)
             resolved.append(Row(name, recipe, None if first == name else first, twin_of, levels, remark))
         return StudyPlan(
-            file=self.file,
-            title=self.options.title or self.file.stem,
+            file=self.source.file,
+            title=self.options.title or self.source.file.stem,
             caption=self.options.caption,
             seeds=self._seeds(),
             baseline=baseline,
@@ -124,7 +166,7 @@ class _Reader:
             rows=tuple(resolved),
             factors=tuple(factors),
             keep_models=self.options.keep_models,
-            overrides=self.overrides,
+            overrides=tuple(each.text for each in self.changes if each.text is not None),
             select=self._select(resolved),
             looks=self._looks(),
             spending=self.options.spending,
@@ -245,28 +287,19 @@ class _Reader:
             )
 
     def _row(self, change: _Change) -> tuple[str, Recipe, str | None]:
-        base = (self.file.parent / user_path(self.options.base)).resolve()
-        base_text, content = read_toml(base, "recipe")
-        content = merge(merge(content, self.options.changes), change.changes)
-        overridden = []
-        for override in self.overrides:
-            parts, value = parse_override(override)
-            content = apply_override(content, parts, from_here(parts, value))
-            overridden.append((parts, override))
+        content = applied(merge(merge(self.source.base, self.options.changes), change.changes), self.changes)
 
         def where(key: Sequence[str]) -> str:
             """Return the place that set a key last: an override, the row, the changes of the study, or the base."""
-            for parts, override in overridden:
-                if agreement(parts, key) == len(parts):
-                    return f"--set {override}, row {change.name}"
+            for override in self.changes:
+                if agreement(override.parts, key) == len(override.parts):
+                    return f"{override.place}, row {change.name}"
             for place, partial in ((change.place, change.changes), (("changes",), self.options.changes)):
                 if _sets(partial, key):
                     return self._where((*place, *key))
-            line = line_of(base_text, key)
-            at = f"{base}:{line}" if line else str(base)
-            return f"{at}, key {'.'.join(key)}, row {change.name} of {self.file}"
+            return self.source.base_where(key, change.name)
 
-        recipe = recipe_from(content, base.parent, where)
+        recipe = recipe_from(content, self.source.home, where)
         # Parallel runs share the cores. The default is one thread per run, independent of --jobs.
         return change.name, recipe.model_copy(update={"threads": recipe.threads or 1, "seed": 0}), change.remark
 
@@ -319,9 +352,7 @@ class _Reader:
         return metric
 
     def _where(self, key: Sequence[str]) -> str:
-        line = line_of(self.text, key)
-        at = f"{self.file}:{line}" if line else str(self.file)
-        return f"{at}, key {'.'.join(key)}"
+        return self.source.where(key)
 
 
 def _alone(recipe: Recipe, task: str) -> Recipe:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from manyheads.data.frames import data_frame
+from manyheads.errors import RunError, did_you_mean
 from manyheads.evaluation.looks import Spending
 from manyheads.evaluation.significance import LackOfFit
 from manyheads.studies.collect import Failure
@@ -351,7 +354,7 @@ class PowerAt:
     power: tuple[tuple[float, float, float], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyPower:
     """The power of a study to find one row significantly different from the baseline, after Holm's correction.
 
@@ -376,8 +379,31 @@ class StudyPower:
         """Return the entry of a number of seeds."""
         return next((entry for entry in self.by_seeds if entry.seeds == seeds), None)
 
+    @property
+    def frame(self) -> Any:
+        """The power by number of seeds, as a DataFrame of pandas where it is installed, otherwise of polars."""
+        columns: dict[str, list[Any]] = {
+            "seeds": [each.seeds for each in self.by_seeds],
+            "smallest": [each.smallest for each in self.by_seeds],
+        }
+        for place, difference in enumerate(self.differences):
+            columns[f"power at {difference:g}"] = [each.power[place][0] for each in self.by_seeds]
+        return data_frame(columns)
 
-@dataclass(frozen=True)
+    def __repr__(self) -> str:
+        from manyheads.studies.render.notebook import section_text
+        from manyheads.studies.render.sections import power_section
+
+        return "\n".join([section_text(power_section(self)), *(f"- {each}" for each in self.assumptions)])
+
+    def _repr_html_(self) -> str:
+        from manyheads.studies.render.notebook import paragraph, section_html
+        from manyheads.studies.render.sections import power_section
+
+        return section_html(power_section(self)) + "".join(map(paragraph, self.assumptions))
+
+
+@dataclass(frozen=True, repr=False)
 class Table:
     """The table of a study. `rows` depend only on the predictions of the runs. `timings` depend on the machine.
 
@@ -419,6 +445,77 @@ class Table:
     def listed(self) -> tuple[TableRow, ...]:
         """The rows that are not twins."""
         return tuple(row for row in self.rows if row.twin_of is None)
+
+    @property
+    def frame(self) -> Any:
+        """One line per row, as a DataFrame of pandas where it is installed, otherwise of polars.
+
+        Its columns are the factors, the number of finished seeds, the mean of each metric with the ends of its 95%
+        interval, and the difference from the baseline.
+        """
+        columns: dict[str, list[Any]] = {"row": [row.name for row in self.rows]}
+        for factor in self.factors:
+            columns[factor] = [row.levels.get(factor, "") for row in self.rows]
+        columns["seeds"] = [len(row.seeds) for row in self.rows]
+        for name in ("average", *(task.name for task in self.tasks)):
+            found = [row.figures.of(name) for row in self.rows]
+            for key, ending in (("mean", ""), ("low", ".low"), ("high", ".high")):
+                columns[f"{name}{ending}"] = [None if each is None else getattr(each, key) for each in found]
+        for key in ("mean", "low", "high", "p_holm"):
+            columns[f"difference.{key}"] = [
+                None if row.difference is None else getattr(row.difference, key) for row in self.rows
+            ]
+        return data_frame(columns)
+
+    @property
+    def differences(self) -> Any:
+        """The differences of the rows from the baseline, in the metric of the study and of each task, as a DataFrame.
+
+        It is one of pandas where it is installed, otherwise of polars.
+        """
+        found = [
+            (row.name, metric, difference)
+            for row in self.rows
+            for metric, difference in ((self.metric, row.difference), *row.differences.items())
+            if difference is not None
+        ]
+        columns: dict[str, list[Any]] = {
+            "row": [name for name, _, _ in found],
+            "metric": [metric for _, metric, _ in found],
+        }
+        for key in ("mean", "low", "high", "p", "p_holm", "exploratory"):
+            columns[key] = [getattr(difference, key) for _, _, difference in found]
+        return data_frame(columns)
+
+    def figure(self, name: str) -> Any:
+        """Return a figure of the page as a `matplotlib.figure.Figure`, which can be changed and saved.
+
+        Args:
+            name: "differences", "curves", "twins", "time", "profiles" or "ranks".
+
+        Raises:
+            RunError: There is no such figure, or the table has nothing to show in it.
+        """
+        from manyheads.studies.figures import FIGURES
+
+        shown = [each for each, drawing in FIGURES.items() if drawing.describe(self) is not None]
+        if name not in shown:
+            what = "the table has nothing to show in this figure" if name in FIGURES else "there is no such figure"
+            raise RunError(what, where=self.title, found=name, allowed=", ".join(shown), hint=did_you_mean(name, shown))
+        return FIGURES[name].draw(self)
+
+    def __repr__(self) -> str:
+        from manyheads.studies.render.notebook import section_text
+        from manyheads.studies.render.sections import sections
+
+        parts = [self.title, *map(section_text, sections(self))]
+        return "\n\n".join([*parts, *(["\n".join(f"- {note}" for note in self.notes)] if self.notes else [])])
+
+    def _repr_html_(self) -> str:
+        from manyheads.studies.render.notebook import paragraph, section_html
+        from manyheads.studies.render.sections import sections
+
+        return "".join([*map(section_html, sections(self)), *map(paragraph, self.notes)])
 
     def verdict(self, row: TableRow) -> str | None:
         """Return the result of a row against the baseline: "better", "worse", "equivalent" or "undecided"."""

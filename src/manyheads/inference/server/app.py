@@ -85,10 +85,16 @@ def create_app(predictor: Predictor, options: ServerOptions, host: str = "127.0.
     metrics = Metrics()
     batcher: list[Batcher] = []
 
+    def started() -> Batcher:
+        """Return the batcher of this event loop. It starts here if no server ran the lifespan of the application."""
+        if not batcher or not batcher[0].is_here:
+            batcher[:] = [Batcher(predictor, options, metrics)]
+            batcher[0].start()
+        return batcher[0]
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        batcher[:] = [Batcher(predictor, options, metrics)]
-        batcher[0].start()
+        started()
         yield
         await batcher[0].stop()
         # `answered` is the deprecated name of `responded`. Version 1.0 removes it.
@@ -113,7 +119,7 @@ def create_app(predictor: Predictor, options: ServerOptions, host: str = "127.0.
         """Predict tasks for texts in the next batch."""
         job = Job(tuple(tasks), rows_of(predictor, options, tasks, texts), explain)
         try:
-            records = await batcher[0].submit(job)
+            records = await started().submit(job)
         except QueueFullError:
             raise ProblemError(503, "too many texts are waiting", hint="try again in a second") from None
         for name in tasks:
@@ -121,7 +127,7 @@ def create_app(predictor: Predictor, options: ServerOptions, host: str = "127.0.
         return records
 
     _add_predictions(app, predictor, run)
-    _add_operations(app, batcher, metrics)
+    _add_operations(app, started, metrics)
     return gate
 
 
@@ -179,7 +185,7 @@ def _add_predictions(app: FastAPI, predictor: Predictor, run: Run) -> None:
         return task_explanations(task, (await run([task], body.texts, True))[task])
 
 
-def _add_operations(app: FastAPI, batcher: list[Batcher], metrics: Metrics) -> None:
+def _add_operations(app: FastAPI, started: Callable[[], Batcher], metrics: Metrics) -> None:
     """Add the routes for operators and browsers."""
 
     @app.api_route("/healthz", methods=READ, include_in_schema=False)
@@ -188,7 +194,7 @@ def _add_operations(app: FastAPI, batcher: list[Batcher], metrics: Metrics) -> N
 
     @app.api_route("/readyz", methods=READ, include_in_schema=False)
     async def ready(response: Response) -> dict[str, str]:
-        is_ready = bool(batcher) and batcher[0].ready
+        is_ready = started().ready
         response.status_code = 200 if is_ready else 503
         return {"status": "ready" if is_ready else "not ready"}
 

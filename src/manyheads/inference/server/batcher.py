@@ -59,6 +59,11 @@ class Batcher:
         """Whether jobs are accepted."""
         return self._loop is not None and not self._loop.done() and not self._stopping
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the loop belongs to the running event loop."""
+        return self._loop is not None and self._loop.get_loop() is asyncio.get_running_loop()
+
     def start(self) -> None:
         """Start the loop. Call it within the event loop."""
         self._loop = asyncio.get_running_loop().create_task(self._run())

@@ -1,0 +1,273 @@
+"""What works on a recipe: `train`, `pretrain`, `check` and `init`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import tomllib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from manyheads.api.checked import Check
+from manyheads.api.recipe import Changes, Recipe
+from manyheads.api.run import Run
+from manyheads.api.values import Rows
+from manyheads.checks.rehearse import Rehearsal, rehearse
+from manyheads.data.given import given_row, given_table, is_table, write_given
+from manyheads.data.reading import BadRow
+from manyheads.pretraining.cache import Pretrained
+from manyheads.process_state import check_threads, left_as_found, one_training
+from manyheads.recipe import schema
+from manyheads.recipe.assemble import train as train_recipe
+from manyheads.recipe.given import LIMIT, in_temporary_folder
+from manyheads.recipe.pretrain import pretrain as pretrain_recipe
+from manyheads.reports.write import write_report
+from manyheads.training.launch import Launch
+from manyheads.training.listener import Listener
+from manyheads.training.stop import Event
+from manyheads.wizard.suggest import suggest
+
+AnyRecipe = Recipe | schema.Recipe | Mapping[str, Any] | str | os.PathLike[str]
+"""A recipe in any of its forms: made in Python, a dict with its keys, or the path of a file."""
+
+
+@left_as_found(seeds=True)
+def train(
+    recipe: AnyRecipe,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    changes: Changes = (),
+    resume: bool = False,
+    listeners: Sequence[Listener] = (),
+    stop: Event | None = None,
+    tune_allocator: bool = False,
+    data_limit: int = LIMIT,
+    report: bool = True,
+) -> Run:
+    """Train one model on all tasks of a recipe.
+
+    A finished run folder is not trained again if `resume` is true: its results are returned. One training at a time
+    runs in a process. Torch's threads, random numbers and defaults, and the handlers of signals, are as before after
+    the call.
+
+    Args:
+        recipe: The recipe: a `Recipe`, a dict with the keys of one, or the path of a file.
+        out: The run folder. Default: `runs/NAME` for a recipe file `NAME.toml`. Required for other recipes.
+        changes: Changes of the recipe: `{"training.epochs": 3}`, or as on the command line `["training.epochs=3"]`.
+        resume: Resume from the last checkpoint in the run folder. Without a checkpoint, training starts from the
+            beginning. If false, an existing run folder is an error.
+        listeners: Functions that are called as `listener(event, **fields)` for every event.
+        stop: An event such as `threading.Event()`. Once it is set, the run stops after a checkpoint.
+        tune_allocator: Let the C library keep freed memory for the next step, which saves about 5% of a step with small
+            batches (glibc only). The setting lasts for the rest of the process.
+        data_limit: The largest number of bytes of a table that was given in memory. The run folder keeps a copy of it.
+        report: Write the report of the run into its folder. If that fails, the call warns.
+
+    Returns:
+        The finished run, which is a path, shows its metrics, and has its predictions and its model.
+
+    Raises:
+        ManyheadsError: The recipe, the data, the encoder or the run folder cannot be used, or another training is
+            running in this process.
+        TypeError: `out` is missing, and the recipe was not read from a file.
+        KeyboardInterrupt: Ctrl-C, another signal or `stop` stopped the run after a checkpoint. The class is
+            `manyheads.training.stop.Interrupted`, with `step` and `signal_number`.
+        Exception: A listener raised it. The run stopped after a checkpoint and can be resumed.
+    """
+    made = recipe_of(recipe, changes)
+    if out is None and made.name is None:
+        raise TypeError("train() requires `out` if the recipe is not a file")
+    loaded = made.options
+    folder = Path("runs", str(made.name)) if out is None else Path(out)
+    check_threads(_threads(loaded))
+    with one_training(folder):
+        done = train_recipe(
+            loaded,
+            folder,
+            resume=resume,
+            listeners=listeners,
+            stop=stop,
+            tune_allocator=tune_allocator,
+            tables=made.tables,
+            data_limit=data_limit,
+        )
+    run = Run(done.folder, done.results)
+    if report and Launch.read().rank == 0:
+        _write_report(run)
+    return run
+
+
+@left_as_found(seeds=True)
+def pretrain(
+    recipe: AnyRecipe,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    changes: Changes = (),
+    listeners: Sequence[Listener] = (),
+    stop: Event | None = None,
+    tune_allocator: bool = False,
+) -> Pretrained:
+    """Pretrain the encoder of a recipe on the texts of its tasks.
+
+    The `[pretraining]` table of the recipe sets the options. An encoder that is already in the cache is not
+    pretrained again. A call that was interrupted resumes when it is repeated.
+
+    Args:
+        recipe: The recipe, as in `train`.
+        out: A new or empty folder to copy the encoder to. Default: the encoder is in the cache only.
+        changes: Changes of the recipe, as in `train`.
+        listeners: Functions that are called as `listener(event, **fields)` for every event.
+        stop: An event such as `threading.Event()`. Once it is set, pretraining stops after a checkpoint.
+        tune_allocator: As in `train`.
+
+    Returns:
+        The pretrained encoder, with its key in the cache, its folder, and a summary of the pretraining.
+
+    Raises:
+        ManyheadsError: The recipe has no `[pretraining]` table, or the recipe, the data, the encoder or the folder
+            cannot be used, or another training is running in this process.
+        KeyboardInterrupt: Ctrl-C, another signal or `stop` stopped pretraining after a checkpoint. The class is
+            `manyheads.training.stop.Interrupted`.
+        Exception: A listener raised it. Pretraining stopped after a checkpoint.
+    """
+    made = recipe_of(recipe, changes)
+    folder = None if out is None else Path(out)
+    check_threads(_threads(made.options))
+    with one_training(folder), in_temporary_folder(made.options, made.tables) as loaded:
+        return pretrain_recipe(loaded, folder, listeners=listeners, stop=stop, tune_allocator=tune_allocator)
+
+
+@left_as_found(seeds=True)
+def check(recipe: AnyRecipe, *, changes: Changes = ()) -> Check:
+    """Check a recipe and its data, and estimate time and memory. Nothing is trained.
+
+    Args:
+        recipe: The recipe, as in `train`.
+        changes: Changes of the recipe, as in `train`.
+
+    Returns:
+        What was found, which shows itself as `manyheads check` prints it. `check.stops`: whether training would stop at
+        a rejected row.
+
+    Raises:
+        ManyheadsError: The recipe, the data or the encoder cannot be used.
+    """
+    made = recipe_of(recipe, changes)
+    check_threads(_threads(made.options))
+    with in_temporary_folder(made.options, made.tables) as loaded:
+        found = rehearse(loaded)
+        return Check(_named(found, loaded) if made.tables else found)
+
+
+def init(
+    data: str | os.PathLike[str] | Rows | Sequence[str | os.PathLike[str]] | Mapping[str, Rows],
+    *,
+    encoder: str | os.PathLike[str] | None = None,
+    text: str | Sequence[str] = (),
+    label: str | None = None,
+) -> Recipe:
+    """Suggest a recipe for data. Each label column becomes a task.
+
+    Args:
+        data: Files, as for `manyheads init`. Or a table in memory, or a dict of tables by name. The tables
+            `NAME_train`, `NAME_dev` and `NAME_test` are those of one task.
+        encoder: The encoder. Default: the offline encoder if it is installed, otherwise one from the hub.
+        text: The text column, or two of them. Default: found by names and contents.
+        label: The label column. Default: found by names and contents.
+
+    Returns:
+        The recipe. `recipe.save(FILE)` writes it.
+
+    Raises:
+        DataError: A file cannot be read, or its columns cannot be found.
+    """
+    columns = [text] if isinstance(text, str) else list(text)
+    own = None if encoder is None else os.fspath(encoder)
+    warned: list[str] = []
+    with _files(data) as (files, tables):
+        written = suggest(files, encoder=own, text=columns, label=label, warn=warned.append)
+        content = tomllib.loads(written)
+        folder = Path(content.get("data_dir", "."))
+        for task in content["tasks"].values():
+            for split in ("train", "dev", "test"):
+                spec = task.get(split)
+                file = str((folder / spec).absolute()) if isinstance(spec, str) else ""
+                task.update({split: tables[file]} if file in tables else {})
+        recipe = Recipe.of(content)
+    for each in warned:
+        warnings.warn(each, stacklevel=2)
+    return recipe
+
+
+@contextmanager
+def _files(data: Any) -> Iterator[tuple[list[Path], dict[str, Any]]]:
+    """Give the files of data, and the tables that were given by their files, which are temporary."""
+    named = data if isinstance(data, Mapping) and all(map(is_table, data.values())) else {"data": data}
+    if not all(map(is_table, named.values())):
+        yield [Path(each) for each in ([data] if isinstance(data, str | os.PathLike) else data)], {}
+        return
+    with tempfile.TemporaryDirectory(prefix="manyheads-") as home:
+        tables = {str(name): given_table(each, f'data["{name}"]') for name, each in named.items()}
+        write_given(tables, Path(home), LIMIT)
+        files = {str(Path(home, f"{name}.parquet").absolute()): table for name, table in tables.items()}
+        yield [Path(each) for each in files], dict(files)
+
+
+def recipe_of(recipe: AnyRecipe, changes: Changes) -> Recipe:
+    """Return a recipe in any of its forms, with changes."""
+    if isinstance(recipe, str | os.PathLike):
+        return Recipe.load(recipe, changes)
+    made = Recipe.of(recipe)
+    return made.with_(changes) if changes else made
+
+
+def _write_report(run: Run) -> None:
+    """Write the report of a run. If that fails, warn: the run itself is complete."""
+    try:
+        write_report(run.path)
+    except Exception as error:
+        warnings.warn(f"the report of {run.path} could not be written: {error}", stacklevel=3)
+
+
+def _threads(recipe: schema.Recipe) -> int:
+    """Return the number of threads of a training."""
+    return recipe.threads or len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class _GivenRow(BadRow):
+    """A bad row of a table in memory. `place`: its key and index."""
+
+    place: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+def _named(found: Rehearsal, recipe: schema.Recipe) -> Rehearsal:
+    """Return a rehearsal that names tables by their keys and not by their temporary files."""
+    folder = Path(recipe.data_dir)
+    keys = {
+        str(folder / spec): f'tasks["{name}"].{split}'
+        for name, task in recipe.tasks.items()
+        for split in ("train", "dev", "test")
+        if isinstance(spec := getattr(task, split), str)
+    }
+
+    def named(text: str) -> str:
+        for file, key in keys.items():
+            text = text.replace(file, key)
+        return text
+
+    def row(bad: BadRow) -> BadRow:
+        place = given_row(bad.source, bad.line)
+        return bad if place is None else _GivenRow(bad.source, bad.line, bad.reason, bad.hint, place=place)
+
+    files = [
+        replace(each, source=named(each.source), rejected=[row(bad) for bad in each.rejected]) for each in found.files
+    ]
+    return replace(found, files=files, warnings=[named(each) for each in found.warnings])

@@ -1,0 +1,93 @@
+"""Studies that are made in Python, from data in memory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from tests.tiny import CORPUS
+
+import manyheads as mh
+from manyheads.errors import RecipeError, RunError
+
+pytestmark = pytest.mark.usefixtures("forked_commands")
+
+
+def base(encoder: Path) -> mh.Recipe:
+    """A recipe of two tasks with tables in memory."""
+    rows = pd.read_csv(CORPUS / "sentiment-train.tsv", sep="\t").head(60)
+    task = mh.Task(kind="classification", train=rows, dev=0.4, text="sentence", label="sentiment", labels=range(5))
+    return mh.Recipe(
+        encoder=encoder,
+        threads=1,
+        tasks={"one": task, "two": task},
+        batching=mh.BatchingOptions(batch_size=8),
+        training=mh.TrainingOptions(epochs=1, max_steps=2),
+    )
+
+
+def study(encoder: Path, **keys: Any) -> mh.Study:
+    rows = {"even": {}, "sequential": {"batching.strategy": "sequential"}}
+    return mh.Study(**{"base": base(encoder), "seeds": range(2), "rows": rows, "twins": [], **keys})
+
+
+def test_a_study_from_python(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = study(tiny_encoder)
+    assert made.power().by_seeds
+    table = made.run("five", jobs=1)
+    assert list(table.frame["row"]) == ["even", "sequential"]
+    assert set(table.differences["row"]) == {"sequential"}
+    assert isinstance(table.figure("differences"), Figure)
+    with pytest.raises(RunError, match="there is no such figure") as caught:
+        table.figure("difference")
+    assert caught.value.hint == "did you mean 'differences'?"
+    assert "sequential" in repr(table)
+    assert "<table>" in table._repr_html_()
+    assert "<script" not in table._repr_html_()
+    assert [file.name for file in Path("five/data").glob("*.parquet")] == ["one.train.parquet"]
+    assert not list(Path("five").glob("*/*/data"))
+    opened = mh.open_study("five")
+    assert [row.recipe for row in opened.plan.rows] == [row.recipe for row in made.begin("five").rows]
+    assert repr(opened.table()) == repr(table)
+    assert repr(mh.table(made, "five")) == repr(table)
+    assert made.power(pilot="five").df is not None
+    run = mh.open_run("five/even/0")
+    assert run.finished
+    assert os.fspath(run) == "five/even/0"
+    changed = made.base.with_({"tasks.one.train": made.base.to_dict()["tasks"]["one"]["train"].frame.head(50)})
+    with pytest.raises(RunError, match="the data has changed"):
+        study(tiny_encoder, base=changed).run("five")
+
+
+def test_a_saved_study_is_the_same(tiny_encoder: Path, tmp_path: Path) -> None:
+    made = study(tiny_encoder, changes={"training.max_steps": 3})
+    file = made.save(tmp_path / "made.toml")
+    read = mh.Study.load(file)
+    assert [row.name for row in read.plan.rows] == ["even", "sequential"]
+    assert {row.recipe.training.max_steps for row in read.plan.rows} == {3}
+    assert (tmp_path / "made.data" / "one.train.parquet").is_file()
+    assert mh.Study(**made.to_dict()).plan.rows == made.plan.rows
+
+
+def test_errors_name_the_key(tiny_encoder: Path) -> None:
+    with pytest.raises(RecipeError, match=r'where:   rows\["bad"\]\.batching\.strateg\n') as caught:
+        study(tiny_encoder, rows={"bad": {"batching.strateg": "even"}})
+    assert caught.value.hint == "did you mean 'strategy'?"
+    with pytest.raises(RecipeError, match=r"where:   seeds\n"):
+        study(tiny_encoder, seeds=[1, 1])
+    with pytest.raises(RecipeError, match="unknown key 'row'"):
+        study(tiny_encoder, row={})
+    with pytest.raises(RunError, match="the study of the folder cannot be read"):
+        mh.open_study("nowhere")
+    with pytest.raises(TypeError, match="requires `out`"):
+        study(tiny_encoder).run()
+
+
+def test_the_old_name_is_deprecated(tiny_encoder: Path, tmp_path: Path) -> None:
+    with pytest.warns(DeprecationWarning, match=r"use manyheads\.study"), pytest.raises(RecipeError):
+        mh.run_study(study(tiny_encoder), tmp_path / "out", changes=["training.max_step=2"])
