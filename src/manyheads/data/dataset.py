@@ -152,7 +152,7 @@ def assemble(
         else:
             rows, places = _rows(splits[0].task, texts, deduplicate)
             group, sequences_cut = _fit(store, template, max_length, rows)
-            was_cut, places = sequences_cut[places].any(axis=1), places + first
+            was_cut, places = np.asarray(sequences_cut[places].any(axis=1)), places + first
         for each in splits:
             part = Part(
                 each.task.name,
