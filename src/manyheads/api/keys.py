@@ -128,6 +128,7 @@ class TaskKeys(TypedDict, total=False):
     train_rows: Integer | None
     dev_rows: Integer | None
     loss_weight: Number
+    labels_unknown: Literal["wrong", "error", "skip"] | None
     on_bad_rows: Literal["error", "skip"]
     format: str | None
     delimiter: str | None

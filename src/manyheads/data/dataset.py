@@ -30,10 +30,10 @@ class Split:
     `lines`: int64[n], the line of each example in its file. `groups`: int64[n], equal for examples that belong
     together, in any task; None if the task names no column of groups. `weights`: float32[n], the weight of each
     example in the loss, with mean 1; None if the task names no column of weights, or the examples are not for training.
-    `soft`: float32[n, ...], soft labels; None for a task without.
-    together, in any task; None if the task names no column of groups. `words`: int64[N, 3], ragged, of each word the
-    first character, the one after it, and the first token in its text, -1 if it has none; None for a task that does
-    not read words. `texts`: the texts of one column, where they are available.
+    `soft`: float32[n, ...], soft labels; None for a task without. `words`: int64[N, 3], ragged, of each word the first
+    character, the one after it, and the first token in its text, -1 if it has none; None for a task that does not read
+    words. `texts`: the texts of one column, where they are available. `unknown`: the label of each example whose label
+    is not in the label space, "" for the others; None if there is none.
     """
 
     task: Task
@@ -46,6 +46,7 @@ class Split:
     soft: NDArray[np.float32] | None = None
     words: Ragged | None = None
     texts: Sequence[str] | None = None
+    unknown: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.text_index)
@@ -68,7 +69,18 @@ class Split:
         soft = None if self.soft is None else self.soft[rows]
         words = None if self.words is None else self.words[rows]
         texts = None if self.texts is None else taken(self.texts, rows)
-        own = (self.text_index[rows], self.targets[rows], self.lines[rows], groups, weights, soft, words, texts)
+        unknown = None if self.unknown is None else taken(self.unknown, rows)
+        own = (
+            self.text_index[rows],
+            self.targets[rows],
+            self.lines[rows],
+            groups,
+            weights,
+            soft,
+            words,
+            texts,
+            unknown,
+        )
         return Split(self.task, taken(self.ids, rows), *own)
 
     def decode(self, outputs: Rows) -> Predictions:

@@ -15,7 +15,7 @@ from manyheads.data.arrays import blocks, gather, scratch
 from manyheads.data.distinct import distinct, hashes_of
 from manyheads.data.reading import BadRow, Source
 from manyheads.data.strings import Strings
-from manyheads.data.table import LINE_BITS, BadRows, read_table, require_column, text_of
+from manyheads.data.table import LINE_BITS, BadRows, Unknown, read_table, require_column, text_of
 from manyheads.errors import DataError
 from manyheads.ragged import Ragged, Rows
 from manyheads.tasks.kind import known
@@ -51,9 +51,9 @@ class Examples:
     were read. Default: `lines`. `groups`: int64[n], equal for examples that belong together; None if the task names no
     column of groups. `weights`: float64[n], the weight of each example in the loss; None without a column of weights.
     `soft`: float64[n, ...], soft labels, NaN if an example has none; None for a task without.
-    `files`: the names of the files by their numbers in `places`, "" for the only file.
-    `words`: int64[N, 2], ragged, the first character of each word of the text and the one after it; None for a task
-    that does not read words.
+    `files`: the names of the files by their numbers in `places`, "" for the only file. `words`: int64[N, 2], ragged,
+    the first character of each word of the text and the one after it; None for a task without words. `unknown`: the
+    label of each example whose label is not in the label space, "" for the others; None if there is none.
     """
 
     task: str
@@ -71,6 +71,7 @@ class Examples:
     soft: NDArray[np.float64] | None = None
     files: tuple[str, ...] = ()
     words: Ragged | None = None
+    unknown: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -92,6 +93,7 @@ class Examples:
             soft=None if self.soft is None else gather(self.soft, rows),
             files=self.files,
             words=None if self.words is None else gather(self.words, rows),
+            unknown=None if self.unknown is None else taken(self.unknown, rows),
         )
 
     def file_of(self, row: int) -> str:
@@ -114,6 +116,7 @@ def read_examples(
     grouped: bool = False,
     weight: str | None = None,
     holes: bool = False,
+    unknown: Unknown | None = None,
 ) -> tuple[Examples, Sequence[BadRow]]:
     """Read a file's examples for a task, or load them from the `cache` if the same content was read before.
 
@@ -121,12 +124,16 @@ def read_examples(
     column may be missing, and a row whose label is missing or unknown has the target NaN. `grouped`: whether to read
     the groups of a task that names a column of groups. `weight`: the column of the weights of the rows. `holes`:
     whether other tasks read the labels of the same rows. Then a row without a label has the target NaN, and so has one
-    whose label is skipped as bad. The examples are memory-mapped from the disk.
+    whose label is skipped as bad. `unknown`: what to do with a label that is not in the label space: "wrong" gives the
+    target `Kind.unknown_target`, "skip" skips the row, "error" makes it a bad row. Default: it is a bad row, or has no
+    target if `labelled` is False. The examples are memory-mapped from the disk.
 
     Raises:
         DataError: A column is missing, no row is usable, or a row is bad and `on_bad_rows` is "error".
     """
-    table = read_table(task, source, labelled=labelled, cache=cache, grouped=grouped, weight=weight, holes=holes)
+    table = read_table(
+        task, source, labelled=labelled, cache=cache, grouped=grouped, weight=weight, holes=holes, unknown=unknown
+    )
     arrays = table.arrays
     bad = BadRows(source.name, arrays)
     if bad and on_bad_rows == "error":
@@ -152,8 +159,9 @@ def read_examples(
     if "word_places" in arrays:
         words = Ragged(arrays["word_places"].reshape(-1, 2), arrays["word_places_offsets"])
     columns = (arrays.get("groups"), arrays.get("weights"), soft, tuple(Strings.of(arrays, "files")))
+    unknown_names = Strings.of(arrays, "unknown") if len(arrays.get("unknown", ())) else None
     examples = Examples(task.name, source.name, ids, texts, targets, lines, *own, *columns)
-    return replace(examples, words=words), bad
+    return replace(examples, words=words, unknown=unknown_names), bad
 
 
 def bad_rows_error(bad: Sequence[BadRow]) -> DataError:

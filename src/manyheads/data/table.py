@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard, overload
+from typing import Any, Literal, TypeGuard, overload
 
 import numpy as np
 
@@ -20,9 +21,15 @@ from manyheads.data.strings import Strings, StringsFile
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.alike import Spellings
 from manyheads.tasks.cells import as_number, is_missing, label_cell, quoted
-from manyheads.tasks.kind import Floats, LabelError, Target
+from manyheads.tasks.kind import Floats, LabelError, Target, UnknownLabelError
 from manyheads.tasks.split_text import SplitText
 from manyheads.tasks.task import Task
+
+Unknown = Literal["wrong", "error", "skip"]
+"""What to do with a label that is not in the label space."""
+
+NO_LABEL = ("-", "-1")
+"""Cells of test files that say that a row has no label."""
 
 LINE_BITS = 40
 """Bits of the line in the place of a row. The bits above are the number of the file among several."""
@@ -89,13 +96,14 @@ def read_table(
     grouped: bool = False,
     weight: str | None = None,
     holes: bool = False,
+    unknown: Unknown | None = None,
 ) -> Table:
     """Return the table of a source for a task, from the cache if the same content was read before.
 
     `grouped`: whether to read the column that `task.group` names. It has no effect on a task without one. `weight`: the
     column of the weights of the rows. `holes`: whether other tasks read the labels of the same rows. Then a row without
     a label of this task is usable. A row whose label or weight cannot be read is a bad row, and also in the table
-    without a label.
+    without a label. `unknown`: what to do with a label that is not in the label space, see `read_examples`.
 
     Raises:
         DataError: A column is missing, or the source changed while it was read.
@@ -109,10 +117,10 @@ def read_table(
     for column in wanted:
         require_column(source, column, task.name)
     fingerprint = source.fingerprint()
-    key = _key(task, source, fingerprint, labelled, group, weight, holes)
+    key = _key(task, source, fingerprint, labelled, group, weight, holes, unknown)
 
     def fill(folder: Path) -> None:
-        with _Writer(folder, task, source, labelled, group, weight, holes) as writer:
+        with _Writer(folder, task, source, labelled, group, weight, holes, unknown) as writer:
             for row in source.rows():
                 writer.add(row)
         if source.fingerprint() != fingerprint:
@@ -130,6 +138,7 @@ def _key(
     group: str | None,
     weight: str | None = None,
     holes: bool = False,
+    unknown: Unknown | None = None,
 ) -> str:
     """Return the SHA-256 of everything that decides which rows are usable and what they mean."""
     kind = task.kind
@@ -145,10 +154,19 @@ def _key(
         meaning.append({"weight": weight})
     if holes:
         meaning.append({"holes": True})
+    if unknown is not None:
+        meaning.append({"unknown": unknown})
     return hashlib.sha256(json.dumps([VERSION, reading, meaning]).encode()).hexdigest()
 
 
 _File = StringsFile | ArrayFile | RaggedFile
+
+
+class _SkippedError(LabelError):
+    """A row is left out, and is not a bad row."""
+
+    def __init__(self) -> None:
+        super().__init__("")
 
 
 class _Writer:
@@ -163,9 +181,12 @@ class _Writer:
         group: str | None,
         weight: str | None,
         holes: bool,
+        unknown: Unknown | None,
     ) -> None:
         self._task, self._source, self._labelled, self._group, self._weight = task, source, labelled, group, weight
-        self._holes = holes
+        self._holes, self._unknown = holes, unknown
+        self._unknown_labels: Counter[str] = Counter()
+        self._label = ""
         self._id = task.id or ("id" if "id" in source.columns else None)
         self._files = ExitStack()
         texts = [f"text{place}" for place in range(len(task.text))]
@@ -179,6 +200,8 @@ class _Writer:
             self._columns.append((self._files.enter_context(ArrayFile(folder, "targets", np.float64)), []))
         for name in ("lines", "places"):
             self._columns.append((self._files.enter_context(ArrayFile(folder, name, np.int64)), []))
+        if unknown == "wrong":
+            self._columns.append((self._files.enter_context(StringsFile(folder, "unknown")), []))
         if group is not None:
             self._columns.append((self._files.enter_context(ArrayFile(folder, "groups", np.int64)), []))
         if weight is not None:
@@ -217,6 +240,7 @@ class _Writer:
                 rows = "1 row" if self._ignored == 1 else f"{self._ignored} rows"
                 text = f"{self._first_ignored}; {rows} without a usable label, only predicted"
                 ignored = [text] if self._ignored else []
+                same += self._unknown_warnings()
                 self._names.append(self._numbers)
                 self._warnings.append([*self._suspicious, *counted, *same, *ignored])
 
@@ -230,6 +254,8 @@ class _Writer:
         else:
             try:
                 self._put(self._columns, self._cells(row, place))
+            except _SkippedError:
+                pass
             except LabelError as error:
                 self._reject(row, file, error)
             if row.warning is not None:
@@ -266,7 +292,8 @@ class _Writer:
             others.append(self._soft(row, target))
         if self._task.kind.reads == "tokens":
             others.append(self._task.kind.words(texts[0]))
-        return (self._name(row), *texts, target, row.line, place, *others)
+        unknown = () if self._unknown != "wrong" else (self._label,)
+        return (self._name(row), *texts, target, row.line, place, *unknown, *others)
 
     def _reject(self, row: Row, file: str, error: LabelError) -> None:
         """Add a bad row, whose fault is in the column that was read last."""
@@ -284,12 +311,26 @@ class _Writer:
             waiting.clear()
 
     def _target(self, row: Row, texts: Sequence[str]) -> Target:
+        self._label = ""
         cell = label_cell(row.values, self._task.label_columns)
         if (self._holes or not self._labelled) and is_missing(cell):
             return self._task.kind.missing
         try:
             target = self._task.kind.parse_of(cell, texts)
         except LabelError as error:
+            outside = error.label if isinstance(error, UnknownLabelError) and error.label not in NO_LABEL else None
+            counted = self._task.kind.unknown_target
+            if outside is not None and self._unknown == "wrong" and counted is not None:
+                self._unknown_labels[outside] += 1
+                self._label = outside
+                return counted
+            if outside is not None and self._unknown == "skip":
+                self._unknown_labels[outside] += 1
+                if self._holes:
+                    return self._task.kind.missing
+                raise _SkippedError from None
+            if outside is not None and self._unknown == "error" and not self._holes:
+                raise
             if self._holes:
                 self._reject(row, self._file(row.file), error)
                 return self._task.kind.missing
@@ -300,6 +341,18 @@ class _Writer:
             return self._task.kind.missing
         self._spellings.add(target, cell)
         return target
+
+    def _unknown_warnings(self) -> list[str]:
+        """Return a warning with the labels that are not in the label space, and their numbers."""
+        rows = self._unknown_labels.total()
+        if not rows:
+            return []
+        most = self._unknown_labels.most_common(SHOWN)
+        shown = ", ".join(f"{quoted(label)} ({count})" for label, count in most)
+        more = "" if len(most) == len(self._unknown_labels) else ", ..."
+        number = "1 row has a label" if rows == 1 else f"{rows} rows have labels"
+        fate = "counted as wrong" if self._unknown == "wrong" else "left out"
+        return [f": {number} that training does not know, {fate}: {shown}{more}"]
 
     def _soft(self, row: Row, target: Target) -> Floats:
         kind = self._task.kind

@@ -50,6 +50,7 @@ def tokenise_examples(
             targets=converted(examples.targets, np.float32),
             lines=examples.lines,
             groups=examples.groups,
+            unknown=examples.unknown,
             soft=None if examples.soft is None else converted(examples.soft, np.float32),
             weights=None if examples.weights is None else converted(examples.weights, np.float32),
             words=_with_tokens(examples, tokenizer, cache),

@@ -94,6 +94,9 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
             if split == "dev":
                 hint += ", or hold out a share of the training rows: dev = 0.1"
             yield Fault((*key, split), f"the {split} file is the training file", file, hint=hint)
+    if options.labels_unknown == "wrong" and not KINDS[options.kind].counts_unknown:
+        what = f"{KINDS[options.kind].noun} cannot count a label that training does not know as wrong"
+        yield Fault((*key, "labels_unknown"), what, options.labels_unknown, "error, skip")
     yield from _kind(key, options)
     yield from _head(key, options)
 

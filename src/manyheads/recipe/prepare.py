@@ -23,6 +23,7 @@ from manyheads.data.examples import (
 from manyheads.data.reading import BadRow, Files, files_name
 from manyheads.data.split import draw, held_out_in_0_4, hold_out, strata_of
 from manyheads.data.strings import Joined
+from manyheads.data.table import Unknown
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
@@ -311,7 +312,8 @@ class _Reader:
         """Read another file of the task. The file of dev examples must have the groups of the task."""
         self.check()
         own = (self.task, self.options, self.folder, spec, self.rejected, self.fingerprints, self.notify)
-        return _read(*own, labelled=labelled, grouped=True if labelled else None, holes=holes)
+        unknown = unknown_labels(self.task, self.options, "dev" if labelled else "test")
+        return _read(*own, labelled=labelled, grouped=True if labelled else None, holes=holes, unknown=unknown)
 
     def finish(self, train: Examples, stream: str, held: Examples | None) -> TaskData:
         """Read the test file, and draw the sample of dev examples that the recipe asks for.
@@ -355,11 +357,13 @@ def _read(
     grouped: bool | None,
     weight: str | None = None,
     holes: bool = False,
+    unknown: Unknown | None = None,
 ) -> Examples:
     """Read a file of a task.
 
     `grouped`: whether to read the groups of its rows. None: if the file has them. `weight`: the column of weights.
-    `holes`: whether other tasks read the labels of the same rows.
+    `holes`: whether other tasks read the labels of the same rows. `unknown`: what to do with labels that training does
+    not know.
     """
     source = open_task_source(options, spec, folder, labelled=labelled)
     if grouped is None:
@@ -376,6 +380,7 @@ def _read(
         grouped=grouped,
         weight=weight,
         holes=holes,
+        unknown=unknown,
     )
     fingerprints[files_name(spec)] = examples.fingerprint
     if bad:
@@ -383,6 +388,13 @@ def _read(
     for text in examples.warnings:
         notify("warning", text=f"{task.name}: {text}")
     return examples
+
+
+def unknown_labels(task: Task, options: TaskOptions, split: str) -> Unknown | None:
+    """Return what to do with labels that training does not know. None: a row with one has no usable label."""
+    if options.labels_unknown is not None:
+        return options.labels_unknown
+    return "wrong" if split == "test" and task.kind.unknown_target is not None else None
 
 
 def _divided(options: TaskOptions, recipe: Recipe) -> bool:

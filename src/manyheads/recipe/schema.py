@@ -205,6 +205,13 @@ class TaskOptions(Options):
         ge=0,
         description="Factor on the loss of this task. At least one task must have a weight above 0.",
     )
+    labels_unknown: Literal["wrong", "error", "skip"] | None = Field(
+        default=None,
+        description="What to do with a row of the dev or test file whose label training does not know. The labels are "
+        'named with their numbers. "wrong": the row counts as wrong in every metric. Only for classification. "error": '
+        'it is a row that cannot be used, see `on_bad_rows`. "skip": the row is left out. Default: "error" for the dev '
+        'file, "wrong" for the test file. A cell `-` or `-1` of a test file is not a label.',
+    )
     on_bad_rows: Literal["error", "skip"] = Field(
         default="error",
         description='What to do with rows that cannot be used, for example without a label. "error": stop before '

@@ -40,6 +40,8 @@ def confusion(predictions: TaskPredictions, most: int = MOST) -> Confusion | Non
         return None
     targets, predicted = predictions.targets.astype(np.int64), predictions.predictions.astype(np.int64)
     names = list(predictions.kind.probability_names)
+    if (targets >= len(names)).any():
+        names.append(predictions.kind.show(float(len(names))))
     total = len(names)
     place = np.arange(total)
     if total > most:

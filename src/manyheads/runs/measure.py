@@ -24,7 +24,7 @@ from manyheads.model.int8 import to_int8
 from manyheads.process_state import left_as_found, most_threads
 from manyheads.recipe.held_out import are_held_out, check_held_out
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.prepare import examples_held_out_in_0_4, held_out_examples
+from manyheads.recipe.prepare import examples_held_out_in_0_4, held_out_examples, unknown_labels
 from manyheads.recipe.streams import partners
 from manyheads.recipe.tasks import open_task_source
 from manyheads.run.folder import RunFolder
@@ -170,6 +170,7 @@ def labelled_rows(
         cache=cache_folder(),
         grouped=grouped,
         holes=holes,
+        unknown=unknown_labels(task, options, split if file is None else "test"),
     )
     examples = labelled_rows_of(examples)
     return (draw(examples, options.dev_rows) if file is None and split == "dev" else examples), bad

@@ -33,6 +33,14 @@ class LabelError(ValueError):
         self.hint = hint
 
 
+class UnknownLabelError(LabelError):
+    """A cell has a label that is not in the task's label space. `label`: the label as text."""
+
+    def __init__(self, reason: str, label: str, hint: str | None = None) -> None:
+        super().__init__(reason, hint)
+        self.label = label
+
+
 @dataclass(frozen=True)
 class KeyFault:
     """A fault of a key of a task's table: what is wrong, what was found, what is allowed, and what to do."""
@@ -140,6 +148,9 @@ class Kind(ABC):
 
     soft_shape: tuple[int, ...] = ()
     """The shape of a soft label, with which training replaces the target. () if labels are not soft."""
+
+    counts_unknown: ClassVar[bool] = False
+    """Whether an example whose label is not in the label space can be counted as wrong, see `unknown_target`."""
 
     unit: ClassVar[bool] = False
     """Whether a head gives scores from 0 to 1 instead of logits."""
@@ -355,6 +366,14 @@ class Kind(ABC):
         """Return single targets as one value: float64[n, ...], or ragged."""
         return Ragged.of(each) if self.ragged_targets else np.array(each, dtype=np.float64).reshape(-1, *self.shape)
 
+    @property
+    def unknown_target(self) -> float | None:
+        """The target of an example whose label is not in the label space. No prediction equals it.
+
+        Default: None, such an example has no target.
+        """
+        return None
+
     def written(self, raw: object, target: Target) -> Iterable[tuple[object, str]]:
         """Yield the labels in a cell with the text that writes them. Default: none."""
         del raw, target
@@ -466,6 +485,14 @@ class Kind(ABC):
     def resolved(self) -> bool:
         """Whether float32 is precise enough for the targets."""
         return True
+
+
+def probabilities_of_classes(probabilities: Floats, targets: Floats) -> Floats:
+    """Return the probability of the class that is each target: float64[n], 0 if the target is no class."""
+    classes = targets.astype(np.int64)
+    known_class = classes < probabilities.shape[1]
+    found = probabilities[np.arange(len(targets)), np.where(known_class, classes, 0)]
+    return np.where(known_class, found, 0.0)
 
 
 def known(targets: Rows) -> NDArray[np.bool_]:

@@ -25,18 +25,26 @@ OLD_STEP = 1e-6
 
 
 def records(
-    kind: Kind, ids: Sequence[str], predictions: Predictions, targets: Rows | None = None
+    kind: Kind,
+    ids: Sequence[str],
+    predictions: Predictions,
+    targets: Rows | None = None,
+    unknown: Sequence[str] | None = None,
 ) -> Iterator[dict[str, object]]:
     """Yield one record per example.
 
     Its keys are `id`, those of `Kind.record` (`prediction`, and `probabilities` or `value`), and `target` if `targets`
-    are given. A missing target is None.
+    are given. A missing target is None. `unknown`: the label of each example whose label is not in the label space, ""
+    for the others. Its record has the label as `target`, and `target_unknown`.
     """
     labelled = () if targets is None else known(targets)
     for row, example in enumerate(ids):
         record: dict[str, object] = {"id": example, **kind.record(predictions, row)}
         if targets is not None:
-            record["target"] = kind.present(targets[row]) if labelled[row] else None
+            if unknown is not None and unknown[row]:
+                record |= {"target": unknown[row], "target_unknown": True}
+            else:
+                record["target"] = kind.present(targets[row]) if labelled[row] else None
         yield record
 
 
@@ -142,7 +150,9 @@ def _by_lines(file: Path, kind: Kind, names: Sequence[str], hint: str, *, listed
         shares: Rows | None = _shares(kept, names) if names else _listed(kept) if listed else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunError("a prediction file is damaged", where=str(file), found=str(error), hint=hint) from None
-    predictions, targets = (_coded(file, kind, cells[name], hint) for name in ("prediction", "target"))
+    predictions = _coded(file, kind, cells["prediction"], hint)
+    unknown = [record.get("target_unknown") is True for record in kept]
+    targets = _coded(file, kind, cells["target"], hint, unknown if any(unknown) else None)
     if kind.ragged_targets and not (
         same_offsets(predictions, targets) and (shares is None or same_offsets(shares, targets))
     ):
@@ -167,9 +177,16 @@ def _listed(kept: Sequence[Mapping[str, Any]]) -> Ragged:
     return shares
 
 
-def _coded(file: Path, kind: Kind, cells: Sequence[Any], hint: str) -> Rows:
+def _coded(file: Path, kind: Kind, cells: Sequence[Any], hint: str, unknown: Sequence[bool] | None = None) -> Rows:
+    """Return the predictions or targets in cells. `unknown`: whether each is a label that the task does not have."""
+    own = kind.unknown_target
     try:
-        numbers = kind.targets([kind.code(cell) for cell in cells])
+        if unknown is None or own is None:
+            numbers = kind.targets([kind.code(cell) for cell in cells])
+        else:
+            numbers = kind.targets(
+                [own if other else kind.code(cell) for cell, other in zip(cells, unknown, strict=True)]
+            )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = "a prediction is not a label of the task"
         raise RunError(what, where=str(file), found=str(error), hint=hint) from None

@@ -37,7 +37,7 @@ def write_predictions(
     for name, predicted in predictions.items():
         examples = splits[name]
         targets = examples.targets if labelled(examples.targets).any() else None
-        lines = json_lines(records(examples.task.kind, examples.ids, predicted, targets))
+        lines = json_lines(records(examples.task.kind, examples.ids, predicted, targets, examples.unknown))
         file = folder.prediction_file(name, split, which)
         write_text(file, "".join(lines))
         sums[file.name] = checksum(file)

@@ -8,7 +8,7 @@ import numpy as np
 
 from manyheads.evaluation.metrics.metric import Floats, Metric
 from manyheads.evaluation.metrics.probabilities import probabilities_of
-from manyheads.tasks.kind import Predictions
+from manyheads.tasks.kind import Predictions, probabilities_of_classes
 
 LEAST = float(np.finfo(np.float32).eps)
 """The smallest probability in the log loss, 1.2e-7: the precision of float32, as in scikit-learn."""
@@ -44,9 +44,8 @@ def _distances(predictions: Predictions, targets: Floats) -> Floats:
 
 
 def _of_target(predictions: Predictions, targets: Floats) -> Floats:
-    """Return the probability of the true class: float64[n]."""
-    found: Floats = probabilities_of(predictions)[np.arange(len(targets)), targets.astype(np.int64)]
-    return found
+    """Return the probability of the true class: float64[n], 0 if the label is unknown."""
+    return probabilities_of_classes(probabilities_of(predictions), targets)
 
 
 LOG_LOSS = Metric(

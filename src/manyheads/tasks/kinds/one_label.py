@@ -9,9 +9,22 @@ import numpy as np
 
 from manyheads.tasks.alike import alike_warnings
 from manyheads.tasks.cells import MISSING, is_missing, quoted
-from manyheads.tasks.kind import Floats, Ints, KeyFault, Kind, LabelError, Predictions, Target
+from manyheads.tasks.kind import (
+    Floats,
+    Ints,
+    KeyFault,
+    Kind,
+    LabelError,
+    Predictions,
+    Target,
+    UnknownLabelError,
+    probabilities_of_classes,
+)
 from manyheads.tasks.kinds.label_options import balanced, class_weight_faults
 from manyheads.tasks.labels import Label, Labels, counts_digest, label_type, listed, named_probabilities
+
+UNKNOWN = "unknown label"
+"""What a report shows in place of a label that training does not know."""
 
 SEVERAL_HINT = "a task of this kind has one label per row: write one label per cell, or use a column with one label"
 
@@ -80,7 +93,7 @@ class OneLabel(Kind):
             raise LabelError(f"several labels in a cell, {quoted(raw)}", SEVERAL_HINT)
         code = self.labels.find(raw)
         if code is None:
-            raise LabelError(self.labels.unknown(raw))
+            raise UnknownLabelError(self.labels.unknown(raw), str(raw).strip())
         return float(code)
 
     def present(self, target: Target) -> Label:
@@ -91,6 +104,10 @@ class OneLabel(Kind):
     def code(self, presented: Any) -> float:
         """Return the index of a label."""
         return self._codes[presented]
+
+    def show(self, target: Target) -> str:
+        """Return the label with this index."""
+        return UNKNOWN if target == self.unknown_target else super().show(target)
 
     def written(self, raw: object, target: Target) -> Iterable[tuple[object, str]]:
         """Yield the label with the text of the cell."""
@@ -128,9 +145,9 @@ class OneLabel(Kind):
         return targets
 
     def counts(self, targets: Floats) -> dict[Any, int]:
-        """Return the number of targets with each label."""
+        """Return the number of targets with each label. Targets with an unknown label are not counted."""
         amounts = np.bincount(targets.astype(np.int64), minlength=len(self.labels)).tolist()
-        return dict(zip(self.labels, amounts, strict=True))
+        return dict(zip(self.labels, amounts, strict=False))
 
     def balanced_weights(self, targets: Floats, weights: Floats) -> Floats:
         """Return the weight of each label. Of a soft label, each label has a share of the row."""
@@ -161,17 +178,21 @@ class OneLabel(Kind):
         return np.where(predictions.values != targets, confidence, 0.0)
 
     def true_probabilities(self, predictions: Predictions, targets: Floats) -> Floats | None:
-        """Return the probability of each true label."""
+        """Return the probability of each true label, 0 for an unknown label."""
         shares = predictions.probabilities
-        return None if shares is None else shares[np.arange(len(shares)), targets.astype(np.int64)]
+        return None if shares is None else probabilities_of_classes(shares, targets)
 
     def imagined(self, targets: Floats, correlation: float) -> Floats:
         """Return predictions that are wrong on half of the examples on which a constant prediction is wrong.
 
         The wrong predictions are other labels, as frequent as they are.
         """
-        del correlation
         rng = np.random.default_rng(0)
+        unknown = targets >= len(self.labels)
+        if unknown.any():
+            predictions = np.zeros(len(targets))
+            predictions[~unknown] = self.imagined(targets[~unknown], correlation)
+            return predictions
         classes, counts = np.unique(targets, return_counts=True)
         wrong = rng.random(len(targets)) < (1 - counts.max() / len(targets)) / 2
         predictions = targets.copy()
