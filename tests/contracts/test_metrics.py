@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn import metrics as sk
 
 from manyheads.evaluation.interval import measured
 from manyheads.evaluation.metrics import METRICS
@@ -25,6 +24,7 @@ from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.ordinal import Ordinal
 from manyheads.tasks.kinds.regression import Regression
 from manyheads.tasks.metric_choice import MetricChoice
+from sklearn import metrics as sk
 
 Floats = NDArray[np.float64]
 

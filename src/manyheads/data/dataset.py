@@ -160,7 +160,7 @@ def assemble(
             group, starts = _windowed(store, template, max_length, texts[:, 0])
             windows = Ragged(first + np.arange(len(starts.values)), starts.offsets)
             places = windows.values[starts.offsets[:-1], None]
-            was_cut: NDArray[np.bool_] = starts.lengths > 1
+            was_cut = np.asarray(starts.lengths > 1)
         else:
             rows, places = _rows(splits[0].task, texts, deduplicate)
             group, sequences_cut = _fit(store, template, max_length, rows)

@@ -1,0 +1,163 @@
+"""The estimators follow the conventions of scikit-learn, and work in its tools."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import NotFittedError, SkipTestWarning
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import estimator_checks_generator
+from tests.tiny import write_tiny_encoder
+
+import sklearn
+from manyheads.sklearn import TextClassifier, TextRegressor
+
+GOOD, BAD = ("good", "great", "fine", "lovely"), ("bad", "poor", "awful", "dull")
+TEXTS = [f"the {noun} was {word}" for noun in ("film", "book", "soup", "trip", "song") for word in (*GOOD, *BAD)]
+LABELS = ["yes" if text.split()[-1] in GOOD else "no" for text in TEXTS]
+VALUES = [1.5 if label == "yes" else -2.0 for label in LABELS]
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    encoder = write_tiny_encoder(tmp_path_factory.mktemp("encoder"))
+    own = {"encoder": str(encoder), "changes": {"threads": 1}}
+    return {**own, "epochs": 8, "batch_size": 8, "learning_rate": 3e-3, "dev": 0.2}
+
+
+@pytest.fixture(scope="module")
+def fitted(options: dict[str, Any]) -> TextClassifier:
+    return TextClassifier(**options).fit(TEXTS, LABELS)
+
+
+def checks() -> list[tuple[Any, Any]]:
+    with warnings.catch_warnings():
+        # It says that the checks that need tables of numbers are left out.
+        warnings.simplefilter("ignore", SkipTestWarning)
+        return [each for kind in (TextClassifier, TextRegressor) for each in estimator_checks_generator(kind())]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    checks(),
+    ids=lambda each: getattr(getattr(each, "func", None), "__name__", type(each).__name__),
+)
+def test_the_checks_of_scikit_learn_that_apply_to_texts(estimator: Any, check: Any) -> None:
+    """All other checks need tables of numbers. The tags say that the estimators read texts."""
+    check(estimator)
+
+
+def test_a_classifier_learns_and_gives_the_probabilities_of_its_classes(fitted: TextClassifier) -> None:
+    assert fitted.classes_.tolist() == ["no", "yes"]
+    shares = fitted.predict_proba(TEXTS)
+    assert shares.shape == (len(TEXTS), 2)
+    assert np.allclose(shares.sum(axis=1), 1)
+    predicted = fitted.predict(np.array(TEXTS))
+    assert predicted.tolist() == fitted.classes_[shares.argmax(axis=1)].tolist()
+    assert fitted.score(TEXTS, LABELS) == np.mean(predicted == np.array(LABELS)) > 0.7
+    assert fitted.predictor_.predict("output", TEXTS[0]).prediction == predicted[0]
+
+
+def test_equal_parameters_give_equal_models(options: dict[str, Any], fitted: TextClassifier) -> None:
+    again = clone(fitted)
+    assert again.get_params() == fitted.get_params()
+    with pytest.raises(NotFittedError):
+        again.predict(TEXTS)
+    assert np.array_equal(again.fit(TEXTS, LABELS).predict_proba(TEXTS), fitted.predict_proba(TEXTS))
+
+
+def test_a_pickle_has_the_model(fitted: TextClassifier) -> None:
+    copy = pickle.loads(pickle.dumps(fitted))
+    folder = copy.model_.folder
+    assert np.array_equal(copy.predict_proba(TEXTS), fitted.predict_proba(TEXTS))
+    del copy
+    assert not folder.exists()
+
+
+def test_several_outputs_are_one_model(options: dict[str, Any]) -> None:
+    pd = pytest.importorskip("pandas")
+    lengths = [len(text) % 2 for text in TEXTS]
+    model = TextClassifier(**options | {"epochs": 1})
+    model.fit(pd.Series(TEXTS), pd.DataFrame({"mood": LABELS, "odd length": lengths}))
+    assert model.output_names_ == ["mood", "odd_length"] == list(model.predictor_.tasks)
+    assert [classes.tolist() for classes in model.classes_] == [["no", "yes"], [0, 1]]
+    assert [shares.shape for shares in model.predict_proba(TEXTS[:3])] == [(3, 2), (3, 2)]
+    predicted = model.predict(TEXTS)
+    assert predicted.shape == (len(TEXTS), 2)
+    both = list(zip(LABELS, map(str, lengths), strict=True))
+    correct = [tuple(map(str, row)) == each for row, each in zip(predicted.tolist(), both, strict=True)]
+    assert model.score(TEXTS, np.array(both, dtype=object)) == pytest.approx(np.mean(correct))
+
+
+def test_a_regressor_of_pairs_in_a_frame(options: dict[str, Any]) -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"one": TEXTS, "two": TEXTS[::-1]})
+    model = TextRegressor(**options | {"epochs": 1}, pair="bi").fit(frame, VALUES)
+    assert model.feature_names_in_.tolist() == ["one", "two"]
+    predicted = model.predict(frame)
+    assert predicted.dtype == np.float64
+    assert (predicted >= -2).all()
+    assert (predicted <= 1.5).all()
+    assert -10 < model.score(frame, VALUES) <= 1
+    shown = model.set_output(transform="pandas").transform(frame)
+    assert shown.columns.tolist() == ["output"]
+    assert shown["output"].tolist() == predicted.tolist()
+    with pytest.raises(ValueError, match="fitted on"):
+        model.predict(frame.rename(columns={"one": "eins"}))
+    with pytest.raises(ValueError, match="expecting 2 features"):
+        model.predict(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (["a", None], [0, 1], "row 1"),
+        (["a", 3.5], [0, 1], "row 1: 3.5 is not a text"),
+        (["a", "b"], [0, float("nan")], "row 1"),
+        (["a", "b"], [0, 0], "one class"),
+        (["a", "b", "c"], [0, 1], "inconsistent"),
+        ("ab", [0, 1], "one text"),
+        ([], [], "no rows"),
+        ([("a", "b"), ("a",)], [0, 1], "row 1"),
+        (["a", "b"], None, "y"),
+    ],
+)
+def test_bad_input_is_refused_with_its_place(X: Any, y: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TextClassifier().fit(X, y)
+
+
+def test_in_a_pipeline_a_search_and_a_cross_validation(options: dict[str, Any], tmp_path: Path) -> None:
+    lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
+    pipeline = make_pipeline(lower, TextClassifier(**options | {"epochs": 1}))
+    search = GridSearchCV(pipeline, {"textclassifier__epochs": [1, 2]}, cv=2).fit(TEXTS, LABELS)
+    assert isinstance(search.best_estimator_, Pipeline)
+    assert len(search.predict(TEXTS)) == len(TEXTS)
+    with sklearn.config_context(enable_metadata_routing=True):
+        weighted = (
+            TextClassifier(**options | {"epochs": 1})
+            .set_fit_request(sample_weight=True)
+            .set_score_request(sample_weight=True)
+        )
+        found = cross_validate(weighted, TEXTS, LABELS, cv=2, params={"sample_weight": np.ones(len(TEXTS))})
+    assert np.isfinite(found["test_score"]).all()
+
+
+def test_calibrated(options: dict[str, Any]) -> None:
+    calibrated = CalibratedClassifierCV(TextClassifier(**options | {"epochs": 1}), cv=2).fit(TEXTS, LABELS)
+    assert np.allclose(calibrated.predict_proba(TEXTS).sum(axis=1), 1)
+
+
+def test_the_run_is_kept_on_request(options: dict[str, Any], tmp_path: Path) -> None:
+    model = TextClassifier(**options | {"epochs": 1}, out=tmp_path / "run").fit(TEXTS, LABELS)
+    del model
+    assert (tmp_path / "run" / "results.json").is_file()
