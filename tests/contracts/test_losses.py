@@ -8,6 +8,7 @@ import torch
 from manyheads.model.losses import LOSSES, LossEntry, LossFunction, build_loss, fitting_losses
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.embedding import TextEmbedding
 from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.one_label import OneLabel
 from manyheads.tasks.kinds.ordinal import Ordinal
@@ -45,7 +46,8 @@ def loss_of(kind: Kind, name: str, weights: list[float] | None = None, **options
 
 
 def test_every_loss_of_the_menu_fits_some_kind() -> None:
-    assert {loss for kind in KINDS for loss in fitting_losses(kind)} == set(LOSSES)
+    kinds = [*KINDS, *map(TextEmbedding, ("pairs", "triplets", "scored"))]
+    assert {loss for kind in kinds for loss in fitting_losses(kind)} == set(LOSSES)
 
 
 @pytest.mark.parametrize(("kind", "loss"), CASES)

@@ -22,6 +22,11 @@ TEXTS: dict[str, dict[str, Any]] = {
     "bi": {"text": ["s", "t"], "pair": "bi"},
 }
 SPACES = {name: kind.sample().space() for name, kind in KINDS.items()}
+OF_LOSSES: list[dict[str, Any]] = [
+    *({"kind": name, "text": ["s", "t", "u"][: KINDS[name].texts[0]], **space} for name, space in SPACES.items()),
+    {"kind": "embedding", "text": ["s", "t"], "label": None},
+    {"kind": "embedding", "text": ["s", "t", "u"], "label": None},
+]
 
 
 def _faults(task: dict[str, Any], **tables: Any) -> list[str]:
@@ -31,7 +36,7 @@ def _faults(task: dict[str, Any], **tables: Any) -> list[str]:
 
 
 def test_the_kinds_of_a_recipe_are_those_of_the_menu() -> None:
-    assert not any(_faults({"kind": kind}) for kind in KINDS)
+    assert not any(_faults({"kind": name, "text": ["s", "t"][: kind.texts[0]]}) for name, kind in KINDS.items())
     with pytest.raises(ValidationError, match="'classification'"):
         _faults({"kind": "none"})
 
@@ -39,14 +44,17 @@ def test_the_kinds_of_a_recipe_are_those_of_the_menu() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("head", HEADS)
 def test_every_head_fits_every_kind_with_texts_that_it_can_read(head: str, kind: str) -> None:
-    for reads, texts in TEXTS.items():
+    for form, texts in TEXTS.items():
+        reads = "tokens" if form == "single" and KINDS[kind].reads == "tokens" else form
         task = {"kind": kind, "head": head, **SPACES[kind], **texts}
-        assert bool(_faults(task)) == (reads != HEADS[head].reads), reads
+        possible = form == "single" or KINDS[kind].reads != "tokens"
+        fits = reads == HEADS[head].reads and HEADS[head].fits(KINDS[kind].sample())
+        assert bool(_faults(task)) == (not (possible and fits)), form
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_fits_some_kind(loss: str) -> None:
-    assert any(not _faults({"kind": kind, "loss": loss, **space}) for kind, space in SPACES.items())
+    assert any(not _faults({"loss": loss, **task}) for task in OF_LOSSES)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from manyheads.evaluation.metrics.targets import MEANING
 from manyheads.evaluation.sample import sample
 from manyheads.tasks.kind import Kind, Predictions
 from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.embedding import TextEmbedding
 from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.ordinal import Ordinal
 from manyheads.tasks.kinds.regression import Regression
@@ -29,9 +30,18 @@ from sklearn import metrics as sk
 Floats = NDArray[np.float64]
 
 KINDS: list[Kind] = [Classification([0, 1]), Classification(["bad", "fair", "good"]), Classification(range(4))]
-KINDS += [Ordinal([1, 2, 3]), Multilabel(["a", "b", "c"]), Regression(0, 5)]
+KINDS += [
+    Ordinal([1, 2, 3]),
+    Multilabel(["a", "b", "c"]),
+    Regression(0, 5),
+    TextEmbedding("pairs"),
+    TextEmbedding("scored"),
+]
 
-OPTIONS: dict[str, list[dict[str, Any]]] = {"f1": [{}, {"classes": ["bad", "good"]}, {"classes": [2]}]}
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "f1": [{}, {"classes": ["bad", "good"]}, {"classes": [2]}],
+    "recall_at": [{"k": 3}],
+}
 """Options with which a metric is tested, where they fit. By default, no options."""
 
 
@@ -57,7 +67,9 @@ def make(kind: Kind, seed: int, n: int) -> tuple[Predictions, Floats]:
         logits = 2 * targets - 1 + rng.standard_normal((n, 3))
         shares = np.round(1 / (1 + np.exp(-logits)), 2)
         return Predictions((shares > 0.5).astype(np.float64), shares), targets
-    if kind.unit:
+    if kind.target == "rank":
+        return Predictions(rng.geometric(0.3, n).astype(np.float64), None), np.ones(n)
+    if kind.unit or kind.vectors:
         targets = rng.uniform(0, 5, n)
         return Predictions(targets + rng.standard_normal(n), None), targets
     classes = len(kind.probability_names)
@@ -71,7 +83,7 @@ def make(kind: Kind, seed: int, n: int) -> tuple[Predictions, Floats]:
 
 def _certain(kind: Kind, targets: Floats) -> Floats | None:
     """The probabilities of perfect predictions."""
-    if kind.shape or kind.unit:
+    if kind.shape or not kind.probability_names:
         return targets if kind.shape else None
     return np.eye(len(kind.probability_names))[targets.astype(np.int64)]
 
@@ -97,7 +109,13 @@ def naive(chosen: Chosen, kind: Kind, predictions: Predictions, targets: Floats)
         }[chosen.name]()
     present = sorted({int(target) for target in targets})
     if p is None:
+        k = chosen.arguments.get("k", int(chosen.name.rpartition("_")[2]) if "recall_at" in chosen.name else 0)
         return {
+            "mrr": lambda: float(np.mean([1 / rank for rank in values])),
+            **dict.fromkeys(
+                ("recall_at_1", "recall_at_5", "recall_at_10", "recall_at"),
+                lambda: sk.accuracy_score(targets == 1, values <= k),
+            ),
             "pearson": lambda: float(np.corrcoef(values, targets)[0, 1]),
             "spearman": lambda: float(np.corrcoef(values.argsort().argsort(), targets.argsort().argsort())[0, 1]),
             "rmse": lambda: float(sk.root_mean_squared_error(targets, values)),

@@ -20,4 +20,4 @@ def test_the_number_of_outputs_is_that_of_the_kind_and_the_loss() -> None:
 
 @pytest.mark.parametrize(("pair", "sequences"), [(None, 1), ("cross", 1), ("bi", 2)])
 def test_only_a_bi_encoded_pair_has_two_sequences(pair: Pairing | None, sequences: int) -> None:
-    assert dataclasses.replace(TASK, pair=pair).sequences == sequences
+    assert dataclasses.replace(TASK, text=("text",) * (1 if pair is None else 2), pair=pair).sequences == sequences

@@ -149,3 +149,20 @@ def test_shares_are_balanced_by_tokens_and_cover_the_batch() -> None:
     assert shares[1].parts[0].sequences.tolist() == [[0, 1]]
     assert shares[1].parts[0].examples.tolist() == [8]
     assert sum(each.tokens for each in shares) == batch.tokens
+
+
+def test_rows_that_a_loss_compares_are_on_one_process() -> None:
+    sizes = np.array([3, 2, 4, 1, 2])
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    positions = np.concatenate([np.arange(size) for size in sizes]).astype(np.int32)
+    texts = np.array([[5, 6], [7, 8]])
+    pairs = Part("a", np.array([7, 8]), np.array([[0, 2], [1, 3]]), np.ones(2, dtype=np.float32), texts)
+    single = Part("b", np.array([1]), np.array([[4]]), np.ones(1, dtype=np.float32))
+    batch = Batch(np.arange(12, dtype=np.int32), positions, np.zeros(12, dtype=np.int32), offsets, 4, (pairs, single))
+    first, second, third = (share(batch, rank, 3, whole={"a"}) for rank in range(3))
+    assert [part.task for part in first.parts] == ["a"]
+    assert first.parts[0].examples.tolist() == [7, 8]
+    assert first.parts[0].texts is not None
+    assert first.parts[0].texts.tolist() == texts.tolist()
+    assert [part.task for part in second.parts] == ["b"]
+    assert third.parts == ()

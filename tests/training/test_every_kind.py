@@ -60,6 +60,27 @@ dev = 0.3
 text = "text"
 label = "score"
 
+[tasks.pairs]
+kind = "embedding"
+train = "rows.jsonl"
+dev = 0.3
+text = ["text", "copy"]
+
+[tasks.triplets]
+kind = "embedding"
+train = "rows.jsonl"
+dev = 0.3
+text = ["text", "copy", "other"]
+loss = {{ kind = "multiple_negatives", matryoshka = [32, 8] }}
+metrics = [{{ kind = "recall_at", k = 3 }}]
+
+[tasks.similarity]
+kind = "embedding"
+train = "rows.jsonl"
+dev = 0.3
+text = ["text", "other"]
+label = "score"
+
 [tasks.spans]
 kind = "words"
 train = "rows.jsonl"
@@ -109,6 +130,8 @@ def recipe(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
                 "score": len(words) / 10,
                 "words": [*words, str(number)] * (8 if number % 10 == 0 else 1),
                 "tags": _tags([*words, str(number)]) * (8 if number % 10 == 0 else 1),
+                "copy": f"{' '.join(words[::-1])} {number}",
+                "other": " ".join(rng.choice(WORDS, size=4).tolist()),
             }
         )
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -161,9 +184,12 @@ def test_the_exported_graph_gives_the_predictions_of_the_model(recipe: Path, run
     export_run(run.folder.path, "onnx", folder)
     texts = ["good film", "slow bad story 7", "actor", "a bad film of an actor " * 20]
     model, graph = manyheads.load(run.folder.path), manyheads.load(folder, runtime="onnx")
-    for task in model.tasks:
-        one, two = model.predict(task, texts), graph.predict(task, texts)
-        assert one.labels == (pytest.approx(two.labels, abs=1e-4) if task == "regression" else two.labels)
+    for task, form in model.tasks.items():
+        items = texts if len(form.text) == 1 else [(text, "a film") for text in texts]
+        one, two = model.predict(task, items), graph.predict(task, items)
+        assert one.labels == (pytest.approx(two.labels, abs=1e-4) if isinstance(one.labels[0], float) else two.labels)
+        if form.kind.vectors:
+            np.testing.assert_allclose(model.embed(task, texts), graph.embed(task, texts), atol=1e-5)
         if one.probabilities is not None:
             for own, others in zip(one.probabilities, two.probabilities, strict=True):
                 np.testing.assert_allclose(own, others, atol=1e-5)

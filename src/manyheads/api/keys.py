@@ -116,7 +116,7 @@ class TaskKeys(TypedDict, total=False):
     dev: Required[Files | Rows | Number]
     test: Files | Rows | None
     text: Required[str | Sequence[str]]
-    label: Required[str | Sequence[str]]
+    label: str | Sequence[str] | None
     id: str | None
     group: str | None
     weight: str | None
@@ -146,6 +146,7 @@ class TaskKeys(TypedDict, total=False):
     separator: str | None
     threshold: Number | Sequence[Number] | Literal["search"] | None
     search_share: Number
+    rows: Literal["pairs", "triplets", "scored"] | None
 
 
 class RecipeKeys(TypedDict, total=False):

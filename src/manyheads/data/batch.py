@@ -15,13 +15,14 @@ from manyheads.tasks.kind import known, label_count
 class Part:
     """The examples of one task in a batch.
 
-    `task`: the task's name. `examples`: int64[n], indices in the task's split. `sequences`: int64[n, 1 or 2], the
-    sequence or the two sequences of the batch that each example consists of. Several examples may share a sequence.
+    `task`: the task's name. `examples`: int64[n], indices in the task's split. `sequences`: int64[n, sequences], the
+    sequence or the sequences of the batch that each example consists of. Several examples may share a sequence.
     `targets`: float32[n, ...], NaN if an example has none; or ragged, with a length of its own for each example.
     `weights`: float32[n], factors of the losses of the examples; None if all are 1. `soft`: float32[n, ...], soft
     labels, which losses read in place of the targets; None if there are none.
     `stream`: the stream of the examples, of which other parts are if several tasks read its rows. All parts of a stream
     have the same examples and sequences. Default: the task is the only one.
+    `texts`: int64[n, columns], equal for equal texts; None if unknown.
 
     If a task of the stream reads words, `sequences` is the first window of each text, and `windows` are all of them,
     int64, ragged. For such a task, `words` are int64[N, 2], ragged: the sequence with the vector of each word, and the
@@ -37,6 +38,7 @@ class Part:
     stream: str | None = None
     windows: Ragged | None = None
     words: Ragged | None = None
+    texts: NDArray[np.int64] | None = None
 
     @property
     def source(self) -> str:
@@ -76,6 +78,7 @@ class Part:
             soft=None if self.soft is None else self.soft[rows],
             windows=windows,
             words=words,
+            texts=None if self.texts is None else self.texts[rows],
         )
 
 

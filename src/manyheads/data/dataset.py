@@ -25,7 +25,7 @@ Ints = NDArray[np.int64]
 class Split:
     """n examples of a task.
 
-    `text_index`: int32[n, 1 or 2], indices into the text store. `targets`: float32[n, ...],
+    `text_index`: int32[n, columns], indices into the text store. `targets`: float32[n, ...],
     NaN if an example has none; or ragged.
     `lines`: int64[n], the line of each example in its file. `groups`: int64[n], equal for examples that belong
     together, in any task; None if the task names no column of groups. `weights`: float32[n], the weight of each
@@ -83,13 +83,16 @@ class Split:
         )
         return Split(self.task, taken(self.ids, rows), *own)
 
-    def decode(self, outputs: Rows) -> Predictions:
+    def decode(self, outputs: Rows, *, together: bool = False) -> Predictions:
         """Decode the outputs of a head for these examples, with the places of the words.
+
+        `together`: as an evaluation does, in which predictions may depend on the other examples.
 
         Raises:
             EncoderError: An output is not finite.
         """
-        decoded = self.task.kind.decode(outputs)
+        kind = self.task.kind
+        decoded = kind.decode_split(outputs, self.text_index) if together else kind.decode(outputs)
         if self.words is None:
             return decoded
         return replace(decoded, places=Ragged(self.words.values[:, :2], self.words.offsets), texts=self.texts)
@@ -175,6 +178,7 @@ def assemble(
                 None if each.soft is None else each.soft[examples],
                 stream,
                 windows,
+                texts=texts,
             )
             if each.words is not None and windows is not None:
                 words = each.words[examples]
@@ -226,7 +230,7 @@ def lengths(store: TextStore, template: Template, max_length: int, split: Split)
 def sequences_of(store: TextStore, template: Template, max_length: int, split: Split) -> tuple[Form, Ints, Ints]:
     """Return the sequences of all examples: their form, their texts, and the number of tokens kept of each text.
 
-    Texts and numbers are int64[n, sequences, texts]: one sequence of one or two texts, or two sequences of one text.
+    Texts and numbers are int64[n, sequences, texts]: one sequence of one or two texts, or several of one text.
     """
     rows, places = _rows(split.task, split.text_index.astype(np.int64), deduplicate=False)
     group, _ = _fit(store, template, max_length, rows)
@@ -252,8 +256,8 @@ def count_cut(store: TextStore, template: Template, max_length: int, split: Spli
 
 
 def _rows(task: Task, texts: Ints, deduplicate: bool) -> tuple[Ints, Ints]:
-    """Return the texts of each sequence, rows[s, 1|2], and the sequences of each example, places[n, 1|2]."""
-    rows = texts.T.reshape(-1, 1) if task.sequences == 2 else texts
+    """Return the texts of each sequence, rows[s, 1|2], and the sequences of each example, places[n, sequences]."""
+    rows = texts.T.reshape(-1, 1) if task.sequences > 1 else texts
     if not deduplicate:
         return rows, np.arange(len(rows)).reshape(task.sequences, len(texts)).T
     distinct, inverse = np.unique(rows, axis=0, return_inverse=True)

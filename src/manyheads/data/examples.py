@@ -101,6 +101,14 @@ class Examples:
         return "" if self.places is None or not self.files else self.files[int(self.places[row]) >> LINE_BITS]
 
 
+def with_columns(examples: Examples, count: int) -> Examples:
+    """Return examples with their first text columns only."""
+    if count >= len(examples.texts):
+        return examples
+    key = examples.key and hashlib.sha256(f"{examples.key}/{count}".encode()).hexdigest()
+    return replace(examples, texts=examples.texts[:count], key=key)
+
+
 def taken(texts: Sequence[str], rows: NDArray[np.int64]) -> Sequence[str]:
     """Return the texts with these indices, in that order."""
     return texts.take(rows) if isinstance(texts, Strings) else [texts[row] for row in rows]

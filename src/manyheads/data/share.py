@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +28,21 @@ def assign(sizes: Sequence[int] | NDArray[np.integer], processes: int) -> Ints:
     return owner
 
 
-def share(batch: Batch, process: int, processes: int) -> Batch:
+def share(batch: Batch, process: int, processes: int, whole: Collection[str] = ()) -> Batch:
     """Return the examples of a batch that one process trains on. There are no parts if it has no examples.
 
-    A row that several tasks read has one process for all of them.
+    A row that several tasks read has one process for all of them. `whole`: the tasks whose examples in a batch are not
+    divided, because their loss compares them with one another.
     """
     lengths = np.diff(batch.offsets).astype(np.int64)
     sizes = {part.source: part.sizes(lengths) for part in batch.parts}
-    owner = assign(np.concatenate(list(sizes.values())), processes)
-    owners = dict(zip(sizes, np.split(owner, np.cumsum([len(each) for each in sizes.values()])[:-1]), strict=True))
+    undivided = {part.source for part in batch.parts if part.task in whole}
+    pieces = [each.sum(keepdims=True) if source in undivided else each for source, each in sizes.items()]
+    owner = assign(np.concatenate(pieces), processes)
+    split = np.split(owner, np.cumsum([len(each) for each in pieces])[:-1])
+    owners = {
+        source: np.broadcast_to(each, size.shape) for (source, size), each in zip(sizes.items(), split, strict=True)
+    }
     return take(batch, [np.flatnonzero(owners[part.source] == process) for part in batch.parts])
 
 

@@ -286,8 +286,9 @@ class _Writer:
                 self._reject(row, self._file(row.file), error)
                 others.append(1.0)
                 usable = False
-        self._at = self._task.label_columns[0]
-        target = self._target(row, texts) if usable else self._task.kind.missing
+        self._at = next(iter(self._task.label_columns), self._at)
+        given = None if self._task.label_columns else self._task.kind.given
+        target = given if given is not None else self._target(row, texts) if usable else self._task.kind.missing
         if self._task.kind.soft_shape:
             others.append(self._soft(row, target))
         if self._task.kind.reads == "tokens":

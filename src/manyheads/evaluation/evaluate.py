@@ -60,7 +60,7 @@ def evaluate(
     clusters = clusters_of(splits)
     for name, split in splits.items():
         outputs = forward(model, store, template, split, max_length=max_length, device=device)
-        predictions[name] = split.decode(outputs)
+        predictions[name] = split.decode(outputs, together=True)
         metrics[name] = measure(split.task, predictions[name], split.targets.astype(np.float64))
         bounds[name] = intervals(split.task, predictions[name], split.targets.astype(np.float64), clusters[name])
     tasks = {name: split.task for name, split in splits.items()}

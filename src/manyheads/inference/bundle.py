@@ -82,7 +82,7 @@ def save_bundle(
             "encoder": dict(encoder),
             "pooling": model.encoder.pooling,
             "max_length": max_length,
-            "tasks": [task_to_json(task) for task in model.tasks.values()],
+            "tasks": [task_to_json(task.predicting) for task in model.tasks.values()],
             **members_to_json(model.tasks.values()),
         }
         write_manifest(target, manifest)

@@ -169,7 +169,9 @@ def _sentence_transformers(tasks: Sequence[Task]) -> list[str]:
     mapped = cosine_task(tasks)
     vectors = "the vectors that the bi-encoded heads read"
     if mapped is not None:
-        vectors = f"vectors whose cosine is the prediction of {mapped}, before it is scaled to its range"
+        vectors = f"vectors whose cosine is the prediction of {mapped}"
+        if next(task for task in tasks if task.name == mapped).kind.unit:
+            vectors += ", before it is scaled to its range"
     return [f"sentence-transformers loads it, too: `SentenceTransformer(FOLDER)` returns {vectors}."]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
 from manyheads.data.dataset import Split, assemble, sequences_of
 from manyheads.data.texts import TextStore
@@ -54,10 +55,13 @@ def token_weights(
 def _score(outputs: Tensor, kind: Kind) -> Tensor:
     """Return the scalar to differentiate.
 
-    It is the value (regression), the logit in the direction of the predicted class (one logit), the largest logit of
-    independent labels, or the log probability of the predicted class. The probability is used instead of the logit
-    because a word that raises all logits equally does not support any class.
+    It is the cosine of two vectors, the value (regression), the logit in the direction of the predicted class (one
+    logit), the largest logit of independent labels, or the log probability of the predicted class. The probability is
+    used instead of the logit because a word that raises all logits equally does not support any class.
     """
+    if kind.vectors:
+        first, second = outputs.chunk(2)
+        return cosine_similarity(first, second, dim=0)
     if not kind.exclusive:
         return outputs.max()
     if len(outputs) > 1:

@@ -79,7 +79,7 @@ class GraphEngine:
         """Return the head's outputs for every example, in the order of the split: float32[n, outputs], or ragged."""
         if split.words is not None:
             return self._of_words(store, split, split.words)
-        return self._of_pairs(store, split) if split.task.sequences == 2 else self._of_sequences(store, split)
+        return self._of_pairs(store, split) if split.task.sequences > 1 else self._of_sequences(store, split)
 
     def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Rows]:
         """Return `outputs` for several splits, one after the other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -149,6 +149,44 @@ class Predictor:
                 start = stop
             outputs = self._engine.outputs_several(store, splits)
         return {each.task.name: each.decode(values) for each, values in zip(splits, outputs, strict=True)}
+
+    def embed(self, task: str, texts: Iterable[str], *, size: int | None = None) -> NDArray[np.float32]:
+        """Return the vector of each text, float32[n, width], as a task of vectors compares them.
+
+        Args:
+            task: a task whose prediction is the cosine of two vectors of its head.
+            texts: the texts. One string is one text.
+            size: keep only the first numbers of each vector, which then has length 1 again. For a model that was
+                trained with the sizes of `matryoshka`. Default: whole vectors.
+
+        Raises:
+            DataError: the task is unknown or has no vectors, an item is not a text, or `size` is larger than a vector.
+        """
+        wanted = self.task(task)
+        if not wanted.kind.vectors:
+            allowed = ", ".join(name for name, each in self.tasks.items() if each.kind.vectors) or None
+            raise DataError("the task gives no vectors", where="embed", found=task, allowed=allowed)
+        single = replace(wanted, text=wanted.text[:1])
+        listed = [texts] if isinstance(texts, str) else list(texts) if isinstance(texts, tuple) else texts
+        rows = read_items(single, listed).rows
+        parts = []
+        while chunk := list(islice(rows, CHUNK)):
+            with self._ready():
+                store, index = tokenise([text for (text,) in chunk], self._engine.tokenizer, None)
+                # Both texts of each pair are the same one. It is encoded once.
+                pairs = self._split(wanted, np.repeat(index, len(wanted.text)), chunk)
+                outputs = self._engine.outputs(store, pairs)
+            parts.append(outputs[:, : outputs.shape[1] // len(wanted.text)])
+        vectors = np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
+        if size is None:
+            return vectors
+        if parts and not 1 <= size <= vectors.shape[1]:
+            allowed = f"1 to {vectors.shape[1]}"
+            raise DataError("the vectors do not have this size", where="size", found=size, allowed=allowed)
+        kept = vectors[:, :size]
+        lengths = np.linalg.norm(kept, axis=1, keepdims=True)
+        shortened: NDArray[np.float32] = kept / np.maximum(lengths, np.finfo(np.float32).tiny)
+        return shortened
 
     def explain(self, task: Task, row: tuple[str, ...]) -> list[list[TokenWeight]]:
         """Return the weight of each token of each text: gradient x input of the predicted output.

@@ -19,11 +19,12 @@ POOLINGS = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens")
 def write_sentence_modules(target: Path, model: MultitaskModel, max_length: int) -> None:
     """Add modules.json and its folders to a bundle that has a bi-encoded task.
 
-    The modules are first-token or mean pooling, and the pooler as a Dense module with tanh. If exactly one bi-encoded
-    task uses the cosine (head "b2" of a regression task), its linear map is the last module. The cosine of two vectors
-    is then that task's prediction before scaling to its range.
+    The modules are first-token or mean pooling, and the pooler as a Dense module with tanh. If the bundle has a task
+    whose prediction is a cosine (see `cosine_task`), the linear map of its head is the next module, and vectors have
+    length 1 if those of the head have. The cosine of two vectors is then that task's prediction, for a regression
+    before scaling to its range.
     """
-    pairs = [task for task in model.tasks.values() if task.sequences == 2]
+    pairs = [task for task in model.tasks.values() if task.sequences > 1]
     if not pairs:
         return
     encoder = model.encoder
@@ -42,19 +43,35 @@ def write_sentence_modules(target: Path, model: MultitaskModel, max_length: int)
     if mapped is not None:
         place = f"{len(modules)}_Dense"
         head: Any = model.head(mapped)
-        modules.append(_module(len(modules), place, "Dense"))
-        _write_dense(target / place, head.shared, "torch.nn.modules.linear.Identity")
+        if head.shared is not None:
+            modules.append(_module(len(modules), place, "Dense"))
+            _write_dense(target / place, head.shared, "torch.nn.modules.linear.Identity")
+        if getattr(head, "normalise", False):
+            modules.append(_module(len(modules), f"{len(modules)}_Normalize", "Normalize"))
+            (target / f"{len(modules) - 1}_Normalize").mkdir()
     write_json(target / "modules.json", modules)
     write_json(target / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
 
 
 def cosine_task(tasks: Iterable[Task]) -> str | None:
-    """Return the only task that predicts the cosine of two mapped vectors, or None if there is none or several.
+    """Return the task that predicts the cosine of two vectors of its head. None if there is none or several.
 
-    Such a task is a regression task with the head "b2".
+    It is the only task of a kind that reads vectors. Without such a task, it is the only regression with the head "b2".
     """
-    names = [task.name for task in tasks if task.head == "b2" and task.kind.unit]
+    tasks = list(tasks)
+    of_vectors = [task.name for task in tasks if task.kind.vectors]
+    names = of_vectors or [task.name for task in tasks if task.head == "b2" and task.kind.unit]
     return names[0] if len(names) == 1 else None
+
+
+def sentence_vectors(model: MultitaskModel, vectors: Tensor) -> Tensor:
+    """Return the vectors that the modules give, [n, width], from those of the encoder, [n, hidden]."""
+    mapped = cosine_task(task for task in model.tasks.values() if task.sequences > 1)
+    if mapped is None:
+        return vectors
+    head: Any = model.head(mapped)
+    found: Tensor = head.vector(vectors) if model.tasks[mapped].kind.vectors else head.shared(vectors)
+    return found
 
 
 def _module(number: int, path: str, kind: str) -> dict[str, object]:

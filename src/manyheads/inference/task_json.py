@@ -69,7 +69,7 @@ class TaskContent(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
     name: str = Field(pattern=f"^(?:{TASK_NAME.pattern})$", description=TASK_NAMES)
     kind: KindContent
-    text: list[str] = Field(min_length=1, max_length=2)
+    text: list[str] = Field(min_length=1, max_length=3)
     label: str | list[str]
     id: str | None
     pair: Literal["cross", "bi"] | None
@@ -84,8 +84,8 @@ class TaskContent(BaseModel):
 
     @model_validator(mode="after")
     def _pair_fits(self) -> Self:
-        if (len(self.text) == 2) != (self.pair is not None):
-            raise ValueError("a task has `pair` if it has two text columns, and only then")
+        if (len(self.text) > 1) != (self.pair is not None):
+            raise ValueError("a task has `pair` if it has several text columns, and only then")
         return self
 
 

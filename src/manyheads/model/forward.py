@@ -49,7 +49,7 @@ def forward_split(
         with torch.inference_mode():
             if split.words is not None:
                 return ready.words(split, split.words)
-            return ready.pairs(split) if split.task.sequences == 2 else ready.sequences(split)
+            return ready.pairs(split) if split.task.sequences > 1 else ready.sequences(split)
     finally:
         model.train(was_training)
 
@@ -89,7 +89,7 @@ class _Ready:
         return Ragged(outputs, words.offsets)
 
     def pairs(self, split: Split) -> NDArray[np.float32]:
-        """Return the outputs for examples of two sequences each. Every distinct text is encoded once."""
+        """Return the outputs for examples of several sequences each. Every distinct text is encoded once."""
         texts, places = np.unique(split.text_index.astype(np.int64), return_inverse=True)
         places = places.reshape(split.text_index.shape)
         vectors = torch.empty(len(texts), self.model.encoder.hidden_size, dtype=torch.float32, device=self.device)
@@ -99,12 +99,12 @@ class _Ready:
             encoded = self.model.encoder(FlatTokens.from_batch(batch, self.device))
             vectors[torch.from_numpy(picks).to(self.device)] = encoded.float()
             self.after_batch()
-        outputs = np.empty((len(split), split.task.outputs), dtype=np.float32)
-        for start in range(0, len(split), HEAD_ROWS):
+        parts = []
+        for start in range(0, max(1, len(split)), HEAD_ROWS):
             rows = np.arange(start, min(start + HEAD_ROWS, len(split)))
             part = Part(split.task.name, rows, places[rows], split.targets[rows])
-            outputs[rows] = self.model.outputs(vectors, part).float().cpu().numpy()
-        return outputs
+            parts.append(self.model.outputs(vectors, part).float().cpu().numpy())
+        return np.concatenate(parts)
 
 
 def _nothing() -> None:

@@ -12,17 +12,18 @@ from manyheads.data.batch import Batch
 from manyheads.data.batching import Batching
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.errors import RunError
+from manyheads.errors import RecipeError, RunError
 from manyheads.model.agreement import agreement_notes, check_agreement, special_texts
 from manyheads.model.embedding import keep_rows
 from manyheads.model.encoder import check_folder, load_encoder
-from manyheads.model.losses import LossFunction, Weights
+from manyheads.model.losses import LOSSES, LossFunction, Weights
+from manyheads.model.losses.contrastive import VectorLossOptions
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import EncoderSource, resolve
 from manyheads.process_state import borrowing
 from manyheads.recipe.members import members_of
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.tasks import resolved_options, task_loss
+from manyheads.recipe.tasks import loss_of, resolved_options, task_loss
 from manyheads.tasks.task import Task
 from manyheads.training.distributed import ALONE, Processes
 from manyheads.training.optimizer import build_optimizer
@@ -149,9 +150,27 @@ def make_weighting(recipe: Recipe, model: MultitaskModel) -> Weighting:
 def make_losses(
     recipe: Recipe, model: MultitaskModel, class_weights: Mapping[str, Weights] | None = None
 ) -> dict[str, LossFunction]:
-    """Build the loss of every task. `class_weights`: those of the tasks whose weights are balanced."""
+    """Build the loss of every task. `class_weights`: those of the tasks whose weights are balanced.
+
+    Raises:
+        RecipeError: A loss compares rows and batches have one row, or a size of truncated vectors is too large.
+    """
+    for name, task in model.tasks.items():
+        _check_loss(recipe, name, task, model)
     computed = class_weights or {}
     return {name: task_loss(recipe.tasks[name], task.kind, computed.get(name)) for name, task in model.tasks.items()}
+
+
+def _check_loss(recipe: Recipe, name: str, task: Task, model: MultitaskModel) -> None:
+    least, rows = LOSSES[task.loss].least_rows, recipe.batching.batch_size
+    if rows < least:
+        what = f"the loss {task.loss} of task {name} compares the rows of a batch, so a batch needs several rows"
+        raise RecipeError(what, where="batching.batch_size", found=rows, allowed=f"at least {least}")
+    options = loss_of(recipe.tasks[name], task.kind)
+    size = getattr(model.head(name), "size", None)
+    if isinstance(options, VectorLossOptions) and isinstance(size, int) and max(options.matryoshka or [1]) > size:
+        where, allowed = f"tasks.{name}.loss.matryoshka", f"at most {size}, the size of the vectors"
+        raise RecipeError("a size is larger than the vectors", where=where, found=options.matryoshka, allowed=allowed)
 
 
 def make_stepper(

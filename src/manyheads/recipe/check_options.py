@@ -44,7 +44,11 @@ def check_recipe(recipe: Recipe) -> list[Fault]:
 
 def head_of(options: TaskOptions) -> str:
     """Return the head of a task: the one in the recipe, or the default for how its texts are encoded."""
-    return options.head.kind or DEFAULT[_encoding(options)]
+    if options.head.kind is not None:
+        return options.head.kind
+    reads = _encoding(options)
+    fitting = fitting_heads(KINDS[options.kind], reads)
+    return DEFAULT[reads] if DEFAULT[reads] in fitting or not fitting else fitting[0]
 
 
 def head_options(options: TaskOptions) -> HeadOptions:
@@ -52,7 +56,13 @@ def head_options(options: TaskOptions) -> HeadOptions:
     if options.head.kind is not None:
         return options.head
     head = head_of(options)
-    return HEADS[head].options(kind=head, dropout=options.head.dropout)
+    given = {key: getattr(options.head, key) for key in options.head.model_fields_set - {"kind"}}
+    return HEADS[head].options(kind=head, **given)
+
+
+def fitting_heads(kind: type[Kind], reads: str) -> list[str]:
+    """Return the heads that fit a kind and read texts in one of these encodings: "single", "cross" or "bi"."""
+    return [name for name, entry in HEADS.items() if entry.reads == reads and entry.fits(kind.sample())]
 
 
 def _encoding(options: TaskOptions) -> str:
@@ -63,12 +73,14 @@ def _encoding(options: TaskOptions) -> str:
 def pairing_of(options: TaskOptions) -> str | None:
     """Return how the pair of a task is encoded: "cross" or "bi", or None for one text.
 
-    Without `pair` in the recipe, the head decides. Without a head, the default is "cross".
+    Without `pair` in the recipe, the head decides. Without a head, it is the default of the kind, usually "cross".
     """
     if len(options.text) == 1 or options.pair is not None:
         return options.pair
     head = HEADS.get(options.head.kind or "")
-    return "bi" if head is not None and head.reads == "bi" else "cross"
+    if head is None:
+        return KINDS[options.kind].pairings[0]
+    return "bi" if head.reads == "bi" else "cross"
 
 
 def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
@@ -84,7 +96,9 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
         names = ", ".join(RESERVED)
         yield Fault(key, "a task cannot have the name of a metric over all tasks", name, f"any name but {names}")
     if len(set(options.text)) < len(options.text):
-        yield Fault((*key, "text"), "the two text columns are the same", options.text, "two different columns")
+        count = {2: "two", 3: "three"}[len(options.text)]
+        what = "the two text columns are the same" if len(options.text) == 2 else "two text columns are the same"
+        yield Fault((*key, "text"), what, options.text, f"{count} different columns")
     if options.format is not None:
         yield from _menu((*key, "format"), options.format, FORMATS)
     yield from _labels(key, options)
@@ -104,6 +118,8 @@ def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
 def _labels(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
     """Yield the faults of the columns of labels, groups and weights."""
     labels = label_columns(options)
+    if not labels and KINDS[options.kind].label_required:
+        yield Fault((*key, "label"), "the key 'label' is missing", hint="add the key 'label'")
     if set(labels) & set(options.text):
         yield Fault((*key, "label"), "the label column is also a text column", options.label)
     if len(set(labels)) < len(labels):
@@ -125,7 +141,9 @@ def _labels(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
 
 
 def label_columns(options: TaskOptions) -> tuple[str, ...]:
-    """Return the columns with the labels of a task."""
+    """Return the columns with the labels of a task. () for rows without labels."""
+    if options.label is None:
+        return ()
     return (options.label,) if isinstance(options.label, str) else tuple(options.label)
 
 
@@ -142,15 +160,23 @@ def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
 
 
 def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
+    kind = KINDS[options.kind]
+    fewest, most = kind.texts
+    if not fewest <= len(options.text) <= most:
+        count, allowed = ("one", "one column") if most == 1 else (f"{fewest} or {most}", f"{fewest} or {most} columns")
+        columns = "column" if most == 1 else "columns"
+        yield Fault((*key, "text"), f"{kind.noun} reads {count} text {columns}", options.text, allowed)
+        return
+    if options.pair is not None and len(options.text) > 1 and options.pair not in kind.pairings:
+        allowed = ", ".join(kind.pairings)
+        yield Fault((*key, "pair"), f"{kind.noun} encodes each text in its own sequence", options.pair, allowed)
+        return
     if len(options.text) == 1 and options.pair is not None:
         remedy = "remove pair, or name two columns"
         yield Fault((*key, "pair"), "a pair requires two text columns", options.pair, hint=remedy)
         return
-    reads, kind = _encoding(options), KINDS[options.kind]
-    if len(options.text) == 2 and kind.reads == "tokens":
-        yield Fault((*key, "text"), f"{kind.noun} reads one text column", options.text, "one column")
-        return
-    fitting = [name for name, entry in HEADS.items() if entry.reads == reads and entry.fits(kind.sample())]
+    reads = _encoding(options)
+    fitting = fitting_heads(kind, reads)
     head = head_of(options)
     if head not in HEADS:
         yield from _menu((*key, "head", "kind"), head, fitting)

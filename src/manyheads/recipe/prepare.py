@@ -19,6 +19,7 @@ from manyheads.data.examples import (
     known_targets,
     labelled_rows,
     read_examples,
+    with_columns,
 )
 from manyheads.data.reading import BadRow, Files, files_name
 from manyheads.data.split import draw, held_out_in_0_4, hold_out, strata_of
@@ -170,17 +171,17 @@ def rejected_rows(data: Sequence[TaskData]) -> Iterator[dict[str, Any]]:
 
 def tokenise_tasks(data: Sequence[TaskData], tokenizer: Tokenizer) -> Prepared:
     """Tokenise every distinct text of all tasks once, or read the tokens from the cache."""
-    tasks = {each.task.name: each.task for each in data}
     parts = [
         (name, examples)
         for each in data
         for name, examples in (("train", each.train), ("dev", each.dev), ("test", each.test), ("held", each.held))
         if examples is not None
     ]
+    tasks = {each.task.name: each.task for each in data}
     store, splits = tokenise_examples([examples for _, examples in parts], tasks, tokenizer, cache_folder())
     tokenised: dict[str, dict[str, Split]] = {"train": {}, "dev": {}, "test": {}, "held": {}}
     for (name, examples), split in zip(parts, splits, strict=True):
-        tokenised[name][examples.task] = split
+        tokenised[name][examples.task] = split if name == "train" else replace(split, task=split.task.predicting)
     return Prepared(tuple(data), store, **tokenised)
 
 
@@ -197,7 +198,8 @@ def held_out_examples(recipe: Recipe, name: str) -> tuple[Examples, Sequence[Bad
     if reader.dev is None:
         raise AssertionError(f"{name} holds out no rows")
     bad = [row for rows in reader.rejected.values() for row in rows]
-    return draw(labelled_rows(reader.dev), recipe.tasks[name].dev_rows), bad
+    dev = with_columns(labelled_rows(reader.dev), len(reader.task.predicting.text))
+    return draw(dev, recipe.tasks[name].dev_rows), bad
 
 
 def examples_held_out_in_0_4(recipe: Recipe, name: str) -> Examples:
@@ -311,7 +313,7 @@ class _Reader:
     def read(self, spec: Files, *, labelled: bool, holes: bool = False) -> Examples:
         """Read another file of the task. The file of dev examples must have the groups of the task."""
         self.check()
-        own = (self.task, self.options, self.folder, spec, self.rejected, self.fingerprints, self.notify)
+        own = (self.task.predicting, self.options, self.folder, spec, self.rejected, self.fingerprints, self.notify)
         unknown = unknown_labels(self.task, self.options, "dev" if labelled else "test")
         return _read(*own, labelled=labelled, grouped=True if labelled else None, holes=holes, unknown=unknown)
 
@@ -326,7 +328,7 @@ class _Reader:
         task, options = self.task, self.options
         if self.dev is None:
             raise AssertionError(f"the rows of {task.name} were not divided")
-        dev = draw(labelled_rows(self.dev), options.dev_rows)
+        dev = draw(with_columns(labelled_rows(self.dev), len(task.predicting.text)), options.dev_rows)
         if not len(known_targets(train)):
             hint = "increase `train_rows`"
             raise DataError(f"no training row has a label of {task.name}", where=train.source, hint=hint)

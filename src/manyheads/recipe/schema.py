@@ -128,16 +128,18 @@ class TaskOptions(Options):
     text: Annotated[
         list[str],
         BeforeValidator(_listed, json_schema_input_type=str | list[str]),
-        Field(min_length=1, max_length=2),
+        Field(min_length=1, max_length=3),
     ] = Field(
-        description="Text column, or a list of two different columns for a task on pairs of texts. A cell may be a "
-        "list of words, which are joined by blanks. In JSON and Parquet files, this and `label`, `id` and `group` may "
-        "be paths such as `question.stem`, `choices[0].text` or `choices[].text`.",
+        description="Text column, or a list of two different columns for a task on pairs of texts, or of three for "
+        "triplets. A cell may be a list of words, which are joined by blanks. In JSON and Parquet files, this and "
+        "`label`, `id` and `group` may be paths such as `question.stem`, `choices[0].text` or `choices[].text`.",
         json_schema_extra={"uniqueItems": True},
     )
-    label: str | Annotated[list[str], Field(min_length=1, json_schema_extra={"uniqueItems": True})] = Field(
+    label: str | Annotated[list[str], Field(min_length=1, json_schema_extra={"uniqueItems": True})] | None = Field(
+        default=None,
         description="Column with the labels. Must not be a text column. For `multilabel` also a list of columns, one "
-        "per label, with 0 or 1 in each row; for `classification` a list of columns with the probability of each label."
+        "per label, with 0 or 1 in each row; for `classification` a list of columns with the probability of each "
+        "label. Required, except for kinds whose rows need no labels.",
     )
     id: str | None = Field(
         default=None,

@@ -12,6 +12,7 @@ import torch
 from manyheads.data.batching import Batching
 from manyheads.data.dataset import assemble
 from manyheads.data.tokenizer import Template
+from manyheads.model.losses.contrastive import BatchLoss
 from manyheads.model.multitask import MultitaskModel
 from manyheads.recipe.build import make_losses, make_stepper, make_weighting
 from manyheads.recipe.prepare import Prepared
@@ -65,7 +66,9 @@ def make_steps(
 def graph_obstacle(recipe: Recipe, model: MultitaskModel, processes: Processes = ALONE) -> str | None:
     """Return why the steps cannot run as CUDA graphs, which require fixed shapes. None if they can."""
     encoder = model.encoder
+    compared = [name for name, loss in make_losses(recipe, model).items() if isinstance(loss, BatchLoss)]
     obstacles = {
+        f"the loss of {', '.join(compared)} compares the rows of a batch": bool(compared),
         "training uses several processes": processes.size > 1,
         f"training.accumulation is {recipe.training.accumulation}": recipe.training.accumulation > 1,
         f"precision is {recipe.precision}, and the variable-length kernel requires bfloat16": recipe.precision

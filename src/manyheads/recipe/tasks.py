@@ -48,7 +48,7 @@ def open_task_source(
         *label,
         *(each for each in (options.id, options.group, options.weight) if each is not None),
     ]
-    return open_source(spec, folder, text or options.text_format, wanted=wanted, label=labels[0])
+    return open_source(spec, folder, text or options.text_format, wanted=wanted, label=next(iter(labels), None))
 
 
 def resolve_label_space(name: str, options: TaskOptions, train: Source) -> LabelSpace:
@@ -91,7 +91,7 @@ def build_task(name: str, options: TaskOptions, kind: Kind) -> Task:
         name=name,
         kind=kind,
         text=tuple(options.text),
-        label=options.label if isinstance(options.label, str) else tuple(options.label),
+        label=options.label if isinstance(options.label, str) else label_columns(options),
         id=options.id,
         pair=_pairing(pair),
         head=head,

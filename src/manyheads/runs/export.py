@@ -165,7 +165,7 @@ def _measured(engine: Engine, store: TextStore, splits: Sequence[Split], *, cour
     started = time.perf_counter()
     metrics = {
         split.task.name: measure(
-            split.task, split.decode(engine.outputs(store, split)), split.targets.astype(np.float64)
+            split.task, split.decode(engine.outputs(store, split), together=True), split.targets.astype(np.float64)
         )
         for split in splits
     }

@@ -116,14 +116,32 @@ class Kind(ABC):
     reads: ClassVar[Literal["text", "tokens", "candidates"]] = "text"
     """What the kind reads from the encoder: a vector per text, per candidate, or that of each word's first token."""
 
-    target: ClassVar[str]
-    """What a target is, by which losses and metrics say that they fit: "class", "value", "labels", "order" "tags"."""
+    target: str
+    """What a target is, such as "class" or "value", by which losses and metrics say that they fit."""
 
     metrics: tuple[str, ...]
     """The metrics of every evaluation, the default primary metric first."""
 
     views: tuple[str, ...] = ()
     """What a report shows: "confusion", "reliability", "scatter", "classes", "bands", "labels", "spans", "tags"."""
+
+    label_required: ClassVar[bool] = True
+    """Whether a task must name a label column. Without one, the target of every row is `given`."""
+
+    given: float | None = None
+    """The target of every row of a task without a label column."""
+
+    texts: ClassVar[tuple[int, int]] = (1, 2)
+    """The lowest and the highest number of text columns."""
+
+    read_texts: ClassVar[int | None] = None
+    """The number of text columns that predictions read, from the first. None means all. Training reads every one."""
+
+    pairings: ClassVar[tuple[str, ...]] = ("cross", "bi")
+    """How several texts may be encoded, the default first. See `Task.pair`."""
+
+    vectors: ClassVar[bool] = False
+    """Whether a head gives the vectors of the texts, one after another, instead of numbers about them."""
 
     several_columns: ClassVar[bool] = False
     """Whether `label` may list several columns. The cells of a row are then a mapping from columns to cells."""
@@ -200,6 +218,15 @@ class Kind(ABC):
         del cells, name, typed
         return None
 
+    @classmethod
+    def guess_unlabelled(cls, columns: Sequence[str]) -> tuple[Self, tuple[str, ...]] | None:
+        """Return the kind and the text columns of rows without labels, by the names of columns. Default: None.
+
+        `manyheads init` uses it.
+        """
+        del columns
+        return None
+
     @abstractmethod
     def space(self) -> dict[str, Any]:
         """Return the label space as the kind's own keys, in values of JSON."""
@@ -263,6 +290,14 @@ class Kind(ABC):
         Raises:
             EncoderError: An output is not finite.
         """
+
+    def decode_split(self, outputs: NDArray[np.floating], texts: NDArray[np.integer]) -> Predictions:
+        """Decode the outputs[n, k] of all examples of an evaluation, which may depend on one another.
+
+        `texts`: int[n, columns], equal numbers for equal texts. Default: as `decode`.
+        """
+        del texts
+        return self.decode(outputs)
 
     @property
     def tuning_share(self) -> float | None:

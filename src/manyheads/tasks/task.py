@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from manyheads.tasks.kind import Kind
@@ -16,11 +16,12 @@ Pairing = Literal["cross", "bi"]
 class Task:
     """A task: its kind, columns, label space, pair encoding, head, loss and metric.
 
-    `pair`: None for one text column. For two columns, "cross" puts both texts into one sequence and "bi" encodes each
-    in its own sequence. `group`: the column of what the examples belong to. `metric`: the name of the primary metric in
-    results. `metrics`: metrics with options, and metrics that are computed in addition to those of the kind. `form`:
-    the form of the head's outputs, which the loss trains. Default: the first one of the kind. `head_options`:
-    the options that only the head has.
+    `label`: the label column, or the columns of several labels; () for a kind without labels. `pair`: None for one text
+    column. For several columns, "cross" puts both texts into one sequence and "bi" encodes each in its own sequence.
+    `group`: the column of what the examples belong to. `metric`: the name of the primary metric in results. `metrics`:
+    metrics with options, and metrics that are computed in addition to those of the kind. `form`: the form of the head's
+    outputs, which the loss trains. Default: the first one of the kind. `head_options`: the options that
+    only the head has.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Task:
 
     @property
     def label_columns(self) -> tuple[str, ...]:
-        """The columns with the labels: one, or one per label."""
+        """The columns with the labels: one, one per label, or none."""
         return (self.label,) if isinstance(self.label, str) else self.label
 
     @property
@@ -56,5 +57,10 @@ class Task:
 
     @property
     def sequences(self) -> int:
-        """The number of sequences per example: 2 for a bi-encoded pair, otherwise 1."""
-        return 2 if self.pair == "bi" else 1
+        """The number of sequences per example: one per text if they are bi-encoded, otherwise 1."""
+        return len(self.text) if self.pair == "bi" else 1
+
+    @property
+    def predicting(self) -> Task:
+        """The task as predictions read it, without the text columns that only training reads."""
+        return replace(self, text=self.text[: self.kind.read_texts])

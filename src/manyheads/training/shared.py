@@ -72,6 +72,7 @@ class SharedStepper(Stepper[Batch]):
     Each task's loss is the sum over its examples in all batches and processes, divided by their number.
     DistributedDataParallel computes the mean over processes, so each share is multiplied by the number of processes. A
     process without an example computes one of another process with weight zero, so that it takes part in the reduction.
+    The rows of a task whose loss compares them with one another are on one process, so that the loss is the same.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class SharedStepper(Stepper[Batch]):
     ) -> None:
         super().__init__(model, losses, optimizer, weighting, seed=seed, clip_norm=clip_norm)
         self._processes, self._stop = processes, stop
+        self._whole = losses.whole
         self._parallel = DistributedDataParallel(
             _LossModule(model, losses), forward_sync_buffers=False, find_unused_parameters=True
         )
@@ -131,7 +133,7 @@ class SharedStepper(Stepper[Batch]):
 
     def _backward(self, batch: Batch, counts: UpdateCounts) -> list[float]:
         """Return this process's share of each task's loss, in the order of the batch's parts."""
-        own = share(batch, self._processes.rank, self._processes.size)
+        own = share(batch, self._processes.rank, self._processes.size, self._whole)
         if not own.parts:
             # One row has a label of at least one of its tasks.
             rows = [np.arange(1 if part.source == batch.parts[0].source else 0) for part in batch.parts]
@@ -241,11 +243,13 @@ class SharedForward:
         owner = assign(lengths(store, template, max_length, split), self._processes.size)
         rows = np.flatnonzero(owner == self._processes.rank)
         options: dict[str, Any] = {"max_length": max_length, "device": device}
-        own = np.empty((0, split.task.outputs), dtype=np.float32)
+        own = np.empty((0, 0), dtype=np.float32)
         if len(rows):
             own = forward_split(model, store, template, split.take(rows), after_batch=rounds.after_batch, **options)
         rounds.finish()
-        outputs = np.empty((len(split), split.task.outputs), dtype=np.float32)
-        for rank, part in enumerate(self._processes.gather(own)):
-            outputs[owner == rank] = part
+        parts = self._processes.gather(own)
+        outputs = np.empty((len(split), max(part.shape[1] for part in parts)), dtype=np.float32)
+        for rank, part in enumerate(parts):
+            if len(part):
+                outputs[owner == rank] = part
         return outputs

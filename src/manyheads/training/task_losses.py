@@ -11,6 +11,7 @@ from torch import Tensor
 from manyheads.data.batch import Batch, Part
 from manyheads.model.flat import FlatTokens
 from manyheads.model.losses import LossFunction
+from manyheads.model.losses.contrastive import BatchLoss
 from manyheads.model.multitask import MultitaskModel
 from manyheads.ragged import Ragged, flat
 from manyheads.tasks.kind import known
@@ -29,6 +30,11 @@ class TaskLosses:
         precision: str = "float32",
     ) -> None:
         self._model, self._losses, self._device, self._precision = model, losses, device, precision
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """The tasks whose loss reads all rows of the task in a batch."""
+        return frozenset(task for task, loss in self._losses.items() if isinstance(loss, BatchLoss))
 
     def __call__(self, batch: Batch, labels: Mapping[str, int] | None = None) -> dict[str, Tensor]:
         """Return the sum of each task's losses in the batch, divided by the number of its `labels` in the update.
@@ -49,7 +55,7 @@ class TaskLosses:
             }
 
     def _sum(self, part: Part, output: Tensor) -> Tensor:
-        weights = part.weights
+        loss, weights, texts = self._losses[part.task], part.weights, part.texts
         targets = flat(part.targets) if part.soft is None else part.soft
         if isinstance(part.targets, Ragged):
             if weights is not None and len(output) == len(part.targets.values):
@@ -57,5 +63,11 @@ class TaskLosses:
         elif not (labelled := known(part.targets)).all():
             output, targets = output[torch.from_numpy(labelled).to(self._device)], targets[labelled]
             weights = None if weights is None else weights[labelled]
-        losses = self._losses[part.task](output.float(), torch.from_numpy(targets).to(self._device))
+            texts = None if texts is None else texts[labelled]
+        inputs = [targets]
+        if isinstance(loss, BatchLoss):
+            if texts is None:
+                raise AssertionError(f"the texts of {part.task} are not in the batch")
+            inputs.append(texts)
+        losses = loss(output.float(), *(torch.from_numpy(each).to(self._device) for each in inputs))
         return (losses if weights is None else losses * torch.from_numpy(weights).to(self._device)).sum()

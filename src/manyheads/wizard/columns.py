@@ -121,13 +121,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a task: one or two texts, the label, the id if there is one, and all others.
+    """The columns of a task: its texts, the label and the id if there are any, and all others.
 
     `decimal`: the decimal mark of the labels.
     """
 
     text: tuple[str, ...]
-    label: str
+    label: str | None
     id: str | None
     other: tuple[str, ...]
     decimal: Literal[".", ","] = "."
@@ -180,6 +180,13 @@ def guess_layout(
         raise _not_found("text", train)
     other = tuple(name for name in train.columns if name not in (*texts, chosen, id_))
     return Layout(texts, chosen, id_, other, columns[chosen].decimal)
+
+
+def unlabelled_layout(train: Source, texts: tuple[str, ...]) -> Layout:
+    """Return the layout of rows without labels, with the id column if there is one."""
+    columns = read_columns(train)
+    id_ = next((name for name in train.columns if name not in texts and _is_id(columns[name])), None)
+    return Layout(texts, None, id_, tuple(name for name in train.columns if name not in (*texts, id_)))
 
 
 def guess_labels(

@@ -136,7 +136,7 @@ def _head(encoder: str, place: Paths) -> str:
 
 def _task(survey: Survey, place: Paths) -> str:
     group, layout = survey.group, survey.layout
-    pair = len(layout.text) == 2
+    several = len(layout.text) > 1
     lines = [f"[tasks.{group.name}]", *_kind(survey), _line("train", place.name(group.train), survey.rows("train"))]
     if group.dev is not None:
         lines.append(_line("dev", place.name(group.dev), survey.rows("dev")))
@@ -144,10 +144,11 @@ def _task(survey: Survey, place: Paths) -> str:
         lines.append(_line("dev", HELD_OUT, "no dev file was given, so this share of the training rows is held out"))
     if group.test is not None:
         lines.append(_line("test", place.name(group.test), survey.rows("test")))
-    lines.append(_line("text", list(layout.text) if pair else layout.text[0], _others(layout.other)))
-    if pair:
+    lines.append(_line("text", list(layout.text) if several else layout.text[0], _others(layout.other)))
+    if several and len(survey.kind.pairings) > 1:
         lines.append(_line("pair", "cross", 'both texts in one sequence; or "bi": each text in its own sequence'))
-    lines.append(_line("label", layout.label, survey.shares))
+    if layout.label is not None:
+        lines.append(_line("label", layout.label, survey.shares))
     lines += _space(survey)
     if layout.id is not None:
         lines.append(_line("id", layout.id, "names the rows in the prediction files"))

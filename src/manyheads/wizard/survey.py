@@ -17,8 +17,8 @@ from manyheads.ragged import Rows
 from manyheads.recipe.tasks import label_cells
 from manyheads.tasks.kind import Kind, LabelError, Target
 from manyheads.tasks.kinds import KINDS
-from manyheads.tasks.task import Task
-from manyheads.wizard.columns import Layout, guess_labels, guess_layout
+from manyheads.tasks.task import Pairing, Task
+from manyheads.wizard.columns import LABEL_WORD, Column, Layout, guess_labels, guess_layout, unlabelled_layout
 from manyheads.wizard.file_groups import FileGroup, task_name
 
 LISTED = 10
@@ -57,6 +57,8 @@ def surveys(
     if label is not None:
         return [survey(group, text=text, label=label, written=written)]
     sources = _sources(group, written, text, None)
+    if not text and _without_labels(sources) is not None:
+        return [survey(group, written=written)]
     labelled = [source for split, source in sources.items() if split != "test"]
     unlabelled = [source for split, source in sources.items() if split == "test"]
     labels = guess_labels(sources["train"], labelled, unlabelled, text=text)
@@ -94,7 +96,12 @@ def survey(
     sources = _sources(group, written, text, label)
     labelled = [source for split, source in sources.items() if split != "test"]
     unlabelled = [source for split, source in sources.items() if split == "test"]
+    if not text and label is None and (found := _without_labels(sources)) is not None:
+        kind, texts = found
+        return _unlabelled(group, kind, texts, sources, written)
     layout = guess_layout(sources["train"], labelled, unlabelled, text=text, label=label)
+    if layout.label is None:
+        raise AssertionError("a layout was guessed without a label")
     written = replace(written, decimal=layout.decimal) if written.decimal == "." else written
     sources = _sources(group, written, layout.text, layout.label)
     with_label = [source for source in sources.values() if layout.label in source.columns]
@@ -104,6 +111,23 @@ def survey(
     counts, bad, warnings = _audit(group.name, layout, kind, sources)
     train_cells = list(label_cells(sources["train"], [layout.label]))
     return Survey(group, layout, kind, kind.digest(_targets(kind, train_cells)), counts, bad, written, warnings)
+
+
+def _without_labels(sources: Mapping[str, Source]) -> tuple[Kind, tuple[str, ...]] | None:
+    """Return the kind and the text columns of rows that need no label, if the columns are named so."""
+    columns = sources["train"].columns
+    if any(Column(name).named(LABEL_WORD) for name in columns):
+        return None
+    return next((found for kind in KINDS.values() if (found := kind.guess_unlabelled(columns)) is not None), None)
+
+
+def _unlabelled(
+    group: FileGroup, kind: Kind, texts: tuple[str, ...], sources: Mapping[str, Source], written: TextFormat
+) -> Survey:
+    """Survey files whose rows have no labels. The dev and test files need not have what only training reads."""
+    layout = unlabelled_layout(sources["train"], texts)
+    counts, bad, warnings = _audit(group.name, layout, kind, sources)
+    return Survey(group, layout, kind, "", counts, bad, written, warnings)
 
 
 def _sources(group: FileGroup, written: TextFormat, text: Sequence[str], label: str | None) -> dict[str, Source]:
@@ -146,6 +170,11 @@ def _target(kind: Kind, cell: object) -> Target | None:
         return None
 
 
+def _pairing(kind: Kind) -> Pairing:
+    """Return how a kind encodes several texts by default."""
+    return "bi" if kind.pairings[0] == "bi" else "cross"
+
+
 def _audit(
     name: str, layout: Layout, kind: Kind, sources: Mapping[str, Source]
 ) -> tuple[dict[str, int], Sequence[BadRow], tuple[str, ...]]:
@@ -157,9 +186,9 @@ def _audit(
         name=name,
         kind=kind,
         text=layout.text,
-        label=layout.label,
+        label=() if layout.label is None else layout.label,
         id=layout.id,
-        pair="cross" if len(layout.text) == 2 else None,
+        pair=None if len(layout.text) == 1 else _pairing(kind),
         head="",
         dropout=0.0,
         loss=fitting_losses(kind)[0],
@@ -170,7 +199,8 @@ def _audit(
     warnings = kind.warnings()
     for split, source in sources.items():
         labelled = split != "test"
-        examples, bad = read_examples(task, source, on_bad_rows="skip", labelled=labelled, cache=cache_folder())
+        own = task if split == "train" else task.predicting
+        examples, bad = read_examples(own, source, on_bad_rows="skip", labelled=labelled, cache=cache_folder())
         counts[split] = len(examples)
         rejected.append(bad)
         warnings += examples.warnings

@@ -43,7 +43,7 @@ PEARSON = Metric(
     "Pearson r",
     pearson,
     _influence,
-    ("values",),
+    ("values", "similarities"),
     range=(-1.0, 1.0),
     correlation=True,
     rescaled_by_course=True,

@@ -55,7 +55,7 @@ SPEARMAN = Metric(
     "Spearman rho",
     spearman,
     _influence,
-    ("values",),
+    ("values", "similarities"),
     range=(-1.0, 1.0),
     correlation=True,
     rescaled_by_course=True,

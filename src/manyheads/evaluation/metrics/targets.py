@@ -8,7 +8,17 @@ from typing import Literal
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.labels import Label
 
-Target = Literal["classes", "two classes", "ordered classes", "values", "labels", "tags", "spans"]
+Target = Literal[
+    "classes",
+    "two classes",
+    "ordered classes",
+    "values",
+    "labels",
+    "tags",
+    "spans",
+    "similarities",
+    "ranks",
+]
 
 MEANING: dict[Target, str] = {
     "classes": "one label per example",
@@ -18,13 +28,24 @@ MEANING: dict[Target, str] = {
     "labels": "any number of labels per example",
     "tags": "a tag per word",
     "spans": "tags that mark spans of words",
+    "similarities": "pairs of texts with scores",
+    "ranks": "texts with the one that belongs to each",
 }
+
+OF_TARGETS: dict[str, frozenset[Target]] = {
+    "value": frozenset({"values"}),
+    "labels": frozenset({"labels"}),
+    "similarity": frozenset({"similarities"}),
+    "rank": frozenset({"ranks"}),
+    "vectors": frozenset({"similarities", "ranks"}),
+}
+"""The forms of targets that are not classes, by `Kind.target`."""
 
 
 def targets_of(kind: Kind) -> frozenset[Target]:
     """Return the forms that the targets of a kind have. Labels are also ordered if they are ascending numbers."""
-    if kind.target in ("value", "labels"):
-        return frozenset({"values"} if kind.target == "value" else {"labels"})
+    if kind.target in OF_TARGETS:
+        return OF_TARGETS[kind.target]
     if kind.target == "tags":
         return frozenset({"tags"} if kind.span_table is None else {"tags", "spans"})
     found: set[Target] = {"classes"}

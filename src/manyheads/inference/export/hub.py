@@ -76,7 +76,7 @@ def _reason(bundle: Bundle, task: Task) -> str | None:
         return f"no stock class of transformers predicts a {task.kind.name} task"
     if task.encoding == "tokens":
         return "its predictions are per word, and a pipeline for tokens splits texts in another way"
-    if task.sequences == 2:
+    if task.sequences > 1:
         return "it encodes each text of a pair in its own sequence"
     if not isinstance(bundle.model.head(task.name), Linear):
         return f"no stock class of transformers has the head {task.head}"

@@ -22,7 +22,7 @@ from manyheads.errors import BundleError
 from manyheads.inference.bundle import Bundle
 from manyheads.inference.engine import Floats
 from manyheads.inference.export.hub import PIPELINES
-from manyheads.inference.sentence_modules import cosine_task
+from manyheads.inference.sentence_modules import sentence_vectors
 from manyheads.model.encoder import quiet
 from manyheads.model.flat import FlatTokens
 
@@ -105,7 +105,7 @@ def check_sentences(folder: Path, bundle: Bundle, store: TextStore, samples: Seq
     Raises:
         BundleError: a vector differs.
     """
-    pairs = [sample for sample in samples if sample.split.task.sequences == 2]
+    pairs = [sample for sample in samples if sample.split.task.sequences > 1]
     if not pairs or not (folder / "modules.json").is_file():
         return None
     if importlib.util.find_spec("sentence_transformers") is None:
@@ -130,14 +130,11 @@ def check_sentences(folder: Path, bundle: Bundle, store: TextStore, samples: Seq
 def _vectors(bundle: Bundle, store: TextStore, texts: Ints) -> Floats:
     """Return the vectors that a bundle's modules for sentence-transformers describe: float32[n, width]."""
     encoder, template, length = bundle.model.encoder, bundle.tokenizer.template, bundle.max_length
-    mapped = cosine_task([task for task in bundle.model.tasks.values() if task.sequences == 2])
-    head: Any = None if mapped is None else bundle.model.head(mapped)
     parts: dict[int, Any] = {}
     with torch.inference_mode():
         for picks in batches_by_length(text_lengths(store, template, length, texts), TOKEN_BUDGET):
             batch = assemble_texts(store, template, length, texts[picks])
-            vectors = encoder(FlatTokens.from_batch(batch, torch.device("cpu")))
-            vectors = vectors if head is None else head.shared(vectors)
+            vectors = sentence_vectors(bundle.model, encoder(FlatTokens.from_batch(batch, torch.device("cpu"))))
             parts.update(zip(picks.tolist(), vectors.numpy(), strict=True))
     return np.stack([parts[place] for place in range(len(texts))])
 

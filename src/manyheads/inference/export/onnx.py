@@ -40,7 +40,7 @@ def write_onnx(bundle: Bundle, folder: Path, to: Path, *, int8: bool = False) ->
     free = {name: {0: "sequences", 1: "length"} for name in model.example()}
     _write(model, model.example(), free, model.names, to / ENCODER)
     for name, task in bundle.model.tasks.items():
-        if task.sequences == 2:
+        if task.sequences > 1:
             feeds = pair_example(bundle.model.encoder.hidden_size)
             file = to / f"{pair_graph(name)}.onnx"
             _write(bundle.model.head(name), feeds, {side: {0: "pairs"} for side in feeds}, ["outputs"], file)

@@ -43,7 +43,7 @@ def write_torch_export(bundle: Bundle, folder: Path, to: Path) -> GraphEngine:
     shape = {0: Dim("sequences"), 1: Dim("length", max=bundle.max_length)}
     _write(model, feeds, dict.fromkeys(feeds, shape), to / ENCODER)
     for name, task in bundle.model.tasks.items():
-        if task.sequences == 2:
+        if task.sequences > 1:
             pair = pair_example(bundle.model.encoder.hidden_size)
             file = to / f"{pair_graph(name)}.pt2"
             _write(bundle.model.head(name), pair, {side: {0: Dim("pairs")} for side in pair}, file)

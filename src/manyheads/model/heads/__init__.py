@@ -14,6 +14,7 @@ from manyheads.model.heads.b1 import B1
 from manyheads.model.heads.b2 import B2, B2Options
 from manyheads.model.heads.linear import Linear
 from manyheads.model.heads.options import HeadOptions
+from manyheads.model.heads.vector import Vector, VectorOptions
 from manyheads.model.losses import fitting_losses
 from manyheads.tasks.kind import Kind
 
@@ -30,7 +31,8 @@ class HeadEntry:
 
     `reads`: how the texts of a task are encoded; "tokens" for one text of which each word's first token is read.
     `targets`: the targets of the kinds that it fits (`Kind.target`), by default all. `loss`: the default loss where the
-    kind has it, by default the first of the kind.
+    kind has it, by default the first of the kind. `vectors`: whether it gives
+    [n, k * size], the vectors of k texts, for the kinds that read vectors.
     """
 
     name: str
@@ -39,10 +41,11 @@ class HeadEntry:
     options: type[HeadOptions] = HeadOptions
     targets: tuple[str, ...] | None = None
     loss: str | None = None
+    vectors: bool = False
 
     def fits(self, kind: Kind) -> bool:
-        """Return whether the head fits the targets of a kind."""
-        return self.targets is None or kind.target in self.targets
+        """Return whether the head fits the targets of a kind, and gives vectors if the kind reads them."""
+        return self.vectors == kind.vectors and (self.targets is None or kind.target in self.targets)
 
 
 def _check(entry: HeadEntry) -> None:
@@ -53,6 +56,9 @@ def _check(entry: HeadEntry) -> None:
         module = entry.build(8, 3, False, options.dropout, **options.own)
         require(isinstance(module, nn.Module), f"build returns {type(module).__name__}, not a torch module")
         found = module.eval()(*(torch.zeros(2, 8) for _ in range(2 if entry.reads == "bi" else 1)))
+    if entry.vectors:
+        require(len(found) == 2, f"the vectors of 2 examples have the shape {[*found.shape]}")
+        return
     require(found.shape == (2, 3), f"the outputs of 2 examples have the shape {[*found.shape]}, not [2, 3]")
 
 
@@ -67,6 +73,7 @@ HEADS = Menu(
         HeadEntry("tokens", Linear, "tokens"),
         HeadEntry("b1", B1, "bi", loss="l1"),
         HeadEntry("b2", B2, "bi", B2Options),
+        HeadEntry("vector", Vector, "bi", VectorOptions, vectors=True),
     ),
     _check,
 )

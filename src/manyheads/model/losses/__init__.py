@@ -13,14 +13,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from manyheads.menu import Menu, require
+from manyheads.model.losses.contrastive import (
+    CosentOptions,
+    MultipleNegativesOptions,
+    TripletOptions,
+    cosent,
+    multiple_negatives,
+    triplet_margin,
+)
 from manyheads.model.losses.cross_entropy import CrossEntropyOptions, binary_cross_entropy, cross_entropy
 from manyheads.model.losses.options import LossOptions
 from manyheads.model.losses.ordinal import corn, squared_distance
 from manyheads.model.losses.value_error import l1, mse
 from manyheads.tasks.kind import Kind
 
-LossFunction = Callable[[Tensor, Tensor], Tensor]
-"""Losses[n] from the outputs[n, k] of a head and targets[n, ...] of a kind."""
+LossFunction = Callable[..., Tensor]
+"""Losses[n] from the outputs[n, k] of a head and targets[n, ...] of a kind.
+
+A `BatchLoss` also reads texts[n, columns], and all rows of the task in a batch at once.
+"""
 
 Weights = Sequence[float] | NDArray[np.float64]
 """The weights of the classes of a task; see `Kind.balanced_weights`."""
@@ -31,7 +42,8 @@ class LossEntry:
     """A loss, the kinds that it fits, and its own options. `name`: the name in recipes.
 
     `forms`: for each `Kind.target` that the loss can read, the form of the outputs that it trains, see `Kind.forms`.
-    The loss fits a kind that has such targets and decodes such outputs.
+    The loss fits a kind that has such targets and decodes such outputs. `least_rows`: the rows of a batch without which
+    the loss trains nothing.
 
     `build(kind, options, class_weights)` returns the loss of a kind. `class_weights`: factors of the terms of each
     class, float32[classes], or of rows without and with each label, float32[2, labels]; or None. The caller's mean is
@@ -42,6 +54,7 @@ class LossEntry:
     build: Callable[[Kind, Any, Tensor | None], LossFunction]
     forms: Mapping[str, str]
     options: type[LossOptions] = LossOptions
+    least_rows: int = 1
 
     def form(self, kind: Kind) -> str | None:
         """Return the form of the outputs that the loss trains for a kind. None if the loss does not fit."""
@@ -73,6 +86,15 @@ LOSSES = Menu(
         LossEntry("l1", l1, {"value": "score", "class": "logit"}),
         LossEntry("corn", corn, {"order": "steps"}),
         LossEntry("squared_distance", squared_distance, {"order": "place"}),
+        LossEntry(
+            "multiple_negatives",
+            multiple_negatives,
+            {"rank": "vectors", "vectors": "vectors"},
+            MultipleNegativesOptions,
+            least_rows=2,
+        ),
+        LossEntry("triplet_margin", triplet_margin, {"rank": "triplets", "vectors": "triplets"}, TripletOptions),
+        LossEntry("cosent", cosent, {"similarity": "vectors", "vectors": "vectors"}, CosentOptions, least_rows=2),
     ),
     _check,
 )

@@ -6,6 +6,7 @@ from manyheads.menu import Menu, require
 from manyheads.options import Options
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.embedding import TextEmbedding
 from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.ordinal import Ordinal
 from manyheads.tasks.kinds.regression import Regression
@@ -26,4 +27,6 @@ def _check(kind: type[Kind]) -> None:
     require(kind.of(kind.options.model_validate(sample.space())) == sample, "of(space()) is not the same kind")
 
 
-KINDS: Menu[type[Kind]] = Menu("kind of task", (Classification, Regression, Ordinal, WordTags, Multilabel), _check)
+KINDS: Menu[type[Kind]] = Menu(
+    "kind of task", (Classification, Regression, Ordinal, WordTags, Multilabel, TextEmbedding), _check
+)

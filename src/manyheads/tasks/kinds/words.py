@@ -86,6 +86,7 @@ class WordTags(Kind):
     noun = "a task per word"
     summary = "a tag per word, one of `labels`, or spans of words"
     options = WordTagsOptions
+    texts = (1, 1)
     training_keys = ("class_weights",)
     reads = "tokens"
     target = "tags"
