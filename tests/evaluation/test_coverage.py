@@ -1,4 +1,6 @@
-"""The coverage of intervals and the error rates of tests in 1,000 simulated studies per case.
+"""The coverage of intervals and the error rates of tests in 500 simulated studies per case.
+
+`python -m benchmarks.statistics` simulates 2,000 studies of more conditions.
 
 The simulated mechanisms differ from the model of the estimates. Accuracy: an example is correct if the sum of its ease,
 an effect of the seed and noise exceeds a threshold. Pearson r: predictions are the target plus errors that runs partly
@@ -17,7 +19,7 @@ from scipy.stats import multivariate_normal, norm
 from manyheads.evaluation.estimate import components
 from manyheads.evaluation.sample import Sample, sample
 
-STUDIES = 1000
+STUDIES = 500
 SLACK = 1.96 * np.sqrt(0.95 * 0.05 / STUDIES)
 """Monte-Carlo error of a share of about 95% (or 5%) of the simulated studies."""
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,12 +35,29 @@ print(json.dumps({task: [each.prediction for each in model.predict(task, texts)]
 
 
 @pytest.fixture(scope="module")
-def exports(trained: manyheads.Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Export]:
+def command(trained: manyheads.Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Export]:
+    """The output of `manyheads export --to onnx --int8`, and the export that it printed."""
+    folder, kept = tmp_path_factory.mktemp("command") / "onnx", []
+
+    def keep(*arguments: Any, **options: Any) -> Export:
+        kept.append(export_run(*arguments, **options))
+        return kept[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("manyheads.runs.export.export_run", keep)
+        words = ["export", str(trained.folder.path), "--to", "onnx", "--out", str(folder), "--int8"]
+        exported = CliRunner().invoke(app, words)
+    assert exported.exit_code == 0, exported.output
+    return exported.output, kept[0]
+
+
+@pytest.fixture(scope="module")
+def exports(
+    trained: manyheads.Run, command: tuple[str, Export], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Export]:
     folder = tmp_path_factory.mktemp("exports")
-    return {
-        target: export_run(trained.folder.path, target, folder / target, int8=target == "onnx")
-        for target in ("onnx", "hub", "torch-export")
-    }
+    others = {target: export_run(trained.folder.path, target, folder / target) for target in ("hub", "torch-export")}
+    return {"onnx": command[1], **others}
 
 
 def requests_for(model: manyheads.Predictor) -> dict[str, list[str] | list[list[str]]]:
@@ -171,16 +189,14 @@ def test_hints_quote_the_path_of_the_run(trained: manyheads.Run, exports: dict[s
         manyheads.load(exports["hub"].folder, runtime="onnx")
 
 
-def test_the_command(trained: manyheads.Run, tmp_path: Path) -> None:
-    exported = CliRunner().invoke(
-        app, ["export", str(trained.folder.path), "--to", "onnx", "--out", str(tmp_path / "out"), "--int8"]
-    )
-    assert exported.exit_code == 0, exported.output
-    assert "largest difference from the model: " in exported.output
-    assert "difference" in exported.output
+def test_the_command(command: tuple[str, Export]) -> None:
+    output, exported = command
+    assert f"exported to {exported.folder}" in output
+    assert "largest difference from the model: " in output
+    assert "difference" in output
     predicted = CliRunner().invoke(
         app,
-        ["predict", str(tmp_path / "out"), "--task", "sentiment", "--runtime", "onnx", "--format", "jsonl"],
+        ["predict", str(exported.folder), "--task", "sentiment", "--runtime", "onnx", "--format", "jsonl"],
         input="a fine film\n",
     )
     assert predicted.exit_code == 0, predicted.output
