@@ -43,6 +43,7 @@ def test_a_figure_that_has_nothing_to_show_is_removed(synthetic: Any) -> None:
     assert (synthetic.out / "figures" / "time.svg").exists()
 
 
+@pytest.mark.usefixtures("without_figures")
 @pytest.mark.parametrize("width", [40, 80, 240])
 def test_the_table_is_shown_at_any_width(
     synthetic: Any, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
