@@ -57,4 +57,4 @@ nitpick_ignore = [
     ("py:class", "manyheads.inference.load.HasFolder"),  # internal: anything with a `folder`, such as Run
 ]
 # Types of other libraries: the site is built without a network, so it cannot read their inventories.
-nitpick_ignore_regex = [("py:.*", r"(collections|numpy|pathlib|torch)\..*")]
+nitpick_ignore_regex = [("py:.*", r"(annotated_types|collections|numpy|os|pathlib|sklearn|torch)\..*")]
