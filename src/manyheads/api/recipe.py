@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Unpack, get_type_hints
+from typing import TYPE_CHECKING, Any, Unpack, get_type_hints
 
 import tomli_w
 
@@ -21,6 +21,9 @@ from manyheads.recipe.changes import FORM, dotted_key, from_here, parse_override
 from manyheads.recipe.given import LIMIT, Tables, names_of, naming_files, take_tables, with_tables, write_tables
 from manyheads.recipe.load import Change, applied, file_place, placed, read_toml, recipe_from, without_none
 from manyheads.run.atomic import write_text
+
+if TYPE_CHECKING:
+    from manyheads.api.checked import Check
 
 Changes = Mapping[str, Any] | Sequence[str | Change] | str
 """Changes of a recipe: a dict of dotted keys, such as {"training.epochs": 3}, or texts "training.epochs=3"."""
@@ -126,6 +129,12 @@ class Recipe:
     def name(self) -> str | None:
         """The name of the file that the recipe was read from, without its ending. None without a file."""
         return self._name
+
+    def check(self) -> Check:
+        """Check the recipe and its data, and estimate time and memory. The function `check` has the details."""
+        from manyheads.api.training import check
+
+        return check(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as a dict of plain values: the keys that were set. Paths are absolute.

@@ -34,6 +34,21 @@ class Prediction:
     words: Sequence[str] | None = None
     spans: Sequence[Mapping[str, Any]] | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the prediction as values for JSON, without the keys that its task does not have."""
+        found = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return {name: value for name, value in found if value is not None}
+
+
+class Probabilities(dict[str, float]):
+    """The probability of each label by its name. A label that is not text is found, too: `found[3]` is `found["3"]`."""
+
+    def __missing__(self, label: object) -> float:
+        name = str(label)
+        if isinstance(label, str) or name not in self:
+            raise KeyError(label)
+        return self[name]
+
 
 class Predictions(Sequence[Prediction]):
     """The predictions for the items of an input, in their order.
@@ -67,6 +82,10 @@ class Predictions(Sequence[Prediction]):
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self[:SHOWN]))
         return f"[{shown}, ... ({len(self)} predictions)]" if len(self) > SHOWN else f"[{shown}]"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the task and the predictions as values for JSON."""
+        return {"task": self._task.name, "predictions": [each.to_dict() for each in self]}
 
     @property
     def labels(self) -> list[Any]:
@@ -149,7 +168,9 @@ def added_columns(task: Task, columns: Sequence[str], *others: str) -> dict[str,
 
 def prediction_of(task: Task, decoded: Decoded, row: int) -> Prediction:
     """Return the prediction of one row."""
-    record = task.kind.record(decoded, row)
+    record = dict(task.kind.record(decoded, row))
+    if isinstance(record.get("probabilities"), Mapping):
+        record["probabilities"] = Probabilities(record["probabilities"])
     return Prediction(**{each.name: record.get(each.name) for each in fields(Prediction)})
 
 

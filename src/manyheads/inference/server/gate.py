@@ -95,7 +95,8 @@ class Gate:
         if not self._hosts.allow(headers.get(b"host")):
             hint = "use the address of the server, or start it with --allowed-host NAME"
             raise ProblemError(400, "the server does not have this name", where="Host", hint=hint)
-        guarded = scope["path"].startswith(GUARDED)
+        path = _own_path(scope)
+        guarded = path.startswith(GUARDED)
         if options.token is not None and guarded and not _shows(headers.get(b"authorization", b""), options.token):
             raise ProblemError(
                 401,
@@ -103,7 +104,7 @@ class Gate:
                 where="Authorization",
                 hint="send the header Authorization: Bearer TOKEN",
             )
-        if scope["method"] == "POST" and scope["path"].startswith("/v1/"):
+        if scope["method"] == "POST" and path.startswith("/v1/"):
             _require_json(headers)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
@@ -130,6 +131,12 @@ class Gate:
                         return bytes(body)
         except TimeoutError:
             raise ProblemError(408, "the body did not arrive in time", where="body") from None
+
+
+def _own_path(scope: Scope) -> str:
+    """Return the path of a request within this application, which may be mounted under a path, as the router does."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path[len(root) :] if root and (path == root or path.startswith(f"{root}/")) else path
 
 
 def _shows(header: bytes, token: str) -> bool:

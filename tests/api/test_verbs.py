@@ -1,0 +1,183 @@
+"""A function for every command, on one run that was trained from data in memory; and what its results show."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import warnings
+from pathlib import Path
+
+import pandas as pd
+import polars as pl
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from tests.tiny import CORPUS
+
+import manyheads as mh
+import manyheads.api.training
+from manyheads.errors import DataError, RecipeError, RunError
+from manyheads.reports.write import write_report
+
+INDEX = [f"r{number}" for number in range(60)]
+
+
+def frame() -> pd.DataFrame:
+    """Sixty rows with an index of text."""
+    rows = pd.read_csv(CORPUS / "sentiment-train.tsv", sep="\t").head(60)
+    return rows.set_index(pd.Index(INDEX, name="film"))
+
+
+def recipe(encoder: Path) -> mh.Recipe:
+    keys = {"kind": "classification", "text": "sentence", "label": "sentiment", "labels": range(5)}
+    tasks = {
+        "held": mh.Task(**keys, train=frame(), dev=0.4),
+        "given": mh.Task(**keys, train=frame()[:30], dev=frame()[30:]),
+    }
+    return mh.Recipe(encoder=encoder, threads=1, tasks=tasks, training={"max_steps": 2}, batching={"batch_size": 8})
+
+
+@pytest.fixture(scope="module")
+def run(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> mh.Run:
+    return mh.train(recipe(tiny_encoder), tmp_path_factory.mktemp("verbs") / "run")
+
+
+def test_predictions_carry_the_index(run: mh.Run) -> None:
+    held, given = run.predictions("held"), run.predictions("given", "dev", "last")
+    assert set(held.index) < set(INDEX)
+    assert list(given.index) == INDEX[30:]
+    assert given.index.name == "film"
+    assert list(given["target"]) == list(frame()["sentiment"][30:])
+    assert list(held["target"]) == list(frame().loc[held.index, "sentiment"])
+    assert {"id", "prediction", "p_0", "p_4"} <= set(given.columns)
+    with pytest.raises(RunError, match="no such predictions") as caught:
+        run.predictions("givn")
+    assert caught.value.hint == "did you mean 'given.dev'?"
+
+
+def test_a_run_shows_its_metrics(run: mh.Run) -> None:
+    assert set(run.metrics.columns) == {"task", "metric", "best", "last", "low", "high"}
+    assert list(run.history["step"]) == [2]
+    assert run.recipe.options.tasks["held"].dev == 0.4
+    assert os.fspath(run) == str(run.path)
+    assert "Dev metrics of all tasks" in repr(run)
+    page = run._repr_html_()
+    assert "<table>" in page
+    assert "<svg" in page
+    assert "<script" not in page
+    assert mh.open_run(run).metrics.equals(run.metrics)
+    assert list(run.model.tasks) == ["held", "given"]
+
+
+def test_frames_are_those_of_polars_without_pandas(run: mh.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pandas", None)
+    assert isinstance(run.metrics, pl.DataFrame)
+    assert list(run.predictions("given").columns[:2]) == ["film", "id"]
+
+
+def test_evaluate(run: mh.Run) -> None:
+    measured = mh.evaluate(run)
+    assert dict(measured.examples) == {"held": len(run.predictions("held")), "given": 30}
+    other = mh.evaluate(run, task="given", data=frame()[30:])
+    assert other.scores["tasks"]["given"] == measured.scores["tasks"]["given"]
+    with pytest.raises(TypeError, match="`task`"):
+        mh.evaluate(run, data=frame())
+    lacking = frame()[30:].assign(sentiment=None)
+    with pytest.raises(DataError, match=r"data, index 'r30': label"):
+        mh.evaluate(run, task="given", data=lacking)
+
+
+def test_predictions_are_values_of_json(run: mh.Run) -> None:
+    found = run.model.predict("given", frame()[:3])
+    assert [json.loads(json.dumps(each.to_dict()))["prediction"] for each in found] == found.labels
+    assert json.loads(json.dumps(found.to_dict()))["task"] == "given"
+    assert found[0].probabilities is not None
+    assert found[0].probabilities[found[0].prediction] == max(found[0].probabilities.values())
+    with pytest.raises(KeyError):
+        found[0].probabilities[7]
+    assert list(found.frame.index) == INDEX[:3]
+
+
+def test_report_compare_and_export(run: mh.Run, tmp_path: Path) -> None:
+    page = mh.report(run, tmp_path / "report")
+    assert page.read_text().startswith("<!doctype html>")
+    other = mh.train(run.recipe, tmp_path / "other", changes={"seed": 2})
+    found = mh.compare([run, other])
+    assert set(found.frame["task"]) == {"held", "given"}
+    assert "difference from" in repr(found)
+    assert "<table>" in found._repr_html_()
+    assert json.loads(found.text("json")) == json.loads(json.dumps(found.to_dict()))
+    assert found.save(tmp_path / "found.md").read_text() == found.text("md")
+    exported = mh.export(run, "onnx", tmp_path / "onnx", check=False)
+    assert not list(exported.folder.rglob("*.parquet"))
+    assert mh.load(exported.folder, runtime="onnx").predict("given", frame()[:3]).labels
+
+
+def test_check_names_the_rows_of_a_frame(tiny_encoder: Path) -> None:
+    rows = frame()
+    rows.loc["r3", "sentence"] = None
+    found = recipe(tiny_encoder).with_({"tasks.held.train": rows}).check()
+    assert found.stops
+    assert "tasks[\"held\"].train, index 'r3': text 'sentence' is missing" in repr(found)
+    assert "/tmp" not in repr(found)
+    assert "<table>" in found._repr_html_()
+
+
+def test_init_suggests_a_recipe_for_frames() -> None:
+    made = mh.init({"films_train": frame(), "films_dev": frame()[:20]}, encoder="minilm-offline", label="sentiment")
+    assert list(made.options.tasks) == ["films"]
+    assert made.options.tasks["films"].text == ["sentence"]
+    assert len(made.tables) == 2
+    assert list(mh.init(CORPUS / "sentiment-train.tsv", encoder="minilm-offline").options.tasks)
+
+
+def test_the_server_is_mounted(run: mh.Run) -> None:
+    app = FastAPI()
+    app.mount("/model", mh.asgi(run, token="secret", hosts=["*"], request_texts=2))
+    with TestClient(app) as client:
+        path, body = "/model/v1/predict/given", {"texts": ["good film"]}
+        assert client.post(path, json=body).status_code == 401
+        headers = {"Authorization": "Bearer secret"}
+        response = client.post(path, json=body, headers=headers)
+        assert response.status_code == 200, response.text
+        assert len(response.json()["predictions"]) == 1
+        assert client.post(path, json={"texts": ["a", "b", "c"]}, headers=headers).status_code == 413
+
+
+def test_train_writes_the_report(
+    run: mh.Run, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manyheads.api.training, "write_report", write_report)
+    done = mh.train(recipe(tiny_encoder), tmp_path / "run", changes={"training.max_steps": 1})
+    assert (done.path / "report" / "report.html").is_file()
+
+    def failing(_run: Path) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(manyheads.api.training, "write_report", failing)
+    with pytest.warns(UserWarning, match="could not be written: no room"):
+        mh.train(recipe(tiny_encoder), tmp_path / "other", changes={"training.max_steps": 1})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mh.train(recipe(tiny_encoder), tmp_path / "third", changes={"training.max_steps": 1}, report=False)
+
+
+def test_an_interrupted_run_of_frames_is_resumed(tiny_encoder: Path, tmp_path: Path, run: mh.Run) -> None:
+    stop = threading.Event()
+
+    def listen(event: str, **_: object) -> None:
+        if event == "step":
+            stop.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        mh.train(recipe(tiny_encoder), tmp_path / "run", listeners=[listen], stop=stop)
+    assert "not finished" in repr(mh.open_run(tmp_path / "run"))
+    again = mh.train(mh.open_run(tmp_path / "run").recipe, tmp_path / "run", resume=True)
+    for file in run.folder.predictions.iterdir():
+        assert file.read_bytes() == (again.folder.predictions / file.name).read_bytes()
+
+
+def test_the_first_error_names_the_key(tiny_encoder: Path) -> None:
+    with pytest.raises(RecipeError, match=r'tasks\["held"\]\.metric'):
+        recipe(tiny_encoder).with_({"tasks.held.metric": "accurac"})
