@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ import manyheads
 from manyheads.cli.main import main
 from manyheads.cli.schema import Noun, schema_text
 from manyheads.recipe.load import load_recipe
+from manyheads.recipe.prepare import read_tasks
+from manyheads.recipe.streams import groups_of
 
 
 @pytest.fixture
@@ -251,3 +254,27 @@ def test_data_sets_of_the_hub_and_folders_are_read(tmp_path: Path, monkeypatch: 
     ((name, task),) = load_recipe(tmp_path / "r.toml").tasks.items()
     assert (name.endswith("movies"), task.train, task.test) == (True, *specs)
     assert task.labels == ["worse", "better"]
+
+
+def test_several_label_columns_give_a_task_each_and_empty_cells_are_no_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def row(number: int) -> str:
+        mood = None if number % 7 == 3 else ("bad", "good")[number % 2]
+        stars = None if number % 7 == 5 else number % 50 / 10
+        topics = (["a"], ["a", "b"], ["c"])[number % 3]
+        return json.dumps({"text": f"it was a day {number}", "mood": mood, "stars": stars, "topics": topics}) + "\n"
+
+    for name, rows in (("train", range(60)), ("dev", range(60, 80))):
+        (tmp_path / f"reviews-{name}.jsonl").write_text("".join(map(row, rows)))
+    with pytest.raises(SystemExit):
+        main(["init", str(tmp_path / "reviews-train.jsonl"), str(tmp_path / "reviews-dev.jsonl")])
+    file = tmp_path / "recipe.toml"
+    file.write_text(capsys.readouterr().out)
+    recipe = load_recipe(file)
+    kinds = {name.removeprefix("reviews-"): task.kind for name, task in recipe.tasks.items()}
+    assert kinds == {"mood": "classification", "stars": "regression", "topics": "multilabel"}
+    assert [len(names) for names in groups_of(recipe.tasks)] == [3]
+    assert "on_bad_rows" not in file.read_text()
+    data = {each.task.name: each for each in read_tasks(recipe, lambda event, **fields: None)}
+    assert [data[f"reviews-{name}"].holes for name in kinds] == [9, 8, 0]

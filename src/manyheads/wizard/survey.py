@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manyheads.data.cache import cache_folder
-from manyheads.data.examples import known_targets, read_examples
+from manyheads.data.examples import known_targets, labelled_rows, read_examples
 from manyheads.data.reading import BadRow, Source, TextFormat, from_here, open_source
 from manyheads.data.reading.text_format import USUAL
 from manyheads.data.strings import Joined
@@ -64,7 +64,7 @@ def surveys(
     labels = guess_labels(sources["train"], labelled, unlabelled, text=text)
     if len(labels) < 2:
         return [survey(group, text=text, written=written)]
-    found = [survey(group, text=text, label=each, written=written) for each in labels]
+    found = [survey(group, text=text, label=each, written=written, holes=True) for each in labels]
     names: list[str] = []
     for each in labels:
         name = f"{group.name}-{task_name(each)}"
@@ -80,7 +80,12 @@ def surveys(
 
 
 def survey(
-    group: FileGroup, *, text: Sequence[str] = (), label: str | None = None, written: TextFormat = USUAL
+    group: FileGroup,
+    *,
+    text: Sequence[str] = (),
+    label: str | None = None,
+    written: TextFormat = USUAL,
+    holes: bool = False,
 ) -> Survey:
     """Read the files of a task twice: to find the labels or the range, and to find the rows that cannot be used.
 
@@ -89,6 +94,7 @@ def survey(
         text: the text columns. Default: found by names and contents.
         label: the label column. Default: found by names and contents.
         written: how the files are written.
+        holes: whether other tasks read other labels of the same rows, so that cells may be empty.
 
     Raises:
         DataError: a file cannot be read, its columns cannot be found, or the label column has no labels or range.
@@ -108,7 +114,7 @@ def survey(
     cells = [cell for source in with_label for cell in label_cells(source, [layout.label])]
     typed = all(source.typed for source in with_label)
     kind = guess_kind(sources["train"].name, cells, typed=typed)
-    counts, bad, warnings = _audit(group.name, layout, kind, sources)
+    counts, bad, warnings = _audit(group.name, layout, kind, sources, holes=holes)
     train_cells = list(label_cells(sources["train"], [layout.label]))
     return Survey(group, layout, kind, kind.digest(_targets(kind, train_cells)), counts, bad, written, warnings)
 
@@ -126,7 +132,7 @@ def _unlabelled(
 ) -> Survey:
     """Survey files whose rows have no labels. The dev and test files need not have what only training reads."""
     layout = unlabelled_layout(sources["train"], texts)
-    counts, bad, warnings = _audit(group.name, layout, kind, sources)
+    counts, bad, warnings = _audit(group.name, layout, kind, sources, holes=False)
     return Survey(group, layout, kind, "", counts, bad, written, warnings)
 
 
@@ -176,7 +182,7 @@ def _pairing(kind: Kind) -> Pairing:
 
 
 def _audit(
-    name: str, layout: Layout, kind: Kind, sources: Mapping[str, Source]
+    name: str, layout: Layout, kind: Kind, sources: Mapping[str, Source], *, holes: bool
 ) -> tuple[dict[str, int], Sequence[BadRow], tuple[str, ...]]:
     """Return the number of usable rows per split, all other rows, and warnings.
 
@@ -200,8 +206,10 @@ def _audit(
     for split, source in sources.items():
         labelled = split != "test"
         own = task if split == "train" else task.predicting
-        examples, bad = read_examples(own, source, on_bad_rows="skip", labelled=labelled, cache=cache_folder())
-        counts[split] = len(examples)
+        examples, bad = read_examples(
+            own, source, on_bad_rows="skip", labelled=labelled, cache=cache_folder(), holes=holes and labelled
+        )
+        counts[split] = len(labelled_rows(examples)) if holes and labelled else len(examples)
         rejected.append(bad)
         warnings += examples.warnings
         if split == "train":
