@@ -52,6 +52,21 @@ nitpick_ignore = [
     ("py:class", "manyheads.options.Options"),  # the base of all option types, whose keys are on the page of recipes
     ("py:class", "manyheads.model.losses.options.LossOptions"),
     ("py:class", "LossOptions"),
+    ("py:class", "manyheads.plugins.AnyMember"),  # a type variable
+    ("py:class", "manyheads.data.reading.text_format.TextFormat"),  # the keys are on the page of recipes
+    ("py:class", "manyheads.data.examples.Examples"),  # internal: the rows of a task, their tokens, and both together
+    ("py:class", "manyheads.data.texts.TextStore"),
+    ("py:class", "manyheads.data.dataset.Split"),
+    ("py:class", "manyheads.data.tokenizer.Tokenizer"),
+    ("py:class", "manyheads.model.multitask.MultitaskModel"),
+    ("py:class", "manyheads.ragged.Ragged"),
+    ("py:class", "manyheads.tasks.tags.TagTable"),
+    ("py:class", "manyheads.data.given.GivenTable"),  # internal: what tables and frames are read by
+    ("py:class", "manyheads.api.values.Frame"),
+    ("py:class", "manyheads.api.values.ArrowTable"),
+    ("py:class", "manyheads.api.keys.StudyKeys"),
+    ("py:class", "manyheads.api.server.Application"),
+    ("py:class", "manyheads.recipe.load.Change"),
     ("py:class", "manyheads.inference.engine.Engine"),  # internal: what runs a model
     ("py:class", "manyheads.inference.predictor.Origin"),  # internal: the path in a pickled predictor
     ("py:class", "manyheads.inference.load.HasFolder"),  # internal: anything with a `folder`, such as Run

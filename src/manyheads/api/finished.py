@@ -193,7 +193,7 @@ def export(
         check: Check the export against the model on the dev data. An export that differs is not written.
 
     Returns:
-        The export: its folder, and the largest difference from the model.
+        The export, with its folder and the largest difference from the model.
 
     Raises:
         ManyheadsError: The run is not finished, or its model cannot be exported.

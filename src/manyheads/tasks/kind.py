@@ -114,7 +114,7 @@ class Kind(ABC):
     """The keys of the kind that only training reads."""
 
     reads: ClassVar[Literal["text", "tokens", "candidates"]] = "text"
-    """What the kind reads from the encoder: a vector per text, per candidate, or that of each word's first token."""
+    """What the kind reads from the encoder, a vector per text, per candidate, or that of each word's first token."""
 
     target: str
     """What a target is, such as "class" or "value", by which losses and metrics say that they fit."""
@@ -123,7 +123,7 @@ class Kind(ABC):
     """The metrics of every evaluation, the default primary metric first."""
 
     views: tuple[str, ...] = ()
-    """What a report shows: "confusion", "reliability", "scatter", "classes", "bands", "labels", "spans", "tags"."""
+    """What a report shows, such as "confusion", "reliability", "scatter", "classes", "bands", "labels" or "spans"."""
 
     label_required: ClassVar[bool] = True
     """Whether a task must name a label column. Without one, the target of every row is `given`."""
@@ -301,7 +301,7 @@ class Kind(ABC):
 
     @property
     def tuning_share(self) -> float | None:
-        """The share of the training rows that are held out of training to tune the decoding of outputs. Default: None.
+        """The share of the training rows that are held out to tune the decoding of outputs. By default None.
 
         A kind with a share is tuned at each evaluation, before the evaluated examples are decoded.
         """
@@ -319,7 +319,7 @@ class Kind(ABC):
 
     @property
     def tuned(self) -> Mapping[str, Any]:
-        """What tuning has set, in values of JSON. Default: nothing."""
+        """What tuning has set, in values of JSON. By default nothing."""
         return {}
 
     def with_tuned(self, tuned: Mapping[str, Any]) -> Self:
@@ -371,7 +371,7 @@ class Kind(ABC):
 
     @property
     def span_table(self) -> TagTable | None:
-        """The meaning of the numbers of a target as tags of spans. Default: None, they are no such tags."""
+        """The meaning of the numbers of a target as tags of spans. By default None, because they are no such tags."""
         return None
 
     @abstractmethod

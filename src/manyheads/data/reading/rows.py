@@ -54,7 +54,7 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """The name in messages: the path, or the name of the data set."""
+        """The name in messages, which is the path or the name of the data set."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ class Source(Protocol):
 
     @property
     def typed(self) -> bool:
-        """Whether cells have types, so that text is text. False: every cell is text, and may spell a number."""
+        """Whether cells have types, so that text is text. Otherwise every cell is text, and may spell a number."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
