@@ -236,6 +236,7 @@ def menus() -> str:
     from manyheads.training.weighting import WEIGHTING
 
     reads = {"single": "one text", "cross": "a pair in one sequence", "bi": "a pair in two sequences"}
+    reads["tokens"] = "the first token of each word of a text"
     lines = ["\n## Menus\n", "The values of the keys that choose a member of a menu.\n"]
     lines += _menu("Kinds of tasks", "tasks.NAME.kind", KINDS)
     heads = {name: entry.build for name, entry in HEADS.items()}

@@ -188,4 +188,4 @@ def test_a_member_of_the_program_itself_is_refused_where_processes_are_needed(
     study = tmp_path / "study.toml"
     study.write_text(f'base = "{tiny_recipe}"\nseeds = [1]\n[rows.a]\ntasks.sentiment.head = "hidden"\n')
     with pytest.raises(ManyheadsError, match=r"program or notebook itself(.|\n)*the head 'hidden'"):
-        manyheads.run_study(study, tmp_path / "out")
+        manyheads.study(study, tmp_path / "out")
