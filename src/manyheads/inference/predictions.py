@@ -21,7 +21,7 @@ OTHERS = ("spans",)
 """The columns of a kind that have the name of a field of `Prediction`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """A prediction for one text or pair: the label or value, and for classes the probability of each label.
 
@@ -33,6 +33,15 @@ class Prediction:
     probabilities: Mapping[str, float] | Sequence[float] | None = None
     words: Sequence[str] | None = None
     spans: Sequence[Mapping[str, Any]] | None = None
+
+    def __repr__(self) -> str:
+        shown = {each.name: getattr(self, each.name) for each in fields(self)}
+        own = [
+            f"{name}={value!r}"
+            for name, value in shown.items()
+            if value is not None or name in ("prediction", "probabilities")
+        ]
+        return f"{type(self).__name__}({', '.join(own)})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction as values for JSON, without the keys that its task does not have."""
