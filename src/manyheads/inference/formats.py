@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -16,7 +16,7 @@ from manyheads.data.reading.delimited import Delimited
 from manyheads.data.reading.parquet import Parquet
 from manyheads.data.reading.plain import PlainLines
 from manyheads.errors import DataError
-from manyheads.inference.predictions import added_columns
+from manyheads.inference.predictions import Prediction, added_columns
 from manyheads.inference.rows import RowPrediction
 from manyheads.inference.table import InputTable, cell_text, finite, is_json, plain, sources_of
 from manyheads.tasks.course import course_header, course_lines
@@ -167,7 +167,9 @@ def _json(output: Output, predictions: Iterable[RowPrediction]) -> Iterator[str]
 def _keys(task: Task, columns: Sequence[str]) -> dict[str, str]:
     """Return the name of each added key of JSON lines. Underscores are appended to a name that the input has."""
     names = {}
-    for wanted in ("prediction", "probabilities" if task.kind.probability_names else "value", "line", "error"):
+    of_words = [each.name for each in fields(Prediction)] if task.kind.ragged_targets else []
+    shares = "probabilities" if task.kind.probability_names else "value"
+    for wanted in dict.fromkeys(("prediction", *of_words, shares, "line", "error")):
         names[wanted] = wanted
         while names[wanted] in columns:
             names[wanted] += "_"
