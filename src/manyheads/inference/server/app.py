@@ -226,7 +226,7 @@ def _info(predictor: Predictor, name: str) -> TaskInfo:
         name=name,
         texts=len(task.text),
         columns=list(task.text),
-        explained=predictor.explains,
+        explained=predictor.explains and not task.kind.ragged_outputs,
         labels=space.get("labels"),
         range=space.get("range"),
     )
