@@ -241,7 +241,6 @@ class TextClassifier(ClassifierMixin, _TextEstimator):  # type: ignore[misc]
 
     Attributes:
         classes_: the classes, sorted. For several outputs, a list with those of each output.
-        predictor_: the trained model, as `manyheads.load` returns it.
         output_names_: the names of the outputs, which are the tasks of the model.
         n_features_in_: the number of text columns, 1 or 2.
     """
@@ -304,7 +303,6 @@ class TextRegressor(RegressorMixin, _TextEstimator):  # type: ignore[misc]
     Predictions are within the range of the training values. The arguments are those of `TextClassifier`.
 
     Attributes:
-        predictor_: the trained model, as `manyheads.load` returns it.
         output_names_: the names of the outputs, which are the tasks of the model.
         n_features_in_: the number of text columns, 1 or 2.
     """
