@@ -197,3 +197,19 @@ def test_a_run_agrees_with_the_plain_run_and_reports_its_steps_late(
 
 def _steps(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [event for event in events if event["event"] == "step"]
+
+
+def test_weights_of_rows_and_soft_labels_count_as_in_the_plain_steps(tiny_encoder: Path, tmp_path: Path) -> None:
+    rows = [f"the film {row},{row % 4 / 4},{1 - row % 4 / 4},{row % 3}" for row in range(12)]
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["text,no,yes,sure", *rows]) + "\n")
+    keys = 'kind = "classification"\ntrain = "train.csv"\ndev = "dev.csv"\ntext = "text"\nlabel = ["no", "yes"]\n'
+    file = tmp_path / "recipe.toml"
+    file.write_text(f'encoder = "{tiny_encoder}"\n[tasks.a]\n{keys}weight = "sure"\n')
+    setting = Setting(file, [])
+    split, model = setting.prepared.train["a"], setting.model
+    picks = Picks("a", np.array([1, 2, 7]), 20, {"a": 3})
+    plain = make_stepper(setting.recipe, copy.deepcopy(model), make_optimizer(setting.recipe, model))
+    batch = assemble(setting.prepared.store, setting.tokenizer.template, LENGTH, [(split, picks.places)])
+    expected = plain.update(0, [batch]).losses
+    assert setting.stepper(model).update(0, [picks]).losses == pytest.approx(expected, rel=1e-4)

@@ -139,7 +139,8 @@ def test_shares_are_balanced_by_tokens_and_cover_the_batch() -> None:
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     positions = np.concatenate([np.arange(size) for size in sizes]).astype(np.int32)
     ids = np.arange(10, dtype=np.int32)
-    part = Part("a", np.array([7, 8]), np.array([[0, 2], [1, 3]]), np.array([0.0, 1.0], dtype=np.float32))
+    targets, soft = np.array([0.0, 1.0], dtype=np.float32), np.array([[0.8, 0.2], [0.3, 0.7]], dtype=np.float32)
+    part = Part("a", np.array([7, 8]), np.array([[0, 2], [1, 3]]), targets, targets + 2, soft)
     batch = Batch(ids, positions, np.zeros(10, dtype=np.int32), offsets, 4, (part,))
     shares = [share(batch, rank, 3) for rank in range(3)]
     assert [each.examples for each in shares] == [1, 1, 0]
@@ -148,6 +149,9 @@ def test_shares_are_balanced_by_tokens_and_cover_the_batch() -> None:
     assert shares[1].offsets.tolist() == [0, 2, 3]
     assert shares[1].parts[0].sequences.tolist() == [[0, 1]]
     assert shares[1].parts[0].examples.tolist() == [8]
+    assert [each.parts[0].weights for each in shares[:2]] == [2.0, 3.0]
+    assert shares[1].parts[0].soft is not None
+    assert np.array_equal(shares[1].parts[0].soft, soft[1:])
     assert sum(each.tokens for each in shares) == batch.tokens
 
 

@@ -151,6 +151,13 @@ def test_a_cell_without_a_distribution_is_a_bad_row(cell: object, reason: str) -
         soft_label(cell, Labels(LABELS, noun="a task"))
 
 
+def test_init_takes_objects_with_probabilities_for_soft_labels() -> None:
+    cells = [{"neg": 0.25, "pos": 0.75}] * 200
+    assert Classification.guess([*cells, {"neg": 2}], name="f", typed=True) == Classification(["neg", "pos"], soft=True)
+    with pytest.raises(DataError, match="label"):
+        Classification.guess([{"neg": 2, "pos": 1}] * 5, name="f", typed=True)
+
+
 def test_what_cannot_be_soft_is_refused(folder: Path) -> None:
     with pytest.raises(RecipeError, match="several label columns have the probabilities"):
         load_recipe(write(folder, "columns.csv", '["neg", "pos"]', more="soft = false"))

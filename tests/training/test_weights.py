@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +145,27 @@ def test_an_update_of_a_run_with_weights_reports_the_weighted_mean(tiny_encoder:
     plain, _ = update_of(train(write(folder, tiny_encoder), "plain"))
     weighted, _ = update_of(train(write(folder, tiny_encoder, more='weight = "sure"'), "weighted"))
     assert weighted["a"] != pytest.approx(plain["a"], rel=1e-3)
+
+
+def test_the_weight_of_a_row_counts_for_each_of_its_words(tiny_encoder: Path, folder: Path) -> None:
+    rows = [
+        (["the", "good", "film"], [0, 1, 2], 2),
+        (["a", "story"], [0, 2], 1),
+        (["this", "bad", "film"], [0, 1, 1], 3),
+    ]
+    for name, copies in (("once", 1), ("repeated", 0)):
+        lines = [
+            json.dumps({"text": text, "label": tags, "sure": weight})
+            for text, tags, weight in rows
+            for _ in range(copies or weight)
+        ]
+        (folder / f"{name}.csv").with_suffix(".jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "dev.jsonl").write_text((folder / "once.jsonl").read_text())
+    task = TASK.replace("classification", "words").replace(".csv", ".jsonl").replace("linear", "tokens")
+    runs = {}
+    for name, more in (("once", 'weight = "sure"'), ("repeated", "")):
+        (folder / f"{name}.toml").write_text(
+            RECIPE.format(encoder=tiny_encoder, tasks=task.format(train=name, more=more))
+        )
+        runs[name] = train(folder / f"{name}.toml", f"run-{name}")
+    assert_same_update(runs["repeated"], runs["once"])
