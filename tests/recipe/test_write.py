@@ -48,7 +48,7 @@ def test_defaults_are_written_and_keys_without_a_value_are_omitted() -> None:
     task = {"kind": "classification", "train": "a", "dev": 0.1, "text": "s", "label": "y"}
     written = tomllib.loads(recipe_to_toml(Recipe.model_validate({"encoder": "x", "tasks": {"a": task}})))
     assert written["training"]["epochs"] == 3
-    assert written["batching"] == {"strategy": "even", "batch_size": 32}
+    assert written["batching"] == {"strategy": "even", "batch_size": 32, "streams": "joint"}
     assert written["tasks"]["a"]["head"] == {"dropout": 0.1}
     assert "threads" not in written
     assert "labels" not in written["tasks"]["a"]

@@ -335,7 +335,8 @@ class _Reader:
         train = _with_mean_one(train, task)
         if isinstance(options.dev, float):
             self.fingerprints[held_out.mark(task.name, files_name(options.train))] = held_out.fingerprint(dev)
-        if isinstance(options.dev, float) or options.train_rows is not None or options.dev_rows is not None:
+        sampled = held is not None or options.train_rows is not None or options.dev_rows is not None
+        if isinstance(options.dev, float) or sampled:
             for text in _lacking(task, train, dev):
                 self.notify("warning", text=f"{task.name}: {text}")
         test = None if options.test is None else self.read(options.test, labelled=False)
