@@ -28,7 +28,7 @@ from manyheads.tasks.task import Task
 Unknown = Literal["wrong", "error", "skip"]
 """What to do with a label that is not in the label space."""
 
-NO_LABEL = ("-", "-1")
+NO_LABEL = ("-", "-1", "?")
 """Cells of test files that say that a row has no label."""
 
 LINE_BITS = 40

@@ -212,7 +212,7 @@ class TaskOptions(Options):
         description="What to do with a row of the dev or test file whose label training does not know. The labels are "
         'named with their numbers. "wrong": the row counts as wrong in every metric. Only for classification. "error": '
         'it is a row that cannot be used, see `on_bad_rows`. "skip": the row is left out. Default: "error" for the dev '
-        'file, "wrong" for the test file. A cell `-` or `-1` of a test file is not a label.',
+        'file, "wrong" for the test file. A cell `-`, `-1` or `?` of a test file is not a label.',
     )
     on_bad_rows: Literal["error", "skip"] = Field(
         default="error",
