@@ -18,6 +18,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from manyheads.api import load, train
 from manyheads.inference.predictions import Predictions
 from manyheads.inference.predictor import Predictor
+from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.regression import Regression
 
 COLUMNS = ("text", "second_text")
 """The text columns of the tasks that the estimators train."""
@@ -284,7 +286,7 @@ class TextClassifier(ClassifierMixin, _TextEstimator):  # type: ignore[misc]
         return [labels[code] for code in codes]
 
     def _task(self, name: str) -> dict[str, Any]:
-        return {"kind": "classification", "labels": _labels(self._classes[name])}
+        return {"kind": Classification.name, "labels": _labels(self._classes[name])}
 
     def _features(self, predictions: Predictions) -> NDArray[np.float64]:
         shares = predictions.probabilities
@@ -323,7 +325,7 @@ class TextRegressor(RegressorMixin, _TextEstimator):  # type: ignore[misc]
         return [float(each) for each in cells]
 
     def _task(self, name: str) -> dict[str, Any]:
-        return {"kind": "regression", "range": list(self._ranges[name])}
+        return {"kind": Regression.name, "range": list(self._ranges[name])}
 
     def _features(self, predictions: Predictions) -> NDArray[np.float64]:
         return np.array(predictions.labels, dtype=np.float64)[:, None]

@@ -12,6 +12,9 @@ from manyheads.tasks.kinds import KINDS
 SOURCE = Path(manyheads.__file__).parent
 OWN = SOURCE / "tasks" / "kinds"
 
+ESTIMATORS = SOURCE / "sklearn.py"
+"""A classifier and a regressor of scikit-learn each make tasks of one kind."""
+
 
 def branches(tree: ast.AST, names: frozenset[str], classes: frozenset[str]) -> Iterator[int]:
     """Yield the lines of code that depends on one kind."""
@@ -34,7 +37,7 @@ def test_nothing_outside_the_kinds_depends_on_one_of_them() -> None:
     found = [
         f"{path.relative_to(SOURCE)}:{line}"
         for path in sorted(SOURCE.rglob("*.py"))
-        if OWN not in path.parents
+        if OWN not in path.parents and path != ESTIMATORS
         for line in branches(ast.parse(path.read_text(encoding="utf-8")), names, classes)
     ]
     assert found == []
