@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any, Self
 
@@ -145,7 +146,14 @@ class Classification(OneLabel):
 
     @classmethod
     def guess(cls, cells: Sequence[object], *, name: str, typed: bool) -> Self | None:
-        """Return a classification, unless the cells are lists, numbers with fractions or many whole numbers."""
+        """Return a classification, unless the cells are lists, numbers with fractions or many whole numbers.
+
+        If the cells are objects with the probability of each label, the labels are soft.
+        """
+        objects = cells and all(isinstance(cell, Mapping) and not isinstance(cell, Columns) for cell in cells)
+        soft = cls._soft(cells, name) if objects else None
+        if soft is not None:
+            return soft
         if any(isinstance(cell, list | tuple) for cell in cells[:1]):
             return None
         numbers = [(number, cell) for cell in cells if (number := as_number(cell)) is not None]
@@ -154,6 +162,20 @@ class Classification(OneLabel):
                 return None
             cells = [cell for _, cell in numbers]
         return cls(labels_among(name, cells, typed=typed))
+
+    @classmethod
+    def _soft(cls, cells: Sequence[object], name: str) -> Self | None:
+        """Return the kind with soft labels if most of the cells have their probabilities."""
+        try:
+            guess = cls(labels_among(name, labels_within(cells), typed=True), soft=True)
+        except DataError:
+            return None
+        usable = 0
+        for cell in cells:
+            with suppress(LabelError):
+                guess.soften(cell)
+                usable += 1
+        return guess if usable >= MOSTLY * len(cells) else None
 
     @property
     def unknown_target(self) -> float | None:
