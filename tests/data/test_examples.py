@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from manyheads.data.examples import Examples, examples_warnings, read_examples
 from manyheads.data.reading import BadRow, Row, Source, open_source
-from manyheads.data.table import text_of, words_of
+from manyheads.data.table import text_of
 from manyheads.errors import DataError
 from manyheads.tasks.kind import LabelError
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.regression import Regression
+from manyheads.tasks.split_text import spans_of
 from manyheads.tasks.task import Task
 
 SINGLE = Task(
@@ -149,11 +150,13 @@ def test_the_words_of_a_list_are_joined_by_a_blank(words: list[str | int]) -> No
     row, text = Row(1, {"text": words}), " ".join(map(str, words))
     if not text.strip():
         with pytest.raises(LabelError, match="text 'text' is missing"):
-            words_of(row, "text")
+            text_of(row, "text")
         return
     assert text_of(row, "text") == text
-    assert words_of(row, "text") == [str(word) for word in words]
-    assert words_of(Row(1, {"text": text}), "text") == text.split()
+    places = spans_of(text_of(row, "text"), "blanks").tolist()
+    assert [text[start:end] for start, end in places] == [str(word) for word in words]
+    plain = spans_of(text_of(Row(1, {"text": text}), "text"), "blanks").tolist()
+    assert [text[start:end] for start, end in plain] == text.split()
 
 
 def test_a_list_of_words_is_a_text_of_every_kind(tmp_path: Path) -> None:
