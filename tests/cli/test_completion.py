@@ -30,7 +30,7 @@ def _run(*words: str, **environment: str) -> str:
         ("manyheads sch", {"schema"}),
         ("manyheads schema ", {"recipe", "study"}),
         ("manyheads pow", {"power"}),
-        ("manyheads power --p", {"--pilot"}),
+        ("manyheads power --p", {"--pilot", "--plugin"}),
         ("manyheads predict --format p", {"parquet"}),
         ("manyheads init --enc", {"--encoder", "--encoding"}),
     ],

@@ -44,7 +44,7 @@ def command(trained: manyheads.Run, tmp_path_factory: pytest.TempPathFactory) ->
         return kept[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("manyheads.runs.export.export_run", keep)
+        patch.setattr("manyheads.api.finished.export_run", keep)
         words = ["export", str(trained.folder.path), "--to", "onnx", "--out", str(folder), "--int8"]
         exported = CliRunner().invoke(app, words)
     assert exported.exit_code == 0, exported.output

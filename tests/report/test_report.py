@@ -198,6 +198,7 @@ def test_json_has_the_documented_keys(run: Path) -> None:
             "commonest",
             "curve",
             "losses",
+            "decoding",
         ),
         *("confusion", "calibration", "fit", "by_label", "by_length", "mistakes", "clashes", "texts_missing"),
     }

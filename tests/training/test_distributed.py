@@ -160,7 +160,7 @@ def test_rows_that_a_loss_compares_are_on_one_process() -> None:
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     positions = np.concatenate([np.arange(size) for size in sizes]).astype(np.int32)
     texts = np.array([[5, 6], [7, 8]])
-    pairs = Part("a", np.array([7, 8]), np.array([[0, 2], [1, 3]]), np.ones(2, dtype=np.float32), texts)
+    pairs = Part("a", np.array([7, 8]), np.array([[0, 2], [1, 3]]), np.ones(2, dtype=np.float32), texts=texts)
     single = Part("b", np.array([1]), np.array([[4]]), np.ones(1, dtype=np.float32))
     batch = Batch(np.arange(12, dtype=np.int32), positions, np.zeros(12, dtype=np.int32), offsets, 4, (pairs, single))
     first, second, third = (share(batch, rank, 3, whole={"a"}) for rank in range(3))

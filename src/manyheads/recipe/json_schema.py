@@ -39,9 +39,13 @@ def recipe_schema() -> Schema:
     keys = tasks["additionalProperties"]["properties"]
     keys["metric"] = metric_schema(keys["metric"]["description"], primary=True)
     keys["metrics"] = {**keys["metrics"], "items": metric_schema()}
+    unlabelled = [name for name, kind in KINDS.items() if not kind.label_required]
     task = {
         **_with_kinds(tasks.pop("additionalProperties")),
-        "dependencies": {"class_weights": {"anyOf": [_value("class_weights", "string"), {"required": ["labels"]}]}},
+        "dependencies": {
+            "class_weights": {"anyOf": [_value("class_weights", "string"), {"required": ["labels"]}]},
+            "kind": {"anyOf": [{"properties": {"kind": {"enum": unlabelled}}}, {"required": ["label"]}]},
+        },
         **unseen(allOf=task_rules()),
     }
     others = schema["properties"]["held_out_with"]
@@ -93,6 +97,9 @@ def _kind_rules(name: str) -> Iterator[Schema]:
     own = schema_of(kind.options)["properties"]
     others: Schema = {key: False for key, kinds in keys_of_kinds().items() if name not in kinds}
     others |= {key: _plain(own[key]) for key, kinds in keys_of_kinds().items() if name in kinds and len(kinds) > 1}
+    fewest, most = kind.texts
+    several = {"type": "array", "minItems": fewest} if fewest > 1 else {}
+    others |= {"text": {**several, "maxItems": most}}
     fitting = {**_metrics(kind.sample()), "loss": _named(fitting_losses(kind.sample()))}
     yield _rule({"kind": {"const": name}}, {**others, **fitting})
     for condition, narrower in kind.narrower():

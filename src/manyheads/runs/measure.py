@@ -170,7 +170,7 @@ def labelled_rows(
         cache=cache_folder(),
         grouped=grouped,
         holes=holes,
-        unknown=unknown_labels(task, options, split if file is None else "test"),
+        unknown=unknown_labels(task, options, split if file is None else "dev"),
     )
     examples = labelled_rows_of(examples)
     return (draw(examples, options.dev_rows) if file is None and split == "dev" else examples), bad

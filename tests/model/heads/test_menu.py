@@ -16,6 +16,8 @@ def test_what_each_head_reads() -> None:
         "cross": "cross",
         "b1": "bi",
         "b2": "bi",
+        "tokens": "tokens",
+        "vector": "bi",
     }
 
 
