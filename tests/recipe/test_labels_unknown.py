@@ -171,6 +171,7 @@ def test_evaluate_counts_unknown_labels(tiny_encoder: Path, tmp_path: Path) -> N
     file = done.folder.prediction_file("mood", "test", "best")
     predictions = read_predictions(file, load_task(done))
     assert measured.examples == {"mood": 5}
+    assert any("3 rows have labels that training does not know" in each for each in measured.warnings)
     correct = float(np.mean(predictions.predictions == predictions.targets))
     assert measured.scores["tasks"]["mood"]["accuracy"] == pytest.approx(correct)
 

@@ -88,12 +88,13 @@ def evaluate(
         text["format"] = input_format
     file = None if input_ is None else typed_files(input_)
     measurement = mh.evaluate(run, split.value, task=task, data=file, text_format=text, int8=int8)
-    _name_bad_rows(measurement)
+    _name_faults(measurement)
     if as_json:
         content = {
             **measurement.scores,
             "examples": dict(measurement.examples),
             "seconds": measurement.seconds,
+            "warnings": list(measurement.warnings),
             "bad_rows": {name: _listed(bad) for name, bad in measurement.bad_rows.items()},
         }
         if measurement.int8 is not None:
@@ -104,8 +105,10 @@ def evaluate(
     console.print(table_of(measurement, str(input_ or f"{split.value} files"), console.width))
 
 
-def _name_bad_rows(measurement: Measurement) -> None:
-    """Name the rows that were skipped on standard error, and count them."""
+def _name_faults(measurement: Measurement) -> None:
+    """Name the rows that were skipped, and what was suspicious in the files, on standard error."""
+    for text in measurement.warnings:
+        say(text, error=True, colour=typer.colors.YELLOW)
     for name, bad in measurement.bad_rows.items():
         for row in bad[:SHOWN]:
             say(row, error=True)

@@ -40,6 +40,7 @@ class Measurement:
         examples: number of examples per task.
         seconds: time of the forward passes and the metrics.
         bad_rows: the rows per task that could not be used and were skipped.
+        warnings: what was suspicious in the files, such as labels that training does not know.
         int8: the measurement of the quantised model, if requested.
     """
 
@@ -47,6 +48,7 @@ class Measurement:
     examples: Mapping[str, int]
     seconds: float
     bad_rows: Mapping[str, Sequence[BadRow]] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
     int8: Measurement | None = None
 
 
@@ -92,7 +94,8 @@ def measure_run(
         hint = "name a labelled file with --task and --input"
         raise DataError(f"the recipe names no {split} file", where=str(run.recipe), hint=hint)
     course_score = recipe.score == "course"
-    measurement = replace(_measure(bundle, tasks, examples, course_score), bad_rows=bad)
+    warnings = tuple(dict.fromkeys(text for each in examples.values() for text in each.warnings))
+    measurement = replace(_measure(bundle, tasks, examples, course_score), bad_rows=bad, warnings=warnings)
     if not int8:
         return measurement
     quantised = replace(bundle, model=to_int8(bundle.model))
@@ -172,8 +175,9 @@ def labelled_rows(
         holes=holes,
         unknown=unknown_labels(task, options, split if file is None else "dev"),
     )
-    examples = labelled_rows_of(examples)
-    return (draw(examples, options.dev_rows) if file is None and split == "dev" else examples), bad
+    labelled = labelled_rows_of(examples)
+    drawn = draw(labelled, options.dev_rows) if file is None and split == "dev" else labelled
+    return replace(drawn, warnings=examples.warnings), bad
 
 
 def labelled_examples(run: RunFolder, task: Task, split: str, file: str | Path | None = None) -> Examples | None:
