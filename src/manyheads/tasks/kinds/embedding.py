@@ -11,8 +11,8 @@ from pydantic import Field
 
 from manyheads.options import Options
 from manyheads.tasks.cells import MISSING, as_number, is_missing, quoted
-from manyheads.tasks.kind import Floats, Ints, KeyFault, Kind, LabelError, Predictions, Target, finite
-from manyheads.tasks.numbers import shortest
+from manyheads.tasks.kind import Floats, Ints, KeyFault, LabelError, Predictions, finite
+from manyheads.tasks.kinds.one_number import BINS, OneNumber
 
 RowForm = Literal["pairs", "triplets", "scored"]
 
@@ -35,9 +35,6 @@ LARGEST = float(np.finfo(np.float32).max)
 BLOCK = 256
 """Anchors whose cosines with all candidates are in memory together."""
 
-BINS = 5
-"""The number of strata of scores."""
-
 
 class TextEmbeddingOptions(Options):
     """The keys of an embedding in the table of a task."""
@@ -51,7 +48,7 @@ class TextEmbeddingOptions(Options):
     )
 
 
-class TextEmbedding(Kind):
+class TextEmbedding(OneNumber):
     """A kind whose head gives one vector per text. A prediction is the cosine of the vectors of two texts.
 
     Of pairs and triplets, an evaluation has the rank of each row's own positive among all different positives of the
@@ -172,42 +169,12 @@ class TextEmbedding(Kind):
             raise LabelError(f"label {quoted(raw)} is not a number")
         return value
 
-    def present(self, target: Target) -> float:
-        """Return the number as it is written."""
-        return shortest(float(target))
-
-    def code(self, presented: Any) -> float:
-        """Return the number itself."""
-        return float(presented)
-
-    def show(self, target: Target) -> str:
-        """Return the number with three significant digits."""
-        return f"{float(target):.3g}"
-
-    @property
-    def column(self) -> tuple[type, Mapping[Any, float] | None] | None:
-        """Numbers."""
-        return float, None
-
-    @property
-    def columns(self) -> Mapping[str, type]:
-        """The column `prediction`, a number."""
-        return {"prediction": float}
-
-    def record(self, predictions: Predictions, row: int) -> dict[str, Any]:
-        """Return the cosine, or the rank."""
-        value = self.present(float(predictions.values[row]))
-        return {"prediction": value, "value": value}
-
     def strata(self, targets: Floats) -> Ints:
         """Return the fifth of the scores that each target is in."""
-        if self.rows != "scored" or not len(targets):
-            return np.zeros(len(targets), dtype=np.int64)
-        edges = np.quantile(targets, np.arange(1, BINS) / BINS)
-        return np.searchsorted(edges, targets, side="right").astype(np.int64)
+        return super().strata(targets) if self.rows == "scored" else np.zeros(len(targets), dtype=np.int64)
 
     def shares(self, targets: Floats) -> dict[str, float]:
-        """Return the share of each fifth of the range of the scores. RowForm without scores have one group."""
+        """Return the share of each fifth of the range of the scores. Rows without scores have no group."""
         if self.rows != "scored" or not len(targets):
             return {}
         amounts, edges = np.histogram(targets, bins=BINS)

@@ -14,15 +14,13 @@ from pydantic import Field
 from manyheads.errors import DataError
 from manyheads.options import Options
 from manyheads.tasks.cells import MISSING, MOSTLY, as_number, is_missing, quoted
-from manyheads.tasks.kind import Floats, HubForm, Ints, KeyFault, Kind, LabelError, Predictions, Target, finite
-from manyheads.tasks.numbers import resolved, shortest
+from manyheads.tasks.kind import Floats, HubForm, KeyFault, LabelError, Predictions, Target, finite
+from manyheads.tasks.kinds.one_number import BINS, OneNumber
+from manyheads.tasks.numbers import resolved
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
 
 DECIMAL_HINT = 'if the comma is the decimal mark of the file, set decimal = ",", or on a command line --decimal ,'
-
-BINS = 5
-"""The number of parts of a range, and of strata of values."""
 
 LARGEST = 3.4028234663852886e38
 """The largest number of float32, in which values are computed."""
@@ -39,7 +37,7 @@ class RegressionOptions(Options):
     )
 
 
-class Regression(Kind):
+class Regression(OneNumber):
     """A regression with values from `low` to `high`. A head's score u, from 0 to 1, is the value low + (high - low) u.
 
     Raises:
@@ -141,40 +139,6 @@ class Regression(Kind):
         if not self.low <= value <= self.high:
             raise LabelError(f"label {quoted(raw)} is outside the range {self.low:g} to {self.high:g}")
         return value
-
-    def present(self, target: Target) -> float:
-        """Return the number as it is written. A range that float32 does not resolve stays in float64."""
-        return shortest(float(target)) if self.resolved else float(target)
-
-    def code(self, presented: Any) -> float:
-        """Return the number itself."""
-        return float(presented)
-
-    def show(self, target: Target) -> str:
-        """Return the number with three significant digits."""
-        return f"{float(target):.3g}"
-
-    @property
-    def column(self) -> tuple[type, Mapping[Any, float] | None] | None:
-        """Numbers."""
-        return float, None
-
-    @property
-    def columns(self) -> Mapping[str, type]:
-        """The column `prediction`, a number."""
-        return {"prediction": float}
-
-    def record(self, predictions: Predictions, row: int) -> dict[str, Any]:
-        """Return the value."""
-        value = self.present(float(predictions.values[row]))
-        return {"prediction": value, "value": value}
-
-    def strata(self, targets: Floats) -> Ints:
-        """Return the fifth of the targets that each one is in."""
-        if not len(targets):
-            return np.zeros(0, dtype=np.int64)
-        edges = np.quantile(targets, np.arange(1, BINS) / BINS)
-        return np.searchsorted(edges, targets, side="right").astype(np.int64)
 
     def shares(self, targets: Floats) -> dict[str, float]:
         """Return the share of each fifth of the range."""
