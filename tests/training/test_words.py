@@ -147,6 +147,10 @@ def test_a_resumed_run_ends_with_the_same_bytes(recipe: Path, run: Path, tmp_pat
     assert contents(tmp_path / "run") == contents(run)
 
 
+def test_the_model_card_says_how_long_texts_are_read(run: Path) -> None:
+    assert "they are read in overlapping windows" in (run / "model" / "README.md").read_text()
+
+
 def test_the_outputs_are_those_of_transformers_for_the_first_token_of_each_word(run: Path) -> None:
     words = ["good", "film-of-the-bad", "the", "(this)", "a"]
     (found,) = manyheads.load(run).predict("spans", [words]).probabilities
