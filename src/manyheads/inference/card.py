@@ -136,14 +136,15 @@ def _front_matter(
 
 def _limits(max_length: int, tasks: Sequence[Task]) -> list[str]:
     tagged = [markdown(task.name) for task in tasks if task.kind.reads == "tokens"]
-    windows = f" For {', '.join(tagged)}, they are read in overlapping windows." if tagged else ""
+    longer = "Longer texts are truncated, the longer text of a pair first."
+    if tagged:
+        longer += f" For {', '.join(tagged)}, they are read in overlapping windows."
     return [
         "## Limits",
         "",
         "- The epoch was chosen on the same dev data, so the metrics are optimistic. They were measured with one seed",
         "  and do not describe other seeds, or texts that differ from the training data.",
-        f"- A sequence has at most {max_length} tokens. Longer texts are truncated, the longer text of a pair first."
-        f"{windows}",
+        f"- A sequence has at most {max_length} tokens. {longer}",
         "- The probabilities are not calibrated. The model always predicts, also for texts that no label fits.",
         "- The model supports the languages of its encoder. It can repeat biases of the encoder and the training data.",
     ]
