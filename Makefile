@@ -1,5 +1,6 @@
 # make demo    train on the demo corpus of the package
-# make test    check formatting, lint, types and layers, and run the tests
+# make lint    check formatting, lint, types and layers
+# make test    make lint, then run the tests
 # make docs    the documentation site, into docs/_build/html
 # make wheel   build the wheel, install it in a new environment and use it there
 # make torture kill, damage and misuse the commands; the figures go to results/torture (two to three hours)
@@ -11,16 +12,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test docs wheel torture bench image image-check
+.PHONY: demo lint test docs wheel torture bench image image-check
 
 demo: .venv/installed
 	$(BIN)/manyheads demo
 
-test: .venv/installed
+lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --dist=worksteal
 
 # -n: every reference must have a target; -W: a warning is an error. No network is used.
@@ -44,10 +47,11 @@ image:
 image-check: .venv/installed
 	$(BIN)/python -m tests.image.check
 
-# pip installs the versions that constraints.txt pins, torch included.
+# pip installs the versions that constraints.txt pins, torch included. --no-compile: compiling every module takes longer
+# than compiling those that are imported.
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev,docs]'
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[all,dev,docs]'
 	touch $@
 
 .venv/benched: .venv/installed
