@@ -22,9 +22,6 @@ from manyheads.inference.task_json import tasks_of
 from manyheads.ragged import Ragged, Rows
 from manyheads.tasks.task import Task
 
-TOKEN_BUDGET = 2048
-"""Maximum number of real tokens per batch."""
-
 LONGEST = 1 << 20
 """The largest `max_length` of an export."""
 
@@ -97,7 +94,7 @@ class GraphEngine:
     def _of_sequences(self, store: TextStore, split: Split) -> Floats:
         outputs = np.empty((len(split), split.task.outputs), dtype=np.float32)
         template, length = self._tokenizer.template, self._max_length
-        for picks in batches_by_length(lengths(store, template, length, split), TOKEN_BUDGET):
+        for picks in batches_by_length(lengths(store, template, length, split)):
             batch = assemble(store, template, length, [(split, picks)], deduplicate=True)
             encoded = self._encode(batch, task_output(split.task.name))
             outputs[picks] = encoded[batch.parts[0].sequences[:, 0]]
@@ -107,7 +104,7 @@ class GraphEngine:
         """Return the outputs for each word. The graph gives the outputs of every token: float32[S, L, outputs]."""
         outputs = np.empty((len(words.values), split.task.outputs), dtype=np.float32)
         template, length = self._tokenizer.template, self._max_length
-        for picks in batches_by_length(lengths(store, template, length, split), TOKEN_BUDGET):
+        for picks in batches_by_length(lengths(store, template, length, split)):
             batch = assemble(store, template, length, [(split, picks)])
             encoded, found = self._encode(batch, task_output(split.task.name)), batch.parts[0].words
             if found is None:
@@ -122,7 +119,7 @@ class GraphEngine:
         places = places.reshape(split.text_index.shape)
         template, length = self._tokenizer.template, self._max_length
         vectors: Floats | None = None
-        for picks in batches_by_length(text_lengths(store, template, length, texts), TOKEN_BUDGET):
+        for picks in batches_by_length(text_lengths(store, template, length, texts)):
             encoded = self._encode(assemble_texts(store, template, length, texts[picks]), VECTOR)
             if vectors is None:
                 vectors = np.empty((len(texts), encoded.shape[1]), dtype=np.float32)

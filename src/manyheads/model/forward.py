@@ -10,16 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from manyheads.data.batch import Part
-from manyheads.data.by_length import batches_by_length
+from manyheads.data.by_length import TOKEN_BUDGET, batches_by_length
 from manyheads.data.dataset import Split, assemble, assemble_texts, lengths, text_lengths
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
 from manyheads.model.flat import FlatTokens
 from manyheads.model.multitask import MultitaskModel
 from manyheads.ragged import Ragged, Rows
-
-TOKEN_BUDGET = 2048
-"""Real tokens per batch. A CPU's matrix products gain nothing from more than one or two thousand."""
 
 HEAD_ROWS = 8192
 """Pairs of vectors that a head reads at once."""

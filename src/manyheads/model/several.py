@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from manyheads.data.batch import Part
-from manyheads.data.by_length import batches_by_length
+from manyheads.data.by_length import TOKEN_BUDGET, batches_by_length
 from manyheads.data.dataset import Split, assemble_rows, row_lengths
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
 from manyheads.model.flat import FlatTokens
-from manyheads.model.forward import TOKEN_BUDGET, forward_split
+from manyheads.model.forward import forward_split
 from manyheads.model.multitask import MultitaskModel
 from manyheads.ragged import Rows
 

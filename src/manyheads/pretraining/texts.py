@@ -22,7 +22,6 @@ from manyheads.data.reading.several import Several
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Form, Template
 from manyheads.errors import DataError
-from manyheads.model.forward import TOKEN_BUDGET
 from manyheads.pretraining.mask import MaskedBatch, Masker
 from manyheads.pretraining.words import NO_WORD
 
@@ -79,7 +78,7 @@ class MaskedTexts:
         """Yield all texts once, by length, with fixed masks, for measuring on held-out texts."""
         room = self._max_length - self._template.single.specials
         sizes = np.minimum(self._store.lengths[self.texts], room) + self._template.single.specials
-        for number, picks in enumerate(batches_by_length(sizes, TOKEN_BUDGET)):
+        for number, picks in enumerate(batches_by_length(sizes)):
             yield self._masked(self.texts[picks], generator(self._seed, HELD_OUT, number))
 
     def _masked(self, texts: NDArray[np.int64], draws: np.random.Generator) -> MaskedBatch:

@@ -121,7 +121,8 @@ def recipe_from(content: Mapping[str, Any], folder: Path, where: Callable[[Seque
         PluginError: The recipe needs a member that is not available.
     """
     plugins.load()
-    plugins.require_members(content.get("members"), where(("members",)))
+    if "members" in content:  # finding the place of a key takes longer than building the recipe
+        plugins.require_members(content["members"], where(("members",)))
     try:
         recipe = Recipe.model_validate(dict(content))
     except ValidationError as error:

@@ -29,9 +29,6 @@ from manyheads.model.flat import FlatTokens
 BATCH = 32
 """Examples per batch of a pipeline."""
 
-TOKEN_BUDGET = 2048
-"""Tokens per batch of the model's own vectors."""
-
 SENTENCES = 1000
 """Maximum number of distinct texts whose vectors are compared."""
 
@@ -132,7 +129,7 @@ def _vectors(bundle: Bundle, store: TextStore, texts: Ints) -> Floats:
     encoder, template, length = bundle.model.encoder, bundle.tokenizer.template, bundle.max_length
     parts: dict[int, Any] = {}
     with torch.inference_mode():
-        for picks in batches_by_length(text_lengths(store, template, length, texts), TOKEN_BUDGET):
+        for picks in batches_by_length(text_lengths(store, template, length, texts)):
             batch = assemble_texts(store, template, length, texts[picks])
             vectors = sentence_vectors(bundle.model, encoder(FlatTokens.from_batch(batch, torch.device("cpu"))))
             parts.update(zip(picks.tolist(), vectors.numpy(), strict=True))
