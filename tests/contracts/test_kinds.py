@@ -11,7 +11,7 @@ from manyheads.errors import EncoderError
 from manyheads.evaluation.metrics import METRICS
 from manyheads.model.losses import fitting_losses
 from manyheads.ragged import Ragged, Rows, flat, offsets_of
-from manyheads.tasks.kind import Kind, LabelError, known
+from manyheads.tasks.kind import Kind, LabelError, UnknownLabelError, known
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.embedding import TextEmbedding
@@ -45,6 +45,23 @@ FORM_CASES = [pytest.param(kind, form, id=f"{kind!r}-{form}") for kind, _ in INS
 def test_every_kind_of_the_menu_has_an_instance_here() -> None:
     assert {kind.name for kind, _ in INSTANCES} == set(KINDS)
     assert all(isinstance(kind, KINDS[kind.name]) for kind, _ in INSTANCES)
+
+
+@pytest.mark.parametrize(("kind", "cells"), [(kind, cells) for kind, cells in INSTANCES if kind.counts_unknown])
+def test_no_prediction_is_equal_to_an_unknown_label(kind: Kind, cells: list[object]) -> None:
+    """All that is computed from targets accepts those of unknown labels."""
+    own = kind.parse(cells[0])
+    presented = kind.present(own)
+    others = presented[1:] if isinstance(presented, list) else []
+    unknown = kind.counted([*others, "no such"] if isinstance(presented, list) else "no such")
+    targets = kind.targets([own, unknown])
+    assert "unknown label" in kind.show(targets[1])
+    assert sum(kind.counts(targets).values()) == sum(kind.counts(targets[:1]).values()) + len(others)
+    assert len(kind.strata(targets)) == len(kind.imagined(targets, 0.5)) == 2
+    assert kind.shares(targets)
+    assert kind.digest(targets)
+    with pytest.raises(UnknownLabelError, match="is not one of"):
+        kind.parse(["no such"] if isinstance(presented, list) else "no such")
 
 
 @pytest.mark.parametrize(("kind", "cells"), CASES)

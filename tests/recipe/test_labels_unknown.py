@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,18 @@ from manyheads.errors import DataError, RecipeError
 from manyheads.evaluation.evaluate import measure
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks
+from manyheads.recipe.tasks import finished_task
+from manyheads.reports.groups import GROUPS
 from manyheads.reports.predictions import read_predictions
 from manyheads.reports.views import confusion
+from manyheads.run.events import read_events
 from manyheads.runs.measure import measure_run
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.records import read_records
+from manyheads.tasks.task import Task
+
+DATA = Path(os.environ.get("MANYHEADS_DATA", Path(__file__).parents[3] / "shared" / "data"))
+ATIS = DATA / "more" / "atis-snips" / "data" / "atis"
 
 RECIPE = """
 encoder = "{encoder}"
@@ -68,18 +76,19 @@ def test_unknown_labels_of_a_test_file_are_named_and_kept(tiny_encoder: Path, tm
     assert data.test is not None
     assert data.test.targets.tolist()[:5] == [0.0, 3.0, 2.0, 3.0, 3.0]
     assert np.isnan(data.test.targets[5:]).all()
-    assert list(data.test.unknown or ()) == ["", "new", "", "new", "odd", "", ""]
+    assert list(data.test.unknown or ()) == ["", '"new"', "", '"new"', '"odd"', "", ""]
     text = "test.csv: 3 rows have labels that training does not know, counted as wrong: 'new' (2), 'odd' (1)"
     assert any(each.endswith(text) for each in said)
 
 
 def test_an_unknown_label_of_a_dev_file_is_a_bad_row(tiny_encoder: Path, tmp_path: Path) -> None:
     recipe = write(tmp_path, tiny_encoder, dev=[*TRAIN, "one,new"])
-    with pytest.raises(DataError, match=r"dev.csv:8: label 'new' is not one of"):
+    with pytest.raises(DataError, match=r"dev.csv:8: label 'new' is not one of") as caught:
         read(recipe)
+    assert 'count such labels as wrong with labels_unknown = "wrong"' in str(caught.value.hint)
     data, said = read(recipe, "tasks.mood.labels_unknown=wrong")
     assert data.dev.targets.tolist() == [0.0, 1.0, 2.0, 0.0, 1.0, 2.0, 3.0]
-    assert any("1 row has a label that training does not know, counted as wrong: 'new' (1)" in each for each in said)
+    assert any("1 row has labels that training does not know, counted as wrong: 'new' (1)" in each for each in said)
 
 
 def test_rows_with_unknown_labels_may_be_left_out(tiny_encoder: Path, tmp_path: Path) -> None:
@@ -101,11 +110,11 @@ def test_an_unknown_label_of_a_training_file_stays_a_bad_row(tiny_encoder: Path,
         read(recipe, 'tasks.mood.labels=["m0", "m1"]', "tasks.mood.labels_unknown=wrong")
 
 
-def test_other_kinds_cannot_count_unknown_labels(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_kinds_without_labels_cannot_count_unknown_labels(tiny_encoder: Path, tmp_path: Path) -> None:
     recipe = write(tmp_path, tiny_encoder)
-    recipe.write_text(RECIPE.format(encoder=tiny_encoder, kind="ordinal"))
+    recipe.write_text(RECIPE.format(encoder=tiny_encoder, kind="regression").replace('metrics = ["log', '# ["log'))
     with pytest.raises(RecipeError, match="cannot count a label that training does not know as wrong"):
-        load_recipe(recipe, ["tasks.mood.labels_unknown=wrong"])
+        load_recipe(recipe, ["tasks.mood.range=[0, 1]", "tasks.mood.labels_unknown=wrong"])
 
 
 @pytest.mark.parametrize("name", ["accuracy", "macro_f1", "mcc", "log_loss", "brier", "auc"])
@@ -138,8 +147,6 @@ def test_the_records_of_a_run_keep_the_unknown_labels(run: manyheads.Run) -> Non
 
 
 def load_task(run: manyheads.Run) -> Any:
-    from manyheads.recipe.tasks import finished_task
-
     return finished_task(load_recipe(run.folder.recipe), "mood").kind
 
 
@@ -181,3 +188,156 @@ def test_a_resumed_run_reads_its_own_evaluations(run: manyheads.Run) -> None:
 
     found = read_evaluations(run.folder.evaluations_file("mood", "test"))
     assert found.targets.tolist()[:5] == [0.0, 3.0, 2.0, 3.0, 3.0]
+
+
+MANY = """
+encoder = "{encoder}"
+threads = 1
+training = {{ max_steps = 1 }}
+
+[tasks.slots]
+kind = "words"
+train = "slots-train.jsonl"
+dev = "slots-train-2.jsonl"
+test = "slots-test.jsonl"
+text = "words"
+label = "tags"
+
+[tasks.topics]
+kind = "multilabel"
+train = "topics-train.jsonl"
+dev = "topics-train-2.jsonl"
+test = "topics-test.jsonl"
+text = "text"
+label = "topics"
+
+[tasks.stars]
+kind = "ordinal"
+train = "stars-train.jsonl"
+dev = "stars-train-2.jsonl"
+test = "stars-test.jsonl"
+text = "text"
+label = "stars"
+metrics = ["mae"]
+"""
+
+ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
+    "slots": {
+        "train": [{"words": ["to", "new", "york"], "tags": ["O", "B-city", "I-city"]}] * 3,
+        "test": [
+            {"words": ["to", "new", "york"], "tags": ["O", "B-city", "I-city"]},
+            {"words": ["at", "five", "sharp", "oslo"], "tags": ["O", "B-time", "I-time", "B-city"]},
+            {"words": ["by", "air"], "tags": ["B-way", "B-time"]},
+            {"words": ["home"], "tags": []},
+        ],
+    },
+    "topics": {
+        "train": [{"text": "rain", "topics": ["weather"]}, {"text": "goal", "topics": ["sport", "news"]}],
+        "test": [
+            {"text": "rain", "topics": ["weather"]},
+            {"text": "tax", "topics": ["news", "money", "law"]},
+            {"text": "song", "topics": ["music"]},
+            {"text": "nothing", "topics": []},
+            {"text": "hidden", "topics": "-1"},
+        ],
+    },
+    "stars": {
+        "train": [{"text": f"film {each}", "stars": each} for each in (1, 2, 3)],
+        "test": [{"text": "film", "stars": 2}, {"text": "play", "stars": 9}, {"text": "none", "stars": -1}],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def many(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> manyheads.Run:
+    folder = tmp_path_factory.mktemp("many")
+    for task, files in ROWS.items():
+        for split, rows in (*files.items(), ("train-2", files["train"])):
+            lines = "".join(json.dumps(row) + "\n" for row in rows)
+            (folder / f"{task}-{split}.jsonl").write_text(lines)
+    (folder / "recipe.toml").write_text(MANY.format(encoder=tiny_encoder))
+    return manyheads.train(folder / "recipe.toml", folder / "run")
+
+
+def task_of(run: manyheads.Run, name: str) -> Task:
+    return finished_task(load_recipe(run.folder.recipe), name)
+
+
+def records_of(run: manyheads.Run, name: str) -> list[dict[str, Any]]:
+    file = run.folder.prediction_file(name, "test", "best")
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_every_kind_with_labels_names_and_keeps_unknown_labels(many: manyheads.Run) -> None:
+    said = [str(each["text"]) for each in read_events(many.folder.events) if each["event"] == "warning"]
+    for text in (
+        "2 rows have labels",
+        "'B-time' (2), 'I-time' (1), 'B-way' (1)",
+        "'money' (1), 'law' (1), 'music' (1)",
+    ):
+        assert any(text in each for each in said), text
+    slots, topics, stars = (records_of(many, name) for name in ("slots", "topics", "stars"))
+    assert slots[1]["target"] == ["O", "B-time", "I-time", "B-city"]
+    assert [each.get("target_unknown", False) for each in slots] == [False, True, True, False]
+    assert [each["target"] for each in topics] == [["weather"], ["news", "money", "law"], ["music"], [], None]
+    assert [each["target"] for each in stars] == [2, "9", None]
+
+
+def test_what_is_read_back_gives_the_figures_of_the_run(many: manyheads.Run) -> None:
+    entry = many.folder.read_results()["best"]
+    for name in ROWS:
+        task = task_of(many, name)
+        found = read_records(many.folder.prediction_file(name, "test", "best"), task.kind, probabilities=True, hint="")
+        measured = measure(task, Predictions(found.predictions, found.probabilities), found.targets)
+        predictions = read_predictions(many.folder.prediction_file(name, "test", "best"), task.kind)
+        assert (predictions.errors[1:3] > 0).all()
+        assert "unknown label" in predictions.shown(predictions.targets[1])
+        for view in task.kind.views:
+            assert GROUPS[view](predictions, ()) if view in GROUPS else True
+        assert all(value is None or np.isfinite(value) for value in measured.values())
+    assert set(entry["tasks"]) == set(ROWS)
+
+
+def test_metrics_count_unknown_labels_of_several_labels(many: manyheads.Run) -> None:
+    task = task_of(many, "topics")
+    targets = task.kind.targets([task.kind.counted(["news", "money", "law"]), task.kind.counted(["sport"])])
+    assert targets.tolist() == [[1.0, 0.0, 0.0, 2.0], [0.0, 1.0, 0.0, 0.0]]
+    right = Predictions(targets[:, :3], targets[:, :3])
+    found = measure(task, right, targets)
+    assert found["micro_f1"] == pytest.approx(2 * 2 / (2 + 4))
+    assert found["macro_f1"] == pytest.approx(2 / 3)
+    assert found["subset_accuracy"] == 0.5
+
+
+def test_an_unknown_ordered_label_is_farthest_from_the_prediction(many: manyheads.Run) -> None:
+    task = task_of(many, "stars")
+    low, high = (Predictions(np.array([each, 1.0, 2.0]), np.eye(3)) for each in (0.0, 2.0))
+    targets = np.array([3.0, 1.0, 2.0])
+    assert measure(task, low, targets)["mae"] == measure(task, high, targets)["mae"] == pytest.approx(2 / 3)
+    assert measure(task, low, targets)["accuracy"] == pytest.approx(2 / 3)
+    as_if = measure(task, low, np.array([2.0, 1.0, 2.0]))
+    assert measure(task, low, targets)["quadratic_kappa"] == as_if["quadratic_kappa"]
+
+
+def test_the_labels_of_atis_that_training_does_not_know(tiny_encoder: Path, tmp_path: Path) -> None:
+    """4 intents of the test file, in 5 rows, are not in the training file, and 4 types of slots, in 4 rows."""
+    if not ATIS.is_dir():
+        pytest.skip("the ATIS files are not on this machine")
+    files = {
+        each: f'{{text = "{ATIS}/{each}/seq.in", i = "{ATIS}/{each}/label", s = "{ATIS}/{each}/seq.out"}}'
+        for each in ("train", "dev", "test")
+    }
+    keys = "".join(f"{each} = {files[each]}\n" for each in ("train", "dev", "test"))
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f'encoder = "{tiny_encoder}"\n[tasks.intent]\nkind = "classification"\nlabel = "i"\ntext = "text"\n{keys}'
+        f'[tasks.slots]\nkind = "words"\nlabel = "s"\ntext = "text"\n{keys}'
+    )
+    said: list[str] = []
+    unknown = ["tasks.intent.labels_unknown=wrong", "tasks.slots.labels_unknown=wrong"]
+    data = read_tasks(load_recipe(recipe, unknown), lambda event, **fields: said.append(str(fields.get("text"))))
+    assert [sum(map(bool, each.test.unknown or ())) for each in data if each.test is not None] == [5, 4]
+    assert any(
+        "5 rows have labels that training does not know, counted as wrong: 'atis_day_name' (2)" in t for t in said
+    )
+    assert any("4 rows have labels that training does not know, counted as wrong: 'B-" in text for text in said)

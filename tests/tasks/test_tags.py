@@ -10,6 +10,7 @@ from manyheads.evaluation.metrics.jackknife import jackknife
 from manyheads.evaluation.metrics.tags import SENTENCE_ACCURACY, SPAN_F1, WORD_ACCURACY, WORD_MACRO_F1
 from manyheads.ragged import Ragged, offsets_of
 from manyheads.tasks.kind import Predictions
+from manyheads.tasks.kinds.words import WordTags
 from manyheads.tasks.tags import Scheme, TagTable, best_tags, complete, parts_of, scheme_of, tag_spans
 
 SCHEMES: list[Scheme] = ["bio", "bioes"]
@@ -58,6 +59,30 @@ def test_span_f1_is_that_of_seqeval_and_its_influences_are_those_of_deleting_a_t
     hits = [float((one == two).sum()) for one, two in zip(predictions.values, targets, strict=True)]
     assert WORD_ACCURACY.function(predictions, targets) == pytest.approx(sum(hits) / len(targets.values))
     assert abs(WORD_ACCURACY.influence(predictions, targets).sum()) < 1e-9
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_span_f1_of_targets_with_unknown_tags_is_that_of_seqeval(scheme: Scheme) -> None:
+    """Also of a known type with a prefix of the other scheme, and of unknown types that follow one another."""
+    kind = WordTags(complete(["B-x", "B-y"], scheme), scheme=scheme)
+    names = [*complete(["B-x", "B-new", "B-other"], "bioes"), "I-new-er"]
+    rng = np.random.default_rng(3)
+    true = [[names[code] for code in rng.integers(len(names), size=size)] for size in rng.integers(1, 8, size=60)]
+    known = [[tag if tag in kind.labels else str(rng.choice(list(kind.labels))) for tag in row] for row in true]
+    targets = kind.targets([kind.counted(row) for row in true])
+    predictions = Predictions(kind.targets([kind.code(row) for row in known]), None)
+    found = SPAN_F1.function(predictions, targets, kind.span_table)
+    assert found == pytest.approx(f1_score(true, known))
+    assert 0 < found < 1
+    pooled = [["?" if tag not in kind.labels else tag for tag in row] for row in true]
+    tags = sorted({tag for row in pooled for tag in row})
+    f1 = []
+    for tag in tags:
+        pairs = [
+            (a == tag, b == tag) for one, two in zip(pooled, known, strict=True) for a, b in zip(one, two, strict=True)
+        ]
+        f1.append(2 * sum(a and b for a, b in pairs) / sum(a + b for a, b in pairs))
+    assert WORD_MACRO_F1.function(predictions, targets, labels=len(kind.labels)) == pytest.approx(np.mean(f1))
 
 
 def valid(tags: list[str], scheme: Scheme) -> bool:

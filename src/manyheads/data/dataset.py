@@ -32,8 +32,8 @@ class Split:
     example in the loss, with mean 1; None if the task names no column of weights, or the examples are not for training.
     `soft`: float32[n, ...], soft labels; None for a task without. `words`: int64[N, 3], ragged, of each word the first
     character, the one after it, and the first token in its text, -1 if it has none; None for a task that does not read
-    words. `texts`: the texts of one column, where they are available. `unknown`: the label of each example whose label
-    is not in the label space, "" for the others; None if there is none.
+    words. `texts`: the texts of one column, where they are available. `unknown`: the labels of each example of which
+    some are not in the label space, as JSON, "" for the others; None if there is none.
     """
 
     task: Task

@@ -53,7 +53,8 @@ class Examples:
     `soft`: float64[n, ...], soft labels, NaN if an example has none; None for a task without.
     `files`: the names of the files by their numbers in `places`, "" for the only file. `words`: int64[N, 2], ragged,
     the first character of each word of the text and the one after it; None for a task without words. `unknown`: the
-    label of each example whose label is not in the label space, "" for the others; None if there is none.
+    labels of each example of which some are not in the label space, as JSON, "" for the others; None if there is none.
+    `targets` may then be one wider, see `Kind.counted_shape`.
     """
 
     task: str
@@ -133,7 +134,7 @@ def read_examples(
     the groups of a task that names a column of groups. `weight`: the column of the weights of the rows. `holes`:
     whether other tasks read the labels of the same rows. Then a row without a label has the target NaN, and so has one
     whose label is skipped as bad. `unknown`: what to do with a label that is not in the label space: "wrong" gives the
-    target `Kind.unknown_target`, "skip" skips the row, "error" makes it a bad row. Default: it is a bad row, or has no
+    target of `Kind.counted`, "skip" skips the row, "error" makes it a bad row. Default: it is a bad row, or has no
     target if `labelled` is False. The examples are memory-mapped from the disk.
 
     Raises:
@@ -149,7 +150,7 @@ def read_examples(
     if task.kind.ragged_targets:
         targets: Rows = Ragged(arrays["targets"], arrays["target_offsets"])
     else:
-        targets = arrays["targets"].reshape(-1, *task.kind.shape)
+        targets = _targets(arrays["targets"], len(arrays["lines"]), task)
     if not len(arrays["lines"]) or (holes and not known(targets).any()):
         reasons = "; ".join(f"line {row.line}: {row.reason}" for row in bad[:3])
         found = reasons or "a header without rows"
@@ -170,6 +171,15 @@ def read_examples(
     unknown_names = Strings.of(arrays, "unknown") if len(arrays.get("unknown", ())) else None
     examples = Examples(task.name, source.name, ids, texts, targets, lines, *own, *columns)
     return replace(examples, words=words, unknown=unknown_names), bad
+
+
+def _targets(flat: NDArray[np.float64], rows: int, task: Task) -> NDArray[np.float64]:
+    """Return the targets of a file, with a column for unknown labels only if some row has one."""
+    shape, wider = task.kind.shape, task.kind.counted_shape
+    if wider is None or not rows or len(flat) == rows * int(np.prod(shape)):
+        return flat.reshape(-1, *shape)
+    targets = flat.reshape(-1, *wider)
+    return targets if (targets[:, -1] > 0).any() else np.ascontiguousarray(targets[:, :-1])
 
 
 def bad_rows_error(bad: Sequence[BadRow]) -> DataError:

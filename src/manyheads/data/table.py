@@ -34,7 +34,7 @@ NO_LABEL = ("-", "-1", "?")
 LINE_BITS = 40
 """Bits of the line in the place of a row. The bits above are the number of the file among several."""
 
-VERSION = "6"
+VERSION = "7"
 """Part of every cache key. It changes when the rules for usable rows, their reasons or the columns change."""
 
 LISTED = 100
@@ -186,7 +186,9 @@ class _Writer:
         self._task, self._source, self._labelled, self._group, self._weight = task, source, labelled, group, weight
         self._holes, self._unknown = holes, unknown
         self._unknown_labels: Counter[str] = Counter()
-        self._label = ""
+        self._unknown_rows = 0
+        self._presented = ""
+        self._wider = unknown == "wrong" and task.kind.counted_shape is not None
         self._id = task.id or ("id" if "id" in source.columns else None)
         self._files = ExitStack()
         texts = [f"text{place}" for place in range(len(task.text))]
@@ -293,7 +295,9 @@ class _Writer:
             others.append(self._soft(row, target))
         if self._task.kind.reads == "tokens":
             others.append(self._task.kind.words(texts[0]))
-        unknown = () if self._unknown != "wrong" else (self._label,)
+        unknown = () if self._unknown != "wrong" else (self._presented,)
+        if self._wider and len(np.atleast_1d(target)) == len(np.atleast_1d(self._task.kind.missing)):
+            target = np.append(target, np.nan if np.isnan(target).all() else 0.0)
         return (self._name(row), *texts, target, row.line, place, *unknown, *others)
 
     def _reject(self, row: Row, file: str, error: LabelError) -> None:
@@ -312,26 +316,28 @@ class _Writer:
             waiting.clear()
 
     def _target(self, row: Row, texts: Sequence[str]) -> Target:
-        self._label = ""
+        self._presented = ""
         cell = label_cell(row.values, self._task.label_columns)
         if (self._holes or not self._labelled) and is_missing(cell):
             return self._task.kind.missing
         try:
             target = self._task.kind.parse_of(cell, texts)
         except LabelError as error:
-            outside = error.label if isinstance(error, UnknownLabelError) and error.label not in NO_LABEL else None
-            counted = self._task.kind.unknown_target
-            if outside is not None and self._unknown == "wrong" and counted is not None:
-                self._unknown_labels[outside] += 1
-                self._label = outside
-                return counted
-            if outside is not None and self._unknown == "skip":
-                self._unknown_labels[outside] += 1
-                if self._holes:
+            if isinstance(error, UnknownLabelError) and str(cell).strip() not in NO_LABEL:
+                if self._unknown in ("wrong", "skip"):
+                    self._unknown_labels.update(error.labels)
+                    self._unknown_rows += 1
+                if self._unknown == "wrong":
+                    self._presented = json.dumps(error.presented)
+                    return self._task.kind.counted(error.presented)
+                if self._unknown == "skip" and self._holes:
                     return self._task.kind.missing
-                raise _SkippedError from None
-            if outside is not None and self._unknown == "error" and not self._holes:
-                raise
+                if self._unknown == "skip":
+                    raise _SkippedError from None
+                if self._unknown == "error":
+                    error = LabelError(str(error), error.hint or self._unknown_hint)
+                    if not self._holes:
+                        raise error from None
             if self._holes:
                 self._reject(row, self._file(row.file), error)
                 return self._task.kind.missing
@@ -343,15 +349,21 @@ class _Writer:
         self._spellings.add(target, cell)
         return target
 
+    @property
+    def _unknown_hint(self) -> str:
+        """What to do about a label of a dev or test file that training does not know."""
+        counted = 'count such labels as wrong with labels_unknown = "wrong", or ' * self._task.kind.counts_unknown
+        return f'{counted}leave out their rows with labels_unknown = "skip"'
+
     def _unknown_warnings(self) -> list[str]:
         """Return a warning with the labels that are not in the label space, and their numbers."""
-        rows = self._unknown_labels.total()
+        rows = self._unknown_rows
         if not rows:
             return []
         most = self._unknown_labels.most_common(SHOWN)
         shown = ", ".join(f"{quoted(label)} ({count})" for label, count in most)
         more = "" if len(most) == len(self._unknown_labels) else ", ..."
-        number = "1 row has a label" if rows == 1 else f"{rows} rows have labels"
+        number = "1 row has labels" if rows == 1 else f"{rows} rows have labels"
         fate = "counted as wrong" if self._unknown == "wrong" else "left out"
         return [f": {number} that training does not know, {fate}: {shown}{more}"]
 

@@ -397,7 +397,9 @@ def unknown_labels(task: Task, options: TaskOptions, split: str) -> Unknown | No
     """Return what to do with labels that training does not know. None: a row with one has no usable label."""
     if options.labels_unknown is not None:
         return options.labels_unknown
-    return "wrong" if split == "test" and task.kind.unknown_target is not None else None
+    if split == "dev":
+        return "error"
+    return "wrong" if task.kind.counts_unknown else None
 
 
 def _divided(options: TaskOptions, recipe: Recipe) -> bool:

@@ -209,8 +209,8 @@ class TaskOptions(Options):
     )
     labels_unknown: Literal["wrong", "error", "skip"] | None = Field(
         default=None,
-        description="What to do with a row of the dev or test file whose label training does not know. The labels are "
-        'named with their numbers. "wrong": the row counts as wrong in every metric. Only for classification. "error": '
+        description="What to do with a row of the dev or test file with a label that training does not know. The "
+        'labels are named with their numbers. "wrong": the label counts as one that is never predicted. "error": '
         'it is a row that cannot be used, see `on_bad_rows`. "skip": the row is left out. Default: "error" for the dev '
         'file, "wrong" for the test file. A cell `-`, `-1` or `?` of a test file is not a label.',
     )

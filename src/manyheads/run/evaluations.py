@@ -155,13 +155,18 @@ def read_evaluations(file: Path, known: Known | None = None) -> Evaluations:
     n, count = len(ids), len(found.steps)
     shapes = ((len(found.targets),), found.clusters.shape, found.epochs.shape, found.values.shape[:2])
     if shapes != ((n,), (n,), (count,), (count, n)) or (
-        offsets(found.targets) is None and found.values.shape != (count, *found.targets.shape)
+        offsets(found.targets) is None and not _fit(found.values.shape[2:], found.targets.shape[1:])
     ):
         raise ValueError(f"the arrays have different sizes: {shapes}")
     shares = found.probabilities
     if shares is not None and (shares.shape[:2] != (count, n) or (offsets(shares) is None and flat(shares).ndim != 3)):
         raise ValueError(f"the arrays have different sizes: probabilities {shares.shape}, values {found.values.shape}")
     return found
+
+
+def _fit(values: tuple[int, ...], targets: tuple[int, ...]) -> bool:
+    """Return whether values and targets have the same form. Targets may have one number more, for unknown labels."""
+    return values == targets or (len(values) == len(targets) == 1 and targets[0] == values[0] + 1)
 
 
 def _offsets(arrays: Mapping[str, NDArray[Any]], name: str, count: int) -> NDArray[np.int64] | None:

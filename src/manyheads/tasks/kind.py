@@ -34,11 +34,14 @@ class LabelError(ValueError):
 
 
 class UnknownLabelError(LabelError):
-    """A cell has a label that is not in the task's label space. `label`: the label as text."""
+    """A cell has labels that are not in the task's label space.
 
-    def __init__(self, reason: str, label: str, hint: str | None = None) -> None:
+    `labels`: these labels as text. `presented`: all labels of the cell, as `Kind.present` writes them.
+    """
+
+    def __init__(self, reason: str, labels: Sequence[str], presented: Any, hint: str | None = None) -> None:
         super().__init__(reason, hint)
-        self.label = label
+        self.labels, self.presented = tuple(labels), presented
 
 
 @dataclass(frozen=True)
@@ -167,8 +170,11 @@ class Kind(ABC):
     soft_shape: tuple[int, ...] = ()
     """The shape of a soft label, with which training replaces the target. () if labels are not soft."""
 
-    counts_unknown: ClassVar[bool] = False
-    """Whether an example whose label is not in the label space can be counted as wrong, see `unknown_target`."""
+    counts_unknown: bool = False
+    """Whether labels that are not in the label space can be counted as wrong, see `counted`."""
+
+    counted_shape: tuple[int, ...] | None = None
+    """The shape of targets in a file in which unknown labels are counted. Default: `shape`."""
 
     unit: ClassVar[bool] = False
     """Whether a head gives scores from 0 to 1 instead of logits."""
@@ -401,13 +407,12 @@ class Kind(ABC):
         """Return single targets as one value: float64[n, ...], or ragged."""
         return Ragged.of(each) if self.ragged_targets else np.array(each, dtype=np.float64).reshape(-1, *self.shape)
 
-    @property
-    def unknown_target(self) -> float | None:
-        """The target of an example whose label is not in the label space. No prediction equals it.
+    def counted(self, presented: Any) -> Target:
+        """Return the target of labels of which some are not in the label space. No prediction is equal to it.
 
-        Default: None, such an example has no target.
+        `presented`: all labels of the example, as `present` writes them.
         """
-        return None
+        raise NotImplementedError(f"{self.noun} has no target for {presented!r}")
 
     def written(self, raw: object, target: Target) -> Iterable[tuple[object, str]]:
         """Yield the labels in a cell with the text that writes them. Default: none."""

@@ -19,6 +19,9 @@ Label = str | int | float | bool
 MOST_LABELS = 1000
 """A label column with more distinct labels is an error: it is probably a column of ids or texts."""
 
+UNKNOWN = "unknown label"
+"""What a report shows in place of a label that training does not know."""
+
 LISTED = 10
 """Labels that a message lists. The others are counted."""
 
@@ -106,6 +109,11 @@ class Labels(Sequence[Label]):
             if code is None and boolean is not None:
                 code = self._booleans.get(boolean)
         return self._texts.get(text) if code is None else code
+
+    def code(self, raw: object) -> int:
+        """Return the index of a label, or their number for a label that is not one of them."""
+        code = self.find(raw)
+        return len(self) if code is None else code
 
     def unknown(self, raw: object) -> str:
         """Return the reason for a cell that is not one of the labels. It names the nearest label."""

@@ -34,15 +34,15 @@ def records(
     """Yield one record per example.
 
     Its keys are `id`, those of `Kind.record` (`prediction`, and `probabilities` or `value`), and `target` if `targets`
-    are given. A missing target is None. `unknown`: the label of each example whose label is not in the label space, ""
-    for the others. Its record has the label as `target`, and `target_unknown`.
+    are given. A missing target is None. `unknown`: the labels of each example of which some are not in the label
+    space, as JSON, "" for the others. Its record has these labels as `target`, and `target_unknown`.
     """
     labelled = () if targets is None else known(targets)
     for row, example in enumerate(ids):
         record: dict[str, object] = {"id": example, **kind.record(predictions, row)}
         if targets is not None:
             if unknown is not None and unknown[row]:
-                record |= {"target": unknown[row], "target_unknown": True}
+                record |= {"target": json.loads(unknown[row]), "target_unknown": True}
             else:
                 record["target"] = kind.present(targets[row]) if labelled[row] else None
         yield record
@@ -178,15 +178,14 @@ def _listed(kept: Sequence[Mapping[str, Any]]) -> Ragged:
 
 
 def _coded(file: Path, kind: Kind, cells: Sequence[Any], hint: str, unknown: Sequence[bool] | None = None) -> Rows:
-    """Return the predictions or targets in cells. `unknown`: whether each is a label that the task does not have."""
-    own = kind.unknown_target
+    """Return the predictions or targets in cells. `unknown`: whether each has a label that the task does not have."""
+    others = [False] * len(cells) if unknown is None else unknown
     try:
-        if unknown is None or own is None:
-            numbers = kind.targets([kind.code(cell) for cell in cells])
-        else:
-            numbers = kind.targets(
-                [own if other else kind.code(cell) for cell, other in zip(cells, unknown, strict=True)]
-            )
+        codes = [
+            kind.counted(cell) if other and kind.counts_unknown else kind.code(cell)
+            for cell, other in zip(cells, others, strict=True)
+        ]
+        numbers = kind.targets(codes)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = "a prediction is not a label of the task"
         raise RunError(what, where=str(file), found=str(error), hint=hint) from None

@@ -41,6 +41,31 @@ class TagTable:
         types = [names.index(name) if prefix != OUTSIDE else -1 for prefix, name in parts]
         return cls(np.array(prefixes, dtype=np.int64), np.array(types, dtype=np.int64), names)
 
+    def outside(self, tags: Sequence[str]) -> list[int]:
+        """Return numbers from k on for tags of a text that are not in the table, from which `parts` has their meaning.
+
+        A type that is not in the table has a number after those that are, in the order of the text. A tag without the
+        form of a prefix and a type is a type of its own, with the prefix I.
+        """
+        types = list(self.names)
+        codes = []
+        for tag in tags:
+            prefix, name = parts_of(tag)
+            if prefix not in CODES or not name:
+                prefix, name = "I", tag
+            if name not in types:
+                types.append(name)
+            codes.append(len(self.prefixes) + len(CODES) * types.index(name) + CODES[prefix])
+        return codes
+
+    def parts(self, codes: Ints) -> tuple[Ints, Ints]:
+        """Return the prefix and the type of tags by their numbers, int64[n] each, also of those of `outside`."""
+        beyond = codes - len(self.prefixes)
+        inside = np.clip(codes, 0, len(self.prefixes) - 1)
+        prefixes = np.where(beyond < 0, self.prefixes[inside], beyond % len(CODES))
+        types = np.where(beyond < 0, self.types[inside], beyond // len(CODES))
+        return prefixes, types
+
 
 @dataclass(frozen=True)
 class TagSpans:
@@ -99,22 +124,19 @@ def tag_spans(tags: Ragged, table: TagTable) -> TagSpans:
 
     A span begins at B or S, after a word with O, E or S, at the first word, and where the type changes. It ends where
     another one begins, or before O. These are the rules of conlleval (Tjong Kim Sang and Buchholz 2000), which seqeval
-    follows by default. A tag that is not in the table (below 0) marks no span.
+    follows by default. A tag that is not in the table has the meaning of `TagTable.outside`.
     """
-    codes = tags.values.astype(np.int64)
-    known = codes >= 0
-    prefixes = np.where(known, table.prefixes[np.maximum(codes, 0)], NONE)
-    types = np.where(known, table.types[np.maximum(codes, 0)], -1)
+    prefixes, types = table.parts(tags.values.astype(np.int64))
     inside = types >= 0
     before, type_before = np.roll(prefixes, 1), np.roll(types, 1)
-    first = np.zeros(len(codes) + 1, dtype=bool)
+    first = np.zeros(len(types) + 1, dtype=bool)
     first[tags.offsets[:-1]] = True
     first = first[:-1]
     begins = inside & (
         first | np.isin(prefixes, (BEGIN, SINGLE)) | np.isin(before, (NONE, END, SINGLE)) | (types != type_before)
     )
     starts = np.flatnonzero(begins)
-    stops = np.append(np.flatnonzero(begins | ~inside | first), len(codes))
+    stops = np.append(np.flatnonzero(begins | ~inside | first), len(types))
     ends = stops[np.searchsorted(stops, starts, side="right")] if len(starts) else starts
     owners = tags.owners[starts]
     bounds = np.asarray(tags.offsets)[owners]

@@ -27,12 +27,23 @@ def macro_f1_of_labels(predictions: Predictions, targets: Floats) -> float | Non
 
 def subset_accuracy(predictions: Predictions, targets: Floats) -> float | None:
     """Return the share of examples whose labels are all correct. None without examples."""
-    return float((predictions.values == targets).all(axis=1).mean()) if len(targets) else None
+    return float(_of_subsets(predictions, targets).mean()) if len(targets) else None
 
 
 def _pairs(predictions: Predictions, targets: Floats) -> tuple[Floats, Floats]:
-    """Return for each example and label whether both have it, and how many of both: float64[n, labels]."""
-    return predictions.values * targets, predictions.values + targets
+    """Return for each example and label whether both have it, and how many of both: float64[n, labels].
+
+    If `targets` has a further column, the number of labels that training does not know, it is a label that is never
+    predicted.
+    """
+    values = _as_wide(predictions.values, targets)
+    return values * targets, values + targets
+
+
+def _as_wide(values: Floats, targets: Floats) -> Floats:
+    """Return predicted labels with a column of zeros for the unknown labels, if the targets have one."""
+    missing = targets.shape[1] - values.shape[1]
+    return np.pad(values, ((0, 0), (0, missing))) if missing else values
 
 
 def _of_micro(predictions: Predictions, targets: Floats) -> Floats:
@@ -51,7 +62,7 @@ def macro_influence(predictions: Predictions, targets: Floats) -> Floats:
 
 
 def _of_subsets(predictions: Predictions, targets: Floats) -> Floats:
-    right: Floats = (predictions.values == targets).all(axis=1).astype(np.float64)
+    right: Floats = (_as_wide(predictions.values, targets) == targets).all(axis=1).astype(np.float64)
     return right
 
 

@@ -9,20 +9,22 @@ import numpy as np
 from manyheads.evaluation.class_counts import rarest_class
 from manyheads.evaluation.metrics.jackknife import jackknife
 from manyheads.evaluation.metrics.metric import Floats, Metric
+from manyheads.evaluation.metrics.targets import bind_labels, farthest_if_unknown
 from manyheads.tasks.kind import Predictions
 
 
-def quadratic_kappa(predictions: Predictions, targets: Floats) -> float | None:
+def quadratic_kappa(predictions: Predictions, targets: Floats, *, labels: int = 0) -> float | None:
     """Return Cohen's kappa with weights that grow with the square of the distance between classes.
 
     The distance is counted in places of `labels`, which must be numbers in ascending order. None if all predictions and
-    targets are the same class.
+    targets are the same class. An unknown label counts as the one that is farthest from the prediction.
 
     Source: Cohen (1968).
     """
     count = len(targets)
     if not count:
         return None
+    targets = farthest_if_unknown(predictions.values, targets, labels)
     expected, squared = _parts(count, *(np.array(float(each.sum())) for each in _moments(predictions, targets)))
     return float(1 - squared / expected) if expected > 0 else None
 
@@ -43,11 +45,17 @@ def _parts(
     return count * (of_predicted + of_true) - 2 * predicted * true, count * between
 
 
-def _influence(predictions: Predictions, targets: Floats) -> Floats:
+def _influence(predictions: Predictions, targets: Floats, *, labels: int = 0) -> Floats:
     count = len(targets)
+    targets = farthest_if_unknown(predictions.values, targets, labels)
     expected, squared = _parts(count - 1, *(each.sum() - each for each in _moments(predictions, targets)))
     without = np.where(expected > 0, 1 - np.divide(squared, expected, out=np.ones(count), where=expected > 0), 0.0)
     return jackknife(quadratic_kappa(predictions, targets) or 0.0, without)
+
+
+def _rarest(targets: Floats, *, labels: int = 0) -> int:
+    del labels
+    return rarest_class(targets)
 
 
 QUADRATIC_KAPPA = Metric(
@@ -58,5 +66,6 @@ QUADRATIC_KAPPA = Metric(
     ("ordered classes",),
     range=(-1.0, 1.0),
     correlation=True,
-    rarest=rarest_class,
+    rarest=_rarest,
+    bind=bind_labels,
 )

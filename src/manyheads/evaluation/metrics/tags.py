@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from manyheads.evaluation.metrics.jackknife import jackknife
 from manyheads.evaluation.metrics.metric import Floats, Metric
+from manyheads.evaluation.metrics.targets import bind_labels
 from manyheads.ragged import Ragged
 from manyheads.tasks.kind import Kind, Predictions
 from manyheads.tasks.tags import TagTable, tag_spans
@@ -34,18 +35,26 @@ def word_accuracy(predictions: Predictions, targets: Ragged) -> float | None:
     return float(np.mean(predictions.values.values == targets.values)) if len(targets.values) else None
 
 
-def word_macro_f1(predictions: Predictions, targets: Ragged) -> float | None:
-    """Return the mean of F1 over the tags that some word has. None if no word has one."""
-    hits, total, true = (each.sum(axis=0) for each in _by_tag(predictions.values, targets))
+def word_macro_f1(predictions: Predictions, targets: Ragged, *, labels: int = 0) -> float | None:
+    """Return the mean of F1 over the tags that some word has. None if no word has one.
+
+    Tags that training does not know are one tag that is never predicted.
+    """
+    hits, total, true = (each.sum(axis=0) for each in _by_tag(predictions.values, _joined(targets, labels)))
     return float(_ratio(2 * hits, total)[true > 0].mean()) if (true > 0).any() else None
 
 
-def _of_macro(predictions: Predictions, targets: Ragged) -> Floats:
-    hits, total, true = _by_tag(predictions.values, targets)
+def _joined(targets: Ragged, labels: int) -> Ragged:
+    """Return tags with one number for all that are not among the labels, whose number is `labels`, 0 if unknown."""
+    return Ragged(np.minimum(targets.values, labels), targets.offsets) if labels else targets
+
+
+def _of_macro(predictions: Predictions, targets: Ragged, *, labels: int = 0) -> Floats:
+    hits, total, true = _by_tag(predictions.values, _joined(targets, labels))
     left = _ratio(2 * (hits.sum(axis=0) - hits), total.sum(axis=0) - total)
     occurring = true.sum(axis=0) - true > 0
     without = _ratio((left * occurring).sum(axis=1), occurring.sum(axis=1).astype(np.float64))
-    return jackknife(word_macro_f1(predictions, targets) or 0.0, without)
+    return jackknife(word_macro_f1(predictions, targets, labels=labels) or 0.0, without)
 
 
 def _of_accuracy(predictions: Predictions, targets: Ragged) -> Floats:
@@ -95,9 +104,9 @@ def _ratio(hits: Floats, total: Floats) -> Floats:
     return ratio
 
 
-def _rarest(targets: Ragged) -> int:
+def _rarest(targets: Ragged, *, labels: int = 0) -> int:
     """Return the number of texts with the tag that the fewest texts have. 1 without words."""
-    pairs = np.unique(np.stack([targets.owners, targets.values]), axis=1)
+    pairs = np.unique(np.stack([targets.owners, _joined(targets, labels).values]), axis=1)
     return int(np.unique(pairs[1], return_counts=True)[1].min(initial=max(1, len(targets))))
 
 
@@ -110,5 +119,7 @@ def _table(options: Any, kind: Kind) -> Mapping[str, Any]:
 
 SPAN_F1 = Metric("span_f1", "span F1", span_f1, _of_spans, ("spans",), bind=_table)
 WORD_ACCURACY = Metric("word_accuracy", "accuracy of words", word_accuracy, _of_accuracy, ("tags",))
-WORD_MACRO_F1 = Metric("word_macro_f1", "macro F1 of words", word_macro_f1, _of_macro, ("tags",), rarest=_rarest)
+WORD_MACRO_F1 = Metric(
+    "word_macro_f1", "macro F1 of words", word_macro_f1, _of_macro, ("tags",), rarest=_rarest, bind=bind_labels
+)
 SENTENCE_ACCURACY = Metric("sentence_accuracy", "sentence accuracy", sentence_accuracy, _whole, ("tags",), step=1.0)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.labels import Label
@@ -55,6 +59,24 @@ def targets_of(kind: Kind) -> frozenset[Target]:
     if kind.target == "order" or _ascending(labels):
         found.add("ordered classes")
     return frozenset(found)
+
+
+def bind_labels(options: Any, kind: Kind) -> Mapping[str, Any]:
+    """Return the number of labels of a task, 0 for a task without, as the argument `labels` of a metric."""
+    del options
+    return {"labels": len(kind.space().get("labels", ()))}
+
+
+def farthest_if_unknown(values: NDArray[np.float64], targets: NDArray[np.float64], labels: int) -> NDArray[np.float64]:
+    """Return the places of true labels in their order, float64[n].
+
+    A label that is not one of the labels has no place in their order. It counts as the one that is farthest from the
+    prediction, so that the row never improves a metric. `labels`: their number, 0 for targets that are values.
+    """
+    if not labels:
+        return targets
+    last = labels - 1.0
+    return np.where(targets > last, np.where(2 * values > last, 0.0, last), targets)
 
 
 def _ascending(labels: list[Label]) -> bool:

@@ -71,13 +71,13 @@ class Classification(OneLabel):
     summary = "one of `labels`"
     options = ClassificationOptions
     target = "class"
-    counts_unknown = True
     metrics = ("accuracy", "macro_f1", "mcc")
     several_columns = True
 
     def __init__(self, labels: Iterable[Label], *, soft: bool = False) -> None:
         super().__init__(labels)
         self.soft_shape = (len(self.labels),) if soft else ()
+        self.counts_unknown = not soft
 
     @classmethod
     def of(cls, options: Any) -> Self | None:
@@ -176,11 +176,6 @@ class Classification(OneLabel):
                 guess.soften(cell)
                 usable += 1
         return guess if usable >= MOSTLY * len(cells) else None
-
-    @property
-    def unknown_target(self) -> float | None:
-        """The index after that of the last label. None for soft labels."""
-        return None if self.soft_shape else float(len(self.labels))
 
     @property
     def alternative(self) -> str | None:

@@ -14,7 +14,19 @@ from pydantic import Field
 from manyheads.options import Options
 from manyheads.tasks.alike import alike_warnings
 from manyheads.tasks.cells import MISSING, is_missing, quoted, spelled_boolean
-from manyheads.tasks.kind import Floats, HubForm, Ints, KeyFault, Kind, LabelError, Predictions, Target, finite, sigmoid
+from manyheads.tasks.kind import (
+    Floats,
+    HubForm,
+    Ints,
+    KeyFault,
+    Kind,
+    LabelError,
+    Predictions,
+    Target,
+    UnknownLabelError,
+    finite,
+    sigmoid,
+)
 from manyheads.tasks.kinds.label_options import (
     CLASS_WEIGHTS,
     LABELS,
@@ -25,6 +37,7 @@ from manyheads.tasks.kinds.label_options import (
 )
 from manyheads.tasks.kinds.thresholds import HALF, SEARCH, search, threshold_fault
 from manyheads.tasks.labels import (
+    UNKNOWN,
     Label,
     Labels,
     counts_digest,
@@ -79,6 +92,9 @@ class Multilabel(Kind):
     A cell is a list of labels, a text with separated labels, or a JSON list. `[]` is a text without labels; an empty
     cell is a missing label. If the task names one column per label, the cells of a row are 0 or 1, or false or true.
 
+    Where labels that training does not know are counted, a target is float64[labels + 1]. The last number is that of
+    the unknown labels, which no prediction has.
+
     Raises:
         ValueError: There is no label, a label is blank, two labels are equal, or a threshold is not between 0 and 1.
     """
@@ -91,6 +107,7 @@ class Multilabel(Kind):
     target = "labels"
     metrics = ("macro_f1", "micro_f1", "average_precision", "subset_accuracy")
     views = ("labels",)
+    counts_unknown = True
     several_columns = True
     exclusive = False
 
@@ -107,6 +124,7 @@ class Multilabel(Kind):
         self.separator, self.threshold, self.search_share = separator, threshold, search_share
         self.searched_on = searched_on
         self.shape = (len(self.labels),)
+        self.counted_shape = (len(self.labels) + 1,)
         fault = threshold_fault(threshold, self.labels)
         if fault is not None:
             raise ValueError(f"{fault.what}, found {threshold}")
@@ -235,13 +253,34 @@ class Multilabel(Kind):
             return target
         if is_missing(raw):
             raise LabelError(MISSING)
-        for code in self._codes(raw):
-            target[code] = 1.0
+        found = self._found(raw)
+        unknown = [item for item in found if self.labels.find(item) is None]
+        if unknown:
+            presented = [item if isinstance(item, str | int | float) else str(item) for item in found]
+            raise UnknownLabelError(self.labels.unknown(unknown[0]), [str(item).strip() for item in unknown], presented)
+        for item in found:
+            target[self.labels.code(item)] = 1.0
         return target
 
+    def counted(self, presented: Any) -> Floats:
+        """Return the labels that a list has, and the number of the others."""
+        target = np.zeros(len(self.labels) + 1)
+        for item in dict.fromkeys(presented):
+            code = self.labels.code(item)
+            target[code] = target[code] + 1.0 if code == len(self.labels) else 1.0
+        return target
+
+    def targets(self, each: Sequence[Target]) -> Floats:
+        """Return single targets as one array, float64[n, labels], with one more column if one of them has it."""
+        width = max((len(np.atleast_1d(target)) for target in each), default=len(self.labels))
+        targets = np.zeros((len(each), width))
+        for row, target in enumerate(each):
+            targets[row, : len(np.atleast_1d(target))] = target
+        return targets
+
     def present(self, target: Target) -> list[Label]:
-        """Return the labels of a target."""
-        return [label for label, has in zip(self.labels, np.atleast_1d(target), strict=True) if has]
+        """Return the known labels of a target."""
+        return [label for label, has in zip(self.labels, np.atleast_1d(target), strict=False) if has]
 
     def code(self, presented: Any) -> Floats:
         """Return the labels that a list has."""
@@ -254,7 +293,8 @@ class Multilabel(Kind):
 
     def show(self, target: Target) -> str:
         """Return the labels, or a dash."""
-        return ", ".join(map(str, self.present(target))) or "-"
+        unknown = [UNKNOWN] * int(np.atleast_1d(target)[len(self.labels) :].any())
+        return ", ".join([*map(str, self.present(target)), *unknown]) or "-"
 
     @property
     def probability_names(self) -> tuple[str, ...]:
@@ -296,8 +336,8 @@ class Multilabel(Kind):
         return np.where((targets > 0).any(axis=1), rarity.argmin(axis=1), len(self.labels)).astype(np.int64)
 
     def counts(self, targets: Floats) -> dict[Any, int]:
-        """Return the number of targets with each label."""
-        return dict(zip(self.labels, targets.sum(axis=0).astype(int).tolist(), strict=True))
+        """Return the number of targets with each label. Unknown labels are not counted."""
+        return dict(zip(self.labels, targets.sum(axis=0).astype(int).tolist(), strict=False))
 
     def balanced_weights(self, targets: Floats, weights: Floats) -> Floats:
         """Return the weights of rows without and with each label: float64[2, labels]."""
@@ -321,18 +361,19 @@ class Multilabel(Kind):
 
     def errors(self, predictions: Predictions, targets: Floats) -> Floats:
         """Return the number of wrong labels, plus the share of the probability that is on the wrong side."""
-        wrong = predictions.values != targets
+        own, unknown = targets[:, : len(self.labels)], targets[:, len(self.labels) :].sum(axis=1)
+        wrong = predictions.values != own
         if predictions.probabilities is None:
-            counts: Floats = wrong.sum(axis=1).astype(np.float64)
+            counts: Floats = wrong.sum(axis=1) + unknown
             return counts
-        sizes: Floats = (wrong * (1 + np.abs(predictions.probabilities - targets))).sum(axis=1)
+        sizes: Floats = (wrong * (1 + np.abs(predictions.probabilities - own))).sum(axis=1) + unknown
         return sizes
 
     def imagined(self, targets: Floats, correlation: float) -> Floats:
         """Return targets in which each label of a tenth of the examples is that of another example."""
         del correlation
         rng = np.random.default_rng(0)
-        predictions = targets.copy()
+        predictions = targets[:, : len(self.labels)].copy()
         for column in predictions.T:
             moved = np.flatnonzero(rng.random(len(column)) < 0.1)
             column[moved] = rng.choice(column, size=len(moved)) if len(moved) else column[moved]
@@ -348,17 +389,11 @@ class Multilabel(Kind):
         """Independent labels."""
         return HubForm(self.labels.names, "multi_label_classification")
 
-    def _codes(self, raw: object) -> list[int]:
-        """Return the codes of the labels in a cell. The whole cell may be one label, also with a separator in it."""
+    def _found(self, raw: object) -> list[object]:
+        """Return the labels in a cell. The whole cell may be one label, also with a separator in it."""
         if isinstance(raw, str) and self.separator is None and self.labels.find(raw) is not None:
-            return [self.labels.find(raw) or 0]
-        codes: list[int] = []
-        for item in _items(raw, self.separator):
-            code = self.labels.find(item)
-            if code is None:
-                raise LabelError(self.labels.unknown(item))
-            codes.append(code)
-        return codes
+            return [raw]
+        return _items(raw, self.separator)
 
 
 def _items(raw: object, separator: str | None) -> list[object]:

@@ -21,10 +21,7 @@ from manyheads.tasks.kind import (
     probabilities_of_classes,
 )
 from manyheads.tasks.kinds.label_options import balanced, class_weight_faults
-from manyheads.tasks.labels import Label, Labels, counts_digest, label_type, listed, named_probabilities
-
-UNKNOWN = "unknown label"
-"""What a report shows in place of a label that training does not know."""
+from manyheads.tasks.labels import UNKNOWN, Label, Labels, counts_digest, label_type, listed, named_probabilities
 
 SEVERAL_HINT = "a task of this kind has one label per row: write one label per cell, or use a column with one label"
 
@@ -42,6 +39,7 @@ class OneLabel(Kind):
     """The smallest number of labels."""
 
     training_keys = ("class_weights",)
+    counts_unknown = True
     views = ("confusion", "reliability", "classes")
 
     def __init__(self, labels: Iterable[Label]) -> None:
@@ -93,8 +91,13 @@ class OneLabel(Kind):
             raise LabelError(f"several labels in a cell, {quoted(raw)}", SEVERAL_HINT)
         code = self.labels.find(raw)
         if code is None:
-            raise UnknownLabelError(self.labels.unknown(raw), str(raw).strip())
+            label = str(raw).strip()
+            raise UnknownLabelError(self.labels.unknown(raw), [label], label)
         return float(code)
+
+    def counted(self, presented: Any) -> float:
+        """Return the index of a label, which is their number for one that is not among them."""
+        return float(self.labels.code(presented))
 
     def present(self, target: Target) -> Label:
         """Return the label with this index."""
@@ -107,7 +110,7 @@ class OneLabel(Kind):
 
     def show(self, target: Target) -> str:
         """Return the label with this index."""
-        return UNKNOWN if target == self.unknown_target else super().show(target)
+        return UNKNOWN if target == len(self.labels) else super().show(target)
 
     def written(self, raw: object, target: Target) -> Iterable[tuple[object, str]]:
         """Yield the label with the text of the cell."""

@@ -96,8 +96,10 @@ class Ordinal(OneLabel):
         return median | super().follows(predictions)
 
     def errors(self, predictions: Predictions, targets: Floats) -> Floats:
-        """Return how many labels each prediction is off."""
-        errors: Floats = np.abs(predictions.values - targets)
+        """Return how many labels each prediction is off. An unknown label is as far off as a label can be."""
+        last = len(self.labels) - 1
+        farthest = np.maximum(predictions.values, last - predictions.values)
+        errors: Floats = np.where(targets > last, farthest, np.abs(predictions.values - targets))
         return errors
 
     def described(self) -> str:

@@ -17,7 +17,19 @@ from manyheads.options import Options
 from manyheads.ragged import Ragged, Rows
 from manyheads.tasks.alike import alike_warnings
 from manyheads.tasks.cells import MISSING, is_missing, quoted
-from manyheads.tasks.kind import Floats, HubForm, Ints, KeyFault, Kind, LabelError, Predictions, Target, finite, softmax
+from manyheads.tasks.kind import (
+    Floats,
+    HubForm,
+    Ints,
+    KeyFault,
+    Kind,
+    LabelError,
+    Predictions,
+    Target,
+    UnknownLabelError,
+    finite,
+    softmax,
+)
 from manyheads.tasks.kinds.label_options import (
     CLASS_WEIGHTS,
     LABELS,
@@ -26,7 +38,7 @@ from manyheads.tasks.kinds.label_options import (
     labels_field,
     weights_field,
 )
-from manyheads.tasks.labels import Label, Labels, counts_digest, found_note, labels_among, listed
+from manyheads.tasks.labels import UNKNOWN, Label, Labels, counts_digest, found_note, labels_among, listed
 from manyheads.tasks.numbers import shortest
 from manyheads.tasks.split_text import spans_of
 from manyheads.tasks.tags import (
@@ -92,6 +104,7 @@ class WordTags(Kind):
     target = "tags"
     ragged_targets = True
     ragged_outputs = True
+    counts_unknown = True
     hub_task = "token-classification"
 
     def __init__(self, labels: Iterable[Label], *, scheme: Scheme = "tags", split: str = "blanks") -> None:
@@ -222,7 +235,7 @@ class WordTags(Kind):
         items = _items(raw)
         if _are_spans(items) and items:
             raise LabelError(f"label {quoted(raw)} is a list of spans, which need the text of their row")
-        return np.array([self._code(tag) for tag in items], dtype=np.float64)
+        return self._known(items)
 
     def parse_of(self, raw: object, texts: Sequence[str]) -> Floats:
         """Return the tags in a cell for the words of a text.
@@ -236,14 +249,21 @@ class WordTags(Kind):
         words = self.words(texts[0])
         items = _items(raw)
         if self._table is not None and _are_spans(items):
-            return self._of_spans(items, texts[0], words)
-        tags = self.parse(raw)
-        if len(tags) != len(words):
+            return self._known(self._of_spans(items, texts[0], words))
+        if not (_are_spans(items) and items) and len(items) != len(words):
             hint = None
             if not isinstance(raw, str) and self.split != "blanks":
                 hint = 'if the words are separated by blanks, set split = "blanks"'
-            raise LabelError(f"{len(tags)} tags for {len(words)} words", hint)
-        return tags
+            raise LabelError(f"{len(items)} tags for {len(words)} words", hint)
+        return self.parse(raw)
+
+    def counted(self, presented: Any) -> Floats:
+        """Return the indices of tags, and for others a number above them: with spans, that of `TagTable.outside`."""
+        codes = np.array([self.labels.code(tag) for tag in presented], dtype=np.float64)
+        outside = np.flatnonzero(codes == len(self.labels))
+        if self._table is not None and len(outside):
+            codes[outside] = self._table.outside([str(presented[place]) for place in outside])
+        return codes
 
     def words(self, text: str) -> Ints:
         """Return the words of a text: those that it was given as, or its parts."""
@@ -256,7 +276,8 @@ class WordTags(Kind):
 
     def present(self, target: Target) -> list[Label]:
         """Return the tags of a target."""
-        return [self.labels[int(code)] for code in np.atleast_1d(target)]
+        codes = np.atleast_1d(target).astype(np.int64).tolist()
+        return [self.labels[code] if code < len(self.labels) else UNKNOWN for code in codes]
 
     def code(self, presented: Any) -> Floats:
         """Return the indices of a list of tags."""
@@ -294,7 +315,8 @@ class WordTags(Kind):
     def strata(self, targets: Rows) -> Ints:
         """Return the rarest tag of each target, and the number of tags for a text without any but O."""
         count = len(self.labels)
-        pairs = np.unique(np.stack([targets.owners, targets.values.astype(np.int64)]), axis=1)
+        pairs = np.stack([targets.owners, targets.values.astype(np.int64)])
+        pairs = np.unique(pairs[:, pairs[1] < count], axis=1)
         texts = np.bincount(pairs[1], minlength=count).astype(np.float64)
         if self._table is not None:
             texts[self._table.types < 0] = np.inf
@@ -306,9 +328,9 @@ class WordTags(Kind):
         return found
 
     def counts(self, targets: Rows) -> dict[Any, int]:
-        """Return the number of words with each tag."""
+        """Return the number of words with each tag. Unknown tags are not counted."""
         codes = targets.values[~np.isnan(targets.values)].astype(np.int64)
-        return dict(zip(self.labels, np.bincount(codes, minlength=len(self.labels)).tolist(), strict=True))
+        return dict(zip(self.labels, np.bincount(codes, minlength=len(self.labels)).tolist(), strict=False))
 
     def shares(self, targets: Rows) -> dict[str, float]:
         """Return the share of the words with each tag, or of the spans with each type."""
@@ -350,7 +372,7 @@ class WordTags(Kind):
         """Return targets in which the tags of a tenth of the words are those of other words."""
         del correlation
         rng = np.random.default_rng(0)
-        values = targets.values.copy()
+        values = np.where(targets.values < len(self.labels), targets.values, 0.0)
         moved = np.flatnonzero(rng.random(len(values)) < 0.1)
         values[moved] = rng.choice(values, size=len(moved)) if len(moved) else values[moved]
         return replace(targets, values=values)
@@ -372,15 +394,24 @@ class WordTags(Kind):
         """The tags."""
         return HubForm(self.labels.names, None)
 
-    def _code(self, tag: object) -> int:
-        code = None if isinstance(tag, list | dict) else self.labels.find(tag)
-        if code is None:
-            raise LabelError(self.labels.unknown(tag))
-        return code
+    def _known(self, tags: Sequence[object]) -> Floats:
+        """Return the indices of tags.
 
-    def _of_spans(self, items: Sequence[Mapping[str, Any]], text: str, words: Ints) -> Floats:
+        Raises:
+            LabelError: A tag is a list or an object, or is not one of the tags.
+        """
+        for tag in tags:
+            if isinstance(tag, list | dict):
+                raise LabelError(self.labels.unknown(tag))
+        unknown = [tag for tag in tags if self.labels.find(tag) is None]
+        if unknown:
+            shown = [str(tag).strip() for tag in tags]
+            raise UnknownLabelError(self.labels.unknown(unknown[0]), [str(tag).strip() for tag in unknown], shown)
+        return np.array([self.labels.code(tag) for tag in tags], dtype=np.float64)
+
+    def _of_spans(self, items: Sequence[Mapping[str, Any]], text: str, words: Ints) -> list[str]:
         """Return the tags of the words of a text with spans of characters."""
-        tags = np.full(len(words), self._codes[OUTSIDE])
+        tags = [OUTSIDE] * len(words)
         starts, ends = ({int(each): place for place, each in enumerate(words[:, side])} for side in (0, 1))
         taken = np.zeros(len(words), dtype=bool)
         for item in items:
@@ -399,7 +430,7 @@ class WordTags(Kind):
             for place in range(first, last + 1):
                 prefix = "S" if one else "B" if place == first else "I"
                 prefix = "E" if self.scheme == "bioes" and not one and place == last else prefix
-                tags[place] = self._code(f"{prefix}-{name}")
+                tags[place] = f"{prefix}-{name}"
         return tags
 
     def _spans(self, tags: Floats, places: Ints | None, text: str | None) -> list[dict[str, Any]]:
