@@ -35,6 +35,15 @@ def test_a_changed_kind_replaces_its_table(write) -> None:
     assert head.kind == "b1"
 
 
+def test_a_task_of_another_kind_keeps_its_files_and_loses_the_keys_of_its_old_kind(write) -> None:
+    task = load_study(write("twins = []\n[rows.plain]\n")).rows[0].recipe.tasks["similarity"]
+    assert task.kind == "regression"
+    row = 'tasks.similarity = { kind = "classification", metric = "accuracy" }'
+    changed = load_study(write(f"twins = []\n[rows.classes]\n{row}\n")).rows[0].recipe.tasks["similarity"]
+    assert (changed.train, changed.dev, changed.text) == (task.train, task.dev, task.text)
+    assert (changed.kind, changed.metric) == ("classification", "accuracy")
+
+
 def test_changes_apply_to_every_row_and_a_row_overrides_them(write) -> None:
     plan = load_study(
         write("twins = []\n[changes]\ntraining.epochs = 7\n[rows.a]\n[rows.b]\ntraining.epochs = 2\n[rows.c]\n")

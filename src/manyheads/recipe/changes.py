@@ -8,6 +8,7 @@ from typing import Any
 from manyheads.errors import RecipeError
 from manyheads.recipe.toml import TomlError, key_parts, parse
 from manyheads.run.names import user_path
+from manyheads.tasks.kinds import KINDS
 
 FORM = "KEY=VALUE, such as training.epochs=3"
 
@@ -85,12 +86,16 @@ def is_one_value(key: Sequence[str]) -> bool:
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any], at: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return `base` with `changes` applied. Neither argument is modified.
 
-    If a table gets another `kind`, its other keys are removed, because they belong to the old kind. `at`: the key of
-    the table in the recipe.
+    If a table gets another `kind`, its other keys are removed, because they belong to the old kind. The table of a task
+    keeps the keys that do not belong to its old kind alone, such as its files.
+
+    `at`: the key of the table in the recipe.
     """
-    if "kind" in changes and "kind" in base and changes["kind"] != base["kind"]:
-        return dict(changes)
     merged = dict(base)
+    if "kind" in changes and "kind" in base and changes["kind"] != base["kind"]:
+        only_old = _keys_of_kind(base["kind"]) - _keys_of_kind(changes["kind"])
+        is_task = len(at) == 2 and at[0] == "tasks"
+        merged = {key: value for key, value in base.items() if key not in only_old} if is_task else {}
     for key, value in changes.items():
         old = merged.get(key)
         if isinstance(old, Mapping) and isinstance(value, Mapping) and not is_one_value((*at, key)):
@@ -98,3 +103,8 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any], at: tuple[str, ..
         else:
             merged[key] = value
     return merged
+
+
+def _keys_of_kind(kind: object) -> set[str]:
+    """Return the keys that a kind adds to the table of a task. An unknown kind has none."""
+    return set(KINDS[kind].options.model_fields) if isinstance(kind, str) and kind in KINDS else set()
