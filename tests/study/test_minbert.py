@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from manyheads.recipe.load import load_recipe
 from manyheads.studies.load import load_study
+from manyheads.studies.render.json_ import to_json
 from manyheads.studies.schema import StudyPlan
+from manyheads.studies.tabulate import tabulate
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,3 +101,16 @@ def test_a_row_is_the_recipe_of_its_name(plan: StudyPlan, row: str, file: str) -
 @pytest.mark.parametrize("file", sorted((ROOT / "studies").glob("*.toml")), ids=lambda file: file.stem)
 def test_every_study_loads(file: Path) -> None:
     assert load_study(file).rows
+
+
+def test_the_kept_runs_of_the_study_give_its_table_again() -> None:
+    folder = ROOT / "results" / "minilm-study"
+    again = json.loads(to_json(tabulate(load_study(ROOT / "studies" / "minilm.toml"), folder)))
+    kept = json.loads((folder / "table.json").read_text())
+    assert again["notes"] == kept["notes"]
+    for row, other in zip(again["rows"], kept["rows"], strict=True):
+        assert row["name"] == other["name"]
+        assert row["average"] == pytest.approx(other["average"], abs=2e-6)
+        assert (row["difference"] is None) == (other["difference"] is None)
+        for key in ("mean", "low", "high", "p", "p_holm") if row["difference"] is not None else ():
+            assert row["difference"][key] == pytest.approx(other["difference"][key], abs=2e-6)

@@ -34,7 +34,10 @@ DIFFERENCES = (0.01, 0.02, 0.05)
 """True differences for which the power is shown by default."""
 
 SEED_SD = 0.01
-"""Assumed standard deviation of a metric between models of different seeds. `results/minilm-study` has .009."""
+"""Assumed standard deviation of a metric between models of different seeds.
+
+`results/minilm-study` has .013 for the average of three tasks.
+"""
 
 CORRELATION = 0.0
 """Assumed correlation of the results of two rows with the same seed, the cautious value."""
