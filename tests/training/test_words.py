@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.training.test_distributed import ended, torchrun
 from tests.training.test_resume import contents
 from tests.training.test_streams import CPU, Setting, interrupted
 from tests.training.test_update import assert_same_update
@@ -139,6 +140,18 @@ def test_an_update_does_not_depend_on_its_batches(tiny_encoder: Path, tmp_path: 
         changes = ["training.epochs=1", f"training.accumulation={accumulation}", f"batching.batch_size={size}"]
         runs.append(manyheads.train(recipe, tmp_path / f"size{size}", changes=changes).folder.path)
     assert_same_update(*runs)
+
+
+@pytest.mark.usefixtures("forked_commands")
+def test_processes_make_the_same_update_and_evaluate_every_word(tiny_encoder: Path, tmp_path: Path) -> None:
+    recipe = write(tmp_path, tiny_encoder, rows=7)
+    changes = ["training.epochs=1", "batching.batch_size=7"]
+    alone = manyheads.train(recipe, tmp_path / "alone", changes=changes)
+    output = ended(process := torchrun(2, recipe, tmp_path / "two", *changes))
+    assert process.returncode == 0, output
+    assert_same_update(alone.folder.path, tmp_path / "two")
+    found = json.loads((tmp_path / "two" / "results.json").read_text())["last"]["tasks"]
+    assert found["spans"] == pytest.approx(alone.results["last"]["tasks"]["spans"], abs=1e-6)
 
 
 def test_a_resumed_run_ends_with_the_same_bytes(recipe: Path, run: Path, tmp_path: Path) -> None:

@@ -206,6 +206,41 @@ def assemble_rows(store: TextStore, template: Template, max_length: int, rows: S
     return _write(store, [group for group, _ in fitted], (), int(sum(cut.sum() for _, cut in fitted)))
 
 
+def assemble_shared(
+    store: TextStore,
+    template: Template,
+    max_length: int,
+    rows: Ints,
+    readers: Sequence[tuple[Split, Ints, Ints]],
+) -> Batch:
+    """Return a batch of distinct rows that several splits read, each an example of one sequence.
+
+    `rows`: int64[s, 1 or 2], indices into the store. `readers`: the splits with some examples, int64[n], and the place
+    of each among the rows. A text that a task of words reads is divided into windows. The other tasks read the first.
+    """
+    starts: Ragged | None = None
+    sequences = np.arange(len(rows))
+    in_words = np.zeros(len(rows), dtype=bool)
+    for split, _, places in readers:
+        in_words[places] |= split.words is not None
+    if in_words.any():
+        group, starts = _windowed(store, template, max_length, rows[:, 0], in_words)
+        sequences = np.asarray(starts.offsets)[:-1]
+    else:
+        group, _ = _fit(store, template, max_length, rows)
+    parts = []
+    for split, examples, places in readers:
+        part = Part(split.task.name, examples, sequences[places][:, None], split.targets[examples])
+        if split.words is not None and starts is not None:
+            numbers = Ragged(np.arange(len(starts.values)), starts.offsets)
+            texts = rows[places, 0]
+            full = store.offsets[texts + 1] - store.offsets[texts]
+            own = (split.words[examples], numbers[places], starts[places], full, max_length, group.form)
+            part = replace(part, words=_of_words(*own))
+        parts.append(part)
+    return _write(store, [group], tuple(parts), 0)
+
+
 def row_lengths(store: TextStore, template: Template, max_length: int, rows: Ints) -> NDArray[np.int32]:
     """Return the number of tokens of sequences of one or two texts (int64[n, 1 or 2]): int32[n]."""
     group, _ = _fit(store, template, max_length, rows)
@@ -264,11 +299,16 @@ def _rows(task: Task, texts: Ints, deduplicate: bool) -> tuple[Ints, Ints]:
     return distinct, inverse.reshape(task.sequences, len(texts)).T
 
 
-def _windowed(store: TextStore, template: Template, max_length: int, texts: Ints) -> tuple[_Sequences, Ragged]:
-    """Return the windows of single texts as sequences, and the first tokens of the windows of each text."""
+def _windowed(
+    store: TextStore, template: Template, max_length: int, texts: Ints, whole: NDArray[np.bool_] | None = None
+) -> tuple[_Sequences, Ragged]:
+    """Return the windows of single texts as sequences, and the first tokens of the windows of each text.
+
+    `whole`: the texts that are divided. Of the others, only the first window is used. Default: all.
+    """
     form = template.single
     full, room = store.offsets[texts + 1] - store.offsets[texts], max_length - form.specials
-    windows = windows_of(full, room)
+    windows = windows_of(full if whole is None else np.where(whole, full, np.minimum(full, room)), room)
     kept = np.minimum(full[windows.owners] - windows.values, room)
     return _Sequences(form, texts[windows.owners][:, None], kept[:, None], windows.values), windows
 

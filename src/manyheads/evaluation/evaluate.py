@@ -18,8 +18,8 @@ from manyheads.evaluation import average as averages
 from manyheads.evaluation.interval import measured
 from manyheads.evaluation.metrics.probabilities import as_stored
 from manyheads.evaluation.metrics.resolve import metrics_of
-from manyheads.model.forward import forward_split
 from manyheads.model.multitask import MultitaskModel
+from manyheads.model.several import forward_streams
 from manyheads.ragged import Rows
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.kind import known as labelled
@@ -49,17 +49,17 @@ def evaluate(
     max_length: int,
     device: torch.device,
     course_score: bool = False,
-    forward: Callable[..., Rows] = forward_split,
+    forward: Callable[..., list[Rows]] = forward_streams,
 ) -> Scores:
-    """Evaluate every task that has a split here.
+    """Evaluate every task that has a split here. Rows that several tasks read are encoded once.
 
-    `course_score`: also compute the course's average. `forward`: computes the outputs of a split, with the signature
-    of `forward_split`.
+    `course_score`: also compute the course's average. `forward`: computes the outputs of splits, with the signature of
+    `forward_streams`.
     """
     predictions, metrics, bounds = {}, {}, {}
     clusters = clusters_of(splits)
-    for name, split in splits.items():
-        outputs = forward(model, store, template, split, max_length=max_length, device=device)
+    found = forward(model, store, template, [*splits.values()], max_length=max_length, device=device)
+    for (name, split), outputs in zip(splits.items(), found, strict=True):
         predictions[name] = split.decode(outputs, together=True)
         metrics[name] = measure(split.task, predictions[name], split.targets.astype(np.float64))
         bounds[name] = intervals(split.task, predictions[name], split.targets.astype(np.float64), clusters[name])

@@ -13,7 +13,7 @@ from manyheads.inference.bundle import Bundle
 from manyheads.inference.engine import TokenWeight
 from manyheads.inference.explain import token_weights
 from manyheads.model.forward import forward_split
-from manyheads.model.several import forward_several
+from manyheads.model.several import forward_streams
 from manyheads.ragged import Rows
 from manyheads.tasks.task import Task
 
@@ -51,7 +51,9 @@ class TorchEngine:
     def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Rows]:
         """Return `outputs` for several splits. A sequence that several splits read is encoded once."""
         template, length = self.tokenizer.template, self._bundle.max_length
-        return forward_several(self._model, store, template, splits, max_length=length, device=self._device)
+        return forward_streams(
+            self._model, store, template, splits, max_length=length, device=self._device, share_texts=True
+        )
 
     def explain(self, store: TextStore, split: Split) -> list[list[TokenWeight]]:
         """Return the token weights of each text of a split with one example: gradient x input."""

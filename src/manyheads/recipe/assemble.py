@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from manyheads.data.batch import Batch
 from manyheads.data.batching import build_batching
@@ -22,8 +21,9 @@ from manyheads.data.reading import files_name
 from manyheads.evaluation.evaluate import Scores, evaluate, summarise
 from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import TaskFiles, encoder_licence, model_card
-from manyheads.model.forward import forward_split
+from manyheads.model.several import forward_streams
 from manyheads.model.weights import resolve
+from manyheads.ragged import Rows
 from manyheads.recipe.begin import begin_run, describe, finished_run, resume_run
 from manyheads.recipe.build import (
     build_model,
@@ -345,11 +345,12 @@ class _Assembly:
     def _tune(self) -> dict[str, Kind]:
         """Return the kinds of the tasks whose decoding is tuned, tuned on the rows that were held out for it."""
         device, store, template = torch.device(self.recipe.device), self.prepared.store, self.tokenizer.template
-        kinds = {}
-        for name, split in self.prepared.held.items():
-            outputs = self._forward(self.model, store, template, split, max_length=self.max_length, device=device)
-            kinds[name] = split.task.kind.tune(outputs, split.targets.astype(np.float64))
-        return kinds
+        held = self.prepared.held
+        found = self._forward(self.model, store, template, [*held.values()], max_length=self.max_length, device=device)
+        return {
+            name: split.task.kind.tune(outputs, split.targets.astype(np.float64))
+            for (name, split), outputs in zip(held.items(), found, strict=True)
+        }
 
     def _tuned(self, entry: Mapping[str, Any]) -> dict[str, Kind]:
         """Return the kinds of the tasks whose decoding is tuned, as they were at an evaluation."""
@@ -357,10 +358,10 @@ class _Assembly:
         return {name: self.model.tasks[name].kind.with_tuned(content) for name, content in tuned.items()}
 
     @property
-    def _forward(self) -> Callable[..., NDArray[np.float32]]:
+    def _forward(self) -> Callable[..., list[Rows]]:
         if isinstance(self.stop, SharedStop):
             return SharedForward(self.processes, self.stop)
-        return partial(forward_split, after_batch=self.stop.check)
+        return partial(forward_streams, after_batch=self.stop.check)
 
     def _evaluate(self, split: str, kinds: Mapping[str, Kind]) -> Scores:
         """Evaluate a split. `kinds`: those with a tuned decoding."""

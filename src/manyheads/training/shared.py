@@ -20,9 +20,10 @@ from manyheads.data.dataset import Split, lengths
 from manyheads.data.share import assign, share, take
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
-from manyheads.model.forward import forward_split
 from manyheads.model.multitask import MultitaskModel
+from manyheads.model.several import forward_streams, rows_of, same_rows
 from manyheads.process_state import borrowing
+from manyheads.ragged import Ragged, Rows, offsets_of
 from manyheads.training.checkpoint import Checkpoints, Progress
 from manyheads.training.distributed import Processes
 from manyheads.training.step import Stepper, StepResult, UpdateCounts, check_finite
@@ -219,7 +220,7 @@ class _Rounds:
 
 
 class SharedForward:
-    """`forward_split` with the examples divided among processes by their tokens. Every process gets all outputs."""
+    """`forward_streams` with the rows divided among processes by their tokens. Every process gets all outputs."""
 
     def __init__(self, processes: Processes, stop: SharedStop) -> None:
         self._processes, self._stop = processes, stop
@@ -229,27 +230,53 @@ class SharedForward:
         model: MultitaskModel,
         store: TextStore,
         template: Template,
-        split: Split,
+        splits: Sequence[Split],
         *,
         max_length: int,
         device: torch.device,
-    ) -> NDArray[np.float32]:
-        """Return the head's outputs for every example, in the split's order: float32[n, outputs].
+    ) -> list[Rows]:
+        """Return the outputs for every example of every split, in their order.
 
         Raises:
             Stopping: a signal asked to stop.
         """
-        rounds = _Rounds(self._processes, self._stop)
-        owner = assign(lengths(store, template, max_length, split), self._processes.size)
-        rows = np.flatnonzero(owner == self._processes.rank)
+        outputs: list[Rows] = [None] * len(splits)
         options: dict[str, Any] = {"max_length": max_length, "device": device}
-        own = np.empty((0, 0), dtype=np.float32)
-        if len(rows):
-            own = forward_split(model, store, template, split.take(rows), after_batch=rounds.after_batch, **options)
-        rounds.finish()
-        parts = self._processes.gather(own)
-        outputs = np.empty((len(split), max(part.shape[1] for part in parts)), dtype=np.float32)
-        for rank, part in enumerate(parts):
-            if len(part):
-                outputs[owner == rank] = part
+        for group in same_rows(splits):
+            several = [splits[place] for place in group]
+            if len(several) == 1:
+                owners = [assign(lengths(store, template, max_length, several[0]), self._processes.size)]
+            else:
+                _, places, sizes = rows_of(store, template, max_length, several)
+                owner = assign(sizes, self._processes.size)
+                owners = [owner[each] for each in places]
+            rounds = _Rounds(self._processes, self._stop)
+            rank = self._processes.rank
+            own = [split.take(np.flatnonzero(owner == rank)) for split, owner in zip(several, owners, strict=True)]
+            read = [place for place, each in enumerate(own) if len(each)]
+            found = forward_streams(
+                model, store, template, [own[place] for place in read], after_batch=rounds.after_batch, **options
+            )
+            rounds.finish()
+            parts = self._processes.gather(dict(zip(read, found, strict=True)))
+            for number, place in enumerate(group):
+                outputs[place] = _placed([each.get(number) for each in parts], owners[number])
         return outputs
+
+
+def _placed(parts: Sequence[Rows | None], owner: NDArray[np.int64]) -> Rows:
+    """Return the outputs of examples in their order. `parts`: those of each process, None if it has no example."""
+    of_rank = {rank: part for rank, part in enumerate(parts) if part is not None}
+    first = next(iter(of_rank.values()))
+    if not isinstance(first, Ragged):
+        outputs = np.empty((len(owner), *first.shape[1:]), dtype=np.float32)
+        for rank, part in of_rank.items():
+            outputs[owner == rank] = part
+        return outputs
+    sizes = np.zeros(len(owner), dtype=np.int64)
+    for rank, part in of_rank.items():
+        sizes[owner == rank] = part.lengths
+    ragged = Ragged(np.empty((int(sizes.sum()), *first.values.shape[1:]), dtype=np.float32), offsets_of(sizes))
+    for rank, part in of_rank.items():
+        ragged.values[ragged.places(owner == rank)[0]] = part.values
+    return ragged
