@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from manyheads.data.examples import Examples
+from manyheads.data.reading.delimited import Delimited
+from manyheads.data.reading.json_lines import JsonLines
 from manyheads.errors import DataError, ManyheadsError
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks
@@ -179,3 +183,73 @@ def test_a_task_without_a_label_in_the_file_is_refused(tmp_path: Path) -> None:
     recipe = write(tmp_path, ["a,b,,t0", "c,d,,t1"], mood='labels = ["m0", "m1"]\n')
     with pytest.raises(ManyheadsError, match="no usable rows"):
         read(recipe)
+
+
+def passes(recipe: Path, cache: Path, source: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[Examples]]:
+    """Return the file of each pass over rows with an empty cache, and the examples of all tasks."""
+    monkeypatch.setenv("MANYHEADS_CACHE", str(cache))
+    read_files: list[str] = []
+    whole = source._rows if source is Delimited else source.rows
+
+    def counted(self: Any, **options: Any) -> Any:
+        read_files.append(Path(self.name).stem)
+        return whole(self, **options)
+
+    monkeypatch.setattr(source, whole.__name__, counted)
+    data = read_tasks(load_recipe(recipe), _ignore)
+    monkeypatch.undo()
+    return read_files, [each for one in data for each in (one.train, one.dev, one.test) if each is not None]
+
+
+def same_examples(one: list[Examples], other: list[Examples]) -> None:
+    for left, right in zip(one, other, strict=True):
+        assert [*left.ids, *left.texts[0]] == [*right.ids, *right.texts[0]]
+        np.testing.assert_array_equal(left.targets, right.targets)
+        assert (left.key, left.warnings) == (right.key, right.warnings)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_file_is_read_once_for_all_tasks_of_a_stream(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = write(tmp_path, rows(20, "of,the,,t1", "and,a,m1,", "short row"), both='on_bad_rows = "skip"\n')
+    (tmp_path / "test.csv").write_text("\n".join([HEADER, *rows(4, "the,of,,new")]))
+    text = recipe.read_text().replace('dev = "dev.csv"', 'dev = "dev.csv"\ntest = "test.csv"')
+    if form == "jsonl":
+        text = (
+            text.replace(".csv", ".jsonl").replace('label = "mood"', 'label = "of.mood"').replace('topic"', 'of.topic"')
+        )
+        for split in ("train", "dev", "test"):
+            lines = [line.split(",") for line in (tmp_path / f"{split}.csv").read_text().splitlines()[1:]]
+            found = [{"text": each[0], "of": {"mood": each[2], "topic": each[3]}} for each in lines if len(each) == 4]
+            (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in found))
+    recipe.write_text(text)
+    source = Delimited if form == "csv" else JsonLines
+    once, together = passes(recipe, tmp_path / "one", source, monkeypatch)
+    monkeypatch.setattr("manyheads.data.table.read_together", lambda sources: False)
+    monkeypatch.setattr("manyheads.recipe.tasks.read_together", lambda sources: False)
+    apart_files, apart = passes(recipe, tmp_path / "two", source, monkeypatch)
+    same_examples(together, apart)
+    assert len(once) < len(apart_files)
+    if form == "csv":
+        # Once for the labels and once for the rows.
+        assert once == ["train", "train", "dev", "test"]
+        assert sorted(apart_files) == sorted(once * 2)
+
+
+def test_tasks_read_a_file_apart_if_their_label_columns_decide_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quoted field spans two lines that look like rows. For one task they are two rows, whose labels others have.
+
+    The rows of a stream are then those that both tasks can read.
+    """
+    broken = ['text 1,"other 1,m1,t1', 'text 2,other 2",m0,t7']
+    recipe = write(tmp_path, rows(9, *broken), both='on_bad_rows = "skip"\n')
+    found, together = passes(recipe, tmp_path / "one", Delimited, monkeypatch)
+    monkeypatch.setattr("manyheads.data.table.read_together", lambda sources: False)
+    monkeypatch.setattr("manyheads.recipe.tasks.read_together", lambda sources: False)
+    _, apart = passes(recipe, tmp_path / "two", Delimited, monkeypatch)
+    same_examples(together, apart)
+    assert found.count("train") > 2
+    assert not list((tmp_path / "one").rglob(".*"))

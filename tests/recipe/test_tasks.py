@@ -9,7 +9,7 @@ import pytest
 from manyheads.data.reading import open_source
 from manyheads.errors import DataError, RecipeError
 from manyheads.recipe.schema import Recipe, TaskOptions, task_model
-from manyheads.recipe.tasks import LabelSpace, build_task, kind_of, resolve_label_space, resolved_options
+from manyheads.recipe.tasks import LabelSpace, build_task, kind_of, label_spaces, resolved_options
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.regression import Regression
@@ -30,7 +30,7 @@ def _options(**changes: Any) -> TaskOptions:
 
 def _space(tmp_path: Path, options: TaskOptions) -> LabelSpace:
     (tmp_path / "a.csv").write_text(ROWS)
-    return resolve_label_space("a", options, open_source("a.csv", tmp_path))
+    return label_spaces({"a": (options, open_source("a.csv", tmp_path))})["a"]
 
 
 def test_a_missing_label_space_is_read_from_the_training_file_and_reported(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, overload
@@ -14,9 +14,10 @@ from typing import Any, Literal, TypeGuard, overload
 import numpy as np
 
 from manyheads.data.arrays import BLOCK
-from manyheads.data.cache import ArrayFile, Arrays, RaggedFile, entry
+from manyheads.data.cache import ArrayFile, Arrays, RaggedFile, entry, save
 from manyheads.data.reading import BadRow, Row, Several, Source, listed_columns
 from manyheads.data.reading.parallel import Parallel
+from manyheads.data.reading.together import LabelDecidesError, read_together, rows_together
 from manyheads.data.strings import Strings, StringsFile
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.alike import Spellings
@@ -123,11 +124,81 @@ def read_table(
         with _Writer(folder, task, source, labelled, group, weight, holes, unknown) as writer:
             for row in source.rows():
                 writer.add(row)
-        if source.fingerprint() != fingerprint:
-            hint = "wait until no program writes to it, then run the command again"
-            raise DataError("the file changed while it was read", where=source.name, hint=hint)
+        _check_unchanged(source, fingerprint)
 
     return Table(entry(None if cache is None else cache / "tables" / key, fill), fingerprint, key)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The arguments of `read_table`, except the cache."""
+
+    task: Task
+    source: Source
+    labelled: bool
+    grouped: bool = False
+    weight: str | None = None
+    holes: bool = False
+    unknown: Unknown | None = None
+
+
+def fill_tables(readings: Sequence[Reading], cache: Path | None) -> None:
+    """Read a file once for several tasks, and write their tables to the cache, where `read_table` finds them.
+
+    Nothing is done if the cache has them, or if the tasks need a pass each.
+    """
+    if cache is None or len(readings) < 2 or not read_together([each.source for each in readings]):
+        return
+    fingerprint = readings[0].source.fingerprint()
+    own: dict[str, tuple[Any, ...]] = {}
+    for each in readings:
+        group = each.task.group if each.grouped else None
+        options = (each.labelled, group, each.weight, each.holes, each.unknown)
+        key = _key(each.task, each.source, fingerprint, *options)
+        if not (cache / "tables" / key).exists():
+            own[key] = (each.task, each.source, *options)
+    if len(own) < 2:
+        return
+    sources = [each[1] for each in own.values()]
+
+    def fill(folders: Sequence[Path]) -> None:
+        with ExitStack() as stack:
+            pairs = zip(folders, own.values(), strict=True)
+            writers = [stack.enter_context(_Writer(folder, *options)) for folder, options in pairs]
+            for rows in rows_together(sources):
+                for writer, row in zip(writers, rows, strict=True):
+                    writer.add(row)
+        _check_unchanged(sources[0], fingerprint)
+
+    with suppress(LabelDecidesError, _UnfinishedError):
+        _save_all([cache / "tables" / key for key in own], fill)
+
+
+class _UnfinishedError(Exception):
+    """An entry could not be written, so those that are written together with it are not complete."""
+
+
+def _save_all(entries: Sequence[Path], fill: Callable[[Sequence[Path]], None]) -> None:
+    """Write several entries of the cache at once."""
+    filled = False
+
+    def inside(folders: list[Path]) -> None:
+        nonlocal filled
+        if len(folders) == len(entries):
+            fill(folders)
+            filled = True
+            return
+        save(entries[len(folders)], lambda folder: inside([*folders, folder]))
+        if not filled:
+            raise _UnfinishedError
+
+    inside([])
+
+
+def _check_unchanged(source: Source, fingerprint: str) -> None:
+    if source.fingerprint() != fingerprint:
+        hint = "wait until no program writes to it, then run the command again"
+        raise DataError("the file changed while it was read", where=source.name, hint=hint)
 
 
 def _key(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,10 @@ from manyheads.data.examples import (
     read_examples,
     with_columns,
 )
-from manyheads.data.reading import BadRow, Files, files_name
+from manyheads.data.reading import BadRow, Files, Source, files_name
 from manyheads.data.split import draw, held_out_in_0_4, hold_out, strata_of
 from manyheads.data.strings import Joined
-from manyheads.data.table import Unknown
+from manyheads.data.table import Reading, Unknown, fill_tables
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.data.tokenizer import Tokenizer
@@ -32,8 +32,8 @@ from manyheads.errors import DataError, RecipeError
 from manyheads.ragged import Ragged, flat
 from manyheads.recipe import held_out
 from manyheads.recipe.schema import Recipe, TaskOptions
-from manyheads.recipe.streams import groups_of, joined, partners, streams_of, unlabelled_rows, with_a_label
-from manyheads.recipe.tasks import build_task, is_balanced, open_task_source, resolve_label_space
+from manyheads.recipe.streams import common_rows, groups_of, joined, partners, streams_of, unlabelled_rows, with_a_label
+from manyheads.recipe.tasks import build_task, is_balanced, label_spaces, open_task_source
 from manyheads.tasks.kind import known
 from manyheads.tasks.task import Task
 
@@ -122,6 +122,7 @@ def read_tasks(recipe: Recipe, notify: Notify, check: Callable[[], None] = lambd
         own = [drawn[name] for name in names]
         several = with_a_label(joined(own)) if len(names) > 1 else [labelled_rows(own[0])]
         trained |= {name: (each, stream) for name, each in zip(names, several, strict=True)}
+    _fill_tests(recipe, readers)
     data = tuple(readers[name].finish(*trained[name], held.get(name)) for name in recipe.tasks)
     for each in data:
         count = sum(map(len, each.rejected.values()))
@@ -224,12 +225,28 @@ def _readers(
     """
     tasks = recipe.readers
     readers: dict[str, _Reader] = {}
-    for name, options in tasks.items():
-        if only is None or name in only:
+    chosen = {name: options for name, options in tasks.items() if only is None or name in only}
+    for group in groups_of(chosen):
+        check()
+        folder = Path(recipe.data_dir)
+        opened = {
+            name: (chosen[name], open_task_source(chosen[name], chosen[name].train, folder, labelled=True))
+            for name in group
+        }
+        for name, space in label_spaces(opened).items():
+            options, source = opened[name]
             own = notify if name in recipe.tasks else _ignore
-            holes = len(partners(tasks, name, options.train)) > 1
-            readers[name] = _Reader.of(name, options, recipe, own, check, holes=holes)
-    for group in groups_of({name: tasks[name] for name in readers}):
+            for text in space.notes:
+                own("note", text=f"{name}: {text}")
+            task = build_task(name, options, space.kind)
+            for text in task.kind.warnings():
+                own("warning", text=f"{name}: {text}")
+            readers[name] = _Reader(task, options, folder, source, own, check)
+        _fill([readers[name].training(recipe) for name in group])
+    readers = {name: readers[name] for name in chosen}
+    for reader in readers.values():
+        reader.read_training(recipe)
+    for group in groups_of(chosen):
         several = [readers[name] for name in group]
         if len(several) > 1:
             rows = _join(several, [each.train for each in several])
@@ -248,7 +265,9 @@ def _read_dev(recipe: Recipe, readers: Mapping[str, _Reader]) -> None:
         if isinstance(options.dev, float) or readers[name].dev is not None:
             continue
         several = [readers[each] for each in partners(recipe.readers, name, options.dev)]
-        rows = [each.read(options.dev, labelled=True, holes=len(several) > 1) for each in several]
+        readings = [each.reading(options.dev, labelled=True, holes=len(several) > 1) for each in several]
+        _fill(readings)
+        rows = [each.read(options.dev, reading) for each, reading in zip(several, readings, strict=True)]
         for each, dev in zip(several, _join(several, rows) if len(several) > 1 else rows, strict=True):
             each.dev = dev
 
@@ -260,6 +279,7 @@ def _join(readers: Sequence[_Reader], several: Sequence[Examples]) -> list[Examp
         DataError: There is such a row, and `on_bad_rows` of a task is "error".
     """
     source = several[0].source
+    several = common_rows(several)
     bad = unlabelled_rows(several, [each.rejected.get(source, ()) for each in readers])
     if bad and any(each.options.on_bad_rows == "error" for each in readers):
         raise bad_rows_error(bad)
@@ -268,54 +288,101 @@ def _join(readers: Sequence[_Reader], several: Sequence[Examples]) -> list[Examp
     return with_a_label(joined(several))
 
 
+def _fill(readings: Sequence[Reading]) -> None:
+    """Read a file once for several tasks."""
+    fill_tables(readings, cache_folder())
+
+
+def _fill_tests(recipe: Recipe, readers: Mapping[str, _Reader]) -> None:
+    """Read each test file once for all tasks of a stream that name it."""
+    for names in groups_of(recipe.tasks):
+        files: dict[str, list[Reading]] = {}
+        for name in names:
+            spec = recipe.tasks[name].test
+            if spec is not None:
+                reading = readers[name].reading(spec, labelled=False)
+                readers[name].test = reading
+                files.setdefault(files_name(spec), []).append(reading)
+        for readings in files.values():
+            _fill(readings)
+
+
 @dataclass
 class _Reader:
-    """A task whose training file was read. `dev`: its held-out rows, once they are drawn."""
+    """A task whose files are read. `source`: its training file. `test`: how its test file is read.
+
+    `train`, `dev`: its rows, once they are read or drawn. `dev` are the held-out rows, or those of a file.
+    """
 
     task: Task
     options: TaskOptions
     folder: Path
-    train: Examples
-    dev: Examples | None
-    rejected: dict[str, Sequence[BadRow]]
-    fingerprints: dict[str, str]
+    source: Source
     notify: Notify
     check: Callable[[], None]
+    read_rows: Examples | None = None
+    dev: Examples | None = None
+    test: Reading | None = None
+    rejected: dict[str, Sequence[BadRow]] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
 
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        options: TaskOptions,
-        recipe: Recipe,
-        notify: Notify,
-        check: Callable[[], None] = lambda: None,
-        *,
-        holes: bool = False,
-    ) -> _Reader:
-        """Find the labels of a task and read its training file. `holes`: whether other tasks read the same rows."""
-        check()
-        folder = Path(recipe.data_dir)
-        source = open_task_source(options, options.train, folder, labelled=True)
-        space = resolve_label_space(name, options, source)
-        for text in space.notes:
-            notify("note", text=f"{name}: {text}")
-        task = build_task(name, options, space.kind)
-        for text in task.kind.warnings():
-            notify("warning", text=f"{name}: {text}")
-        rejected: dict[str, Sequence[BadRow]] = {}
-        fingerprints: dict[str, str] = {}
-        grouped = _divided(options, recipe)
-        own = (task, options, folder, options.train, rejected, fingerprints, notify)
-        train = _read(*own, grouped=grouped, weight=options.weight, holes=holes)
-        return cls(task, options, folder, train, None, rejected, fingerprints, notify, check)
+    @property
+    def train(self) -> Examples:
+        """The training rows."""
+        if self.read_rows is None:
+            raise AssertionError(f"the training file of {self.task.name} was not read")
+        return self.read_rows
 
-    def read(self, spec: Files, *, labelled: bool, holes: bool = False) -> Examples:
-        """Read another file of the task. The file of dev examples must have the groups of the task."""
+    @train.setter
+    def train(self, rows: Examples) -> None:
+        self.read_rows = rows
+
+    def training(self, recipe: Recipe) -> Reading:
+        """Return how the training file is read."""
+        holes = len(partners(recipe.readers, self.task.name, self.options.train)) > 1
+        grouped = _divided(self.options, recipe)
+        return Reading(self.task, self.source, True, grouped, self.options.weight, holes)
+
+    def read_training(self, recipe: Recipe) -> None:
+        """Read the training file."""
         self.check()
-        own = (self.task.predicting, self.options, self.folder, spec, self.rejected, self.fingerprints, self.notify)
+        self.train = self._examples(self.options.train, self.training(recipe))
+
+    def reading(self, spec: Files, *, labelled: bool, holes: bool = False) -> Reading:
+        """Return how another file of the task is read. The file of dev examples must have the groups of the task."""
+        task = self.task.predicting
+        source = open_task_source(self.options, spec, self.folder, labelled=labelled)
+        grouped = labelled or task.group in source.columns
         unknown = unknown_labels(self.task, self.options, "dev" if labelled else "test")
-        return _read(*own, labelled=labelled, grouped=True if labelled else None, holes=holes, unknown=unknown)
+        return Reading(task, source, labelled, grouped, None, holes, unknown)
+
+    def read(self, spec: Files, reading: Reading) -> Examples:
+        """Read another file of the task."""
+        self.check()
+        if reading.task.group is not None and not reading.grouped:
+            text = f"{reading.source.name} has no column {reading.task.group!r}, so its rows are taken as independent"
+            self.notify("warning", text=f"{self.task.name}: {text}")
+        return self._examples(spec, reading)
+
+    def _examples(self, spec: Files, reading: Reading) -> Examples:
+        """Read a file. Keep its fingerprint and its bad rows."""
+        examples, bad = read_examples(
+            reading.task,
+            reading.source,
+            on_bad_rows=self.options.on_bad_rows,
+            labelled=reading.labelled,
+            cache=cache_folder(),
+            grouped=reading.grouped,
+            weight=reading.weight,
+            holes=reading.holes,
+            unknown=reading.unknown,
+        )
+        self.fingerprints[files_name(spec)] = examples.fingerprint
+        if bad:
+            self.rejected[reading.source.name] = bad
+        for text in examples.warnings:
+            self.notify("warning", text=f"{self.task.name}: {text}")
+        return examples
 
     def finish(self, train: Examples, stream: str, held: Examples | None) -> TaskData:
         """Read the test file, and draw the sample of dev examples that the recipe asks for.
@@ -339,58 +406,12 @@ class _Reader:
         if isinstance(options.dev, float) or sampled:
             for text in _lacking(task, train, dev):
                 self.notify("warning", text=f"{task.name}: {text}")
-        test = None if options.test is None else self.read(options.test, labelled=False)
+        test = None if options.test is None or self.test is None else self.read(options.test, self.test)
         weights = None
         if is_balanced(options):
             weights = balanced_weights(task, train)
             self.notify("note", text=f"{task.name}: {_weights_note(task, train, weights)}")
         return TaskData(task, train, dev, test, self.rejected, self.fingerprints, stream, weights, held)
-
-
-def _read(
-    task: Task,
-    options: TaskOptions,
-    folder: Path,
-    spec: Files,
-    rejected: dict[str, Sequence[BadRow]],
-    fingerprints: dict[str, str],
-    notify: Notify,
-    *,
-    labelled: bool = True,
-    grouped: bool | None,
-    weight: str | None = None,
-    holes: bool = False,
-    unknown: Unknown | None = None,
-) -> Examples:
-    """Read a file of a task.
-
-    `grouped`: whether to read the groups of its rows. None: if the file has them. `weight`: the column of weights.
-    `holes`: whether other tasks read the labels of the same rows. `unknown`: what to do with labels that training does
-    not know.
-    """
-    source = open_task_source(options, spec, folder, labelled=labelled)
-    if grouped is None:
-        grouped = task.group in source.columns
-        if task.group is not None and not grouped:
-            text = f"{source.name} has no column {task.group!r}, so its rows are taken as independent"
-            notify("warning", text=f"{task.name}: {text}")
-    examples, bad = read_examples(
-        task,
-        source,
-        on_bad_rows=options.on_bad_rows,
-        labelled=labelled,
-        cache=cache_folder(),
-        grouped=grouped,
-        weight=weight,
-        holes=holes,
-        unknown=unknown,
-    )
-    fingerprints[files_name(spec)] = examples.fingerprint
-    if bad:
-        rejected[source.name] = bad
-    for text in examples.warnings:
-        notify("warning", text=f"{task.name}: {text}")
-    return examples
 
 
 def unknown_labels(task: Task, options: TaskOptions, split: str) -> Unknown | None:

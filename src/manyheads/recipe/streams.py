@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
@@ -56,6 +57,18 @@ def joined(several: Sequence[Examples]) -> list[Examples]:
         replace(each, ids=first.ids, texts=first.texts, lines=first.lines, places=first.places, groups=first.groups)
         for each in several
     ]
+
+
+def common_rows(several: Sequence[Examples]) -> list[Examples]:
+    """Return the examples of tasks that read the same file, without the rows that are bad rows of one of the tasks.
+
+    A row without a usable label is in the examples of its task. A row of which a task cannot read the file is not.
+    """
+    places = [np.asarray(each.lines if each.places is None else each.places) for each in several]
+    if all(np.array_equal(each, places[0]) for each in places):
+        return list(several)
+    shared = reduce(np.intersect1d, places)
+    return [each.take(where(np.isin(own, shared))) for each, own in zip(several, places, strict=True)]
 
 
 def with_a_label(several: Sequence[Examples]) -> list[Examples]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from manyheads.data.examples import require_column
 from manyheads.data.reading import Files, Row, Source, TextFormat, open_source
+from manyheads.data.reading.together import LabelDecidesError, read_together, rows_together
 from manyheads.errors import DataError, RecipeError
 from manyheads.evaluation.metrics.resolve import metrics_of
 from manyheads.model.heads import default_loss
@@ -49,17 +50,6 @@ def open_task_source(
         *(each for each in (options.id, options.group, options.weight) if each is not None),
     ]
     return open_source(spec, folder, text or options.text_format, wanted=wanted, label=next(iter(labels), None))
-
-
-def resolve_label_space(name: str, options: TaskOptions, train: Source) -> LabelSpace:
-    """Return the label space of a task, from the recipe or from the training file.
-
-    Raises:
-        DataError: The label column is missing, or its values are not usable as labels.
-    """
-    for column in label_columns(options):
-        require_column(train, column, name)
-    return label_space(options, train)
 
 
 def kind_of(options: TaskOptions) -> Kind:
@@ -181,8 +171,10 @@ def label_cells(source: Source, columns: Sequence[str]) -> Iterator[object]:
     return (cell for cell in cells if not is_missing(cell))
 
 
-def label_space(options: TaskOptions, source: Source) -> LabelSpace:
+def label_space(options: TaskOptions, source: Source, *, cells: Sequence[object] | None = None) -> LabelSpace:
     """Return the label space of a task, from its table or from its training file.
+
+    `cells`: the cells of the file, if they were read before.
 
     Raises:
         DataError: the cells have no label space, for example because they have several labels each.
@@ -192,13 +184,37 @@ def label_space(options: TaskOptions, source: Source) -> LabelSpace:
     if named is not None:
         return LabelSpace(named)
     try:
-        found, note = kind.infer(
-            options, label_cells(source, label_columns(options)), name=source.name, typed=source.typed
-        )
+        read = label_cells(source, label_columns(options)) if cells is None else cells
+        found, note = kind.infer(options, read, name=source.name, typed=source.typed)
     except DataError:
         _refuse_cells(kind, source, label_columns(options))
         raise
     return LabelSpace(found, (note,))
+
+
+def label_spaces(tasks: Mapping[str, tuple[TaskOptions, Source]]) -> dict[str, LabelSpace]:
+    """Return the label spaces of tasks that read one file, which is read once for those that need it.
+
+    Raises:
+        DataError: A label column is missing, or its values are not usable as labels.
+    """
+    for name, (options, source) in tasks.items():
+        for column in label_columns(options):
+            require_column(source, column, name)
+    wanted = {name: each for name, each in tasks.items() if KINDS[each[0].kind].of(each[0]) is None}
+    sources = [source for _, source in wanted.values()]
+    cells: dict[str, list[object]] = {name: [] for name in wanted}
+    if len(wanted) > 1 and read_together(sources):
+        try:
+            for rows in rows_together(sources):
+                for (name, (options, _)), row in zip(wanted.items(), rows, strict=True):
+                    cell = label_cell(row.values, label_columns(options)) if isinstance(row, Row) else None
+                    if not is_missing(cell):
+                        cells[name].append(cell)
+        except LabelDecidesError:
+            cells = {}
+        return {name: label_space(*each, cells=cells.get(name)) for name, each in tasks.items()}
+    return {name: label_space(*each) for name, each in tasks.items()}
 
 
 def _refuse_cells(kind: type[Kind], source: Source, columns: Sequence[str]) -> None:

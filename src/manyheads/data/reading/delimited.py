@@ -67,6 +67,8 @@ class Delimited:
         self.columns = tuple(column for column in self.header if column)
         self._label = self.header.index(label) if label in self.columns else None
         self._labels: set[str] | None = None
+        self.ambiguous = False
+        """Whether a record was read that may be two rows, which the label column decides."""
 
     @property
     def form(self) -> Mapping[str, object]:
@@ -114,6 +116,7 @@ class Delimited:
             if len(fields) != len(self.header) and self._look_like_rows(first):
                 return self._bad(first, f"{self._count(fields)} (a quoted field ends on line {last.number})")
             if len(fields) == len(self.header) and self._look_like_rows(first, last):
+                self.ambiguous = True
                 span = f"a quoted field spans lines {first.number} to {last.number}, and both look like rows"
                 if refused is not None and self._label is not None and self._labels_occur(first, last):
                     refused[last.number] = span

@@ -107,13 +107,16 @@ class Dotted:
     def rows(self) -> Iterator[Row | BadRow]:
         """Yield the rows. A row with a value of a wrong type on a path is a bad row."""
         for row in self.inner.rows():
-            yield row if isinstance(row, BadRow) else self._row(row)
+            yield self.row_of(row)
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the source."""
         return self.inner.fingerprint()
 
-    def _row(self, row: Row) -> Row | BadRow:
+    def row_of(self, row: Row | BadRow) -> Row | BadRow:
+        """Return a row of the inner source with the values at the paths."""
+        if isinstance(row, BadRow):
+            return row
         paths = [path for path in self._paths if path.name not in row.values]
         try:
             found = {path.name: path.find(row.values) for path in paths}
