@@ -21,7 +21,7 @@ from manyheads.inference.export.hub_check import TaskSample, check_pipeline, che
 from manyheads.inference.torch_engine import TorchEngine
 from manyheads.model.encoder import quiet
 from manyheads.run.folder import RunFolder
-from manyheads.runs.export import Export, _dev_data, export_run
+from manyheads.runs.export import Export, dev_data, export_run
 
 CHANGES = (
     "model.max_length=40",
@@ -112,7 +112,7 @@ def test_a_task_without_a_stock_class_is_named_and_left_out(cross: RunFolder, ex
 
 def samples(cross: RunFolder) -> tuple[Bundle, object, dict[str, TaskSample]]:
     bundle = load_bundle(cross.model)
-    data = _dev_data(cross, bundle)
+    data = dev_data(cross, bundle)
     engine = TorchEngine(bundle)
     found = {
         split.task.name: TaskSample(split, examples.texts, engine.outputs(data.store, split))
@@ -170,3 +170,56 @@ def test_an_export_leaves_the_environment_as_it_was(
     before = dict(os.environ)
     export_run(trained.folder.path, "hub", tmp_path / "hub")
     assert dict(os.environ) == before
+
+
+@pytest.fixture(scope="module")
+def tagged(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Export]:
+    """A run with plain tags and with spans, on texts of which some have several windows."""
+    folder = tmp_path_factory.mktemp("tagged")
+    words, random = ["good", "bad", "film", "story", "isn't", "that"], np.random.default_rng(0)
+    texts = [random.choice(words, size=30 if row % 9 == 0 else 1 + row % 7).tolist() for row in range(40)]
+    spans = {"good": "B-x", "bad": "B-y", "film": "I-x"}
+    rows = [
+        {"text": text, "kind": [word[0] for word in text], "span": [spans.get(word, "O") for word in text]}
+        for text in texts
+    ]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tasks = "".join(
+        f'[tasks.{name}]\nkind = "words"\ntrain = "rows.jsonl"\ndev = 0.5\ntext = "text"\nlabel = "{name}"\n'
+        for name in ("kind", "span")
+    )
+    options = "model = { max_length = 24 }\ntraining = { max_steps = 3, learning_rate = 3e-3 }\nthreads = 1\n"
+    (folder / "recipe.toml").write_text(f'encoder = "{tiny_encoder}"\n{options}{tasks}')
+    run = manyheads.train(folder / "recipe.toml", folder / "run").folder
+    return run, export_run(run.path, "hub")
+
+
+def test_the_pipeline_of_a_task_of_words_gives_its_tags(tagged: tuple[RunFolder, Export]) -> None:
+    run, export = tagged
+    assert list(export.compared) == ["kind", "span"]
+    assert export.left_out == {}
+    model = manyheads.load(run.path)
+    for text in ("good isn't bad", "that film", "story good film bad"):
+        mine = model.predict("kind", text)
+        with quiet():
+            tag = pipeline("token-classification", model=str(export.folder / "pipelines" / "kind"), ignore_labels=[])
+            found = {each["start"]: each for each in tag(text)}
+        starts = [text.index(word) for word in text.split()]
+        assert [found[start]["entity"] for start in starts] == mine.prediction
+        assert [found[start]["score"] for start in starts] == pytest.approx(mine.probabilities, abs=1e-5)
+    card = (export.folder / "README.md").read_text()
+    assert 'pipeline("token-classification", model="FOLDER/pipelines/span", aggregation_strategy="first")' in card
+    assert "manyheads reads a long text in overlapping windows" in card
+
+
+def test_the_tags_that_users_would_get_are_compared(tagged: tuple[RunFolder, Export], tmp_path: Path) -> None:
+    run, export = tagged
+    bundle, store, found = samples(run)
+    copy = Path(shutil.copytree(export.folder, tmp_path / "copy"))
+    compared = check_pipeline(copy, bundle, store, found["span"])  # type: ignore[arg-type]
+    assert compared.largest <= 1e-5
+    assert 0 < compared.cut < len(found["span"].split)
+    path = copy / "pipelines" / "span" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "layer_norm_eps": 0.1}))
+    with pytest.raises(BundleError, match="other tags"):
+        check_pipeline(copy, bundle, store, found["span"])  # type: ignore[arg-type]

@@ -85,7 +85,7 @@ def export_run(folder: Path, target: str, out: Path | None = None, *, int8: bool
     to = folder / target if out is None else out
     _check_replaceable(to)
     bundle = load_bundle(run.model)
-    data = _dev_data(run, bundle) if check or int8 else None
+    data = dev_data(run, bundle) if check or int8 else None
     exports: list[Export] = []
 
     def fill(temporary: Path) -> None:
@@ -154,7 +154,8 @@ def largest_difference(model: Engine, other: Engine, store: TextStore, splits: S
     return largest
 
 
-def _dev_data(run: RunFolder, bundle: Bundle) -> DevData:
+def dev_data(run: RunFolder, bundle: Bundle) -> DevData:
+    """Return the dev examples of a run, with which its exports are compared."""
     tasks = bundle.model.tasks
     by_task = {name: labelled_examples(run, task, "dev") for name, task in tasks.items()}
     examples = [each for each in by_task.values() if each is not None]

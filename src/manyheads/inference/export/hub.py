@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AlbertForSequenceClassification, BertForSequenceClassification
+from transformers import (
+    AlbertForSequenceClassification,
+    AlbertForTokenClassification,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    DistilBertForTokenClassification,
+    ElectraForTokenClassification,
+    RobertaForTokenClassification,
+    XLMRobertaForTokenClassification,
+)
 
 from manyheads.inference.bundle import Bundle
 from manyheads.inference.export.content import add_to_card
@@ -27,6 +36,17 @@ CLASSES: Mapping[str, Any] = {"bert": BertForSequenceClassification, "albert": A
 """The classes of transformers that compute exactly pooler, dropout and one linear map, by architecture."""
 
 
+TAGGERS: Mapping[str, Any] = {
+    "bert": BertForTokenClassification,
+    "albert": AlbertForTokenClassification,
+    "roberta": RobertaForTokenClassification,
+    "xlm-roberta": XLMRobertaForTokenClassification,
+    "electra": ElectraForTokenClassification,
+    "distilbert": DistilBertForTokenClassification,
+}
+"""The classes of transformers that compute exactly dropout and one linear map of every token, by architecture."""
+
+
 @dataclass(frozen=True)
 class Pipelines:
     """The tasks of an export that pipelines of transformers predict, and why the others are left out."""
@@ -38,8 +58,9 @@ class Pipelines:
 def write_hub(bundle: Bundle, folder: Path, to: Path) -> Pipelines:
     """Copy the bundle in `folder` to `to` and add `pipelines/TASK` for every task that transformers can predict.
 
-    Such a task reads one sequence with a linear head on the pooler of a BERT or ALBERT. The model is then exactly the
-    stock class of transformers. Other tasks have no equivalent there and need manyheads.
+    Such a task reads one sequence with a linear head on the pooler of a BERT or ALBERT, or on the tokens of an
+    architecture in `TAGGERS`. The model is then exactly the stock class of transformers. Other tasks have no equivalent
+    there and need manyheads.
     """
     copy_listed(folder, bundle.manifest, to)
     reasons = {name: _reason(bundle, task) for name, task in bundle.model.tasks.items()}
@@ -52,7 +73,7 @@ def write_hub(bundle: Bundle, folder: Path, to: Path) -> Pipelines:
         place = to / PIPELINES / name
         place.mkdir(parents=True)
         with quiet():
-            _classifier(bundle, bundle.model.tasks[name]).save_pretrained(place)
+            _stock_model(bundle, bundle.model.tasks[name]).save_pretrained(place)
         _write_tokenizer(bundle, place)
     _add_usage(to, bundle.model.tasks, pipelines)
     own = ("format", "manyheads", "files", "sha256")
@@ -74,19 +95,20 @@ def _reason(bundle: Bundle, task: Task) -> str | None:
     encoder = bundle.model.encoder
     if task.kind.hub is None:
         return f"no stock class of transformers predicts a {task.kind.name} task"
-    if task.encoding == "tokens":
-        return "its predictions are per word, and a pipeline for tokens splits texts in another way"
     if task.sequences > 1:
         return "it encodes each text of a pair in its own sequence"
     if not isinstance(bundle.model.head(task.name), Linear):
         return f"no stock class of transformers has the head {task.head}"
+    if task.encoding == "tokens":
+        kind = encoder.model.config.model_type
+        return None if kind in TAGGERS else f"no stock class of transformers has a linear head on the tokens of {kind}"
     if encoder.model.config.model_type not in CLASSES or encoder.pooling != "pooler":
         kind = encoder.model.config.model_type
         return f"no stock class of transformers has a linear head on the pooling {encoder.pooling} of {kind}"
     return None
 
 
-def _classifier(bundle: Bundle, task: Task) -> Any:
+def _stock_model(bundle: Bundle, task: Task) -> Any:
     """Return the model of a task in transformers.
 
     For two classes with one logit, the first logit is 0. A regression has one label and no `problem_type`: a pipeline
@@ -100,9 +122,11 @@ def _classifier(bundle: Bundle, task: Task) -> Any:
     config.problem_type = form.problem_type
     config.classifier_dropout = config.classifier_dropout_prob = task.dropout
     config._attn_implementation = "eager"
-    model = CLASSES[config.model_type](config)
+    model = (TAGGERS if task.encoding == "tokens" else CLASSES)[config.model_type](config)
     with torch.no_grad():
-        model.base_model.load_state_dict(bundle.model.encoder.model.state_dict())
+        # A model for tokens has no pooler.
+        weights = bundle.model.encoder.model.state_dict()
+        model.base_model.load_state_dict({name: weights[name] for name in model.base_model.state_dict()})
         for part, weights in ((model.classifier.weight, head.map.weight), (model.classifier.bias, head.map.bias)):
             part.zero_()
             part[-len(weights) :] = weights
@@ -115,6 +139,11 @@ def _add_usage(to: Path, tasks: Mapping[str, Task], pipelines: Pipelines) -> Non
     if pipelines.names:
         lines += ["```python", "from transformers import pipeline", ""]
         for name in pipelines.names:
+            if tasks[name].encoding == "tokens":
+                place = f'model="FOLDER/{PIPELINES}/{name}"'
+                lines += [f'model = pipeline("token-classification", {place}, aggregation_strategy="first")']
+                lines += ['model("A text.")', ""]
+                continue
             pair = len(tasks[name].text) == 2
             text = '{"text": "A text.", "text_pair": "Another."}' if pair else '"A text."'
             options = ", top_k=None" if tasks[name].kind.probability_names else ""
@@ -133,6 +162,19 @@ def _add_usage(to: Path, tasks: Mapping[str, Task], pipelines: Pipelines) -> Non
                 "```",
                 "",
             ]
+    tagged = [name for name in pipelines.names if tasks[name].encoding == "tokens"]
+    if tagged:
+        lines += [
+            f"The pipeline of {', '.join(tagged)} computes the tags of tokens. The tag of the first token of a word is",
+            "the most probable tag of the word. manyheads differs in three places:",
+            "",
+            "- For tags of spans, manyheads chooses the most probable valid sequence of tags. A tag of the pipeline",
+            "  may continue a span that did not begin.",
+            "- manyheads reads a long text in overlapping windows. The pipeline truncates it.",
+            "- The pipeline divides words at punctuation marks, as the tokenizer does. manyheads divides a text as the",
+            "  task says.",
+            "",
+        ]
     if any(len(tasks[name].text) == 2 for name in pipelines.names):
         lines += [
             "If both texts of a pair are truncated, transformers may keep one token more of the second text and one",

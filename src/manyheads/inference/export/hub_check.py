@@ -25,6 +25,8 @@ from manyheads.inference.export.hub import PIPELINES
 from manyheads.inference.sentence_modules import sentence_vectors
 from manyheads.model.encoder import quiet
 from manyheads.model.flat import FlatTokens
+from manyheads.ragged import Rows
+from manyheads.tasks.kind import softmax
 
 BATCH = 32
 """Examples per batch of a pipeline."""
@@ -50,7 +52,7 @@ class TaskSample:
 
     split: Split
     texts: Sequence[Sequence[str]]
-    outputs: Floats
+    outputs: Rows
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Compared:
     """What was compared.
 
     `largest`: largest difference of a probability, a share of a range, or a vector. `cut`: number of examples whose
-    pair transformers truncates at another token, which were not compared.
+    pair transformers truncates at another token, or whose text has several windows. They were not compared.
     """
 
     largest: float
@@ -69,10 +71,12 @@ def check_pipeline(folder: Path, bundle: Bundle, store: TextStore, sample: TaskS
     """Compare the pipeline of a task in `folder` with the model.
 
     Raises:
-        BundleError: the tokens, a probability or a share of the range differ.
+        BundleError: the tokens, a probability, a tag or a share of the range differ.
     """
     task = sample.split.task
     place = folder / PIPELINES / task.name
+    if task.encoding == "tokens":
+        return _check_tags(place, bundle, store, sample)
     with _plainly():
         from transformers import AutoTokenizer, pipeline
 
@@ -92,6 +96,36 @@ def check_pipeline(folder: Path, bundle: Bundle, store: TextStore, sample: TaskS
     allowed = LARGEST_SHARE if task.kind.unit else LARGEST
     _require(largest, allowed, "the pipeline of the task gives other predictions than the model", task.name)
     return Compared(largest, int((~same).sum()))
+
+
+def _check_tags(place: Path, bundle: Bundle, store: TextStore, sample: TaskSample) -> Compared:
+    """Compare the tag of the first token of each word and its probability, for texts of one window.
+
+    Raises:
+        BundleError: a tag or a probability differs.
+    """
+    split, words, form = sample.split, sample.split.words, bundle.tokenizer.template.single
+    if words is None:
+        raise AssertionError(f"{split.task.name} reads words")
+    whole = np.array([len(store[text]) + form.specials <= bundle.max_length for text in split.text_index[:, 0]])
+    rows, names = np.flatnonzero(whole), _labels(sample)
+    with _plainly():
+        from transformers import pipeline
+
+        model: Any = pipeline("token-classification", model=str(place), device="cpu", ignore_labels=[])
+        size = 1 if model.tokenizer.pad_token is None else BATCH
+        found: Any = model([str(sample.texts[0][row]) for row in rows.tolist()], batch_size=size) if len(rows) else []
+    largest = 0.0
+    for row, tokens in zip(rows.tolist(), found, strict=True):
+        at = {token["index"]: token for token in tokens}
+        probabilities = softmax(sample.outputs[row].astype(np.float64))
+        for own, first in zip(probabilities, words[row][:, 2].tolist(), strict=True):
+            if first >= 0:
+                theirs = at[first + len(form.special[0])]
+                probability = float(own[names.index(theirs["entity"])])
+                largest = max(largest, float(own.max()) - probability, abs(float(theirs["score"]) - probability))
+    _require(largest, LARGEST, "the pipeline of the task gives other tags than the model", split.task.name)
+    return Compared(largest, int((~whole).sum()))
 
 
 def check_sentences(folder: Path, bundle: Bundle, store: TextStore, samples: Sequence[TaskSample]) -> float | None:
