@@ -7,17 +7,29 @@ from typing import Any
 
 import pytest
 
+import manyheads
 from manyheads.data.reading.formats import FORMATS
 from manyheads.evaluation.metrics import METRICS
 from manyheads.evaluation.metrics.resolve import misfit, misfit_of_options
 from manyheads.model.heads import HEADS
 from manyheads.model.losses import LOSSES
+from manyheads.runs.exporters import EXPORTERS
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.ordinal import Ordinal
 from manyheads.tasks.kinds.regression import Regression
-from manyheads.testing import check_format, check_head, check_kind, check_loss, check_metric, check_weighting
+from manyheads.testing import (
+    check_exporter,
+    check_format,
+    check_head,
+    check_kind,
+    check_loss,
+    check_metric,
+    check_tracker,
+    check_weighting,
+)
+from manyheads.training.tracking import TRACKERS
 from manyheads.training.weighting import WEIGHTING
 
 CELLS: list[tuple[Kind, list[object]]] = [
@@ -77,6 +89,24 @@ def test_formats(name: str, tmp_path: Path) -> None:
     file = tmp_path / f"file{FORMATS[name].endings[0]}"
     file.write_text(FILES[name])
     check_format(FORMATS[name], file, ["text", "label"])
+
+
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_exporters(name: str, trained: manyheads.Run, tmp_path: Path) -> None:
+    check_exporter(EXPORTERS[name], trained.folder.path, tmp_path / "exports")
+
+
+def test_trackers(tmp_path: Path) -> None:
+    """The trackers of other programs have tests with these programs."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def read(folder: Path) -> dict[str, dict[int, float]]:
+        stored = EventAccumulator(str(folder / "tensorboard"))
+        stored.Reload()
+        names = stored.Tags()["scalars"]
+        return {name: {each.step: each.value for each in stored.Scalars(name)} for name in names}
+
+    check_tracker(TRACKERS["tensorboard"], tmp_path / "tracked", read)
 
 
 def test_options_are_given_as_a_table() -> None:

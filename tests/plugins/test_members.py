@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.plugins.conftest import MEMBERS, forget
+from tests.training.test_distributed import ended, torchrun
 
 import manyheads
 from manyheads import plugins
@@ -176,6 +178,18 @@ def test_a_changed_plugin_is_refused_on_resume(recipe: Path, outside: RunFolder,
     plugins.load(files)
     with pytest.raises(RunError, match=r"a plug-in has changed(.|\n)*hidden\.py"):
         manyheads.train(recipe, outside.path, resume=True)
+
+
+@pytest.mark.usefixtures("forked_commands")
+def test_the_processes_of_torchrun_have_the_plugins(
+    recipe: Path, outside: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(plugins.VARIABLE, os.pathsep.join(OPTIONS[1::2]))
+    output = ended(process := torchrun(2, recipe, tmp_path / "run", "training.max_steps=2"))
+    assert process.returncode == 0, output
+    found = RunFolder(tmp_path / "run").read_provenance()
+    assert found["processes"] == 2
+    assert found["plugins"] == outside.read_provenance()["plugins"]
 
 
 @pytest.mark.usefixtures("forked_commands")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from tests.plugins.conftest import MEMBERS
 from torch import Tensor, nn
 
+import manyheads
 from manyheads import plugins
 from manyheads.data.batching import BatchingEntry
 from manyheads.data.batching.even import Even
@@ -20,17 +22,21 @@ from manyheads.evaluation.metrics.metric import Metric
 from manyheads.model.heads import HeadEntry
 from manyheads.model.heads.linear import Linear
 from manyheads.model.losses import LOSSES, LossEntry
+from manyheads.runs.exporters import Exporter, Written
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.testing import (
     check_batching,
+    check_exporter,
     check_format,
     check_head,
     check_kind,
     check_loss,
     check_metric,
+    check_tracker,
     check_weighting,
 )
+from manyheads.training.tracking import TrackerEntry
 from manyheads.training.weighting import WeightingEntry
 
 CLASSES = Classification(["bad", "fair", "good"])
@@ -185,3 +191,76 @@ def test_a_format_that_breaks_the_contract_is_found(tmp_path: Path) -> None:
         check_format(FORMATS["csv"], file, ["words"])
     with pytest.raises(AssertionError, match="none of the endings"):
         check_format(Format("mine", (".mine",), FORMATS["csv"].open), file, ["text"])
+
+
+def lines_of(folder: Path) -> dict[str, dict[int, float]]:
+    found: dict[str, dict[int, float]] = {}
+    for line in (folder / "numbers.jsonl").read_text().splitlines():
+        values = json.loads(line)
+        for name in values.keys() - {"step"}:
+            found.setdefault(name, {})[values["step"]] = values[name]
+    return found
+
+
+def test_an_exporter_and_a_tracker_from_outside_keep_their_contracts(trained: manyheads.Run, tmp_path: Path) -> None:
+    check_exporter(member("arrays", "exporter", "arrays"), trained.folder.path, tmp_path / "exports")
+    check_tracker(member("lines", "tracker", "lines"), tmp_path / "tracked", lines_of)
+
+
+def _nothing(*_: Any) -> Written:
+    return Written()
+
+
+def _path(bundle: Any, folder: Path, to: Path, int8: bool) -> Written:
+    (to / "place.txt").write_text(str(folder))
+    return Written()
+
+
+def _training(bundle: Any, folder: Path, to: Path, int8: bool) -> Written:
+    (to / "a").write_text("a")
+    bundle.model.train()
+    return Written()
+
+
+def _silent(bundle: Any, folder: Path, to: Path, int8: bool) -> Written:
+    (to / "a").write_text("a")
+    return Written(left_out={"sentiment": ""})
+
+
+@pytest.mark.parametrize(
+    ("write", "found"),
+    [
+        (_nothing, "no file was written"),
+        (_path, "contains the path of the run"),
+        (_training, "the model was changed"),
+        (_silent, "without a reason"),
+    ],
+)
+def test_an_exporter_that_breaks_the_contract_is_found(
+    write: Any, found: str, trained: manyheads.Run, tmp_path: Path
+) -> None:
+    with pytest.raises(AssertionError, match=found):
+        check_exporter(Exporter("mine", "mine", write), trained.folder.path, tmp_path / "exports")
+
+
+def test_a_tracker_that_breaks_the_contract_is_found(tmp_path: Path) -> None:
+    lines = member("lines", "tracker", "lines").build
+
+    class Appending(lines):  # type: ignore[misc]
+        """Keeps the numbers after the step of the resume, and the first of two."""
+
+        def begin(self, step: int) -> None:
+            self._path.touch()
+
+        def write(self, values: Any, step: int) -> None:
+            if step not in (json.loads(line)["step"] for line in self._path.read_text().splitlines()):
+                super().write({**values, "dev/average": values["loss/a"]}, step)
+
+    class Ahead(lines):  # type: ignore[misc]
+        def begin(self, step: int) -> int:
+            super().begin(step)
+            return step + 1
+
+    for number, (build, found) in enumerate([(Appending, "loss/a is stored as"), (Ahead, r"begin\(0\) returns 1")]):
+        with pytest.raises(AssertionError, match=found):
+            check_tracker(TrackerEntry("mine", build), tmp_path / str(number), lines_of)
