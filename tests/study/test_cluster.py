@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.plugins.conftest import MEMBERS, forget
 
+from manyheads import plugins
 from manyheads.studies.cells import Cell, cells_of, read_error, state_of
 from manyheads.studies.cluster import run_on_ray
 from manyheads.studies.load import load_study
@@ -39,11 +41,14 @@ def run(cells: list[Cell], cluster: Any, received: list[tuple[str, dict[str, Any
 
 
 def test_two_nodes_give_the_bytes_of_local_processes_and_a_lost_node_loses_no_finished_run(
-    cluster: Any, tiny_study: Path, tmp_path: Path
+    cluster: Any, tiny_study: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     second = cluster.add_node(num_cpus=1, object_store_memory=10**8)
     tiny_study.write_text(tiny_study.read_text() + '[rows.broken]\nencoder = "missing/encoder"\n')
-    plan = load_study(tiny_study)
+    # The workers of both nodes need a member from outside the package.
+    plugins.load([MEMBERS / "scaled.py"])
+    request.addfinalizer(forget)
+    plan = load_study(tiny_study, ['training.weighting={ kind = "scaled", scale = 0.5 }'])
     cells = list(cells_of(plan, tmp_path / "ray"))
     received: list[tuple[str, dict[str, Any]]] = []
     lost: list[str] = []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from tests.training.test_distributed import ended, torchrun
 
 import manyheads
 from manyheads.reports.build import build_report
@@ -175,6 +177,35 @@ def test_a_run_of_another_seed_is_compared_in_every_task(recipe: Path, run: many
     other = manyheads.train(recipe, recipe.parent / "other", changes=["seed=2"])
     found = compare([run.folder.path, other.folder.path])
     assert {task.name for task in found.tasks} == set(run.results["last"]["tasks"])
+
+
+@pytest.mark.usefixtures("forked_commands")
+def test_two_processes_evaluate_every_kind_as_one(recipe: Path, tmp_path: Path) -> None:
+    output = ended(process := torchrun(2, recipe, tmp_path / "run", "training.max_steps=2"))
+    assert process.returncode == 0, output
+    shipped = json.loads((tmp_path / "run" / "results.json").read_text())["best"]
+    for name, metrics in measure_run(tmp_path / "run").scores["tasks"].items():
+        assert metrics == pytest.approx(shipped["tasks"][name], abs=1e-5)
+
+
+@pytest.mark.usefixtures("forked_commands")
+def test_a_study_of_words_and_vectors_and_its_power(recipe: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    tasks = re.findall(r"\[tasks\.(?:pairs|spans)\]\n(?:.+\n)+", RECIPE)
+    assert len(tasks) == 2
+    base = recipe.parent / "two.toml"
+    base.write_text("\n".join([f'encoder = "{tiny_encoder}"\nthreads = 1\n', *tasks, "[training]\nmax_steps = 2\n"]))
+    study = tmp_path / "study.toml"
+    study.write_text(
+        f'base = "{base}"\nseeds = [1, 2]\ntwins = []\n[rows.plain]\n[rows.half]\ntasks.spans.loss_weight = 0.5\n'
+    )
+    table = manyheads.study(study, tmp_path / "out", jobs=1)
+    assert {row.name: sorted(row.tasks) for row in table.rows} == {
+        name: ["pairs", "spans"] for name in ("plain", "half")
+    }
+    assert not any(row.failed for row in table.rows)
+    assert (tmp_path / "out" / "table.html").is_file()
+    power = manyheads.power(study, difference=0.05)
+    assert all(entry.smallest is not None for entry in power.by_seeds)
 
 
 def test_the_exported_graph_gives_the_predictions_of_the_model(recipe: Path, run: manyheads.Run) -> None:
