@@ -232,7 +232,7 @@ def menus() -> str:
     from manyheads.model.heads import HEADS
     from manyheads.model.losses import LOSSES
     from manyheads.tasks.kinds import KINDS
-    from manyheads.training.schedule import SHAPES
+    from manyheads.training.optimizer import SHAPES
     from manyheads.training.weighting import WEIGHTING
 
     reads = {"single": "one text", "cross": "a pair in one sequence", "bi": "a pair in two sequences"}

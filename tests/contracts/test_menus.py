@@ -13,7 +13,7 @@ from manyheads.model.losses import LOSSES
 from manyheads.recipe.check_options import check_recipe
 from manyheads.recipe.schema import Recipe
 from manyheads.tasks.kinds import KINDS
-from manyheads.training.schedule import SHAPES
+from manyheads.training.optimizer import SHAPES
 from manyheads.training.weighting import WEIGHTING
 
 TEXTS: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyheads.errors import DataError
-from manyheads.pretraining.corpus import build_corpus, same
+from manyheads.pretraining.texts import build_corpus, same
 
 texts = st.lists(st.text(alphabet="ab ", max_size=6), max_size=20)
 

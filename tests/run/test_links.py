@@ -8,8 +8,7 @@ import pytest
 
 from manyheads.errors import RunError
 from manyheads.run.atomic import write_text
-from manyheads.run.folder import RunFolder
-from manyheads.run.lock import only_writer
+from manyheads.run.folder import RunFolder, only_writer
 
 
 @pytest.mark.parametrize("name", ["events.jsonl", "results.csv", "predictions", "checkpoints", "model", ".lock"])

@@ -13,8 +13,8 @@ from manyheads.evaluation.significance import collapsed, shares_differ
 from manyheads.evaluation.within_range import wilson
 from manyheads.studies.figures import FIGURES
 from manyheads.studies.figures.drawing import differences_by_seed, render, values_by_seed
-from manyheads.studies.render.json_ import content_of
-from manyheads.studies.render.markdown import to_markdown
+from manyheads.studies.render.documents import to_markdown
+from manyheads.studies.render.numbers import content_of
 from manyheads.studies.render.sections import sections
 from manyheads.studies.table import Table
 from manyheads.studies.tabulate import tabulate

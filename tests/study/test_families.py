@@ -8,10 +8,8 @@ import pytest
 
 from manyheads.errors import RecipeError
 from manyheads.evaluation.significance import holm
-from manyheads.studies.render.csv_ import to_csv
-from manyheads.studies.render.json_ import content_of
-from manyheads.studies.render.latex import to_latex
-from manyheads.studies.render.markdown import to_markdown
+from manyheads.studies.render.documents import to_latex, to_markdown
+from manyheads.studies.render.numbers import content_of, to_csv
 from manyheads.studies.table import Difference, Table
 from manyheads.studies.tabulate import tabulate
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from manyheads.errors import RunError
-from manyheads.run.folder import RunFolder
-from manyheads.run.lock import only_writer
+from manyheads.run.folder import RunFolder, only_writer
 from manyheads.studies.cells import Cell, cells_of, read_error, state_of
 from manyheads.studies.load import load_study
 from manyheads.studies.local import run_local

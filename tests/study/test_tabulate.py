@@ -17,7 +17,7 @@ from manyheads.recipe.tasks import kind_of
 from manyheads.run.folder import RunFolder
 from manyheads.studies.cells import cell_folder, cells_of, state_of
 from manyheads.studies.finished import read_dev, read_values
-from manyheads.studies.render.json_ import content_of
+from manyheads.studies.render.numbers import content_of
 from manyheads.studies.schema import StudyPlan
 from manyheads.studies.table import Table, TableRow
 from manyheads.studies.tabulate import tabulate

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.training.schedule import SHAPES, build_schedule
+from manyheads.training.optimizer import SHAPES, build_schedule
 
 
 def test_linear_rises_then_falls_to_almost_nothing() -> None:

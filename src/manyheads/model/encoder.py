@@ -22,9 +22,9 @@ from manyheads.model import pooling as pool
 from manyheads.model.architecture import FLAT_TYPES, TRIED_TYPES, check_architecture
 from manyheads.model.config import read_config
 from manyheads.model.dropout import DropoutStream, install
-from manyheads.model.first_token import first_tokens
 from manyheads.model.flat import FlatTokens
 from manyheads.model.flat_attention import NAME as FLAT
+from manyheads.model.flat_attention import first_tokens
 from manyheads.model.padded import padded_outputs
 from manyheads.model.padding import unpad
 from manyheads.model.pooling import Pooling

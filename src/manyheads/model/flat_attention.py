@@ -2,6 +2,9 @@
 
 It is registered under the name "flat" with transformers' `AttentionInterface`, together with a mask function that
 makes no mask. The batch's layout is passed through the model's keyword arguments and defines the sequences.
+
+If only each sequence's first token is read, the last layer of the BERT family needs keys and values of all tokens, but
+queries, output map and feed-forward of the first ones only. The results are the same for less work.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from manyheads.model.dropout import DropoutStream
-from manyheads.model.flat import Layout
+from manyheads.model.flat import FlatTokens, Layout
 from manyheads.model.groups import Group
 
 NAME = "flat"
@@ -209,3 +212,33 @@ def _no_mask(*_: Any, **__: Any) -> None:
 
 AttentionInterface.register(NAME, flat_attention)
 AttentionMaskInterface.register(NAME, _no_mask)
+
+
+def first_tokens(model: Any, tokens: FlatTokens, position_ids: Tensor, stream: DropoutStream) -> Tensor:
+    """Return the last hidden state of every sequence's first token, float[S, H]. BERT, RoBERTa and ELECTRA only."""
+    hidden = model.embeddings(
+        input_ids=tokens.token_ids[None], token_type_ids=tokens.segment_ids[None], position_ids=position_ids[None]
+    )
+    if hasattr(model, "embeddings_project"):
+        hidden = model.embeddings_project(hidden)
+    for layer in model.encoder.layer[:-1]:
+        hidden = layer(hidden, None, flat_layout=tokens.layout, flat_stream=stream)
+    return _last_layer(model.encoder.layer[-1], hidden[0], tokens, stream)
+
+
+def _last_layer(layer: Any, hidden: Tensor, tokens: FlatTokens, stream: DropoutStream) -> Tensor:
+    attention = layer.attention.self
+    first = hidden.index_select(0, tokens.layout.starts)
+    attended = first_token_attention(
+        attention.query(first),
+        attention.key(hidden),
+        attention.value(hidden),
+        tokens.layout,
+        heads=attention.num_attention_heads,
+        scaling=attention.scaling,
+        dropout=attention.dropout.p if attention.training else 0.0,
+        stream=stream,
+    )
+    with stream.over(tokens.first_keys):
+        output: Tensor = layer.feed_forward_chunk(layer.attention.output(attended, first))
+    return output

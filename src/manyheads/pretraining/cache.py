@@ -14,7 +14,7 @@ from typing import Any
 from manyheads.errors import RunError
 from manyheads.run.atomic import SUFFIX, remove, sweep
 from manyheads.run.checksum import OWN_SUM, is_unchanged, own_checksum
-from manyheads.run.lock import only_writer
+from manyheads.run.folder import only_writer
 from manyheads.training.listener import Listener
 from manyheads.training.stop import Interrupted, StopFlag
 

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from manyheads.options import Options
-from manyheads.training.schedule import SHAPES
+from manyheads.training.optimizer import SHAPES
 
 
 class PretrainingOptions(Options):

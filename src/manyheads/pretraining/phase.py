@@ -1,17 +1,21 @@
-"""Phases of pretraining: the loop over masked batches, with a folder for its checkpoints and its log."""
+"""Phases of pretraining: the loop over masked batches with its loss, and a folder for its checkpoints and its log."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
+from manyheads.errors import TrainingError
+from manyheads.model.flat import FlatTokens
 from manyheads.pretraining.head import MaskedModel
-from manyheads.pretraining.loss import MaskedLoss
 from manyheads.pretraining.mask import NAME, MaskedBatch
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.pretraining.texts import MaskedTexts
@@ -19,10 +23,9 @@ from manyheads.run.events import EventLog, cut_after
 from manyheads.training.checkpoint import Checkpoints, Progress
 from manyheads.training.listener import Listener, Listeners
 from manyheads.training.loop import Loop
-from manyheads.training.optimizer import build_optimizer
+from manyheads.training.optimizer import build_optimizer, build_schedule
 from manyheads.training.plan import Plan
-from manyheads.training.schedule import build_schedule
-from manyheads.training.step import Stepper
+from manyheads.training.step import Stepper, autocast
 from manyheads.training.stop import Interrupted, StopFlag, Stopping
 from manyheads.training.weighting.fixed import Fixed
 
@@ -143,3 +146,50 @@ class _Renamed:
     def __call__(self, event: str, **fields: object) -> None:
         fields.pop("best", None)
         self._listener(f"pretraining_{event}", phase=self._phase, **fields)
+
+
+class MaskedLoss:
+    """Computes the loss of a batch for a Stepper."""
+
+    def __init__(self, model: MaskedModel, *, device: torch.device, precision: str) -> None:
+        self._model, self._device, self._precision = model, device, precision
+
+    def __call__(self, batch: MaskedBatch, labels: Mapping[str, int] | None = None) -> dict[str, Tensor]:
+        """Return the sum of the cross-entropies of the masked tokens, divided by their number in the update.
+
+        `labels`: that number, under the name of the loss. Default: the batch is the update.
+        """
+        return {NAME: self._losses(batch).sum() / (labels or batch.label_counts)[NAME]}
+
+    def held_out(self, texts: MaskedTexts, after_batch: Callable[[], None]) -> dict[str, float]:
+        """Return `loss`, the mean over all masked tokens of the texts with fixed masks, and `perplexity`, exp(loss).
+
+        `after_batch` is called after each batch. It may raise an exception to end the pass.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        was_training = self._model.training
+        self._model.eval()
+        total, count = 0.0, 0
+        try:
+            with torch.inference_mode():
+                for batch in texts.fixed():
+                    total += self._losses(batch).double().sum().item()
+                    count += len(batch.positions)
+                    after_batch()
+        finally:
+            self._model.train(was_training)
+        loss = total / count
+        if not math.isfinite(loss):
+            hint = "lower pretraining.learning_rate"
+            raise TrainingError("the held-out loss is not finite", where="pretraining", found=loss, hint=hint)
+        return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+
+    def _losses(self, batch: MaskedBatch) -> Tensor:
+        tokens = FlatTokens.from_batch(batch.batch, self._device, keyed=self._model.training)
+        positions = torch.from_numpy(batch.positions).to(self._device)
+        with autocast(self._device, self._precision):
+            logits = self._model.logits(self._model.encoder.tokens(tokens), positions)
+        targets = torch.from_numpy(batch.targets).to(self._device)
+        return cross_entropy(logits.float(), targets, reduction="none")

@@ -1,4 +1,4 @@
-"""The files of pretraining: an encoder folder in the hub's layout, with results, a log and a figure."""
+"""The files of pretraining: an encoder folder in the hub's layout, with results, a log and a figure of perplexity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.pretraining.cache import SUMMARY, sha256
-from manyheads.pretraining.figure import draw_perplexity
 from manyheads.pretraining.head import HEAD_FILE, MaskedModel, save_head
 from manyheads.run.atomic import replace_folder, write_json, write_text
 from manyheads.run.checksum import OWN_SUM, checksum, own_checksum
@@ -52,3 +51,28 @@ def _csv(summary: Mapping[str, Any]) -> str:
         for entry in entries:
             writer.writerow([phase, *(repr(entry[name]) for name in ("epoch", "step", "loss", "perplexity"))])
     return text.getvalue()
+
+
+def draw_perplexity(path: Path, evaluations: Sequence[Mapping[str, Any]]) -> None:
+    """Write `<path>.svg` and `<path>.png`. The same evaluations give the same bytes."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({"svg.hashsalt": "manyheads", "font.size": 9}):
+        figure = Figure(figsize=(4.8, 3.2), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        epochs = [entry["epoch"] for entry in evaluations]
+        values = [entry["perplexity"] for entry in evaluations]
+        axes.plot(epochs, values, marker="o", color="#0072b2")
+        for epoch, value in zip(epochs, values, strict=True):
+            axes.annotate(f"{value:.3g}", (epoch, value), textcoords="offset points", xytext=(0, 7), ha="center")
+        axes.set_xlabel("epoch (0: before)")
+        axes.set_ylabel("held-out perplexity")
+        axes.set_xticks(sorted({round(epoch) for epoch in epochs}))
+        axes.margins(x=0.08, y=0.18)
+        axes.set_ylim(bottom=0)
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+        figure.savefig(path.with_suffix(".png"), dpi=160, metadata={"Software": None})

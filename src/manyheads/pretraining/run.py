@@ -18,14 +18,12 @@ from manyheads.model.agreement import check_agreement
 from manyheads.model.encoder import load_encoder
 from manyheads.model.weights import EncoderSource
 from manyheads.pretraining.cache import Entry, Pretrained, make_key, sha256
-from manyheads.pretraining.corpus import Corpus
 from manyheads.pretraining.head import MaskedModel, head_files, load_head
-from manyheads.pretraining.mask import Masker
+from manyheads.pretraining.mask import Masker, word_numbers
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.pretraining.phase import Phase
 from manyheads.pretraining.record import write_pretrained
-from manyheads.pretraining.texts import MaskedTexts
-from manyheads.pretraining.words import word_numbers
+from manyheads.pretraining.texts import Corpus, MaskedTexts
 from manyheads.process_state import borrowing
 from manyheads.training.checkpoint import CheckpointError
 from manyheads.training.listener import Listener

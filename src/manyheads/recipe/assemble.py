@@ -51,6 +51,7 @@ from manyheads.training.launch import Launch
 from manyheads.training.listener import Listener, Listeners, failures_raised, report_end, stopping
 from manyheads.training.loop import Loop
 from manyheads.training.memory import keep_freed_memory
+from manyheads.training.optimizer import build_schedule
 from manyheads.training.record import (
     repair_every_evaluation,
     write_every_evaluation,
@@ -58,7 +59,6 @@ from manyheads.training.record import (
     write_results,
     write_results_csv,
 )
-from manyheads.training.schedule import build_schedule
 from manyheads.training.shared import SharedCheckpoints, SharedForward, SharedStop
 from manyheads.training.stop import Event, Interrupted, StopFlag, Stopping
 

@@ -22,7 +22,7 @@ from manyheads.run.names import RESERVED, TASK_NAME, TASK_NAMES
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.metric_choice import MetricChoice
-from manyheads.training.schedule import SHAPES
+from manyheads.training.optimizer import SHAPES
 from manyheads.training.weighting import WEIGHTING
 
 

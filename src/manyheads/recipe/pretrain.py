@@ -17,10 +17,9 @@ from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import RecipeError, RunError
 from manyheads.model.weights import EncoderSource
 from manyheads.pretraining.cache import SUMMARY, Entry, Pretrained
-from manyheads.pretraining.corpus import Corpus, build_corpus
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.pretraining.run import Pretraining, texts_of
-from manyheads.pretraining.texts import pretraining_texts
+from manyheads.pretraining.texts import Corpus, build_corpus, pretraining_texts
 from manyheads.recipe.build import open_encoder, resolve_recipe, use_threads
 from manyheads.recipe.prepare import TaskData, read_tasks
 from manyheads.recipe.schema import Recipe

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 from manyheads.pages.blocks import Block, Grid, Heading, Items, Text
 from manyheads.pages.render import to_html, to_markdown
-from manyheads.pages.words import counted, p_value
+from manyheads.pages.words import counted, name_of, p_value, share, text_with_id, with_interval
 from manyheads.reports.compare import Comparison, Disagreement, Disagreements, TaskComparison
 from manyheads.reports.compare_groups import AVERAGE, GroupComparison, GroupDifference, Mean, RunGroup
 from manyheads.reports.keys import plain
-from manyheads.reports.words import name_of, share, text_with_id, with_interval
 
 
 def comparison_text(comparison: Comparison | GroupComparison, form: str) -> str:

@@ -7,12 +7,11 @@ from typing import Any
 
 from manyheads.evaluation.sample import FEW
 from manyheads.pages.blocks import Block, Code, Grid, Heading, Items, Picture, Text
-from manyheads.pages.words import counted
+from manyheads.pages.words import counted, duration, interval, name_of, number, share, text_with_id, with_interval
 from manyheads.reports.conflicts import Conflicts, Side
 from manyheads.reports.content import Report, TaskReport
 from manyheads.reports.figures import pictures_of
 from manyheads.reports.views import Calibration
-from manyheads.reports.words import duration, interval, name_of, number, share, text_with_id, with_interval
 
 
 def document(report: Report) -> list[Block]:

@@ -14,9 +14,8 @@ from matplotlib.patches import Rectangle
 from manyheads.evaluation.interval import share
 from manyheads.pages.blocks import Picture
 from manyheads.pages.figures import BLUE, GREY, INK, ORANGE, canvas, figure_files, light_grid, shortened
-from manyheads.pages.words import counted
+from manyheads.pages.words import counted, name_of, number
 from manyheads.reports.content import Report, TaskReport
-from manyheads.reports.words import name_of, number
 from manyheads.tasks.escape import visible
 
 CURVES_TITLE = (

@@ -1,10 +1,13 @@
-"""RunFolder: the paths in a run folder, its only writer, and whether the run is finished."""
+"""RunFolder: the paths in a run folder, its only writer and its lock, and whether the run is finished."""
 
 from __future__ import annotations
 
 import csv
+import errno
+import fcntl
 import json
 import math
+import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,7 +19,6 @@ from manyheads.errors import RunError
 from manyheads.run.atomic import SUFFIX, explained, is_partial, remove
 from manyheads.run.checksum import is_unchanged
 from manyheads.run.evaluations import Evaluations, Known, read_evaluations
-from manyheads.run.lock import only_writer
 from manyheads.run.names import TASK_NAME, TASK_NAMES, strangers
 from manyheads.run.results import fault_in
 
@@ -297,3 +299,33 @@ class RunFolder:
         """Remove the temporary files of writes that were interrupted."""
         for partial in list(self.path.rglob(f".*{SUFFIX}")):
             remove(partial)
+
+
+class LockedError(RunError):
+    """Another process has the lock."""
+
+
+@contextmanager
+def only_writer(lock: Path, what: str, where: Path) -> Iterator[None]:
+    """Lock the file `lock`, which is created if it is missing. The lock ends with the process at the latest.
+
+    Raises:
+        LockedError: Another process has the lock. `what` is the message.
+        RunError: The folder is not writable, or the lock is a link or a folder.
+    """
+    with explained(where):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            # The file is not truncated, and a link is not followed: it could name any file of the user.
+            file = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "r+b")
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise
+            hint = "remove it; manyheads makes a new lock file"
+            raise RunError("the lock of the folder is not a file", where=str(lock), hint=hint) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(what, where=str(where), hint="wait until that process ends, or stop it") from None
+        yield

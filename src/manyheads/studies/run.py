@@ -9,7 +9,7 @@ from pathlib import Path
 
 from manyheads.errors import RunError, did_you_mean
 from manyheads.recipe.members import plugins_for
-from manyheads.run.lock import only_writer
+from manyheads.run.folder import only_writer
 from manyheads.studies.cells import Cell, Notify, State, cells_of, state_of
 from manyheads.studies.local import run_local
 from manyheads.studies.schema import StudyPlan

@@ -22,8 +22,7 @@ from manyheads.plugins import receive
 from manyheads.recipe.assemble import train
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import write_json
-from manyheads.run.folder import RunFolder
-from manyheads.run.lock import LockedError
+from manyheads.run.folder import LockedError, RunFolder
 from manyheads.studies.cells import Cell, Notify
 
 PROGRESS_EVERY = 0.5

@@ -10,11 +10,8 @@ from manyheads.run.atomic import write_bytes, write_text
 from manyheads.studies.figures import FIGURES
 from manyheads.studies.figures.drawing import render
 from manyheads.studies.looks import keep_plan
-from manyheads.studies.render.csv_ import to_csv
-from manyheads.studies.render.html import to_html
-from manyheads.studies.render.json_ import to_json
-from manyheads.studies.render.latex import to_latex
-from manyheads.studies.render.markdown import to_markdown
+from manyheads.studies.render.documents import to_html, to_latex, to_markdown
+from manyheads.studies.render.numbers import to_csv, to_json
 from manyheads.studies.schema import StudyPlan
 from manyheads.studies.table import Table
 from manyheads.studies.tabulate import tabulate

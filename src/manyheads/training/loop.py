@@ -13,9 +13,8 @@ from torch.optim import AdamW
 
 from manyheads.training.checkpoint import Checkpoints, Progress
 from manyheads.training.listener import Listener
-from manyheads.training.optimizer import set_learning_rate
+from manyheads.training.optimizer import Schedule, set_learning_rate
 from manyheads.training.plan import Plan
-from manyheads.training.schedule import Schedule
 from manyheads.training.step import B, Stepper, StepResult
 from manyheads.training.stop import Interrupted, StopFlag, Stopping
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from manyheads.options import Options, choice
-from manyheads.training.schedule import SHAPES
+from manyheads.training.optimizer import SHAPES
 from manyheads.training.weighting import WEIGHTING
 from manyheads.training.weighting.options import WeightingOptions
 

@@ -17,11 +17,8 @@ from manyheads.pages.words import p_value
 from manyheads.studies.figures import FIGURES
 from manyheads.studies.figures.drawing import render
 from manyheads.studies.render import words
-from manyheads.studies.render.csv_ import to_csv
-from manyheads.studies.render.html import to_html
-from manyheads.studies.render.json_ import to_json
-from manyheads.studies.render.latex import escape, to_latex
-from manyheads.studies.render.markdown import to_markdown
+from manyheads.studies.render.documents import escape, to_html, to_latex, to_markdown
+from manyheads.studies.render.numbers import to_csv, to_json
 from manyheads.studies.render.sections import sections
 from manyheads.studies.table import Table
 from manyheads.studies.tabulate import tabulate

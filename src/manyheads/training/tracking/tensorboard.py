@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.training.listener import Listener
-from manyheads.training.tracking.package import require
-from manyheads.training.tracking.tracker import End
+from manyheads.training.tracking.tracker import End, require
 
 
 class TensorBoard:

@@ -1,12 +1,17 @@
-"""From a run's events to named numbers per step."""
+"""From a run's events to named numbers per step, and what trackers share: their package and the run's identifier."""
 
 from __future__ import annotations
 
+import importlib
+import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from manyheads.errors import RunError
+from manyheads.run.atomic import write_json
 from manyheads.run.events import read_events
 from manyheads.training.listener import Listener, UntilFailure
 
@@ -125,3 +130,45 @@ def _of_evaluation(fields: Mapping[str, Any]) -> dict[str, float]:
     if fields.get("average") is not None:
         values["dev/average"] = fields["average"]
     return {**values, "dev/epoch": fields["epoch"]}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The tracker's identifier of the run, and the last step that the tracker has safely stored."""
+
+    id: str
+    step: int
+
+
+def read_identity(path: Path) -> Identity | None:
+    """Read the identity that `write_identity` wrote. None if there is none or the file is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Identity(str(content["id"]), int(content["step"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_identity(path: Path, identity: Identity) -> None:
+    """Write an identity atomically. The folder is created if needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, asdict(identity))
+
+
+def require(*modules: str, tracker: str) -> Any:
+    """Import all `modules` and return the first one.
+
+    Raises:
+        RunError: one of them is not installed. The hint names the extra that installs it.
+    """
+    try:
+        for module in modules:
+            importlib.import_module(module)
+        return importlib.import_module(modules[0])
+    except ImportError as error:
+        raise RunError(
+            f"the packages of the tracker {tracker} are not installed",
+            where=f"--track {tracker}",
+            found=str(error),
+            hint=f"pip install 'manyheads[{tracker}]'",
+        ) from error

@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.training.listener import Listener
-from manyheads.training.tracking.identity import Identity, read_identity, write_identity
-from manyheads.training.tracking.package import require
-from manyheads.training.tracking.tracker import PROJECT, End, read_recipe
+from manyheads.training.tracking.tracker import (
+    PROJECT,
+    End,
+    Identity,
+    read_identity,
+    read_recipe,
+    require,
+    write_identity,
+)
 
 FINISH_SECONDS = 120.0
 """How long the end of a run waits for uploads."""
