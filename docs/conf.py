@@ -7,7 +7,7 @@ from pathlib import Path
 
 from manyheads.version import __version__
 
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+sys.path[:0] = [str(Path(__file__).parent / "_ext"), str(Path(__file__).parents[1])]
 
 project = "manyheads"
 author = "the manyheads developers"
@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "generated",
+    "notebooks",
     "outside",
 ]
 exclude_patterns = ["_build"]

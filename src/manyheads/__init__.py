@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from manyheads.errors import ManyheadsError
+from manyheads.errors import ManyheadsError, ManyheadsWarning
 from manyheads.version import __version__
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Check,
         Comparison,
         ModelOptions,
+        Power,
         Prediction,
         Predictions,
         Predictor,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
         Recipe,
         Run,
         Study,
-        StudyPower,
         Table,
         Task,
         TrainingOptions,
@@ -54,7 +54,9 @@ __all__ = [
     "Check",
     "Comparison",
     "ManyheadsError",
+    "ManyheadsWarning",
     "ModelOptions",
+    "Power",
     "Prediction",
     "Predictions",
     "Predictor",
@@ -63,7 +65,6 @@ __all__ = [
     "Recipe",
     "Run",
     "Study",
-    "StudyPower",
     "Table",
     "Task",
     "TrainingOptions",

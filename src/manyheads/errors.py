@@ -1,9 +1,14 @@
-"""The errors that a user can cause. Each names what is wrong, where, and what to do."""
+"""The errors that a user can cause. Each names what is wrong, where, and what to do.
+
+Messages name arguments as their reader writes them: `--resume` on the command line, `resume=True` in Python.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 SHOWN = 2000
 """Characters of a found value that a message shows."""
@@ -86,6 +91,62 @@ class BundleError(ManyheadsError):
 
 class ServeError(ManyheadsError):
     """A server cannot start, for example because its address is in use or an option is out of range."""
+
+
+class ManyheadsWarning(UserWarning):
+    """What may need attention, such as rows that were skipped. The call continues after it."""
+
+
+_ON_COMMAND_LINE = [False]
+"""Whether the command line runs, the last value. It is one for all threads of the process."""
+
+
+@contextmanager
+def on_command_line() -> Iterator[None]:
+    """Let messages name options of the command line while the block runs."""
+    _ON_COMMAND_LINE.append(True)
+    try:
+        yield
+    finally:
+        _ON_COMMAND_LINE.pop()
+
+
+def by_caller(command_line: str, python: str) -> str:
+    """Return what to write: on the command line if it runs, otherwise in Python."""
+    return command_line if _ON_COMMAND_LINE[-1] else python
+
+
+def argument(name: str, value: object = None, *, option: str | None = None) -> str:
+    """Return an argument as the reader of a message writes it: `--seeds 2`, or `seeds=2`.
+
+    Args:
+        name: its name in Python.
+        value: its value. True: the option is a flag. None: only the name.
+        option: the name of the option without dashes, if it is another one.
+    """
+    flag = f"--{option or name.replace('_', '-')}"
+    if value is None:
+        return by_caller(flag, f"{name}=")
+    return by_caller(flag if value is True else f"{flag} {value}", f"{name}={value!r}")
+
+
+def call(command: str, *values: object, **arguments: object) -> str:
+    """Return a call as the reader of a message writes it: `manyheads export RUN --to onnx`, or the call in Python.
+
+    Args:
+        command: the name of the command and of the function.
+        values: the values without a name.
+        arguments: the arguments by their names in Python, which are those of the options.
+    """
+    words = ["manyheads", command, *map(str, values)]
+    for name, value in arguments.items():
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    parts = [*map(_literal, values), *(f"{name}={_literal(value)}" for name, value in arguments.items())]
+    return by_caller(shlex.join(words), f"manyheads.{command}({', '.join(parts)})")
+
+
+def _literal(value: object) -> str:
+    return repr(value) if isinstance(value, bool | int | float) else repr(str(value))
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -207,23 +207,46 @@ def check_threads(threads: int) -> None:
         )
 
 
+def reads_tables() -> bool:
+    """Return whether polars can be used: not in a process that was forked from one with running threads of polars."""
+    return not _FORK.lost_polars
+
+
+def check_tables(where: str | None = None) -> None:
+    """Check that tables can be read and written in this process.
+
+    Raises:
+        RunError: the process was forked from one whose threads of polars it does not have.
+    """
+    if not reads_tables():
+        raise RunError(
+            "a forked process cannot read tables in memory or Parquet files: it would wait forever for threads of its "
+            "parent",
+            where=where,
+            hint='start the process with spawn, as multiprocessing.get_context("spawn") does, or name CSV files',
+        )
+
+
 class _Fork:
-    """Whether this process was forked from one with native threads, such as those of OpenMP."""
+    """Whether this process was forked from one with native threads, such as those of OpenMP and of polars."""
 
     def __init__(self) -> None:
-        self.lost_threads = False
-        self._native = False
+        self.lost_threads = self.lost_polars = False
+        self._native = self._polars = False
         os.register_at_fork(before=self._before, after_in_child=self._in_child)
 
     def _before(self) -> None:
         try:
-            self._native = len(list(Path("/proc/self/task").iterdir())) > threading.active_count()
+            names = [(thread / "comm").read_text() for thread in Path("/proc/self/task").iterdir()]
+            self._native = len(names) > threading.active_count()
+            self._polars = any(name.startswith("polars-0") for name in names)
         except OSError:
-            self._native = True
+            self._native, self._polars = True, "polars" in sys.modules
 
     def _in_child(self) -> None:
         global _GENERATOR, _FLOAT32, _TRAINING
         self.lost_threads = self.lost_threads or self._native
+        self.lost_polars = self.lost_polars or self._polars
         # Another thread of the parent may have had a lock.
         _GENERATOR, _FLOAT32, _TRAINING = _Generator(), _Float32(), _Training()
 

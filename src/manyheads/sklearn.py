@@ -33,12 +33,12 @@ Texts = list[tuple[str, ...]]
 class _Model:
     """The folder of a trained model, which exists as long as the object. A pickle contains the files.
 
-    `folder`: the run folder. `temporary`: whether it is removed with the object.
+    `folder`: the run folder. `temporary`: the folder that is removed with the object, or None.
     """
 
-    def __init__(self, folder: Path, *, temporary: bool) -> None:
+    def __init__(self, folder: Path, temporary: Path | None) -> None:
         self.folder = folder
-        self._owner = _Removed(folder) if temporary else None
+        self._owner = None if temporary is None else _Removed(temporary)
         self._predictor: Predictor | None = None
 
     @property
@@ -54,7 +54,7 @@ class _Model:
 
     def __setstate__(self, files: Mapping[str, bytes]) -> None:
         folder = Path(tempfile.mkdtemp(prefix="manyheads-"))
-        self.__init__(folder, temporary=True)  # type: ignore[misc]
+        self.__init__(folder, folder)  # type: ignore[misc]
         for name, content in files.items():
             file = folder / "model" / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +87,7 @@ class _TextEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         changes: Mapping[str, Any] | None = None,
         out: str | Path | None = None,
         random_state: int | np.random.RandomState | None = 1,
+        verbose: bool = False,
     ) -> None:
         self.encoder = encoder
         self.epochs = epochs
@@ -98,6 +99,7 @@ class _TextEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.changes = changes
         self.out = out
         self.random_state = random_state
+        self.verbose = verbose
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -150,7 +152,8 @@ class _TextEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 **({} if sample_weight is None else {"weight": WEIGHT}),
                 **self._task(name),
             }
-        folder = Path(tempfile.mkdtemp(prefix="manyheads-")) / "run" if self.out is None else Path(self.out)
+        temporary = Path(tempfile.mkdtemp(prefix="manyheads-")) if self.out is None else None
+        folder = Path(str(self.out)) if temporary is None else temporary / "run"
         recipe = {
             "encoder": str(self.encoder),
             "seed": _seed(self.random_state),
@@ -160,13 +163,13 @@ class _TextEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "training": {"epochs": self.epochs, "learning_rate": self.learning_rate},
         }
         try:
-            train(recipe, folder, changes=self.changes or {})
+            train(recipe, folder, changes=self.changes or {}, progress=None if self.verbose else False)
         except BaseException:
-            if self.out is None:
-                shutil.rmtree(folder.parent, ignore_errors=True)
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
             raise
         self.output_names_ = list(columns)
-        self.model_ = _Model(folder, temporary=self.out is None)
+        self.model_ = _Model(folder, temporary)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float64]:
@@ -240,6 +243,7 @@ class TextClassifier(ClassifierMixin, _TextEstimator):  # type: ignore[misc]
         changes: further changes of the recipe, such as `{"training.schedule": "linear"}`.
         out: the run folder. Default: a temporary folder that is removed with the estimator.
         random_state: the seed of the run, or a random state that draws it. None draws a new seed.
+        verbose: show the progress of `fit` in a notebook or a terminal.
 
     Attributes:
         classes_: the classes, sorted. For several outputs, a list with those of each output.
@@ -313,6 +317,10 @@ class TextRegressor(RegressorMixin, _TextEstimator):  # type: ignore[misc]
         """Return the value of each text: float64[n], or float64[n, outputs] for several outputs."""
         values = self.transform(X)
         return values[:, 0] if self.n_outputs_ is None else values
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the coefficient of determination, R squared. With several outputs, their mean."""
+        return float(super().score(X, y, sample_weight))
 
     def _fit_outputs(self, columns: Mapping[str, list[Any]]) -> None:
         self._ranges = {name: (float(min(cells)), float(max(cells))) for name, cells in columns.items()}

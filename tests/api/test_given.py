@@ -134,6 +134,32 @@ def test_lists_of_labels(tiny_encoder: Path, tmp_path: Path) -> None:
     assert list(mh.load(mh.train(made, tmp_path / "run")).tasks["sentiment"].kind.labels) == ["a", "b"]
 
 
+def test_training_and_dev_data_that_are_the_same_are_warned_about(tiny_encoder: Path, tmp_path: Path) -> None:
+    rows = frame(60).set_index(pd.Index([f"r{number}" for number in range(60)]))
+    with pytest.warns(mh.ManyheadsWarning, match="the dev data is the training data") as caught:
+        run = mh.train(recipe(tiny_encoder, rows, rows), tmp_path / "run", changes={"training.max_steps": 1})
+    assert {warning.filename for warning in caught} == {__file__}
+    assert list(run.predictions("sentiment").index) == list(rows.index)
+
+
+def test_changed_files_of_tables_are_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+    rows = frame(60).set_index(pd.Index([f"r{number}" for number in range(60)]))
+    made = recipe(tiny_encoder, rows)
+    run = mh.train(made, tmp_path / "run", changes={"training.max_steps": 1})
+    index = run.folder.data / "sentiment.train.index.parquet"
+    before = index.read_bytes()
+    index.write_bytes((run.folder.data / "sentiment.train.parquet").read_bytes())
+    with pytest.raises(RunError, match="was changed or is missing"):
+        run.predictions("sentiment")
+    with pytest.raises(RunError, match="was changed or is missing"):
+        mh.train(made, run, changes={"training.max_steps": 1}, resume=True)
+    index.write_bytes(before)
+    listed = run.folder.data / "given.json"
+    listed.write_text(listed.read_text().replace('"rows": 60', '"rows": 61'))
+    with pytest.raises(RunError, match="the list of the tables was changed"):
+        run.predictions("sentiment")
+
+
 def test_missing_values_are_named_by_their_index(tiny_encoder: Path, tmp_path: Path) -> None:
     rows = frame(20).set_index(pd.Index([f"r{number}" for number in range(20)]))
     rows.loc["r3", "sentence"] = None

@@ -17,10 +17,14 @@ from manyheads.errors import RecipeError, RunError
 pytestmark = pytest.mark.usefixtures("forked_commands")
 
 
+def rows() -> pd.DataFrame:
+    """Sixty rows with an index of text."""
+    return pd.read_csv(CORPUS / "sentiment-train.tsv", sep="\t").head(60).set_index("id", drop=False)
+
+
 def base(encoder: Path) -> mh.Recipe:
     """A recipe of two tasks with tables in memory."""
-    rows = pd.read_csv(CORPUS / "sentiment-train.tsv", sep="\t").head(60)
-    task = mh.Task(kind="classification", train=rows, dev=0.4, text="sentence", label="sentiment", labels=range(5))
+    task = mh.Task(kind="classification", train=rows(), dev=0.4, text="sentence", label="sentiment", labels=range(5))
     return mh.Recipe(
         encoder=encoder,
         threads=1,
@@ -49,7 +53,8 @@ def test_a_study_from_python(tiny_encoder: Path, tmp_path: Path, monkeypatch: py
     assert "sequential" in repr(table)
     assert "<table>" in table._repr_html_()
     assert "<script" not in table._repr_html_()
-    assert [file.name for file in Path("five/data").glob("*.parquet")] == ["one.train.parquet"]
+    tables = sorted(file.name for file in Path("five/data").glob("*.parquet"))
+    assert tables == ["one.train.index.parquet", "one.train.parquet"]
     assert not list(Path("five").glob("*/*/data"))
     opened = mh.open_study("five")
     assert [row.recipe for row in opened.plan.rows] == [row.recipe for row in made.begin("five").rows]
@@ -62,6 +67,15 @@ def test_a_study_from_python(tiny_encoder: Path, tmp_path: Path, monkeypatch: py
     changed = made.base.with_({"tasks.one.train": made.base.to_dict()["tasks"]["one"]["train"].frame.head(50)})
     with pytest.raises(RunError, match="the data has changed"):
         study(tiny_encoder, base=changed).run("five")
+    moved = Path("five").rename("moved")
+    again = mh.open_study(moved)
+    assert repr(again.run(jobs=1)) == repr(table)
+    assert moved.samefile(mh.open_run("moved/even/0").recipe.options.data_dir)
+    assert set(mh.open_run("moved/even/0").predictions("one").index) < set(rows().index)
+    kept = moved / "study.json"
+    kept.write_text(kept.read_text().replace('"even"', '"odd"'))
+    with pytest.raises(RunError, match="cannot be read"):
+        mh.open_study(moved)
 
 
 def test_a_saved_study_is_the_same(tiny_encoder: Path, tmp_path: Path) -> None:

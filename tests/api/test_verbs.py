@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import threading
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pandas as pd
 import polars as pl
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from tests.tiny import CORPUS
@@ -79,6 +84,8 @@ def test_frames_are_those_of_polars_without_pandas(run: mh.Run, monkeypatch: pyt
 def test_evaluate(run: mh.Run) -> None:
     measured = mh.evaluate(run)
     assert dict(measured.examples) == {"held": len(run.predictions("held")), "given": 30}
+    assert "95% interval" in repr(measured)
+    assert "<table>" in measured._repr_html_()
     other = mh.evaluate(run, task="given", data=frame()[30:])
     assert other.scores["tasks"]["given"] == measured.scores["tasks"]["given"]
     with pytest.raises(TypeError, match="`task`"):
@@ -111,6 +118,8 @@ def test_report_compare_and_export(run: mh.Run, tmp_path: Path) -> None:
     assert found.save(tmp_path / "found.md").read_text() == found.text("md")
     exported = mh.export(run, "onnx", tmp_path / "onnx", check=False)
     assert not list(exported.folder.rglob("*.parquet"))
+    assert repr(exported) == f"exported to {exported.folder}\nnot checked against the model"
+    assert str(exported.folder) in exported._repr_html_()
     assert mh.load(exported.folder, runtime="onnx").predict("given", frame()[:3]).labels
 
 
@@ -143,6 +152,29 @@ def test_the_server_is_mounted(run: mh.Run) -> None:
         assert response.status_code == 200, response.text
         assert len(response.json()["predictions"]) == 1
         assert client.post(path, json={"texts": ["a", "b", "c"]}, headers=headers).status_code == 413
+
+
+def test_two_models_in_an_application_end_with_it(run: mh.Run) -> None:
+    app = FastAPI()
+    app.mount("/one", mh.asgi(run))
+    app.mount("/two", mh.asgi(run.model))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+
+    async def serve() -> int:
+        await server.serve()
+        return len(asyncio.all_tasks()) - 1
+
+    with ThreadPoolExecutor(1) as pool:
+        left = pool.submit(asyncio.run, serve())
+        while not server.started:
+            time.sleep(0.01)
+        address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        bodies = [
+            httpx.post(f"{address}/{name}/v1/predict/given", json={"texts": ["good film"]}) for name in ("one", "two")
+        ]
+        server.should_exit = True
+        assert left.result(60) == 0
+    assert bodies[0].json() == bodies[1].json()
 
 
 def test_train_writes_the_report(

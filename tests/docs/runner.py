@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -12,8 +13,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Self
 
 from tests.docs.blocks import Block, Page
@@ -62,6 +65,17 @@ class Server(ForkServer):
         }
 
 
+def extension(name: str) -> ModuleType:
+    """A module of docs/_ext."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / "_ext" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 class PageRun:
     """A page's folder and the processes that run in it. Everything that was started ends with the `with` block."""
 
@@ -107,6 +121,31 @@ class PageRun:
                 self._log.write_bytes(b"")
                 (self._shell if block.language == "sh" else self._python)(block)
                 output = self._output()
+
+    def run_in_a_kernel(self, cells: Sequence[tuple[str, Block]]) -> None:
+        """Run the page as a notebook. `cells`: its cells of code, each with its block.
+
+        Raises:
+            BlockError: a cell raised an exception, or its output is not as the page prints it.
+        """
+        from tests.docs.kernel import client, failed, run_cell, text_of
+
+        expected: dict[Block, list[Block]] = {}
+        for before, block in pairwise(self._page.blocks):
+            if block.role == "output":
+                expected.setdefault(before, []).append(block)
+        home, python = self._log.parent, self._server.bin / "python"
+        sources = [source for source, _ in cells]
+        with client(sources, self._folder, home, python, self._environment, TIMEOUT) as own:
+            for place, (_, block) in enumerate(cells):
+                outputs = run_cell(own, place)
+                text = text_of(outputs)
+                if failed(outputs):
+                    raise self._error(block, "the cell raised", text)
+                for each in expected.get(block, []):
+                    line = missing_line(each.code, text)
+                    if line is not None:
+                        raise self._error(each, f"the output has no line {line.strip()!r}", text)
 
     def _output(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")

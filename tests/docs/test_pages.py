@@ -1,4 +1,4 @@
-"""Every code block of the documentation and of the README works as printed."""
+"""Every code block of the documentation and of the README works as printed. Tutorials run as notebooks in a kernel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from tests.docs.blocks import read_page
-from tests.docs.runner import ROOT, PageRun, Server
+from tests.docs.runner import ROOT, PageRun, Server, extension
+
+notebooks = extension("notebooks")
 
 PAGES = [
     path.relative_to(ROOT).as_posix()
@@ -36,4 +38,9 @@ def test_the_blocks_run(name: str, shared: Path, tmp_path: Path, request: pytest
             # Pages print the server's default port: one page at a time may use it.
             lock = stack.enter_context((shared / "port.lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
-        stack.enter_context(PageRun(page, folder, home, server)).run()
+        pages = stack.enter_context(PageRun(page, folder, home, server))
+        if name.startswith("docs/tutorials/"):
+            _, cells = notebooks.cells((ROOT / name).read_text(encoding="utf-8"), name)
+            pages.run_in_a_kernel([(source, block) for _, source, block in cells if block is not None])
+        else:
+            pages.run()

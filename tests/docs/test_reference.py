@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from tests.docs.runner import extension
 
 import manyheads
 from manyheads.cli.facts import COMMANDS, COMMON
@@ -22,17 +20,6 @@ from manyheads.training.stop import STOPS
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "manyheads"
-
-
-def extension(name: str) -> ModuleType:
-    """A module of docs/_ext."""
-    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / "_ext" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 generated, outside = extension("generated"), extension("outside")
@@ -117,7 +104,7 @@ def test_every_environment_variable_that_the_code_reads_or_sets_is_documented() 
 def test_every_public_name_is_on_the_page_of_the_python_interface() -> None:
     page = (DOCS / "reference" / "python.md").read_text()
     documented = set(re.findall(r"auto\w+:: [\w.]+\.(\w+)$", page, re.MULTILINE))
-    assert set(manyheads.__all__) - {"__version__", "ManyheadsError"} <= documented
+    assert set(manyheads.__all__) - {"__version__", "ManyheadsError", "ManyheadsWarning"} <= documented
     assert "manyheads.errors\n" in page
 
 

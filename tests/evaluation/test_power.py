@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from manyheads.evaluation.power import Power, Variances, estimated, power
+from manyheads.evaluation.power import SimulatedPower, Variances, estimated, power
 from manyheads.evaluation.sample import Sample
 
 
@@ -52,7 +52,7 @@ def test_estimated_variances_give_an_interval_and_known_ones_do_not() -> None:
     assert low < many.smallest() < high
 
 
-def _width(found: Power) -> float:
+def _width(found: SimulatedPower) -> float:
     low, high = found.bounds_of_smallest()
     return high - low
 

@@ -257,11 +257,12 @@ def _main_module(file: str | None = None) -> ModuleType:
 def _session(replies: int) -> None:
     """Run the Python blocks of a page in one namespace, each as it comes in; reply with an empty line or a traceback.
 
-    Warnings are errors, as they are in the test suite.
+    Warnings are errors, as they are in the test suite, apart from those of manyheads about data.
     """
     sys.argv = [""]
     sys.path[0] = ""
     warnings.simplefilter("error")
+    warnings.simplefilter("ignore", importlib.import_module("manyheads.errors").ManyheadsWarning)
     namespace = _main_module().__dict__
     with os.fdopen(0, "r", encoding="utf-8", closefd=False) as requests, os.fdopen(replies, "w") as answers:
         for line in requests:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import manyheads
 from manyheads.cli.main import app
-from manyheads.errors import BundleError, RunError
+from manyheads.errors import BundleError, RunError, on_command_line
 from manyheads.model.encoder import quiet
 from manyheads.runs.export import Export, export_run
 
@@ -162,7 +162,7 @@ def test_an_export_that_differs_is_not_written(
     ("options", "message"),
     [
         ({"runtime": "onx"}, "allowed: torch, onnx$"),
-        ({"runtime": "onnx"}, "manyheads export .* --to onnx$"),
+        ({"runtime": "onnx"}, r"manyheads\.export\(.*, to='onnx'\)$"),
         ({"runtime": "torch-export"}, "archives of torch.export may execute code"),
     ],
 )
@@ -174,7 +174,7 @@ def test_invalid_options_are_named(options: dict[str, object], message: str, tra
 def test_hints_quote_the_path_of_the_run(trained: manyheads.Run, exports: dict[str, Export], tmp_path: Path) -> None:
     run = tmp_path / "my run"
     shutil.copytree(trained.folder.path, run)
-    command = f"manyheads export '{run}' --to onnx"
+    command = f"manyheads.export({str(run)!r}, to='onnx')"
     with pytest.raises(BundleError, match=re.escape(command) + "$"):
         manyheads.load(run, runtime="onnx")
     shutil.copytree(exports["torch-export"].folder, run / "torch-export")
@@ -183,9 +183,12 @@ def test_hints_quote_the_path_of_the_run(trained: manyheads.Run, exports: dict[s
             manyheads.load(folder, runtime="onnx")
     shutil.copytree(exports["onnx"].folder, run / "onnx")
     (run / "onnx" / "encoder.int8.onnx").unlink()
-    with pytest.raises(BundleError, match=re.escape(f"{command} --int8") + "$"):
+    with pytest.raises(BundleError, match=re.escape(f"manyheads.export({str(run)!r}, to='onnx', int8=True)") + "$"):
         manyheads.load(run, runtime="onnx", int8=True)
-    with pytest.raises(BundleError, match=r"manyheads export RUN --to onnx$"):
+    quoted = f"manyheads export '{run}' --to onnx --int8"
+    with on_command_line(), pytest.raises(BundleError, match=re.escape(quoted) + "$"):
+        manyheads.load(run, runtime="onnx", int8=True)
+    with pytest.raises(BundleError, match=r"manyheads\.export\('RUN', to='onnx'\)$"):
         manyheads.load(exports["hub"].folder, runtime="onnx")
 
 

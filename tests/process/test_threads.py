@@ -126,8 +126,16 @@ def train(threads):
     except manyheads.ManyheadsError as error:
         return str(error)
 
+def table(_):
+    try:
+        manyheads.Recipe.load(sys.argv[2], {"tasks.sentiment.train": {"sentence": texts, "sentiment": [0, 1] * 200}})
+    except manyheads.ManyheadsError as error:
+        return str(error)
+
+manyheads.Recipe.load(sys.argv[2], {"tasks.sentiment.train": {"sentence": texts, "sentiment": [0, 1] * 200}})
 with multiprocessing.get_context("fork").Pool(1) as pool:
-    found = [pool.map_async(f, [a]).get(100)[0] for f, a in ((predict, 0), (load, 0), (train, 1), (train, 2))]
+    calls = ((predict, 0), (load, 0), (train, 1), (train, 2), (table, 0))
+    found = [pool.map_async(f, [a]).get(100)[0] for f, a in calls]
 print(json.dumps(found))
 """
 
@@ -138,11 +146,12 @@ def test_a_forked_process_predicts_or_is_told_to_spawn(
 ) -> None:
     words = [sys.executable, "-c", FORK, str(trained.folder.path), str(tiny_recipe), str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300)
-    predicted, loaded, one, two = json.loads(done.stdout)
+    predicted, loaded, one, two, table = json.loads(done.stdout)
     assert predicted == [True, 1, 4]
     assert loaded is True
     assert one == "trained"
     assert "spawn" in two
+    assert "spawn" in table
 
 
 def _call(model: manyheads.Predictor, pipe: Any) -> None:

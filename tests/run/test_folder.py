@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.errors import RunError
+from manyheads.errors import RunError, on_command_line
 from manyheads.run.atomic import write_json
 from manyheads.run.folder import RunFolder
 
@@ -71,7 +71,7 @@ def test_an_unfinished_run_is_refused_with_the_command_that_finishes_it(tmp_path
     folder.path.mkdir()
     folder.recipe.write_text("")
     assert not folder.finished
-    with pytest.raises(RunError, match=r"not finished: it has no results\.json") as caught:
+    with on_command_line(), pytest.raises(RunError, match=r"not finished: it has no results\.json") as caught:
         folder.read_results()
     command = shlex.split(str(caught.value.hint).partition(": ")[2])
     assert command == ["manyheads", "train", str(folder.recipe), "--out", str(folder.path), "--resume"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -136,7 +139,7 @@ def test_bad_input_is_refused_with_its_place(X: Any, y: Any, message: str) -> No
         TextClassifier().fit(X, y)
 
 
-def test_in_a_pipeline_a_search_and_a_cross_validation(options: dict[str, Any], tmp_path: Path) -> None:
+def test_in_a_pipeline_and_a_cross_validation(options: dict[str, Any]) -> None:
     lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
     pipeline = make_pipeline(lower, TextClassifier(**options | {"epochs": 1}))
     search = GridSearchCV(pipeline, {"textclassifier__epochs": [1, 2]}, cv=2).fit(TEXTS, LABELS)
@@ -150,6 +153,33 @@ def test_in_a_pipeline_a_search_and_a_cross_validation(options: dict[str, Any], 
         )
         found = cross_validate(weighted, TEXTS, LABELS, cv=2, params={"sample_weight": np.ones(len(TEXTS))})
     assert np.isfinite(found["test_score"]).all()
+
+
+SEARCH = """
+import json, sys, tempfile
+from pathlib import Path
+import joblib
+from sklearn.model_selection import GridSearchCV
+from manyheads.sklearn import TextClassifier
+
+tempfile.tempdir, options, texts, labels = json.loads(sys.argv[1])
+search = GridSearchCV(TextClassifier(**options), {"epochs": [1, 2]}, cv=2, n_jobs=2)
+# Processes of its default backend would import torch again.
+with joblib.parallel_config("multiprocessing"):
+    search.fit(texts, labels)
+left = [len(list(Path(tempfile.tempdir).glob("manyheads-*")))]
+del search
+print([*left, len(list(Path(tempfile.tempdir).glob("manyheads-*")))])
+"""
+
+
+@pytest.mark.usefixtures("forked_commands")
+def test_a_parallel_search_leaves_no_folder_of_its_fits(options: dict[str, Any], tmp_path: Path) -> None:
+    words = json.dumps([str(tmp_path), options, TEXTS, LABELS])
+    done = subprocess.run(
+        [sys.executable, "-c", SEARCH, words], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert json.loads(done.stdout) == [1, 0]
 
 
 def test_calibrated(options: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from manyheads.data.reading import Source, open_source
-from manyheads.errors import DataError
+from manyheads.errors import DataError, on_command_line
 from manyheads.wizard.columns import Layout, guess_layout, read_columns
 
 PROSE = ["the cat sat on the mat", "dogs run in the park", "it rained all day long", "no one came to the show"]
@@ -102,9 +102,12 @@ def test_given_columns_are_used(tmp_path: Path) -> None:
 def test_a_column_that_cannot_be_found_is_an_error_that_names_the_option(
     tmp_path: Path, columns: dict[str, list[Any]], what: str
 ) -> None:
-    with pytest.raises(DataError, match=f"the {what} column cannot be found") as error:
+    with on_command_line(), pytest.raises(DataError, match=f"the {what} column cannot be found") as error:
         _guess(tmp_path, columns)
     assert f"--{what}" in str(error.value.hint)
+    with pytest.raises(DataError) as error:
+        _guess(tmp_path, columns)
+    assert f'{what}="COLUMN"' in str(error.value.hint)
 
 
 def test_a_label_column_with_one_value_is_found_and_a_file_without_rows_is_an_error(tmp_path: Path) -> None:

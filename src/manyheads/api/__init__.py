@@ -15,13 +15,14 @@ from manyheads.inference.load import load
 from manyheads.inference.predictions import Prediction, Predictions
 from manyheads.inference.predictor import Predictor
 from manyheads.pretraining.cache import Pretrained
-from manyheads.studies.table import StudyPower, Table
+from manyheads.studies.table import Power, Table
 
 __all__ = [
     "BatchingOptions",
     "Check",
     "Comparison",
     "ModelOptions",
+    "Power",
     "Prediction",
     "Predictions",
     "Predictor",
@@ -30,7 +31,6 @@ __all__ = [
     "Recipe",
     "Run",
     "Study",
-    "StudyPower",
     "Table",
     "Task",
     "TrainingOptions",

@@ -8,7 +8,7 @@ from pathlib import Path
 from manyheads.checks.audit import FileAudit
 from manyheads.checks.rehearse import Rehearsal
 from manyheads.pages.words import counted
-from manyheads.studies.render.notebook import paragraph, table_html, table_text
+from manyheads.shown import paragraph, table_html, table_text
 
 SHOWN = 10
 """Labels shown per file, and rejected rows shown per file."""

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from manyheads.api.progress import warn
 from manyheads.api.values import Files, Rows, plain
 from manyheads.data.frames import data_frame
 from manyheads.data.given import given_table, is_table, write_given
 from manyheads.errors import RunError
 from manyheads.pages.blocks import Block, Grid, Heading, Items, Text
+from manyheads.pages.words import counted
 from manyheads.process_state import left_as_found
 from manyheads.recipe.given import LIMIT
 from manyheads.reports.build import build_report
@@ -25,7 +27,7 @@ from manyheads.reports.write import text_of, write_report
 from manyheads.run.atomic import writing_to
 from manyheads.runs.export import Export, export_run
 from manyheads.runs.measure import Measurement, measure_run
-from manyheads.studies.render.notebook import paragraph, table_html, table_text
+from manyheads.shown import paragraph, table_html, table_text
 
 AnyRun = str | os.PathLike[str]
 """A run, or the path of its folder."""
@@ -58,15 +60,28 @@ def evaluate(
     Raises:
         ManyheadsError: The run is not finished, or the data cannot be used.
         TypeError: `data` is given without `task`.
+
+    Warns:
+        ManyheadsWarning: Rows were skipped, or something in the files is suspicious.
     """
     if data is not None and task is None:
         raise TypeError("evaluate() requires `task`, the task that `data` is for")
     own = Path(run)
     if not is_table(data):
-        return measure_run(own, split=split, task=task, file=plain(data), text=text_format, int8=int8)
+        return _warned(measure_run(own, split=split, task=task, file=plain(data), text=text_format, int8=int8))
     with tempfile.TemporaryDirectory(prefix="manyheads-") as home:
         write_given({"data": given_table(data, "data")}, Path(home), LIMIT)
-        return measure_run(own, split=split, task=task, file=Path(home, "data.parquet"), int8=int8)
+        return _warned(measure_run(own, split=split, task=task, file=Path(home, "data.parquet"), int8=int8))
+
+
+def _warned(found: Measurement) -> Measurement:
+    """Warn of what a measurement did not use, and of what was suspicious."""
+    for text in found.warnings:
+        warn(text)
+    for name, bad in found.bad_rows.items():
+        if len(bad):
+            warn(f"{name}: {counted(len(bad), 'row')} without a usable text and label, not measured")
+    return found
 
 
 def report(run: AnyRun, out: str | os.PathLike[str] | None = None) -> Path:

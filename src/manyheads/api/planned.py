@@ -16,10 +16,11 @@ from typing import Any, Unpack
 import tomli_w
 
 from manyheads.api.keys import StudyKeys
+from manyheads.api.progress import StudyProgress, shown
 from manyheads.api.recipe import Changes, Recipe, read_changes
 from manyheads.api.values import place, plain
 from manyheads.data.given import GivenTable, remove_given
-from manyheads.errors import RecipeError, RunError
+from manyheads.errors import RecipeError, RunError, by_caller
 from manyheads.process_state import left_as_found
 from manyheads.recipe.changes import dotted_key, merge
 from manyheads.recipe.given import (
@@ -35,6 +36,7 @@ from manyheads.recipe.given import (
 )
 from manyheads.recipe.load import Change, without_none
 from manyheads.run.atomic import write_json, write_text
+from manyheads.run.checksum import OWN_SUM, own_checksum
 from manyheads.run.names import user_path
 from manyheads.studies.cells import Notify
 from manyheads.studies.load import REMARK, StudySource, plan_study, read_study, require_test_labels
@@ -42,7 +44,7 @@ from manyheads.studies.power import study_power
 from manyheads.studies.run import default_jobs, local_runner, survey
 from manyheads.studies.run import run_study as run_cells
 from manyheads.studies.schema import StudyPlan
-from manyheads.studies.table import StudyPower, Table
+from manyheads.studies.table import Power, Table
 from manyheads.studies.write import write_table
 from manyheads.training.stop import Event, Interrupted, StopFlag
 
@@ -97,9 +99,11 @@ class Study:
         file = Path(out, KEPT)
         try:
             kept = json.loads(file.read_bytes())
+            if kept.get(OWN_SUM, own_checksum(kept)) != own_checksum(kept):
+                raise ValueError("its content does not have its checksum")
             content, base, home = dict(kept["study"]), dict(kept["base"]), Path(out, str(kept["home"]))
             changes = [Change(tuple(key), value, f"changes of {file}") for key, value in kept["changes"]]
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             hint = "name the folder of a study; for one of an earlier version, load its file: Study.load(FILE)"
             raise RunError(
                 "the study of the folder cannot be read", where=str(file), found=str(error), hint=hint
@@ -197,7 +201,7 @@ class Study:
         changes = [[list(change.parts), change.value] for change in self._changes]
         kept = {"file": str(self._source.file), "home": home, "study": content, "base": base, "changes": changes}
         Path(out).mkdir(parents=True, exist_ok=True)
-        write_json(Path(out, KEPT), kept)
+        write_json(Path(out, KEPT), {**kept, OWN_SUM: own_checksum(kept)})
 
     def run(
         self,
@@ -210,6 +214,7 @@ class Study:
         notify: Notify | None = None,
         stop: Event | None = None,
         data_limit: int = LIMIT,
+        progress: bool | None = None,
     ) -> Table:
         """Run the missing runs in processes of this machine, and write the table.
 
@@ -224,6 +229,7 @@ class Study:
             notify: A function that is called as `notify(event, row=..., seed=..., **fields)` for every event of a run.
             stop: An event such as `threading.Event()`. Once it is set, every run stops after a checkpoint.
             data_limit: The largest number of bytes of a table that was given in memory. The folder keeps a copy of it.
+            progress: Show the number of finished runs, as in `train`.
 
         Raises:
             ManyheadsError: The data or the encoder cannot be used, or the folder has other runs.
@@ -240,9 +246,12 @@ class Study:
             self.keep(folder)
             flag = StopFlag(stop)
             runner = local_runner(plan, jobs or default_jobs(plan, 0), 0, flag)
-            run_cells(chosen, folder, runner, notify or _ignore, cells)
+            with shown(progress) as output:
+                listener = StudyProgress(output, len(cells.todo), notify or _ignore)
+                run_cells(chosen, folder, runner, listener, cells)
             if flag:
-                text = f"the study in {folder} was stopped; the same call resumes it"
+                resume = by_caller("the same command", f"manyheads.open_study({str(folder)!r}).run()")
+                text = f"the study was stopped. To resume: {resume}"
                 raise Interrupted(0, flag.signal_number or 0, text)
             return write_table(chosen, folder)
 
@@ -263,7 +272,7 @@ class Study:
         seed_sd: float | None = None,
         correlation: float | None = None,
         difference: float | None = None,
-    ) -> StudyPower:
+    ) -> Power:
         """Compute which differences the study can find, by number of seeds. The arguments are those of `power`."""
         own = None if pilot is None else Path(pilot)
         with left_as_found(), self._readable() as plan:

@@ -25,7 +25,7 @@ from manyheads.reports.document import document, title
 from manyheads.reports.figures import curves_files
 from manyheads.reports.write import write_report
 from manyheads.run.folder import RunFolder
-from manyheads.studies.render.notebook import paragraph, table_html, table_text
+from manyheads.shown import paragraph, table_html, table_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +142,7 @@ class Run(os.PathLike[str]):
             return None
         folder = Path(self.recipe.options.data_dir)
         file = folder / spec
-        index = index_of(file) if file.suffix == ".parquet" and file.parent == self.folder.data.absolute() else None
+        index = index_of(file)
         if index is None:
             return None
         names = list(pl.read_parquet_schema(file.with_suffix(".index.parquet")))

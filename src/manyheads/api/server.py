@@ -40,8 +40,8 @@ def asgi(
 ) -> Application:
     """Return the HTTP API of `manyheads serve` as an ASGI application: `app.mount("/model", manyheads.asgi(model))`.
 
-    It starts with its first request, so that it works in an application that does not run the lifespan of what is
-    mounted in it. The limits on headers and connections are those of your server.
+    Several can be mounted in one application. Your application need not start or stop it: between requests, it has no
+    task and only an idle thread. The limits on headers and connections are those of your server.
 
     Args:
         model: A model, a run, or the path of a folder that `load` accepts.

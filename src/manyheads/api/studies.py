@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 
 from manyheads.api.planned import AnyStudy, Study, study_of
+from manyheads.api.progress import deprecated
 from manyheads.api.recipe import Changes
 from manyheads.recipe.given import LIMIT
 from manyheads.studies.cells import Notify
-from manyheads.studies.table import StudyPower, Table
+from manyheads.studies.table import Power, Table
 from manyheads.training.stop import Event
 
 
@@ -26,6 +26,7 @@ def study(
     notify: Notify | None = None,
     stop: Event | None = None,
     data_limit: int = LIMIT,
+    progress: bool | None = None,
 ) -> Table:
     """Run the missing runs of a study in processes of this machine, and write its table.
 
@@ -40,6 +41,7 @@ def study(
         notify: A function that is called as `notify(event, row=..., seed=..., **fields)` for every event of a run.
         stop: An event such as `threading.Event()`. Once it is set, every run stops after a checkpoint.
         data_limit: The largest number of bytes of a table that was given in memory. The folder keeps a copy of it.
+        progress: Show the number of finished runs, as in `train`.
 
     Returns:
         The table of the study.
@@ -58,6 +60,7 @@ def study(
         notify=notify,
         stop=stop,
         data_limit=data_limit,
+        progress=progress,
     )
 
 
@@ -71,7 +74,7 @@ def run_study(
     stop: Event | None = None,
 ) -> Table:
     """Call `study`. Deprecated: the name is `study` since version 0.5.0."""
-    warnings.warn("manyheads.run_study is deprecated; use manyheads.study", DeprecationWarning, stacklevel=2)
+    deprecated("manyheads.run_study", "manyheads.study", since="0.5.0", removed="0.6.0")
     return study(file, out, jobs=jobs, changes=changes, notify=notify, stop=stop)
 
 
@@ -97,7 +100,7 @@ def power(
     correlation: float | None = None,
     difference: float | None = None,
     changes: Changes = (),
-) -> StudyPower:
+) -> Power:
     """Compute which differences a study can find, by number of seeds, before its runs.
 
     The test of the study is simulated: rows against the baseline, with Holm's correction, in the study's metric.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import tomllib
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.api.checked import Check
+from manyheads.api.progress import Output, RunProgress, shown, warn, warned
 from manyheads.api.recipe import Changes, Recipe
 from manyheads.api.run import Run
 from manyheads.api.values import Rows
 from manyheads.checks.rehearse import Rehearsal, rehearse
 from manyheads.data.given import given_row, given_table, is_table, write_given
 from manyheads.data.reading import BadRow
+from manyheads.errors import call
 from manyheads.pretraining.cache import Pretrained
 from manyheads.process_state import check_threads, left_as_found, one_training
 from manyheads.recipe import schema
@@ -26,9 +27,10 @@ from manyheads.recipe.assemble import train as train_recipe
 from manyheads.recipe.given import LIMIT, in_temporary_folder
 from manyheads.recipe.pretrain import pretrain as pretrain_recipe
 from manyheads.reports.write import write_report
+from manyheads.run.folder import RunFolder
 from manyheads.training.launch import Launch
 from manyheads.training.listener import Listener
-from manyheads.training.stop import Event
+from manyheads.training.stop import Event, Interrupted
 from manyheads.wizard.suggest import suggest
 
 AnyRecipe = Recipe | schema.Recipe | Mapping[str, Any] | str | os.PathLike[str]
@@ -47,6 +49,7 @@ def train(
     tune_allocator: bool = False,
     data_limit: int = LIMIT,
     report: bool = True,
+    progress: bool | None = None,
 ) -> Run:
     """Train one model on all tasks of a recipe.
 
@@ -66,6 +69,8 @@ def train(
             batches (glibc only). The setting lasts for the rest of the process.
         data_limit: The largest number of bytes of a table that was given in memory. The run folder keeps a copy of it.
         report: Write the report of the run into its folder. If that fails, the call warns.
+        progress: Show the progress in one line that is updated in place. Default: in a notebook, and if standard error
+            is a terminal. True: also elsewhere, as lines.
 
     Returns:
         The finished run, which is a path, shows its metrics, and has its predictions and its model.
@@ -74,9 +79,12 @@ def train(
         ManyheadsError: The recipe, the data, the encoder or the run folder cannot be used, or another training is
             running in this process.
         TypeError: `out` is missing, and the recipe was not read from a file.
-        KeyboardInterrupt: Ctrl-C, another signal or `stop` stopped the run after a checkpoint. The class is
-            `manyheads.training.stop.Interrupted`, with `step` and `signal_number`.
+        KeyboardInterrupt: Ctrl-C, another signal or `stop` stopped the run after a checkpoint. Its message is the call
+            that resumes the run. The class is `manyheads.training.stop.Interrupted`, with `step` and `signal_number`.
         Exception: A listener raised it. The run stopped after a checkpoint and can be resumed.
+
+    Warns:
+        ManyheadsWarning: Something may need attention, such as rows that were skipped.
     """
     made = recipe_of(recipe, changes)
     if out is None and made.name is None:
@@ -84,12 +92,12 @@ def train(
     loaded = made.options
     folder = Path("runs", str(made.name)) if out is None else Path(out)
     check_threads(_threads(loaded))
-    with one_training(folder):
+    with one_training(folder), _explained(folder), shown(progress) as output:
         done = train_recipe(
             loaded,
             folder,
             resume=resume,
-            listeners=listeners,
+            listeners=_with_progress(listeners, output),
             stop=stop,
             tune_allocator=tune_allocator,
             tables=made.tables,
@@ -110,6 +118,7 @@ def pretrain(
     listeners: Sequence[Listener] = (),
     stop: Event | None = None,
     tune_allocator: bool = False,
+    progress: bool | None = None,
 ) -> Pretrained:
     """Pretrain the encoder of a recipe on the texts of its tasks.
 
@@ -123,6 +132,7 @@ def pretrain(
         listeners: Functions that are called as `listener(event, **fields)` for every event.
         stop: An event such as `threading.Event()`. Once it is set, pretraining stops after a checkpoint.
         tune_allocator: As in `train`.
+        progress: As in `train`.
 
     Returns:
         The pretrained encoder, with its key in the cache, its folder, and a summary of the pretraining.
@@ -137,8 +147,14 @@ def pretrain(
     made = recipe_of(recipe, changes)
     folder = None if out is None else Path(out)
     check_threads(_threads(made.options))
-    with one_training(folder), in_temporary_folder(made.options, made.tables) as loaded:
-        return pretrain_recipe(loaded, folder, listeners=listeners, stop=stop, tune_allocator=tune_allocator)
+    with (
+        one_training(folder),
+        _explained(None),
+        in_temporary_folder(made.options, made.tables) as loaded,
+        shown(progress) as output,
+    ):
+        own = _with_progress(listeners, output)
+        return pretrain_recipe(loaded, folder, listeners=own, stop=stop, tune_allocator=tune_allocator)
 
 
 @left_as_found(seeds=True)
@@ -187,9 +203,9 @@ def init(
     """
     columns = [text] if isinstance(text, str) else list(text)
     own = None if encoder is None else os.fspath(encoder)
-    warned: list[str] = []
+    found: list[str] = []
     with _files(data) as (files, tables):
-        written = suggest(files, encoder=own, text=columns, label=label, warn=warned.append)
+        written = suggest(files, encoder=own, text=columns, label=label, warn=found.append)
         content = tomllib.loads(written)
         folder = Path(content.get("data_dir", "."))
         for task in content["tasks"].values():
@@ -198,8 +214,8 @@ def init(
                 file = str((folder / spec).absolute()) if isinstance(spec, str) else ""
                 task.update({split: tables[file]} if file in tables else {})
         recipe = Recipe.of(content)
-    for each in warned:
-        warnings.warn(each, stacklevel=2)
+    for each in found:
+        warn(each)
     return recipe
 
 
@@ -225,12 +241,36 @@ def recipe_of(recipe: AnyRecipe, changes: Changes) -> Recipe:
     return made.with_(changes) if changes else made
 
 
+def _with_progress(listeners: Sequence[Listener], output: Output | None) -> Sequence[Listener]:
+    """Return listeners and those that warn and show the progress."""
+    return [*listeners, warned, *([] if output is None else [RunProgress(output)])]
+
+
+@contextmanager
+def _explained(folder: Path | None) -> Iterator[None]:
+    """Let the exception of a call that was stopped say how to resume it. `folder`: the run folder, or None."""
+    try:
+        yield
+    except Interrupted as stopped:
+        raise Interrupted(stopped.step, stopped.signal_number, _resumed_by(folder, stopped.step)) from None
+
+
+def _resumed_by(folder: Path | None, step: int) -> str:
+    """Return how a call that was stopped is resumed."""
+    run = None if folder is None else RunFolder(folder)
+    if run is not None and run.finished:
+        return f"stopped. The run in {run.path} is finished"
+    if run is None or not run.recipe.exists():
+        return f"stopped after step {step}. The same call resumes it"
+    return f"stopped after step {step}. To resume: {call('train', run.recipe, out=run.path, resume=True)}"
+
+
 def _write_report(run: Run) -> None:
     """Write the report of a run. If that fails, warn: the run itself is complete."""
     try:
         write_report(run.path)
     except Exception as error:
-        warnings.warn(f"the report of {run.path} could not be written: {error}", stacklevel=3)
+        warn(f"the report of {run.path} could not be written: {error}")
 
 
 def _threads(recipe: schema.Recipe) -> int:

@@ -136,36 +136,15 @@ def table_of(measurement: Measurement, title: str, width: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from manyheads.cli.show import interval, number
-    from manyheads.tasks.numbers import fixed
-
-    int8 = measurement.int8
+    columns, rows = measurement.cells
     table = Table(title=Text(title, overflow="fold"), title_justify="left")
     if width < NARROW:
         table.box, table.pad_edge, table.padding = None, False, (0, 1, 0, 0)
-    table.add_column("task", overflow="fold")
-    table.add_column("examples", justify="right", no_wrap=True)
-    table.add_column("metric", overflow="fold")
-    for column in ("value", *(("int8", "difference") if int8 else ("95% interval",))):
-        table.add_column(column, justify="right", no_wrap=True)
-
-    def values(value: float | None, other: float | None) -> list[str]:
-        if int8 is None:
-            return [number(value)]
-        gap = "" if value is None or other is None else f"{'' if other < value else '+'}{fixed(other - value, 4)}"
-        return [number(value), number(other), gap]
-
-    for name, metrics in measurement.scores["tasks"].items():
-        for position, (metric, value) in enumerate(metrics.items()):
-            first = (name, str(measurement.examples[name])) if position == 0 else ("", "")
-            other = int8.scores["tasks"][name][metric] if int8 else None
-            row = values(value, other)
-            if int8 is None:
-                row.append(interval(measurement.scores["intervals"][name][metric]))
-            table.add_row(*first, metric, *row)
-        table.add_section()
-    average = values(measurement.scores["average"], int8.scores["average"] if int8 else None)
-    table.add_row("average", "", "", *average)
-    if int8 is not None:
-        table.add_row("seconds", "", "", f"{measurement.seconds:.1f}", f"{int8.seconds:.1f}", "")
+    for column in columns:
+        words = column in ("task", "metric")
+        table.add_column(column, **({"overflow": "fold"} if words else {"justify": "right", "no_wrap": True}))
+    for place, row in enumerate(rows):
+        if place and row[0] not in ("", "seconds"):
+            table.add_section()
+        table.add_row(*row)
     return table

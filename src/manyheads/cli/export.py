@@ -48,21 +48,8 @@ def export(
     if done.measured is not None:
         console = make_console()
         console.print(table_of(done.measured, "dev files, in onnxruntime", console.width))
-    say(f"exported to {done.folder}")
-    if done.largest is None:
-        typer.echo("not checked against the model")
-    elif done.compared:
-        tasks = ", ".join(done.compared)
-        typer.echo(f"largest difference from the model: {done.largest:.1e} ({done.examples:,} dev examples of {tasks})")
-    else:
-        typer.echo("no task has a pipeline in transformers, so there was nothing to check")
-    # The model card names these tasks, too.
-    for name, reason in done.left_out.items() if done.largest is not None else ():
-        typer.echo(f"task {name} has no pipeline in transformers: {reason}")
-    if done.cut:
-        typer.echo(f"not compared: {done.cut:,} pairs, which transformers truncates at another token")
-    if done.sentences is not None:
-        typer.echo(f"largest difference of a vector of sentence-transformers: {done.sentences:.1e}")
+    for line in done.findings:
+        say(line)
     if exporter.warning is not None:
         typer.secho(f"warning: {exporter.warning}", fg=typer.colors.YELLOW, err=True)
     if exporter.advice is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -30,7 +31,7 @@ from manyheads.cli.study import study
 from manyheads.cli.table import table
 from manyheads.cli.terminal import say, standard_output
 from manyheads.cli.train import train
-from manyheads.errors import ManyheadsError
+from manyheads.errors import ManyheadsError, ManyheadsWarning, on_command_line
 from manyheads.version import __version__
 
 
@@ -38,8 +39,9 @@ class Commands(TyperGroup):
     """The commands. A standard output that cannot be written is explained."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
-        with standard_output():
+        """Run a command. It prints the warnings of what it calls, so Python does not show them again."""
+        with standard_output(), on_command_line(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ManyheadsWarning)
             return super().invoke(ctx)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,55 +33,35 @@ def pretrain(
     """
     console = make_console(soft_wrap=True)
     with console.status("starting"):
+        import manyheads as mh
         from manyheads.cli.progress import ProgressDisplay
-        from manyheads.recipe.load import load_recipe
-        from manyheads.recipe.pretrain import pretrain as pretrain_recipe
+        from manyheads.recipe.load import overrides
         from manyheads.training.stop import Interrupted, StopFlag
 
-        loaded = load_recipe(recipe, set_ or [])
+        loaded = mh.Recipe.load(recipe, overrides(set_ or []))
     try:
         with ProgressDisplay(console) as display:
             stop = StopFlag(ends_process=True)
-            pretrained = pretrain_recipe(loaded, out, listeners=[display], stop=stop, tune_allocator=True)
+            pretrained = mh.pretrain(loaded, out, listeners=[display], stop=stop, tune_allocator=True, progress=False)
     except Interrupted as stopped:
         console.print("Stopped. Run the same command again to resume.", markup=False)
         raise SystemExit(128 + stopped.signal_number) from None
-    console.print(_table(pretrained.summary))
-    console.print(_corpus(pretrained.summary), markup=False, highlight=False)
+    console.print(_table(pretrained.evaluations))
+    console.print("\n".join(pretrained.corpus), markup=False, highlight=False)
     key = f"encoder = {json.dumps(str(pretrained.folder.absolute()), ensure_ascii=False)}"
     text = f"\nThe encoder is in {pretrained.folder}. To use it in a recipe:\n  {key}"
     console.print(text, markup=False, highlight=False)
 
 
-def _table(summary: Mapping[str, Any]) -> Table:
+def _table(rows: Sequence[Sequence[str]]) -> Table:
     """Return the held-out loss and perplexity before pretraining and after each epoch."""
     from rich.table import Table
 
-    table = Table(title="held-out masked language modelling (dev texts, fixed masks)", title_justify="left")
-    for column in ("epoch", "loss", "perplexity"):
+    from manyheads.pretraining.cache import COLUMNS, TITLE
+
+    table = Table(title=TITLE, title_justify="left")
+    for column in COLUMNS:
         table.add_column(column, justify="right", no_wrap=True)
-    for entry in summary["evaluations"]:
-        epoch = "before" if entry["epoch"] == 0 else f"{entry['epoch']:g}"
-        table.add_row(epoch, f"{entry['loss']:.4f}", f"{entry['perplexity']:.2f}")
+    for row in rows:
+        table.add_row(*row)
     return table
-
-
-def _corpus(summary: Mapping[str, Any]) -> str:
-    """Return what the corpus consists of, which texts were excluded and why, and how long pretraining took."""
-    from manyheads.cli.show import plural
-
-    train, held_out = summary["corpus"]["train"], summary["corpus"]["held_out"]
-    excluded = [
-        f"{train['duplicates']:,} repeated",
-        f"{train['short']:,} short",
-        f"{train['in_dev']:,} in a dev file",
-        f"{train['in_test']:,} in a test file",
-    ]
-    lines = [
-        f"texts: {train['kept']:,} of {train['texts']:,} used for training, {held_out['kept']:,} held out",
-        f"excluded: {', '.join(excluded)}",
-        f"{plural(summary['steps'], 'step')} in {summary['seconds']:.0f} s of training; key {summary['key'][:16]}",
-    ]
-    if summary["head"] == "new":
-        lines.append('The checkpoint had no head. "before" is with a new head, trained with the encoder frozen.')
-    return "\n".join(lines)

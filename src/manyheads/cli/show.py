@@ -31,19 +31,27 @@ def run_and_show(
     # Only the first of several processes prints.
     console = make_console(soft_wrap=True, quiet=Launch.read().rank != 0)
     with console.status("starting") if console.is_terminal else nullcontext():
+        import manyheads as mh
         from manyheads.cli.progress import ProgressDisplay
-        from manyheads.recipe.assemble import train
-        from manyheads.recipe.load import load_recipe
+        from manyheads.recipe.load import overrides
         from manyheads.training.stop import Interrupted, StopFlag
         from manyheads.training.tracking import make_tracker
 
-        recipe = load_recipe(recipe_file, changes)
+        recipe = mh.Recipe.load(recipe_file, overrides(changes))
     try:
         with ProgressDisplay(console) as display:
             shown = Shown(display)
             listeners = [shown, *(make_tracker(name, out, display) for name in trackers)]
-            stop = StopFlag(ends_process=True)
-            run = train(recipe, out, resume=resume, listeners=listeners, stop=stop, tune_allocator=True)
+            run = mh.train(
+                recipe,
+                out,
+                resume=resume,
+                listeners=listeners,
+                stop=StopFlag(ends_process=True),
+                tune_allocator=True,
+                report=False,
+                progress=False,
+            )
     except Interrupted as stopped:
         if shown.failure is not None:
             raise unwritable(shown.failure, stopped_text(stopped.step, out, trackers)) from None
@@ -74,11 +82,11 @@ def _report(out: Path, console: Console) -> None:
     """Write the report of the run. If that fails, print a warning: the run itself is complete."""
     if console.quiet:
         return
-    from manyheads.reports.write import write_report
+    import manyheads as mh
 
     try:
         with console.status("writing the report") if console.is_terminal else nullcontext():
-            page = write_report(out)
+            page = mh.report(out)
     except Exception as error:
         console.print(f"warning: the report could not be written: {error}", markup=False, style="yellow")
         return

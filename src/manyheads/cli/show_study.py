@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from manyheads.api.progress import RunsLeft
 from manyheads.cli.terminal import make_console
 from manyheads.pages.words import counted
 from manyheads.studies.cells import read_error
@@ -62,8 +62,11 @@ def study_and_show(
         console.print("Stopped. Finished runs are kept. Repeat the same command to resume.", markup=False)
         raise SystemExit(128 + stopped_by)
     from manyheads.cli.table import show_table
+    from manyheads.studies.write import write_table
 
-    show_table(console, chosen, out)
+    with console.status("computing the table"):
+        result = write_table(chosen, out)
+    show_table(console, result, out)
     failed = [cell for cell in chosen_cells.cells if cell.error_file.exists()]
     for cell in failed:
         first = read_error(cell.error_file)["error"].strip().splitlines()
@@ -126,11 +129,8 @@ class StudyDisplay:
         self._state: dict[tuple[str, int], str] = {
             (cell.row, cell.seed): state for cell, state in zip(survey.cells, survey.states, strict=True)
         }
-        self._share: dict[tuple[str, int], float] = {}
         self._average: dict[tuple[str, int], float | None] = {}
-        self._todo = len(survey.todo)
-        self._done = 0
-        self._began = time.monotonic()
+        self._left = RunsLeft(len(survey.todo))
         self._live = Live(self._view(), console=console, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> Self:
@@ -157,14 +157,12 @@ class StudyDisplay:
             self._line(event, cell, fields)
 
     def _note(self, event: str, cell: tuple[str, int], fields: Mapping[str, Any]) -> None:
+        self._left.note(event, cell, fields)
         if event == "cell_start":
             self._state[cell] = "running"
-        elif event == "cell_progress":
-            self._share[cell] = fields["step"] / max(1, fields["total"])
         elif event in ("cell_done", "cell_failed"):
             self._state[cell] = event.removeprefix("cell_")
             self._average[cell] = fields.get("average")
-            self._done += 1
         elif event == "cell_stopped":
             self._state[cell] = "unfinished"
 
@@ -173,20 +171,10 @@ class StudyDisplay:
         if event == "cell_start":
             text = f"started: {name}"
         elif event == "cell_done":
-            text = f"done: {name}, average {_number(fields['average'])}; {self._left()}"
+            text = f"done: {name}, average {_number(fields['average'])}; {self._left}"
         else:
             text = f"failed: {name}: {fields['error'].strip().splitlines()[0]}"
         self._console.print(text, markup=False, highlight=False)
-
-    def _left(self) -> str:
-        """Return the number of finished runs and the remaining time, estimated from the progress so far."""
-        running = sum(self._share.get(cell, 0.0) for cell, state in self._state.items() if state == "running")
-        finished = self._done + running
-        spent = time.monotonic() - self._began
-        cells = f"{self._done} of {counted(self._todo, 'run')}"
-        if finished < 0.05 or self._done == self._todo:
-            return cells
-        return f"{cells}, about {spent / finished * (self._todo - finished) / 60:.0f} min left"
 
     def _view(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -195,7 +183,7 @@ class StudyDisplay:
             table.add_column(f"seed {seed}", justify="right")
         for row in self._rows:
             table.add_row(row, *(self._cell((row, seed)) for seed in self._seeds[:SEEDS_SHOWN]))
-        return Group(table, Text(self._left(), style="dim"))
+        return Group(table, Text(str(self._left), style="dim"))
 
     def _cell(self, cell: tuple[str, int]) -> Text:
         state = self._state.get(cell)
@@ -203,7 +191,7 @@ class StudyDisplay:
             average = self._average.get(cell)
             return Text("done" if average is None else f"{average:.3f}", style="green")
         if state == "running":
-            return Text(f"{100 * self._share.get(cell, 0.0):.0f}%", style="cyan")
+            return Text(f"{100 * self._left.share(cell):.0f}%", style="cyan")
         if state == "failed":
             return Text("failed", style="red")
         return Text("unfinished" if state == "unfinished" else ".", style="dim")

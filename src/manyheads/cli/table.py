@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from manyheads.studies.render.sections import Cell, Section
-    from manyheads.studies.schema import StudyPlan
+    from manyheads.studies.table import Table
 
 NAME_WIDTH = 16
 """Width to which a narrow terminal may fold the first column."""
@@ -25,20 +25,19 @@ NAME_WIDTH = 16
 def table(study: Study, out: Out = None, set_: Changes = None) -> None:
     """Write the table and the figures of a study from its finished runs."""
     console = make_console(soft_wrap=True)
-    with console.status("reading runs"):
-        from manyheads.studies.load import load_study
-
-        plan = load_study(study, set_ or [])
-    show_table(console, plan, out or Path("runs") / study.stem)
-
-
-def show_table(console: Console, plan: StudyPlan, out: Path) -> None:
-    """Write the table of a study into its folder, show it on the terminal, and print the names of the files."""
     with console.status("computing the table"):
-        from manyheads.studies.render.sections import sections
-        from manyheads.studies.write import write_table
+        import manyheads as mh
+        from manyheads.recipe.load import overrides
 
-        result = write_table(plan, out)
+        own = mh.Study.load(study, overrides(set_ or []))
+        result = own.table(out)
+    show_table(console, result, own.folder(out))
+
+
+def show_table(console: Console, result: Table, out: Path) -> None:
+    """Show the table of a study on the terminal, and print the names of its files. `out`: their folder."""
+    from manyheads.studies.render.sections import sections
+
     for section in sections(result):
         print_section(console, section)
     for note in result.notes:

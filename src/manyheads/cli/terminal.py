@@ -80,7 +80,8 @@ def _fails() -> bool:
 def make_console(**options: Any) -> Console:
     """Return a console of rich on which control characters are shown.
 
-    It raises BrokenPipeError. Rich itself ends the program at once and in silence.
+    It raises BrokenPipeError. Rich itself ends the program at once and in silence. Only a terminal gets lines that are
+    updated in place; with FORCE_COLOR, which the kernels of notebooks set, rich would write them elsewhere as well.
     """
     from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
     from rich.segment import Segment
@@ -103,6 +104,6 @@ def make_console(**options: Any) -> Console:
         def on_broken_pipe(self) -> NoReturn:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
-    console = Plain(**options)
+    console = Plain(**{"force_terminal": sys.stdout.isatty(), **options})
     console.push_render_hook(Hook())
     return console

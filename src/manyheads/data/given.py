@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from manyheads.errors import DataError, RunError
+from manyheads.process_state import check_tables
 from manyheads.run.atomic import write_bytes, write_json
+from manyheads.run.checksum import OWN_SUM, checksum, checksum_once, own_checksum
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,6 +27,9 @@ LIST = "given.json"
 """The file that lists the tables of a folder."""
 
 ALLOWED = "a DataFrame of pandas or polars, a pyarrow table, a split of a data set, a list of dicts, or a dict of lists"
+
+PARTS = ("parquet", "index.parquet")
+"""The endings of the files of a table: its rows, and its index."""
 
 SLICE = 10_000
 """Rows that are hashed at once. Digests depend on this number."""
@@ -79,6 +84,7 @@ def given_table(value: Any, key: str) -> GivenTable:
 
     Raises:
         DataError: The value is not a table, has no rows, or has a column that cannot be stored.
+        RunError: This process was forked and cannot read tables.
     """
     if isinstance(value, GivenTable):
         return value
@@ -91,6 +97,7 @@ def given_table(value: Any, key: str) -> GivenTable:
 def _read(value: Any, key: str) -> tuple[pl.DataFrame, pl.DataFrame | None, Mapping[str, Sequence[str]]]:
     import polars as pl
 
+    check_tables(key)
     if isinstance(value, pl.LazyFrame):
         value = value.collect()
     if isinstance(value, pl.DataFrame):
@@ -229,11 +236,13 @@ def write_given(tables: Mapping[str, GivenTable], folder: Path, limit: int) -> N
 
     Raises:
         DataError: a table is larger than the limit.
-        RunError: the folder has another table with this name.
+        RunError: the folder has another table with this name, or one that was changed.
     """
+    check_tables(str(folder))
     check_sizes(tables, limit)
     listed = read_given(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    entries = {}
     for name, table in tables.items():
         before = listed.get(name)
         if before is not None:
@@ -244,20 +253,43 @@ def write_given(tables: Mapping[str, GivenTable], folder: Path, limit: int) -> N
                     found=f"rows with the SHA-256 {table.digest} now, {before.get('digest')} in {folder / LIST}",
                     hint="give the same rows, or start a new run in another folder",
                 )
+            for file, expected in _sums(folder, name, before):
+                _require_unchanged(file, expected)
             continue
         write_bytes(folder / f"{name}.parquet", _parquet(table.frame, table.names))
         if table.index is not None:
             write_bytes(folder / f"{name}.index.parquet", _parquet(table.index, {}))
-    entries = {
-        name: {
+        entries[name] = {
             "key": table.key,
             "rows": len(table),
             "digest": table.digest,
             "index": None if table.index is None else table.index.columns,
+            "checksums": {
+                part: checksum(folder / f"{name}.{part}") for part in PARTS if (folder / f"{name}.{part}").exists()
+            },
         }
-        for name, table in tables.items()
-    }
-    write_json(folder / LIST, {**listed, **entries})
+    content = {**listed, **entries}
+    write_json(folder / LIST, {**content, OWN_SUM: own_checksum(content)})
+
+
+def _sums(folder: Path, name: str, entry: Mapping[str, Any]) -> list[tuple[Path, object]]:
+    """Return the files of a table with their checksums. Without a checksum, a file is read as it is."""
+    return [(folder / f"{name}.{part}", expected) for part, expected in entry.get("checksums", {}).items()]
+
+
+def _require_unchanged(file: Path, expected: object) -> None:
+    try:
+        found = checksum_once(file)
+    except OSError as error:
+        found = str(error)
+    if found != expected:
+        raise RunError(
+            "a table of the folder was changed or is missing",
+            where=str(file),
+            found=found,
+            allowed=f"the checksum {expected} of {file.parent / LIST}",
+            hint="restore the file, or start again in another folder",
+        )
 
 
 def check_sizes(tables: Mapping[str, GivenTable], limit: int) -> None:
@@ -288,19 +320,35 @@ def _parquet(frame: pl.DataFrame, names: Mapping[str, Sequence[str]]) -> bytes:
 
 
 def read_given(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return what a folder says about its tables, by name. Empty if none were given."""
+    """Return what a folder says about its tables, by name. Empty if none were given.
+
+    Raises:
+        RunError: The file that says it was changed or is damaged.
+    """
+    file = folder / LIST
     try:
-        content = json.loads((folder / LIST).read_bytes())
-    except (OSError, ValueError):
+        content = json.loads(file.read_bytes())
+        own = content.pop(OWN_SUM, None)
+        whole = own in (None, own_checksum(content)) and all(isinstance(each, dict) for each in content.values())
+    except FileNotFoundError:
         return {}
-    return content if isinstance(content, dict) and all(isinstance(each, dict) for each in content.values()) else {}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        whole = False
+    if not whole:
+        hint = "restore the file, or start again in another folder"
+        raise RunError("the list of the tables was changed or is damaged", where=str(file), hint=hint)
+    return dict(content)
 
 
 def remove_given(folder: Path) -> None:
     """Remove the tables of a folder, and the folder if nothing else is in it."""
-    for name in read_given(folder):
-        (folder / f"{name}.parquet").unlink(missing_ok=True)
-        (folder / f"{name}.index.parquet").unlink(missing_ok=True)
+    try:
+        names = [*read_given(folder)]
+    except RunError:  # its files are written again
+        names = []
+    for name in names:
+        for part in PARTS:
+            (folder / f"{name}.{part}").unlink(missing_ok=True)
     (folder / LIST).unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
@@ -312,17 +360,29 @@ def given_row(source: str, line: int) -> str | None:
     `source`: the name of the file. `line`: the number of the row, from 1.
     """
     path = Path(source)
-    entry = read_given(path.parent).get(path.stem) if path.suffix == ".parquet" else None
-    if entry is None:
+    try:
+        entry = read_given(path.parent).get(path.stem) if path.suffix == ".parquet" else None
+        index = index_of(path) if entry is not None else None
+    except RunError:  # the row is still named by its file
         return None
-    index = index_of(path)
-    return f"{entry.get('key')}, index {line - 1 if index is None else index[line - 1]!r}"
+    return None if entry is None else f"{entry.get('key')}, index {line - 1 if index is None else index[line - 1]!r}"
 
 
 def index_of(file: Path) -> list[Any] | None:
-    """Return the index of a table that was given, one value or tuple per row. None if it only numbers the rows."""
+    """Return the index of a table that was given, one value or tuple per row. None if it only numbers the rows.
+
+    Raises:
+        RunError: The file of the index was changed, or this process was forked and cannot read tables.
+    """
+    check_tables(str(file))
+    entry = read_given(file.parent).get(file.stem)
+    if file.suffix != ".parquet" or entry is None or entry.get("index") is None:
+        return None
     found = file.with_suffix(".index.parquet")
-    return _index(found, found.stat().st_mtime_ns) if found.is_file() else None
+    for each, expected in _sums(file.parent, file.stem, entry):
+        if each == found:
+            _require_unchanged(each, expected)
+    return _index(found, found.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=8)

@@ -70,7 +70,7 @@ class Variances:
 
 
 @dataclass(frozen=True)
-class Power:
+class SimulatedPower:
     """The power of a study with a number of seeds to find a row significant that truly differs from the baseline.
 
     The other rows are equal to the baseline. `margins`: float64[studies], the true difference above which each
@@ -111,7 +111,7 @@ def power(
     seeds: Sequence[int],
     level: Callable[[int, float], float] | None = None,
     studies: int = STUDIES,
-) -> list[Power]:
+) -> list[SimulatedPower]:
     """Simulate the test of a study for several numbers of seeds, each at least 2.
 
     `rows`: the rows whose variances are moderated together, with the baseline. `comparisons`: with the baseline, which
@@ -126,7 +126,7 @@ def power(
     df = min(max(1.0, variances.spread_df), KNOWN)
     spread = rng.chisquare(df, (studies, comparisons)) / df
     order = np.argsort(seeds, kind="stable")
-    found: dict[int, Power] = {}
+    found: dict[int, SimulatedPower] = {}
     earlier: tuple[Floats, Floats] | None = None
     for place in order:
         count = seeds[place]
@@ -138,7 +138,7 @@ def power(
         if level is not None and earlier is not None:
             margins, opposite = np.minimum(margins, earlier[0]), np.maximum(opposite, earlier[1])
         earlier = (margins, opposite)
-        found[int(place)] = Power(count, margins, opposite, _factors(variances, count, of_seeds))
+        found[int(place)] = SimulatedPower(count, margins, opposite, _factors(variances, count, of_seeds))
     return [found[place] for place in range(len(seeds))]
 
 

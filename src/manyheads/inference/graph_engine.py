@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +14,7 @@ from manyheads.data.by_length import batches_by_length
 from manyheads.data.dataset import Split, assemble, assemble_texts, lengths, text_lengths
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.errors import BundleError
+from manyheads.errors import BundleError, call
 from manyheads.inference.engine import Floats, TokenWeight
 from manyheads.inference.manifest import MANIFEST, check_files, note_unchecked, read_manifest
 from manyheads.inference.task_json import tasks_of
@@ -154,13 +153,13 @@ def check_export(folder: Path, target: str, *needed: str) -> None:
     note_unchecked(folder, manifest)
 
 
-def export_command(folder: Path, target: str, *options: str) -> str:
-    """Return the command that exports the run of `folder` to `target`.
+def export_command(folder: Path, target: str, **options: bool) -> str:
+    """Return the call that exports the run of `folder` to `target`.
 
     The run is `folder` or its parent, whichever has a bundle. RUN stands for it if neither has one.
     """
     run = next((each for each in (folder, folder.parent) if (each / "model" / MANIFEST).is_file()), None)
-    return shlex.join(["manyheads", "export", "RUN" if run is None else str(run), "--to", target, *options])
+    return call("export", "RUN" if run is None else run, to=target, **options)
 
 
 def task_output(task: str) -> str:

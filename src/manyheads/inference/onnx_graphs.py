@@ -81,7 +81,7 @@ def onnx_engine(folder: Path, *, int8: bool = False, threads: int = 0) -> GraphE
             onnxruntime is not installed.
     """
     if int8 and not (folder / INT8).is_file():
-        hint = export_command(folder, TARGET, "--int8")
+        hint = export_command(folder, TARGET, int8=True)
         raise BundleError("the export has no int8 graph", where=str(folder), hint=hint)
     check_export(folder, TARGET, INT8 if int8 else ENCODER)
     return GraphEngine(folder, OnnxGraphs(folder, int8=int8, threads=threads))

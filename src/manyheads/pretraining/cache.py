@@ -15,6 +15,7 @@ from manyheads.errors import RunError
 from manyheads.run.atomic import SUFFIX, remove, sweep
 from manyheads.run.checksum import OWN_SUM, is_unchanged, own_checksum
 from manyheads.run.folder import only_writer
+from manyheads.shown import paragraph, table_html, table_text
 from manyheads.training.listener import Listener
 from manyheads.training.stop import Interrupted, StopFlag
 
@@ -27,13 +28,61 @@ POLL_SECONDS = 0.2
 """Time between two tries to take a lock that another process has."""
 
 
-@dataclass(frozen=True)
+TITLE = "held-out masked language modelling (dev texts, fixed masks)"
+COLUMNS = ("epoch", "loss", "perplexity")
+
+
+@dataclass(frozen=True, repr=False)
 class Pretrained:
-    """A pretrained encoder: its key, its folder in the hub's layout, and the content of its pretraining.json."""
+    """A pretrained encoder: its key, its folder in the hub's layout, and the content of its pretraining.json.
+
+    It shows the held-out loss, as `manyheads pretrain` prints it.
+    """
 
     key: str
     folder: Path
     summary: Mapping[str, Any]
+
+    @property
+    def evaluations(self) -> list[tuple[str, str, str]]:
+        """The held-out loss and perplexity before pretraining and after each epoch, as text."""
+        return [
+            (
+                "before" if each["epoch"] == 0 else f"{each['epoch']:g}",
+                f"{each['loss']:.4f}",
+                f"{each['perplexity']:.2f}",
+            )
+            for each in self.summary["evaluations"]
+        ]
+
+    @property
+    def corpus(self) -> list[str]:
+        """The size of the corpus, the texts that were excluded and why, and the time of pretraining, as lines."""
+        summary = self.summary
+        train, held_out = summary["corpus"]["train"], summary["corpus"]["held_out"]
+        excluded = [
+            f"{train['duplicates']:,} repeated",
+            f"{train['short']:,} short",
+            f"{train['in_dev']:,} in a dev file",
+            f"{train['in_test']:,} in a test file",
+        ]
+        steps = f"{summary['steps']:,} step{'s' if summary['steps'] != 1 else ''}"
+        lines = [
+            f"texts: {train['kept']:,} of {train['texts']:,} used for training, {held_out['kept']:,} held out",
+            f"excluded: {', '.join(excluded)}",
+            f"{steps} in {summary['seconds']:.0f} s of training; key {self.key[:16]}",
+        ]
+        if summary["head"] == "new":
+            lines.append('The checkpoint had no head. "before" is with a new head, trained with the encoder frozen.')
+        return lines
+
+    def __repr__(self) -> str:
+        where = f"The encoder is in {self.folder}."
+        return "\n".join([table_text(TITLE, COLUMNS, self.evaluations, ()), *self.corpus, where])
+
+    def _repr_html_(self) -> str:
+        lines = [*self.corpus, f"The encoder is in {self.folder}."]
+        return table_html(TITLE, COLUMNS, self.evaluations, ()) + "".join(map(paragraph, lines))
 
 
 def make_key(parts: Mapping[str, object]) -> str:

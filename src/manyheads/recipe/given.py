@@ -166,9 +166,13 @@ def in_run_folder(recipe: Recipe, tables: Tables, folder: RunFolder) -> Recipe:
 
 
 def own_recipe(recipe: Recipe, folder: RunFolder) -> str:
-    """Return the TOML text of a recipe for its run folder. With tables of its own, the folder can be moved."""
-    own = recipe.data_dir == str(folder.path.absolute()) and (folder.data / LIST).exists()
-    return recipe_to_toml(recipe.model_copy(update={"data_dir": "."}) if own else recipe)
+    """Return the TOML text of a recipe for its run folder.
+
+    The folder can be moved if it keeps the tables of the recipe. So can the folder of a study that keeps them.
+    """
+    home, here = Path(recipe.data_dir).resolve(), folder.path.resolve()
+    kept = (home / folder.data.name / LIST).exists() and here.is_relative_to(home)
+    return recipe_to_toml(recipe.model_copy(update={"data_dir": os.path.relpath(home, here)}) if kept else recipe)
 
 
 @contextmanager

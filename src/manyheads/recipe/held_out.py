@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from manyheads.data.examples import Examples
-from manyheads.errors import DataError
+from manyheads.errors import DataError, by_caller
 from manyheads.run.folder import RunFolder
 
 
@@ -53,5 +53,6 @@ def check_held_out(run: RunFolder, task: str, file: str, dev: Examples) -> None:
         found="the file has changed"
         if before.get(file) != dev.fingerprint
         else f"other held-out rows, in a run of manyheads {version}",
-        hint="train again, or evaluate on another labelled file: --task TASK --input FILE",
+        hint="train again, or evaluate on another labelled file: "
+        + by_caller("--task TASK --input FILE", "task=TASK, data=FILE"),
     )

@@ -12,15 +12,13 @@ import tomli_w
 from pydantic import ValidationError
 
 from manyheads import plugins
-from manyheads.errors import RecipeError, did_you_mean
+from manyheads.errors import RecipeError, by_caller, did_you_mean
 from manyheads.recipe.changes import apply_override, from_here, merge, parse_override
 from manyheads.recipe.check_options import check_recipe
 from manyheads.recipe.faults import from_validation, raise_faults
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.toml import TomlError, agreement, line_of, parse
 from manyheads.run.names import user_path
-
-INIT = "write one with: manyheads init FILE..."
 
 
 def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
@@ -157,7 +155,7 @@ def _read(file: Path, noun: str) -> str:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         names = [each.name for each in file.parent.glob("*.toml")] if file.parent.is_dir() else []
-        hint = did_you_mean(file.name, names) or (INIT if noun == "recipe" else None)
+        hint = did_you_mean(file.name, names) or (_init() if noun == "recipe" else None)
         raise RecipeError(f"the {noun} file does not exist", where=str(file), hint=hint) from None
     except IsADirectoryError:
         raise RecipeError(f"the {noun} is a folder, not a TOML file", where=str(file)) from None
@@ -200,3 +198,7 @@ def without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_none(each) for key, each in value.items() if each is not None}
     return value
+
+
+def _init() -> str:
+    return "write one with: " + by_caller("manyheads init FILE...", "manyheads.init(data).save(FILE)")

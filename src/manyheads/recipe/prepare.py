@@ -105,6 +105,12 @@ class Prepared:
         return {name: value for each in self.data for name, value in each.fingerprints.items()}
 
 
+SAME_ROWS = (
+    "the dev data is the training data. The dev metrics do not show how well the model predicts other texts. Use other "
+    "rows, or dev = 0.1 to hold out some"
+)
+
+
 def read_tasks(recipe: Recipe, notify: Notify, check: Callable[[], None] = lambda: None) -> tuple[TaskData, ...]:
     """Read every file of every task. `check` is called before each file, and may raise an exception to end the call.
 
@@ -132,6 +138,8 @@ def read_tasks(recipe: Recipe, notify: Notify, check: Callable[[], None] = lambd
         for examples in (each.train, each.dev, each.test):
             for text in examples_warnings(examples, each.task) if examples is not None else ():
                 notify("warning", text=f"{each.task.name}: {text}")
+        if each.dev.fingerprint == each.train.fingerprint and not isinstance(recipe.tasks[each.task.name].dev, float):
+            notify("warning", text=f"{each.task.name}: {SAME_ROWS}")
     return data
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from manyheads.data.cache import cache_folder
 from manyheads.data.examples import Examples
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.errors import RecipeError, RunError
+from manyheads.errors import RecipeError, RunError, argument, by_caller
 from manyheads.model.weights import EncoderSource
 from manyheads.pretraining.cache import SUMMARY, Entry, Pretrained
 from manyheads.pretraining.options import PretrainingOptions
@@ -49,7 +49,8 @@ def pretrain(
         Exception: A listener raised it. Pretraining stopped after a checkpoint.
     """
     if recipe.pretraining is None:
-        hint = "add the table [pretraining] to the recipe, or use --set pretraining.epochs=3"
+        change = by_caller("--set pretraining.epochs=3", 'changes={"pretraining.epochs": 3}')
+        hint = f"add the table [pretraining] to the recipe, or use {change}"
         raise RecipeError("the recipe has no [pretraining] table", hint=hint)
     if out is not None and _is_taken(out) and not (out / SUMMARY).is_file():
         raise _taken(out)
@@ -169,7 +170,7 @@ def _is_copy(out: Path, key: str) -> bool:
 
 
 def _taken(out: Path) -> RunError:
-    hint = "choose a new folder with --out"
+    hint = f"choose a new folder with {argument('out')}"
     return RunError("the folder already exists and is not empty", where=str(out), hint=hint)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
+import os
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from manyheads.data.reading import files_name
-from manyheads.errors import EncoderError, ManyheadsError, RecipeError, RunError
+from manyheads.errors import EncoderError, ManyheadsError, RecipeError, RunError, argument, call
 from manyheads.model.weights import resolve
 from manyheads.plugins import changed_since, origins_of
 from manyheads.pretraining.texts import pretraining_fingerprint
@@ -36,7 +36,9 @@ RESOLVED = frozenset({"threads", "device", "precision", "soft", "pair", "kind", 
 MOVABLE = frozenset({"data_dir", *REPORT_ONLY})
 """Keys that may be edited in the run folder: data files can be moved, and a score can be asked for later."""
 
-OTHER_FOLDER = "start a new run in another folder with --out"
+
+def _other_folder() -> str:
+    return f"start a new run in another folder with {argument('out')}"
 
 
 def check_same(
@@ -179,13 +181,13 @@ def _own_recipe(folder: RunFolder) -> Recipe:
 
 
 def _damaged_recipe(where: str, found: object) -> RunError:
-    hint = f"restore the file from a copy, or {OTHER_FOLDER}"
+    hint = f"restore the file from a copy, or {_other_folder()}"
     return RunError("the recipe in the run folder was changed or is damaged", where=where, found=found, hint=hint)
 
 
 def _changes(before: Recipe, now: Recipe, *, ignored: Container[str], resolved: bool) -> Iterator[str]:
     """Yield the keys whose values differ. If `now` is not resolved, values that the run filled in match every value."""
-    old, new = _flat(before.model_dump()), _flat(now.model_dump())
+    old, new = (_flat(each.model_dump() | {"data_dir": os.path.realpath(each.data_dir)}) for each in (before, now))
     unused = set(_unused(before)) & set(_unused(now))
     for key in sorted(old.keys() | new.keys()):
         if key in ignored or key.partition(".")[0] in UNCOMPARED or old.get(key) == new.get(key):
@@ -220,15 +222,15 @@ def _unused(recipe: Recipe) -> Iterator[str]:
 def _refuse_changes(folder: RunFolder, changes: Iterator[str], *, finished: bool = False) -> None:
     changed = list(changes)
     if changed:
-        words = ["manyheads", "train", str(folder.recipe), "--out", str(folder.path), "--resume"]
-        hint = f"{OTHER_FOLDER}, or resume with the recipe of the run: {shlex.join(words)}"
+        again = call("train", folder.recipe, out=folder.path, resume=True)
+        hint = f"{_other_folder()}, or resume with the recipe of the run: {again}"
         raise RunError(
             "the finished run in this folder has another recipe"
             if finished
             else "the recipe has changed since the run started",
             where=str(folder.path),
             found=", ".join(changed[:5]),
-            hint=OTHER_FOLDER if finished else hint,
+            hint=_other_folder() if finished else hint,
         )
 
 
@@ -244,7 +246,7 @@ def _refuse_other_data(
             "the data has changed since the run started",
             where=name,
             found=f"fingerprint {now.get(name)} now, {before.get(name)} in {folder.provenance}",
-            hint=f"restore the file, or {OTHER_FOLDER}",
+            hint=f"restore the file, or {_other_folder()}",
         )
 
 
@@ -256,7 +258,7 @@ def _refuse_other_encoder(folder: RunFolder, now: str | None) -> None:
             "the weights of the encoder have changed since the run started",
             where=str(folder.path),
             found=f"fingerprint {now} now, {before} in {folder.provenance}",
-            hint=f"restore the encoder, or {OTHER_FOLDER}",
+            hint=f"restore the encoder, or {_other_folder()}",
         )
 
 
@@ -269,7 +271,7 @@ def _refuse_other_plugins(folder: RunFolder, recipe: Recipe) -> list[str]:
             "a plug-in has changed since the run started",
             where=str(folder.path),
             found=f"{', '.join(changed)}: another checksum than in {folder.provenance}",
-            hint=f"restore the file, or {OTHER_FOLDER}",
+            hint=f"restore the file, or {_other_folder()}",
         )
     return notes
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from manyheads.errors import RunError
+from manyheads.errors import RunError, argument
 from manyheads.evaluation.estimate import Estimate, contrast
 from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.evaluation.sample import Sample, sample
@@ -99,9 +99,10 @@ def compare_groups(first: Sequence[Path], second: Sequence[Path]) -> GroupCompar
         if len(runs) < 2:
             raise RunError(
                 "a group needs at least two runs, because one run does not show the seed variance",
-                where=", ".join(map(str, runs)) or "--with",
+                where=", ".join(map(str, runs)) or argument("others", option="with"),
                 found=len(runs),
-                hint="name more runs with other seeds, or compare single runs without --with",
+                hint="name more runs with other seeds, or compare single runs without "
+                + argument("others", option="with"),
             )
     names = names_of([*first, *second])
     sides = [

@@ -184,7 +184,9 @@ RUN_FILES: tuple[FileFacts, ...] = (
     ),
     FileFacts("data/TASK.SPLIT.index.parquet", "when it begins", "The index of that table, if it had one of its own."),
     FileFacts(
-        "data/given.json", "when it begins", "The tables: their keys in the recipe, and the SHA-256 of their rows."
+        "data/given.json",
+        "when it begins",
+        "The tables: their keys in the recipe, the SHA-256 of their rows, and the checksums of their files.",
     ),
     FileFacts(".lock", "while the run is written", "Lock file: only one process writes a run folder."),
 )

@@ -8,14 +8,13 @@ import fcntl
 import json
 import math
 import os
-import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from manyheads.errors import RunError
+from manyheads.errors import RunError, argument, call
 from manyheads.run.atomic import SUFFIX, explained, is_partial, remove
 from manyheads.run.checksum import is_unchanged
 from manyheads.run.evaluations import Evaluations, Known, read_evaluations
@@ -219,8 +218,7 @@ class RunFolder:
         self.refuse_links()
         for name in names:
             if not (self.path / name).exists():
-                command = ["manyheads", "train", str(self.recipe), "--out", str(self.path), "--resume"]
-                hint = f"finish the run first: {shlex.join(command)}"
+                hint = f"finish the run first: {call('train', self.recipe, out=self.path, resume=True)}"
                 raise RunError(f"the run is not finished: it has no {name}", where=str(self.path), hint=hint)
 
     def reported(self, entry: Mapping[str, Any], task: str, metric: str) -> float | None:
@@ -249,10 +247,11 @@ class RunFolder:
         """
         if self._occupied():
             if not resume:
-                hint = "resume the run with --resume, choose another folder with --out, or remove this one"
+                how = argument("resume", True)
+                hint = f"resume the run with {how}, choose another folder with {argument('out')}, or remove this one"
                 raise RunError("the run folder already exists", where=str(self.path), hint=hint)
             if not any(part.exists() for part in (*self._parts(), self.data / "given.json")):
-                hint = "choose a run folder or a new folder with --out"
+                hint = f"choose a run folder or a new folder with {argument('out')}"
                 raise RunError("the folder is not empty and has no run to resume", where=str(self.path), hint=hint)
         self.refuse_links()
         with only_writer(self.path / ".lock", "another process is writing this run folder", self.path):
@@ -290,7 +289,7 @@ class RunFolder:
 
     def _occupied(self) -> bool:
         if self.path.is_file():
-            hint = "choose another folder with --out, or remove the file"
+            hint = f"choose another folder with {argument('out')}, or remove the file"
             raise RunError("the run folder is a file", where=str(self.path), hint=hint)
         names = self.path.iterdir() if self.path.is_dir() else ()
         return any(entry.name != ".lock" and not is_partial(entry) for entry in names)

@@ -12,7 +12,7 @@ import numpy as np
 from manyheads.data.dataset import Split
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
-from manyheads.errors import BundleError, RunError, did_you_mean
+from manyheads.errors import BundleError, RunError, argument, did_you_mean
 from manyheads.evaluation.evaluate import measure, summarise
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.inference.engine import Engine
@@ -26,14 +26,15 @@ from manyheads.run.atomic import replace_folder
 from manyheads.run.folder import RunFolder
 from manyheads.runs.exporters import EXPORTERS, DevData, Exporter
 from manyheads.runs.measure import Measurement, labelled_examples
+from manyheads.shown import paragraph
 
 LARGEST = 1e-4
 """Maximum allowed difference between float32 outputs of an export and of the model."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Export:
-    """An export that was written.
+    """An export that was written. It shows itself as `manyheads export` prints it.
 
     Attributes:
         folder: where it was written.
@@ -55,6 +56,33 @@ class Export:
     left_out: Mapping[str, str] = field(default_factory=dict)
     cut: int = 0
     sentences: float | None = None
+
+    @property
+    def findings(self) -> list[str]:
+        """Where the export is and what the check found, as lines."""
+        lines = [f"exported to {self.folder}"]
+        if self.largest is None:
+            lines.append("not checked against the model")
+        elif self.compared:
+            rows = f"{self.examples:,} dev examples of {', '.join(self.compared)}"
+            lines.append(f"largest difference from the model: {self.largest:.1e} ({rows})")
+        else:
+            lines.append("no task has a pipeline in transformers, so there was nothing to check")
+        # The model card names these tasks, too.
+        for name, reason in self.left_out.items() if self.largest is not None else ():
+            lines.append(f"task {name} has no pipeline in transformers: {reason}")
+        if self.cut:
+            lines.append(f"not compared: {self.cut:,} pairs, which transformers truncates at another token")
+        if self.sentences is not None:
+            lines.append(f"largest difference of a vector of sentence-transformers: {self.sentences:.1e}")
+        return lines
+
+    def __repr__(self) -> str:
+        return "\n".join([*([] if self.measured is None else [repr(self.measured)]), *self.findings])
+
+    def _repr_html_(self) -> str:
+        table = "" if self.measured is None else self.measured._repr_html_()
+        return table + "".join(map(paragraph, self.findings))
 
 
 @left_as_found()
@@ -78,8 +106,9 @@ def export_run(folder: Path, target: str, out: Path | None = None, *, int8: bool
     """
     exporter = exporter_named(target)
     if int8 and not exporter.int8:
-        able = ", ".join(f"--to {name}" for name, each in EXPORTERS.items() if each.int8)
-        raise BundleError("this target does not support int8", where="--int8", found=f"--to {target}", allowed=able)
+        able = ", ".join(argument("to", name) for name, each in EXPORTERS.items() if each.int8)
+        where, found = argument("int8", True), argument("to", target)
+        raise BundleError("this target does not support int8", where=where, found=found, allowed=able)
     run = RunFolder(folder)
     run.require("model")
     to = folder / target if out is None else out
@@ -127,7 +156,7 @@ def exporter_named(target: str) -> Exporter:
     """
     if target not in EXPORTERS:
         hint = did_you_mean(target, EXPORTERS)
-        raise BundleError("unknown target", where="--to", found=target, allowed=", ".join(EXPORTERS), hint=hint)
+        raise BundleError("unknown target", where=argument("to"), found=target, allowed=", ".join(EXPORTERS), hint=hint)
     return EXPORTERS[target]
 
 
@@ -186,5 +215,5 @@ def _check_replaceable(folder: Path) -> None:
         return
     if (folder / MANIFEST).is_file() and "export" in read_manifest(folder):
         return
-    hint = "name a new folder, or the folder of an earlier export, with --out"
+    hint = f"name a new folder, or the folder of an earlier export, with {argument('out')}"
     raise RunError("the folder is not empty and not an export", where=str(folder), hint=hint)

@@ -17,7 +17,7 @@ from manyheads.data.examples import labelled_rows as labelled_rows_of
 from manyheads.data.reading import BadRow, files_name, from_here
 from manyheads.data.split import draw
 from manyheads.data.tokenised import tokenise_examples
-from manyheads.errors import DataError, did_you_mean
+from manyheads.errors import DataError, argument, by_caller, did_you_mean
 from manyheads.evaluation.evaluate import evaluate
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.model.int8 import to_int8
@@ -28,12 +28,14 @@ from manyheads.recipe.prepare import examples_held_out_in_0_4, held_out_examples
 from manyheads.recipe.streams import partners
 from manyheads.recipe.tasks import open_task_source
 from manyheads.run.folder import RunFolder
+from manyheads.shown import paragraph, table_html, table_text
+from manyheads.tasks.numbers import fixed
 from manyheads.tasks.task import Task
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measurement:
-    """The metrics of a model.
+    """The metrics of a model. It shows itself as `manyheads evaluate` prints it.
 
     Attributes:
         scores: an entry as in results.json: `tasks`, `average`, `course_score`, `intervals`.
@@ -50,6 +52,59 @@ class Measurement:
     bad_rows: Mapping[str, Sequence[BadRow]] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     int8: Measurement | None = None
+
+    @property
+    def cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """The columns and the rows of a table of the metrics, as text.
+
+        The last column is the 95% interval, or the difference of the quantised model if that was measured. Rows after
+        the first one of a task do not repeat its name.
+        """
+        int8, found = self.int8, []
+        for name, metrics in self.scores["tasks"].items():
+            for place, (metric, value) in enumerate(metrics.items()):
+                first = (name, str(self.examples[name])) if place == 0 else ("", "")
+                if int8 is None:
+                    more = [_metric(value), _interval(self.scores["intervals"][name][metric])]
+                else:
+                    more = _compared(value, int8.scores["tasks"][name][metric])
+                found.append((*first, metric, *more))
+        average = self.scores["average"]
+        if int8 is None:
+            return (*COLUMNS, "95% interval"), [*found, ("average", "", "", _metric(average), "")]
+        found.append(("average", "", "", *_compared(average, int8.scores["average"])))
+        found.append(("seconds", "", "", f"{self.seconds:.1f}", f"{int8.seconds:.1f}", ""))
+        return (*COLUMNS, "int8", "difference"), found
+
+    @property
+    def _skipped(self) -> list[str]:
+        counts = {name: len(bad) for name, bad in self.bad_rows.items() if len(bad)}
+        rows = [f"{name}: {count:,} row{'s' if count > 1 else ''} not measured" for name, count in counts.items()]
+        return [*self.warnings, *rows]
+
+    def __repr__(self) -> str:
+        return "\n".join([table_text("", *self.cells, (0, 2)), *self._skipped])
+
+    def _repr_html_(self) -> str:
+        return table_html("", *self.cells, (0, 2)) + "".join(map(paragraph, self._skipped))
+
+
+COLUMNS = ("task", "examples", "metric", "value")
+"""The first columns of the table of a measurement."""
+
+
+def _metric(value: float | None) -> str:
+    return "undefined" if value is None else fixed(value, 4)
+
+
+def _interval(bounds: Sequence[float] | None) -> str:
+    return "" if bounds is None else f"{fixed(bounds[0], 3)} to {fixed(bounds[1], 3)}"
+
+
+def _compared(value: float | None, other: float | None) -> list[str]:
+    """Return a metric, that of the quantised model, and the difference."""
+    gap = "" if value is None or other is None else f"{'' if other < value else '+'}{fixed(other - value, 4)}"
+    return [_metric(value), _metric(other), gap]
 
 
 @left_as_found()
@@ -91,7 +146,7 @@ def measure_run(
     examples = {name: each[0] for name, each in by_task.items() if each is not None}
     bad = {name: each[1] for name, each in by_task.items() if each is not None}
     if not examples:
-        hint = "name a labelled file with --task and --input"
+        hint = f"name a labelled file with {argument('task')} and {argument('data', option='input')}"
         raise DataError(f"the recipe names no {split} file", where=str(run.recipe), hint=hint)
     course_score = recipe.score == "course"
     warnings = tuple(dict.fromkeys(text for each in examples.values() for text in each.warnings))
@@ -157,10 +212,11 @@ def labelled_rows(
     source = open_task_source(options, spec, folder, labelled=True, text=written)
     if not set(task.label_columns) <= set(source.columns):
         command = ["manyheads", "predict", str(run.path), "--task", task.name, "--input", source.name]
+        predict = by_caller(shlex.join(command), f"manyheads.load({str(run.path)!r}).predict({task.name!r}, texts)")
         raise DataError(
             f"the file has no label column {next(each for each in task.label_columns if each not in source.columns)!r}",
             where=source.name,
-            hint=f"add the labels, or predict without evaluating: {shlex.join(command)}",
+            hint=f"add the labels, or predict without evaluating: {predict}",
         )
     # Only the dev file of the recipe must have the groups.
     grouped = (file is None and split == "dev") or task.group in source.columns

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from manyheads.errors import RunError
+from manyheads.errors import RunError, argument
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.same import differences
 from manyheads.recipe.schema import Recipe
@@ -85,12 +86,14 @@ def read_error(path: Path) -> dict[str, str]:
 
 def _check_recipe(cell: Cell, folder: RunFolder) -> None:
     """Check that the recipe of a run is the recipe of its cell, apart from values that the cell does not set."""
-    ran = load_recipe(folder.recipe).model_dump()
-    changed = list(differences(cell.recipe.model_dump(), ran))
+    ran, planned = load_recipe(folder.recipe), cell.recipe
+    if os.path.realpath(ran.data_dir) == os.path.realpath(planned.data_dir):
+        planned = planned.model_copy(update={"data_dir": ran.data_dir})
+    changed = list(differences(planned.model_dump(), ran.model_dump()))
     if changed:
         raise RunError(
             "the run in this folder has another recipe than the study",
             where=str(cell.folder),
             found="; ".join(changed[:5]),
-            hint="choose another --out for the changed study, or remove this folder",
+            hint=f"choose another folder with {argument('out')} for the changed study, or remove this folder",
         )

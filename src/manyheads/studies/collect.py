@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads import plugins
-from manyheads.errors import RunError
+from manyheads.errors import RunError, argument, by_caller
 from manyheads.evaluation.crossfit import Half, halves_of
 from manyheads.evaluation.metrics.resolve import primary_of
 from manyheads.pages.words import counted
@@ -128,9 +128,10 @@ def collect(plan: StudyPlan, out: Path) -> Collected:
 
 
 def study_command(plan: StudyPlan, out: Path) -> str:
-    """Return the command line of a study, quoted for a shell."""
+    """Return the call that resumes a study."""
     overrides = (word for override in plan.overrides for word in ("--set", override))
-    return shlex.join(["manyheads", "study", str(plan.file), *overrides, "--out", str(out), *plugins.options()])
+    words = ["manyheads", "study", str(plan.file), *overrides, "--out", str(out), *plugins.options()]
+    return by_caller(shlex.join(words), f"manyheads.open_study({str(out)!r}).run()")
 
 
 def _finished(plan: StudyPlan, out: Path, row: Row, dev: dict[str, DevExamples]) -> Finished:
@@ -191,7 +192,8 @@ def _own_recipe(plan: StudyPlan, row: Row, seed: int, folder: RunFolder) -> Reci
             f"a run of row {row.name} has another recipe than the study",
             where=str(folder.path),
             found="; ".join(changed[:5]),
-            hint=f"choose another --out if {plan.file} was changed, or repeat the --set options of the study",
+            hint=f"choose another folder with {argument('out')} if {plan.file} was changed, or repeat "
+            + by_caller("the --set options of the study", "the `changes` of the study"),
         )
     return recipe
 

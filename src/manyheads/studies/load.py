@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from manyheads.data.reading import Row as FileRow
 from manyheads.data.reading import files_name
-from manyheads.errors import RecipeError, did_you_mean
+from manyheads.errors import RecipeError, argument, did_you_mean
 from manyheads.recipe.changes import apply_override, merge
 from manyheads.recipe.check_options import head_of, label_columns, pairing_of
 from manyheads.recipe.faults import Fault, from_validation, raise_faults
@@ -318,7 +318,7 @@ class _Reader:
                 where=self._where(("looks",)),
                 found=str(looks),
                 allowed=f"increasing numbers, the last one {seeds}",
-                hint="list the seeds of all looks in `seeds`, and run the first look with --seeds",
+                hint=f"list the seeds of all looks in `seeds`, and run the first look with {argument('seeds')}",
             )
         return tuple(looks)
 

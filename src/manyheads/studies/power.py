@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from manyheads.errors import RunError
+from manyheads.errors import RunError, by_caller
 from manyheads.evaluation.estimate import pseudo_examples
 from manyheads.evaluation.looks import level_at
 from manyheads.evaluation.metrics.resolve import primary_of
-from manyheads.evaluation.power import Power, Variances, estimated, power
+from manyheads.evaluation.power import SimulatedPower, Variances, estimated, power
 from manyheads.evaluation.sample import Floats, Sample, sample
 from manyheads.pages.words import counted
 from manyheads.ragged import Rows, stack
@@ -24,7 +24,7 @@ from manyheads.studies.collect import collect
 from manyheads.studies.render.words import detectable, range_of
 from manyheads.studies.samples import of_metric, samples_of
 from manyheads.studies.schema import Row, StudyPlan
-from manyheads.studies.table import PowerAt, StudyPower, rounded
+from manyheads.studies.table import Power, PowerAt, rounded
 from manyheads.tasks.kind import known as labelled
 
 SEEDS = (2, 3, 5, 10, 20)
@@ -62,7 +62,7 @@ def study_power(
     seed_sd: float | None = None,
     correlation: float | None = None,
     difference: float | None = None,
-) -> StudyPower:
+) -> Power:
     """Compute the power of a study before its runs.
 
     Args:
@@ -95,7 +95,7 @@ def _comparable(plan: StudyPlan, row: Row) -> bool:
     return plan.metric in row.recipe.tasks
 
 
-def power_of_rows(plan: StudyPlan, rows: Sequence[Sequence[Sample]], comparisons: int) -> StudyPower | None:
+def power_of_rows(plan: StudyPlan, rows: Sequence[Sequence[Sample]], comparisons: int) -> Power | None:
     """Return the power of a finished study, from the variances of its rows.
 
     The one difference whose power is given is the smallest one that the study finds with 80% power. `rows`: with the
@@ -117,7 +117,7 @@ def _power(
     assumptions: tuple[str, ...],
     rows: int | None = None,
     own: int | None = None,
-) -> StudyPower:
+) -> Power:
     """Simulate the test. `differences`: None for the smallest one with the study's `own` number of seeds."""
     looks = plan.looks if plan.looks and plan.looks[0] > 1 else ()
     shown = looks or tuple(sorted({count for count in seeds if count > 1}))
@@ -135,7 +135,7 @@ def _power(
     if differences is None:
         reached = next((each for each in found if each.seeds == own), found[-1])
         differences = (rounded(reached.smallest()),)
-    return StudyPower(
+    return Power(
         metric=plan.metric,
         comparisons=comparisons,
         differences=differences,
@@ -148,7 +148,7 @@ def _power(
     )
 
 
-def _entry(found: Power, differences: Sequence[float]) -> PowerAt:
+def _entry(found: SimulatedPower, differences: Sequence[float]) -> PowerAt:
     low, high = found.bounds_of_smallest()
     shown = tuple(
         (rounded(found.at(each)), *(rounded(bound) for bound in found.bounds_at(each))) for each in differences
@@ -290,7 +290,8 @@ def _of_pilot(
             where=str(out),
             found=f"{counted(len(rows), 'row')} with finished runs",
             allowed="two rows or more with two seeds or more in common",
-            hint=f"run a small study first, for example: manyheads study {plan.file} --seeds 2",
+            hint="run a small study first, for example: "
+            + by_caller(f"manyheads study {plan.file} --seeds 2", "study.run(seeds=2)"),
         )
     # The noise of single examples is part of the seed variance, and smaller with more examples.
     seeds = max(0.0, variances.seeds + (variances.residual - before.residual) / 2)
@@ -326,7 +327,7 @@ def _caution(df: float | None) -> str:
     )
 
 
-def power_notes(found: StudyPower | None) -> Iterator[str]:
+def power_notes(found: Power | None) -> Iterator[str]:
     """Yield what a finished study could have found."""
     if found is None:
         return
@@ -363,7 +364,7 @@ def pilot_plan(plan: StudyPlan, out: Path) -> StudyPlan:
             "the folder has no finished run of a study",
             where=str(out),
             allowed="the folder of a study or a pilot, with runs in ROW/SEED",
-            hint=f"run a pilot: manyheads study {plan.file} --seeds 2",
+            hint="run a pilot: " + by_caller(f"manyheads study {plan.file} --seeds 2", "study.run(seeds=2)"),
         )
     rows.sort(key=lambda row: row.name != plan.baseline)
     return replace(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from manyheads.errors import RunError, did_you_mean
+from manyheads.errors import RunError, argument, did_you_mean
 from manyheads.recipe.members import plugins_for
 from manyheads.run.folder import only_writer
 from manyheads.studies.cells import Cell, Notify, State, cells_of, state_of
@@ -95,6 +95,7 @@ def _rows(plan: StudyPlan, only: Sequence[str]) -> set[str]:
     for name in only:
         if name not in names:
             hint = did_you_mean(name, names)
-            raise RunError("the study has no such row", where="--only", found=name, allowed=", ".join(names), hint=hint)
+            where, allowed = argument("only"), ", ".join(names)
+            raise RunError("the study has no such row", where=where, found=name, allowed=allowed, hint=hint)
     chosen = [row for row in plan.rows if not only or row.name in only or (row.twin_of or ("",))[0] in only]
     return {row.same_as or row.name for row in chosen}

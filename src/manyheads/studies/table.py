@@ -355,7 +355,7 @@ class PowerAt:
 
 
 @dataclass(frozen=True, repr=False)
-class StudyPower:
+class Power:
     """The power of a study to find one row significantly different from the baseline, after Holm's correction.
 
     The other rows are equal to the baseline. `comparisons`: the number of tests. `differences`: the true differences
@@ -397,7 +397,8 @@ class StudyPower:
         return "\n".join([section_text(power_section(self)), *(f"- {each}" for each in self.assumptions)])
 
     def _repr_html_(self) -> str:
-        from manyheads.studies.render.notebook import paragraph, section_html
+        from manyheads.shown import paragraph
+        from manyheads.studies.render.notebook import section_html
         from manyheads.studies.render.sections import power_section
 
         return section_html(power_section(self)) + "".join(map(paragraph, self.assumptions))
@@ -435,7 +436,7 @@ class Table:
     timings: tuple[Timing, ...]
     chosen: str = "best"
     select: str | None = None
-    power: StudyPower | None = None
+    power: Power | None = None
     looks: Looks | None = None
     primary: str = "baseline"
     margins: Mapping[str, float] = field(default_factory=dict)
@@ -512,7 +513,8 @@ class Table:
         return "\n\n".join([*parts, *(["\n".join(f"- {note}" for note in self.notes)] if self.notes else [])])
 
     def _repr_html_(self) -> str:
-        from manyheads.studies.render.notebook import paragraph, section_html
+        from manyheads.shown import paragraph
+        from manyheads.studies.render.notebook import section_html
         from manyheads.studies.render.sections import sections
 
         return "".join([*map(section_html, sections(self)), *map(paragraph, self.notes)])

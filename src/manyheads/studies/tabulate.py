@@ -41,8 +41,8 @@ from manyheads.studies.table import (
     Interval,
     Looks,
     MarginTest,
+    Power,
     RowCurve,
-    StudyPower,
     Table,
     TableRow,
     TaskFacts,
@@ -237,7 +237,7 @@ class _Tabulation:
         levels = {row.name: row.levels for row in self._distinct()}
         return analyse_factors(self.plan.baseline, rows, levels, self._prior(self.plan.metric), len(self.plan.seeds))
 
-    def _power(self) -> StudyPower | None:
+    def _power(self) -> Power | None:
         """The power of the comparisons with the baseline, from the rows with its tasks."""
         baseline = self._of(self.plan.baseline, self.plan.metric)
         if baseline is None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from manyheads.errors import RunError
+from manyheads.process_state import reads_tables
 from manyheads.ragged import Ragged, Rows, flat, same_offsets
 from manyheads.tasks.kind import Floats, Kind, Predictions, known
 
@@ -103,11 +104,14 @@ def same_targets(left: Rows, right: Rows) -> bool:
 
 
 def _by_columns(file: Path, kind: Kind, names: Sequence[str]) -> Recorded | None:
-    """Read the records by columns, in a third of the time. None if it is damaged or has cells of several types."""
+    """Read the records by columns, in a third of the time.
+
+    None if the file is damaged or has cells of several types, or if polars cannot be used.
+    """
     import polars as pl
 
     column = kind.column
-    if column is None:
+    if column is None or not reads_tables():
         return None
     cell = {str: pl.String(), int: pl.Int64(), bool: pl.Boolean(), float: pl.Float64()}[column[0]]
     schema: dict[str, Any] = {"id": pl.String(), "prediction": cell, "target": cell}

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
-from manyheads.errors import ManyheadsError, TrainingError
+from manyheads.errors import ManyheadsError, TrainingError, argument
 from manyheads.training.launch import Launch
 
 T = TypeVar("T")
@@ -129,7 +129,8 @@ def joined(device: str) -> Iterator[Processes]:
             "another process of this run was lost",
             where=f"process {processes.rank} of {size}",
             found=str(error).splitlines()[0],
-            hint="start all processes again with the same command and --resume, to resume from the last checkpoint",
+            hint="start all processes again in the same way, to resume from the last checkpoint, with "
+            + argument("resume", True),
         ) from error
     finally:
         if distributed.is_initialized():

@@ -80,6 +80,10 @@ class StopFlag:
             self._asked = True
         return self._asked or self.signal_number is not None
 
+    def is_set(self) -> bool:
+        """Return whether the run is to stop."""
+        return bool(self)
+
     def fail(self, error: Exception) -> None:
         """Ask the run to stop because of an error of a listener. The first error is kept."""
         self.failure = self.failure or error

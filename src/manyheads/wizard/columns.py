@@ -10,7 +10,7 @@ from datetime import date, time
 from typing import Literal
 
 from manyheads.data.reading import BadRow, Row, Source
-from manyheads.errors import DataError, did_you_mean
+from manyheads.errors import DataError, by_caller, did_you_mean
 from manyheads.tasks.cells import MOSTLY, as_number, is_missing
 from manyheads.tasks.kinds.regression import DECIMAL_COMMA
 
@@ -299,7 +299,8 @@ def _not_found(what: str, source: Source) -> DataError:
         where=source.name,
         found=f"columns {_listed(source)}",
         allowed="a header that names the columns, then rows",
-        hint=f"name the column: manyheads init --{what} COLUMN FILE...",
+        hint="name the column: "
+        + by_caller(f"manyheads init --{what} COLUMN FILE...", f'manyheads.init(data, {what}="COLUMN")'),
     )
 
 

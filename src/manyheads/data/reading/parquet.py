@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from manyheads.data.reading.class_names import Names, names_in_metadata
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 from manyheads.errors import DataError
+from manyheads.process_state import check_tables
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,6 +25,7 @@ class Parquet:
 
     Raises:
         DataError: The file is not a Parquet file or has no rows.
+        RunError: This process was forked and cannot read tables.
     """
 
     typed = True
@@ -33,6 +35,7 @@ class Parquet:
     def __init__(self, path: Path) -> None:
         import polars as pl
 
+        check_tables(str(path))
         self._path = path
         self.name = str(path)
         try:

@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
+from manyheads.errors import argument
 from manyheads.inference.predictor import Predictor
 from manyheads.inference.server.batcher import Batcher, Job, QueueFullError
 from manyheads.inference.server.gate import Gate, log
@@ -86,10 +87,11 @@ def create_app(predictor: Predictor, options: ServerOptions, host: str = "127.0.
     batcher: list[Batcher] = []
 
     def started() -> Batcher:
-        """Return the batcher of this event loop. It starts here if no server ran the lifespan of the application."""
+        """Return the batcher of this event loop. A mounted application has no lifespan in which it could start."""
         if not batcher or not batcher[0].is_here:
+            for other in batcher:
+                other.close()
             batcher[:] = [Batcher(predictor, options, metrics)]
-            batcher[0].start()
         return batcher[0]
 
     @asynccontextmanager
@@ -178,7 +180,9 @@ def _add_predictions(app: FastAPI, predictor: Predictor, run: Run) -> None:
         """
         if not predictor.explains:
             raise ProblemError(
-                404, "the runtime does not support explanations", hint="start the server with --runtime torch"
+                404,
+                "the runtime does not support explanations",
+                hint=f"start the server with {argument('runtime', 'torch')}",
             )
         if len(body.texts) > EXPLAINED_TEXTS:
             raise ProblemError(413, "too many texts to explain", where="texts", allowed=str(EXPLAINED_TEXTS))

@@ -43,7 +43,11 @@ class Job:
 
 
 class Batcher:
-    """Accepts jobs up to a limit, predicts them in passes of limited size, and finishes every accepted job."""
+    """Accepts jobs up to a limit, predicts them in passes of limited size, and finishes every accepted job.
+
+    It belongs to the event loop in which it is made. Its task exists only while jobs wait, so that an application that
+    it is mounted in can end at any time without stopping it.
+    """
 
     def __init__(self, predictor: Predictor, options: ServerOptions, metrics: Metrics) -> None:
         self._predictor, self._options, self._metrics = predictor, options, metrics
@@ -52,29 +56,29 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._stopping = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._loop: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> bool:
         """Whether jobs are accepted."""
-        return self._loop is not None and not self._loop.done() and not self._stopping
+        return not self._stopping
 
     @property
     def is_here(self) -> bool:
-        """Whether the loop belongs to the running event loop."""
-        return self._loop is not None and self._loop.get_loop() is asyncio.get_running_loop()
-
-    def start(self) -> None:
-        """Start the loop. Call it within the event loop."""
-        self._loop = asyncio.get_running_loop().create_task(self._run())
+        """Whether it belongs to the running event loop."""
+        return self._loop is asyncio.get_running_loop()
 
     async def stop(self) -> None:
         """Accept no further jobs, finish all accepted jobs, and end the thread."""
         self._stopping = True
         self._arrived.set()
-        if self._loop is not None:
-            await self._loop
-        # A pass that does not end cannot be interrupted. The server ends without it.
+        if self._task is not None:
+            await self._task
+        self.close()
+
+    def close(self) -> None:
+        """Let the thread end. A pass that does not end cannot be interrupted. The server ends without it."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def submit(self, job: Job) -> dict[str, list[dict[str, Any]]]:
@@ -89,6 +93,8 @@ class Batcher:
         self._waiting.append(job)
         self._change(job.size)
         self._arrived.set()
+        if self._task is None or self._task.done():
+            self._task = self._loop.create_task(self._run())
         return await job.result
 
     def _change(self, by: int) -> None:
@@ -96,20 +102,15 @@ class Batcher:
         self._metrics.queue.set(self._size)
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            while not self._waiting:
-                if self._stopping:
-                    return
-                self._arrived.clear()
-                await self._arrived.wait()
+        """Predict until no job waits."""
+        while self._waiting:
             if self._options.batching:
                 await self._collect()
             jobs = self._take()
             if not jobs:
                 continue
             started = perf_counter()
-            results = await loop.run_in_executor(self._thread, _predict_each, self._predictor, jobs)
+            results = await self._loop.run_in_executor(self._thread, _predict_each, self._predictor, jobs)
             self._metrics.seconds_of_pass.observe(perf_counter() - started)
             self._metrics.texts_of_pass.observe(sum(job.size for job in jobs))
             for job, result in zip(jobs, results, strict=True):

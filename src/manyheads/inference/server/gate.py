@@ -15,6 +15,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as Event
 
+from manyheads.errors import by_caller
 from manyheads.inference.server.hosts import Hosts
 from manyheads.inference.server.metrics import Metrics
 from manyheads.inference.server.options import ServerOptions
@@ -93,7 +94,8 @@ class Gate:
         if size + len(scope.get("raw_path") or b"") + len(scope["query_string"]) > options.header_bytes:
             raise ProblemError(431, "the headers are too large", allowed=f"{options.header_bytes} bytes")
         if not self._hosts.allow(headers.get(b"host")):
-            hint = "use the address of the server, or start it with --allowed-host NAME"
+            name = by_caller("--allowed-host NAME", 'hosts=["NAME"]')
+            hint = f"use the address of the server, or start it with {name}"
             raise ProblemError(400, "the server does not have this name", where="Host", hint=hint)
         path = _own_path(scope)
         guarded = path.startswith(GUARDED)

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from manyheads.errors import ServeError
+from manyheads.errors import ServeError, argument
 
 HEADER = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]+)(?::\d{1,5})?")
 """The form of the header: a name or an address, and perhaps a port."""
@@ -109,7 +109,9 @@ def _checked(allowed: str) -> str:
     name = name_of(allowed.removeprefix("*."))
     if not name:
         example = "model.example.org, *.example.org or an address"
-        raise ServeError("not the name of a host", where="--allowed-host", found=allowed, allowed=example)
+        raise ServeError(
+            "not the name of a host", where=argument("hosts", option="allowed-host"), found=allowed, allowed=example
+        )
     return f"*.{name}" if allowed.startswith("*.") else name
 
 

@@ -13,7 +13,7 @@ from manyheads.studies.table import (
     AcrossTasks,
     Difference,
     Interval,
-    StudyPower,
+    Power,
     Table,
     TableRow,
     TwinGain,
@@ -374,7 +374,7 @@ def _power(table: Table) -> Section:
     return power_section(table.power) if table.power is not None else Section("Power", (), ())
 
 
-def power_section(power: StudyPower) -> Section:
+def power_section(power: Power) -> Section:
     """Return the power of a study by number of seeds."""
     columns = (
         Column("seeds", numeric=False),
