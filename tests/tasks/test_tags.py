@@ -20,6 +20,13 @@ def sequences(rng: np.random.Generator, tags: int, count: int = 12) -> Ragged:
     return Ragged.of([rng.integers(tags, size=rng.integers(0, 8)) for _ in range(count)])
 
 
+def test_tables_of_the_same_tags_are_equal() -> None:
+    one, same, other = (TagTable.of(complete(names, "bio")) for names in (["B-x"], ["B-x"], ["B-y"]))
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_spans_are_those_of_seqeval_also_in_invalid_sequences(scheme: Scheme) -> None:
     labels = complete(["B-x", "B-y", "B-z-w"], scheme)

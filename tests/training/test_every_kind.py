@@ -199,7 +199,7 @@ def test_a_study_of_words_and_vectors_and_its_power(recipe: Path, tiny_encoder: 
         f'base = "{base}"\nseeds = [1, 2]\ntwins = []\n[rows.plain]\n[rows.half]\ntasks.spans.loss_weight = 0.5\n'
     )
     table = manyheads.study(study, tmp_path / "out", jobs=1)
-    assert {row.name: sorted(row.tasks) for row in table.rows} == {
+    assert {row.name: sorted(row.figures.tasks) for row in table.rows} == {
         name: ["pairs", "spans"] for name in ("plain", "half")
     }
     assert not any(row.failed for row in table.rows)

@@ -24,13 +24,23 @@ CODES = {"B": BEGIN, "I": INSIDE, "E": END, "S": SINGLE}
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TagTable:
     """The meaning of k tags: `prefixes`, int64[k], and `types`, int64[k], the place of a type in `names`, -1 for O."""
 
     prefixes: Ints
     types: Ints
     names: tuple[str, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TagTable) and self._content == other._content
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+    @property
+    def _content(self) -> tuple[object, ...]:
+        return (self.names, tuple(self.prefixes.tolist()), tuple(self.types.tolist()))
 
     @classmethod
     def of(cls, labels: Sequence[object]) -> TagTable:
