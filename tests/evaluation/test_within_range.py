@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from manyheads.evaluation.estimate import contrast
+from manyheads.evaluation.estimate import contrast, wilson
 from manyheads.evaluation.interval import measured
 from manyheads.evaluation.sample import sample
-from manyheads.evaluation.within_range import wilson
 
 
 @settings(deadline=None, max_examples=40)

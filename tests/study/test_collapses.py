@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from manyheads.evaluation.estimate import wilson
 from manyheads.evaluation.significance import collapsed, shares_differ
-from manyheads.evaluation.within_range import wilson
 from manyheads.studies.figures import FIGURES
 from manyheads.studies.figures.drawing import differences_by_seed, render, values_by_seed
 from manyheads.studies.render.documents import to_markdown

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from manyheads.evaluation.estimate import contrast
+from manyheads.evaluation.estimate import contrast, wilson, within_range
 from manyheads.evaluation.metrics.resolve import Chosen, resolve
 from manyheads.evaluation.sample import Floats, Integers, Sample, sample
-from manyheads.evaluation.within_range import wilson, within_range
 from manyheads.ragged import Rows, stack
 
 ERROR = 0.05

@@ -14,13 +14,12 @@ from manyheads.errors import BundleError, EncoderError
 from manyheads.inference.manifest import check_files, note_unchecked, read_manifest, write_manifest
 from manyheads.inference.sentence_modules import write_sentence_modules
 from manyheads.inference.task_json import members_to_json, task_to_json, tasks_of
-from manyheads.inference.tokenizer_settings import write_tokenizer_settings
 from manyheads.model.encoder import UNUSABLE, load_encoder
 from manyheads.model.heads import HEADS as HEADS_MENU
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.pooling import Pooling
 from manyheads.process_state import borrowing
-from manyheads.run.atomic import replace_folder, write_text
+from manyheads.run.atomic import replace_folder, write_json, write_text
 from manyheads.tasks.task import Task
 
 HEADS = "heads.safetensors"
@@ -141,3 +140,32 @@ def _with_head(task: Task) -> Task:
 def _reason(error: Exception) -> str:
     """Return the reason on one line. A missing key is named."""
     return f"the key {error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
+
+
+SETTINGS = "tokenizer_config.json"
+
+
+def write_tokenizer_settings(folder: Path, tokenizer: Tokenizer, *, max_length: int, segments: bool) -> None:
+    """Write `tokenizer_config.json`, in place of the encoder's own.
+
+    `AutoTokenizer` then takes tokenizer.json as it is, truncates to the length of the training if a caller asks for
+    truncation, and gives the inputs that the encoder reads.
+
+    Args:
+        folder: the folder with the tokenizer.
+        tokenizer: the tokenizer.
+        max_length: longest sequence in tokens, with special tokens.
+        segments: whether the encoder reads token types.
+    """
+    inputs = ["input_ids", *(["token_type_ids"] if segments else []), "attention_mask"]
+    content = {
+        # The class that adds nothing to tokenizer.json. Those of single architectures replace parts of it.
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": max_length,
+        "model_input_names": inputs,
+        "padding_side": "right",
+        "truncation_side": "right",
+        "clean_up_tokenization_spaces": False,
+        **tokenizer.special_names,
+    }
+    write_json(folder / SETTINGS, content)

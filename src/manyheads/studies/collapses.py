@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from manyheads.evaluation.estimate import wilson
 from manyheads.evaluation.interval import ERROR
 from manyheads.evaluation.sample import Floats, Sample
 from manyheads.evaluation.significance import collapsed, holm, shares_differ
-from manyheads.evaluation.within_range import wilson
 from manyheads.studies.samples import TaskSamples, of_metric
 from manyheads.studies.schema import StudyPlan
 from manyheads.studies.table import Collapses, Interval, rounded, rounded_p

@@ -174,7 +174,7 @@ class Kind(ABC):
     """Whether labels that are not in the label space can be counted as wrong, see `counted`."""
 
     counted_shape: tuple[int, ...] | None = None
-    """The shape of targets in a file in which unknown labels are counted. Default: `shape`."""
+    """The shape of the targets of a file in which unknown labels are counted. None if it is `shape`."""
 
     unit: ClassVar[bool] = False
     """Whether a head gives scores from 0 to 1 instead of logits."""

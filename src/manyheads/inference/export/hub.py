@@ -20,10 +20,9 @@ from transformers import (
     XLMRobertaForTokenClassification,
 )
 
-from manyheads.inference.bundle import Bundle
+from manyheads.inference.bundle import Bundle, write_tokenizer_settings
 from manyheads.inference.export.content import add_to_card
 from manyheads.inference.manifest import MANIFEST, copy_listed, write_manifest
-from manyheads.inference.tokenizer_settings import write_tokenizer_settings
 from manyheads.model.encoder import quiet
 from manyheads.model.heads.linear import Linear
 from manyheads.tasks.kind import HubForm
