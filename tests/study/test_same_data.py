@@ -10,7 +10,8 @@ import pytest
 
 from manyheads.errors import RunError
 from manyheads.run.folder import RunFolder
-from manyheads.studies.cells import cell_folder
+from manyheads.studies.cells import cell_folder, cells_of, state_of
+from manyheads.studies.load import load_study
 from manyheads.studies.tabulate import tabulate
 
 SUM = {name: digit * 64 for name, digit in (("a", "1"), ("b", "2"), ("c", "3"))}
@@ -55,6 +56,11 @@ def test_runs_that_read_copies_in_other_folders_are_compared(study: Any) -> None
     folder.recipe.write_text(recipe)
     with pytest.raises(RunError, match=r"different versions of sst-dev\.csv"):
         tabulate(study.plan(), study.out)
+
+
+def test_a_study_continues_when_its_data_are_in_another_folder(study: Any) -> None:
+    plan = load_study(study.file, ["data_dir=/elsewhere"])
+    assert {state_of(cell) for cell in cells_of(plan, study.out)} == {"done"}
 
 
 def test_other_weights_of_one_encoder_are_refused(study: Any) -> None:

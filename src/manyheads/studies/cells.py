@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,10 +84,12 @@ def read_error(path: Path) -> dict[str, str]:
 
 
 def _check_recipe(cell: Cell, folder: RunFolder) -> None:
-    """Check that the recipe of a run is the recipe of its cell, apart from values that the cell does not set."""
-    ran, planned = load_recipe(folder.recipe), cell.recipe
-    if os.path.realpath(ran.data_dir) == os.path.realpath(planned.data_dir):
-        planned = planned.model_copy(update={"data_dir": ran.data_dir})
+    """Check that the recipe of a run is the recipe of its cell, apart from values that the cell does not set.
+
+    `data_dir` may differ. The table compares the fingerprints of the files, and a resumed run compares them as well.
+    """
+    ran = load_recipe(folder.recipe)
+    planned = cell.recipe.model_copy(update={"data_dir": ran.data_dir})
     changed = list(differences(planned.model_dump(), ran.model_dump()))
     if changed:
         raise RunError(
