@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from tests.tiny import CORPUS
 
 import manyheads as mh
-from manyheads.errors import RecipeError, RunError
+from manyheads.errors import BundleError, RecipeError, RunError
 
 pytestmark = pytest.mark.usefixtures("forked_commands")
 
@@ -46,7 +46,9 @@ def test_a_study_from_python(tiny_encoder: Path, tmp_path: Path, monkeypatch: py
     table = made.run("five", jobs=1)
     assert list(table.frame["row"]) == ["even", "sequential"]
     assert set(table.differences["row"]) == {"sequential"}
-    assert isinstance(table.figure("differences"), Figure)
+    figure = table.figure("differences")
+    assert isinstance(figure, Figure)
+    assert figure._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(RunError, match="there is no such figure") as caught:
         table.figure("difference")
     assert caught.value.hint == "did you mean 'differences'?"
@@ -67,6 +69,8 @@ def test_a_study_from_python(tiny_encoder: Path, tmp_path: Path, monkeypatch: py
     changed = made.base.with_({"tasks.one.train": made.base.to_dict()["tasks"]["one"]["train"].frame.head(50)})
     with pytest.raises(RunError, match="the data has changed"):
         study(tiny_encoder, base=changed).run("five")
+    with pytest.raises(BundleError, match="drops the models"):
+        mh.load("five/even/0")
     moved = Path("five").rename("moved")
     again = mh.open_study(moved)
     assert repr(again.run(jobs=1)) == repr(table)

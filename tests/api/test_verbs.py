@@ -69,7 +69,7 @@ def test_a_run_shows_its_metrics(run: mh.Run) -> None:
     assert "Dev metrics of all tasks" in repr(run)
     page = run._repr_html_()
     assert "<table>" in page
-    assert "<svg" in page
+    assert 'src="data:image/svg+xml;base64,' in page
     assert "<script" not in page
     assert mh.open_run(run).metrics.equals(run.metrics)
     assert list(run.model.tasks) == ["held", "given"]
@@ -138,6 +138,7 @@ def test_init_suggests_a_recipe_for_frames() -> None:
     assert list(made.options.tasks) == ["films"]
     assert made.options.tasks["films"].text == ["sentence"]
     assert len(made.tables) == 2
+    assert made.options.data_dir == str(Path.cwd())
     assert list(mh.init(CORPUS / "sentiment-train.tsv", encoder="minilm-offline").options.tasks)
 
 

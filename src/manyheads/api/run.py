@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from functools import cached_property
+from html import escape
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,6 @@ from manyheads.errors import RunError, did_you_mean
 from manyheads.inference.load import load
 from manyheads.inference.predictor import Predictor
 from manyheads.pages.blocks import Grid, Heading, Picture, Text
-from manyheads.pages.render import Drawn, inline
 from manyheads.reports.build import build_report
 from manyheads.reports.document import document, title
 from manyheads.reports.figures import curves_files
@@ -176,8 +177,10 @@ class Run(os.PathLike[str]):
             elif isinstance(block, Text):
                 parts.append(paragraph(block.text))
             elif isinstance(block, Picture) and block.name == "curves":
-                svg = curves_files(report)["svg"].decode("utf-8")
-                parts.append(str(inline(Drawn(block.name, block.title, block.alt, svg))))
+                # An image of its own, because the figure within a page takes its colours from the page.
+                svg = base64.b64encode(curves_files(report)["svg"]).decode("ascii")
+                alt = escape(block.alt, quote=True)
+                parts.append(f'<img src="data:image/svg+xml;base64,{svg}" alt="{alt}" style="max-width:100%">')
         return "".join(parts)
 
     def _summary(self) -> Iterator[Any]:

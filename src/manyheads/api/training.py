@@ -213,6 +213,8 @@ def init(
                 spec = task.get(split)
                 file = str((folder / spec).absolute()) if isinstance(spec, str) else ""
                 task.update({split: tables[file]} if file in tables else {})
+        if tables:
+            content.pop("data_dir", None)  # the temporary folder of their files
         recipe = Recipe.of(content)
     for each in found:
         warn(each)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from manyheads.errors import BundleError
+from manyheads.errors import BundleError, call
 from manyheads.inference.engine import Engine
 from manyheads.inference.graph_engine import export_command
 from manyheads.inference.manifest import MANIFEST, read_manifest
@@ -62,6 +62,7 @@ def load(
     if not 0 <= threads <= MOST_THREADS:
         raise BundleError("the number of threads cannot be used", found=str(threads), allowed=f"0 to {MOST_THREADS}")
     if runtime == "torch":
+        _require_model(folder)
         found = _inside(folder, "model") if (folder / "model").is_dir() else folder
         engine = _torch_engine(found, int8)
     else:
@@ -71,6 +72,23 @@ def load(
         engine = onnx_engine(found, int8=int8, threads=threads)
     origin = Origin(_reload, found.absolute(), checksum(found / MANIFEST), runtime, int8, threads)
     return Predictor(engine, threads=threads if runtime == "torch" else 0, origin=origin)
+
+
+def _require_model(folder: Path) -> None:
+    """Check that a run folder has a model.
+
+    Raises:
+        BundleError: it has none.
+    """
+    recipe = folder / "recipe.toml"
+    if recipe.is_file() and not (folder / "model").exists():
+        again = call("train", recipe, out="NEW")
+        raise BundleError(
+            "the run has no model",
+            where=str(folder),
+            found="a run that is not finished, or a run of a study, which drops the models by default",
+            hint=f"finish the run, set keep_models = true in the study, or train again: {again}",
+        )
 
 
 def _reload(origin: Origin) -> Predictor:

@@ -53,9 +53,19 @@ def figure_files(name: str, title: str, draw: Callable[[], Figure]) -> dict[str,
     return {"svg": svg.getvalue(), "png": png.getvalue()}
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook shows, also if pyplot was not imported."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        with mpl.rc_context(SETTINGS):
+            self.savefig(content, format="png", dpi=110)
+        return content.getvalue()
+
+
 def canvas(height: float) -> Figure:
     """Return an empty figure of the common width."""
-    return Figure(figsize=(WIDTH, height), layout="constrained")
+    return NotebookFigure(figsize=(WIDTH, height), layout="constrained")
 
 
 def light_grid(axes: Axes, axis: str) -> None:

@@ -497,13 +497,17 @@ class Table:
         Raises:
             RunError: There is no such figure, or the table has nothing to show in it.
         """
+        import matplotlib as mpl
+
+        from manyheads.pages.figures import SETTINGS
         from manyheads.studies.figures import FIGURES
 
         shown = [each for each, drawing in FIGURES.items() if drawing.describe(self) is not None]
         if name not in shown:
             what = "the table has nothing to show in this figure" if name in FIGURES else "there is no such figure"
             raise RunError(what, where=self.title, found=name, allowed=", ".join(shown), hint=did_you_mean(name, shown))
-        return FIGURES[name].draw(self)
+        with mpl.rc_context(SETTINGS):
+            return FIGURES[name].draw(self)
 
     def __repr__(self) -> str:
         from manyheads.studies.render.notebook import section_text
