@@ -99,6 +99,26 @@ text = "words"
 label = "tags"
 loss = {{ kind = "cross_entropy", label_smoothing = 0.1 }}
 
+[tasks.choice]
+kind = "choice"
+train = "rows.jsonl"
+dev = 0.3
+text = ["side", "text"]
+candidates = "options"
+label = "answer"
+metrics = [{{ kind = "ndcg", k = 2 }}, "recall_at_1"]
+
+[tasks.ranking]
+kind = "choice"
+train = "lines.csv"
+dev = 0.3
+text = "question"
+candidates = "answer"
+label = "grade"
+group_by = "number"
+pair = "bi"
+loss = "listnet"
+
 [model]
 max_length = 40
 
@@ -134,8 +154,16 @@ def recipe(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
                 "tags": _tags([*words, str(number)]) * (8 if number % 10 == 0 else 1),
                 "copy": f"{' '.join(words[::-1])} {number}",
                 "other": " ".join(rng.choice(WORDS, size=4).tolist()),
+                "options": [f"{word} film" for word in rng.permutation(WORDS)[: 2 + number % 4].tolist()],
+                "answer": int(number % 2),
             }
         )
+    lines = [
+        f"{number},{row['text']},{candidate},{int(place == row['answer']) * 2}"
+        for number, row in enumerate(rows)
+        for place, candidate in enumerate(row["options"])
+    ]
+    (folder / "lines.csv").write_text("\n".join(["number,question,answer,grade", *lines]) + "\n")
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "r.toml").write_text(RECIPE.format(encoder=tiny_encoder))
     return folder / "r.toml"
@@ -217,6 +245,8 @@ def test_the_exported_graph_gives_the_predictions_of_the_model(recipe: Path, run
     model, graph = manyheads.load(run.folder.path), manyheads.load(folder, runtime="onnx")
     for task, form in model.tasks.items():
         items = texts if len(form.text) == 1 else [(text, "a film") for text in texts]
+        if form.kind.reads == "candidates":
+            items = [(text, ["good film", f"bad {text}", "actor"][: 2 + place % 2]) for place, text in enumerate(texts)]
         one, two = model.predict(task, items), graph.predict(task, items)
         assert one.labels == (pytest.approx(two.labels, abs=1e-4) if isinstance(one.labels[0], float) else two.labels)
         if form.kind.vectors:

@@ -109,7 +109,7 @@ def _audit(
 
 
 def _rows(examples: Examples) -> Hashes:
-    return row_hashes(examples.texts, len(examples))
+    return row_hashes(examples.columns, len(examples))
 
 
 def _texts(examples: Examples) -> Hashes:

@@ -27,6 +27,9 @@ class Part:
     If a task of the stream reads words, `sequences` is the first window of each text, and `windows` are all of them,
     int64, ragged. For such a task, `words` are int64[N, 2], ragged: the sequence with the vector of each word, and the
     token in the sequence. A row of a stream without labels of the task has no words.
+
+    For a task with candidates, `windows` are all sequences of each example, and `candidates` are int64[N, k], ragged:
+    the sequence of each candidate with its text, or the sequence of the text and that of the candidate.
     """
 
     task: str
@@ -39,6 +42,7 @@ class Part:
     windows: Ragged | None = None
     words: Ragged | None = None
     texts: NDArray[np.int64] | None = None
+    candidates: Ragged | None = None
 
     @property
     def source(self) -> str:
@@ -49,6 +53,11 @@ class Part:
     def labels(self) -> int:
         """The number of examples that have a target."""
         return int(np.count_nonzero(known(self.targets)))
+
+    @property
+    def terms(self) -> int:
+        """The number of losses: one per label, or one per example with a target if it has candidates."""
+        return label_count(self.targets) if self.candidates is None else self.labels
 
     def sizes(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number of tokens of each example, int64[n]. `lengths`: those of all sequences of the batch."""
@@ -69,6 +78,9 @@ class Part:
         windows = None if self.windows is None else self.windows[rows]
         if windows is not None:
             windows = Ragged(places[windows.values], windows.offsets)
+        candidates = None if self.candidates is None else self.candidates[rows]
+        if candidates is not None:
+            candidates = Ragged(places[candidates.values], candidates.offsets)
         return replace(
             self,
             examples=self.examples[rows],
@@ -79,6 +91,7 @@ class Part:
             windows=windows,
             words=words,
             texts=None if self.texts is None else self.texts[rows],
+            candidates=candidates,
         )
 
 
@@ -122,7 +135,7 @@ class Batch:
     @property
     def label_counts(self) -> dict[str, int]:
         """The number of labels of each task, over which its loss is a mean."""
-        return {part.task: label_count(part.targets) for part in self.parts}
+        return {part.task: part.terms for part in self.parts}
 
     @property
     def sequences(self) -> int:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import platformdirs
@@ -64,11 +64,37 @@ class ArrayFile:
         np.lib.format.write_array_header_1_0(self._file, header)
 
 
-class RaggedFile:
-    """Two arrays in a cache entry: rows of different lengths, one after another, and the offset of each row."""
+class ValuesFile(Protocol):
+    """A file that values are appended to."""
 
-    def __init__(self, folder: Path, name: str, dtype: DTypeLike, *, offsets: str | None = None) -> None:
-        self._values = ArrayFile(folder, name, dtype)
+    def append(self, values: Any, /) -> None:
+        """Append values."""
+
+    def __enter__(self) -> Any:
+        """Return the file."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+
+
+class RaggedFile:
+    """Two files in a cache entry: rows of different lengths, one after another, and the offset of each row.
+
+    `file`: an open file for values that are not numbers of type `dtype`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        dtype: DTypeLike,
+        *,
+        offsets: str | None = None,
+        file: ValuesFile | None = None,
+    ) -> None:
+        self._values = ArrayFile(folder, name, dtype) if file is None else file
         self._offsets = ArrayFile(folder, offsets or f"{name}_offsets", np.int64)
         self._end = 0
         self._offsets.append([0])

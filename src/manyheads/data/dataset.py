@@ -33,7 +33,9 @@ class Split:
     `soft`: float32[n, ...], soft labels; None for a task without. `words`: int64[N, 3], ragged, of each word the first
     character, the one after it, and the first token in its text, -1 if it has none; None for a task that does not read
     words. `texts`: the texts of one column, where they are available. `unknown`: the labels of each example of which
-    some are not in the label space, as JSON, "" for the others; None if there is none.
+    some are not in the label space, as JSON, "" for the others; None if there is none. `candidates`: int32, ragged, the
+    candidates of each example as indices into the text store; None for a task without. `candidate_texts`: their texts,
+    where they are available.
     """
 
     task: Task
@@ -47,9 +49,25 @@ class Split:
     words: Ragged | None = None
     texts: Sequence[str] | None = None
     unknown: Sequence[str] | None = None
+    candidates: Ragged | None = None
+    candidate_texts: Sequence[Sequence[str]] | None = None
 
     def __len__(self) -> int:
         return len(self.text_index)
+
+    @property
+    def pairs(self) -> Split:
+        """The pairs of each text and its candidates, one after another, as examples without targets.
+
+        Raises:
+            ValueError: The task has no candidates.
+        """
+        if self.candidates is None:
+            raise ValueError(f"task {self.task.name} has no candidates")
+        owners = self.candidates.owners
+        index = np.column_stack([np.asarray(self.text_index)[owners, 0], self.candidates.values]).astype(np.int32)
+        nothing = np.full(len(owners), np.nan, dtype=np.float32)
+        return Split(self.task, [""] * len(owners), index, nothing, np.zeros(len(owners), dtype=np.int64))
 
     @property
     def labels(self) -> int:
@@ -81,7 +99,9 @@ class Split:
             texts,
             unknown,
         )
-        return Split(self.task, taken(self.ids, rows), *own)
+        candidates = None if self.candidates is None else self.candidates[rows]
+        candidate_texts = None if self.candidate_texts is None else [self.candidate_texts[row] for row in rows]
+        return Split(self.task, taken(self.ids, rows), *own, candidates, candidate_texts)
 
     def decode(self, outputs: Rows, *, together: bool = False) -> Predictions:
         """Decode the outputs of a head for these examples, with the places of the words.
@@ -93,6 +113,8 @@ class Split:
         """
         kind = self.task.kind
         decoded = kind.decode_split(outputs, self.text_index) if together else kind.decode(outputs)
+        if self.candidates is not None:
+            return replace(decoded, candidates=self.candidate_texts)
         if self.words is None:
             return decoded
         return replace(decoded, places=Ragged(self.words.values[:, :2], self.words.offsets), texts=self.texts)
@@ -145,7 +167,8 @@ def assemble(
 
     Special tokens are added here. A sequence with more than `max_length` tokens, special tokens included, is
     truncated: a single text at its end, a pair in one sequence from its longer text first. For a task that reads words
-    it is divided into overlapping windows, each a sequence. With `deduplicate`, equal
+    it is divided into overlapping windows, each a sequence. A row with candidates has a sequence per candidate, or if
+    they are bi-encoded one for its text and one per candidate. With `deduplicate`, equal
     sequences of a part occur once. Use it only for passes without dropout.
 
     Raises:
@@ -159,7 +182,15 @@ def assemble(
         stream = source.name if isinstance(source, Stream) else None
         texts = splits[0].text_index[examples].astype(np.int64)
         windows: Ragged | None = None
-        if any(each.words is not None for each in splits):
+        candidates = splits[0].candidates
+        if candidates is not None:
+            group, sequences, chosen = _with_candidates(
+                store, template, max_length, splits[0].task, texts[:, 0], candidates[examples]
+            )
+            windows = Ragged(first + sequences.values, sequences.offsets)
+            places = windows.values[windows.offsets[:-1], None]
+            was_cut = sequences.sums(_cut(store, group)[sequences.values]) > 0
+        elif any(each.words is not None for each in splits):
             group, starts = _windowed(store, template, max_length, texts[:, 0])
             windows = Ragged(first + np.arange(len(starts.values)), starts.offsets)
             places = windows.values[starts.offsets[:-1], None]
@@ -186,6 +217,8 @@ def assemble(
                     words = _only(words, known(part.targets))
                 full = store.offsets[texts[:, 0] + 1] - store.offsets[texts[:, 0]]
                 part = replace(part, words=_of_words(words, windows, starts, full, max_length, group.form))
+            if candidates is not None:
+                part = replace(part, candidates=Ragged(first + chosen.values, chosen.offsets))
             parts.append(part)
         if any(each.words is None for each in splits):
             cut += int(was_cut.sum())
@@ -251,10 +284,15 @@ def lengths(store: TextStore, template: Template, max_length: int, split: Split)
     """Return the number of tokens of each example in a batch, all sequences and special tokens included: int32[n]."""
     total: NDArray[np.int32] = scratch(len(split), np.int32)
     for start, stop in blocks(len(split)):
+        texts = split.text_index[start:stop, 0].astype(np.int64)
         if split.words is not None:
-            texts = split.text_index[start:stop, 0].astype(np.int64)
             group, windows = _windowed(store, template, max_length, texts)
             total[start:stop] = windows.sums(group.lengths)
+            continue
+        if split.candidates is not None:
+            own = split.candidates[start:stop]
+            group, sequences, _ = _with_candidates(store, template, max_length, split.task, texts, own)
+            total[start:stop] = sequences.sums(group.lengths[sequences.values])
             continue
         rows, places = _rows(split.task, split.text_index[start:stop].astype(np.int64), deduplicate=False)
         group, _ = _fit(store, template, max_length, rows)
@@ -284,6 +322,11 @@ def count_cut(store: TextStore, template: Template, max_length: int, split: Spli
     if split.words is not None:
         return cut
     for start, stop in blocks(len(split)):
+        if split.candidates is not None:
+            texts, own = split.text_index[start:stop, 0].astype(np.int64), split.candidates[start:stop]
+            group, sequences, _ = _with_candidates(store, template, max_length, split.task, texts, own)
+            cut += int(np.count_nonzero(sequences.sums(_cut(store, group)[sequences.values])))
+            continue
         rows, places = _rows(split.task, split.text_index[start:stop].astype(np.int64), deduplicate=False)
         _, was_cut = _fit(store, template, max_length, rows)
         cut += int(was_cut[places].any(axis=1).sum())
@@ -297,6 +340,35 @@ def _rows(task: Task, texts: Ints, deduplicate: bool) -> tuple[Ints, Ints]:
         return rows, np.arange(len(rows)).reshape(task.sequences, len(texts)).T
     distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
     return distinct, inverse.reshape(task.sequences, len(texts)).T
+
+
+def _with_candidates(
+    store: TextStore, template: Template, max_length: int, task: Task, texts: Ints, candidates: Ragged
+) -> tuple[_Sequences, Ragged, Ragged]:
+    """Return the sequences of rows with candidates, the sequences of each row, and those of each candidate.
+
+    `texts`: int64[n]. The sequences of a candidate are int64[N, 1], that of the pair with its text, or int64[N, 2]:
+    that of the text, and its own.
+    """
+    owners, each = candidates.owners, candidates.values.astype(np.int64)
+    if task.sequences == 1:
+        group, _ = _fit(store, template, max_length, np.column_stack([texts[owners], each]))
+        numbers = Ragged(np.arange(len(each)), candidates.offsets)
+        return group, numbers, Ragged(numbers.values[:, None], candidates.offsets)
+    group, _ = _fit(store, template, max_length, np.concatenate([texts, each])[:, None])
+    own = len(texts) + np.arange(len(each))
+    offsets = candidates.offsets + np.arange(len(texts) + 1)
+    places = np.empty(len(texts) + len(each), dtype=np.int64)
+    places[offsets[:-1]] = np.arange(len(texts))
+    places[np.arange(len(each)) + owners + 1] = own
+    return group, Ragged(places, offsets), Ragged(np.column_stack([owners, own]), candidates.offsets)
+
+
+def _cut(store: TextStore, group: _Sequences) -> NDArray[np.bool_]:
+    """Return which sequences are truncated."""
+    full = store.offsets[group.texts + 1] - store.offsets[group.texts]
+    cut: NDArray[np.bool_] = group.kept.sum(axis=1) < full.sum(axis=1)
+    return cut
 
 
 def _windowed(

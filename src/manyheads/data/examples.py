@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from manyheads.data.arrays import blocks, gather, scratch
 from manyheads.data.distinct import distinct, hashes_of
 from manyheads.data.reading import BadRow, Source
-from manyheads.data.strings import Strings
+from manyheads.data.strings import Strings, TextLists
 from manyheads.data.table import LINE_BITS, BadRows, Unknown, read_table, require_column, text_of
 from manyheads.errors import DataError
 from manyheads.ragged import Ragged, Rows
@@ -55,6 +55,7 @@ class Examples:
     the first character of each word of the text and the one after it; None for a task without words. `unknown`: the
     labels of each example of which some are not in the label space, as JSON, "" for the others; None if there is none.
     `targets` may then be one wider, see `Kind.counted_shape`.
+    `candidates`: the texts of the candidates of each example; None for a task without.
     """
 
     task: str
@@ -73,6 +74,7 @@ class Examples:
     files: tuple[str, ...] = ()
     words: Ragged | None = None
     unknown: Sequence[str] | None = None
+    candidates: TextLists | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -95,7 +97,15 @@ class Examples:
             files=self.files,
             words=None if self.words is None else gather(self.words, rows),
             unknown=None if self.unknown is None else taken(self.unknown, rows),
+            candidates=None if self.candidates is None else self.candidates.take(rows),
         )
+
+    @property
+    def columns(self) -> tuple[Sequence[str], ...]:
+        """The texts of each column, and the candidates of each example as one text, for people and comparisons."""
+        if self.candidates is None:
+            return self.texts
+        return (*self.texts, [" | ".join(each) for each in self.candidates])
 
     def file_of(self, row: int) -> str:
         """Return the name of the file of an example, "" if only one file was read."""
@@ -156,7 +166,7 @@ def read_examples(
         found = reasons or "a header without rows"
         hint = "; or ".join([*bad_row_hints(bad), "check the file, the text column and the label column in the recipe"])
         raise DataError("the file has no usable rows", where=source.name, found=found, hint=hint)
-    texts = tuple(Strings.of(arrays, f"text{place}") for place in range(len(task.text)))
+    texts = tuple(Strings.of(arrays, f"text{place}") for place in range(len(task.text)) if f"text{place}" in arrays)
     ids, lines = Strings.of(arrays, "ids"), arrays["lines"]
     warnings = (
         *source.warnings,
@@ -167,10 +177,13 @@ def read_examples(
     words = None
     if "word_places" in arrays:
         words = Ragged(arrays["word_places"].reshape(-1, 2), arrays["word_places_offsets"])
+    candidates = None
+    if "candidates" in arrays:
+        candidates = TextLists.of(Strings.of(arrays, "candidates"), arrays["candidate_lists"])
     columns = (arrays.get("groups"), arrays.get("weights"), soft, tuple(Strings.of(arrays, "files")))
     unknown_names = Strings.of(arrays, "unknown") if len(arrays.get("unknown", ())) else None
     examples = Examples(task.name, source.name, ids, texts, targets, lines, *own, *columns)
-    return replace(examples, words=words, unknown=unknown_names), bad
+    return replace(examples, words=words, unknown=unknown_names, candidates=candidates), bad
 
 
 def _targets(flat: NDArray[np.float64], rows: int, task: Task) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, overload
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from manyheads.data.arrays import blocks, gather
 from manyheads.data.cache import ArrayFile, Arrays
+from manyheads.ragged import Ragged
 
 Item_co = TypeVar("Item_co", covariant=True)
 
@@ -67,6 +69,40 @@ class Strings(Sequence[str]):
     def take(self, rows: NDArray[np.int64]) -> Strings:
         """Return the texts with these indices, in that order. The bytes are not copied."""
         return Strings(self._content, self._offsets, rows if self._rows is None else gather(self._rows, rows))
+
+
+@dataclass(frozen=True)
+class TextLists(Sequence[list[str]]):
+    """A sequence of n lists of texts. `texts`: all texts, one list after another. `lists`: the place of each text."""
+
+    texts: Strings
+    lists: Ragged
+
+    @classmethod
+    def of(cls, texts: Strings, offsets: NDArray[np.int64]) -> TextLists:
+        """Return lists of texts that follow one another. `offsets`: int64[n+1]."""
+        return cls(texts, Ragged(np.arange(len(texts), dtype=np.int64), offsets))
+
+    def __len__(self) -> int:
+        return len(self.lists)
+
+    @overload
+    def __getitem__(self, place: int) -> list[str]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[list[str]]: ...
+    def __getitem__(self, place: int | slice) -> list[str] | list[list[str]]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(len(self))[place]]
+        return list(self.texts.take(self.lists[place]))
+
+    def take(self, rows: NDArray[np.int64]) -> TextLists:
+        """Return the lists with these indices, in that order."""
+        return TextLists(self.texts, gather(self.lists, rows))
+
+    @property
+    def flat(self) -> Strings:
+        """The texts of the lists, one list after another."""
+        return self.texts.take(self.lists.values)
 
 
 class StringsFile:

@@ -22,7 +22,7 @@ from manyheads.data.strings import Strings, StringsFile
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.alike import Spellings
 from manyheads.tasks.cells import as_number, is_missing, label_cell, quoted
-from manyheads.tasks.kind import Floats, LabelError, Target, UnknownLabelError
+from manyheads.tasks.kind import Candidates, Floats, LabelError, Target, UnknownLabelError
 from manyheads.tasks.split_text import SplitText
 from manyheads.tasks.task import Task
 
@@ -111,9 +111,10 @@ def read_table(
     """
     group = task.group if grouped else None
     wanted = [
-        *task.text,
+        *task.columns,
         *(task.label_columns if labelled else ()),
-        *(each for each in (task.id, group, weight) if each is not None),
+        *(each for each in (task.id, group, weight, task.kind.gathered_by) if each is not None),
+        *(each for each in (task.kind.names,) if each is not None and labelled),
     ]
     for column in wanted:
         require_column(source, column, task.name)
@@ -260,9 +261,10 @@ class _Writer:
         self._unknown_rows = 0
         self._presented = ""
         self._wider = unknown == "wrong" and task.kind.counted_shape is not None
-        self._id = task.id or ("id" if "id" in source.columns else None)
+        self._id = task.id or task.kind.gathered_by or ("id" if "id" in source.columns else None)
+        self._chooses = task.kind.reads == "candidates"
         self._files = ExitStack()
-        texts = [f"text{place}" for place in range(len(task.text))]
+        texts = [f"text{place}" for place in range(1 if self._chooses else len(task.text))]
         self._columns: list[tuple[_File, list[Any]]] = [
             (self._files.enter_context(StringsFile(folder, name)), []) for name in ("ids", *texts)
         ]
@@ -283,6 +285,10 @@ class _Writer:
             self._columns.append((self._files.enter_context(ArrayFile(folder, "soft", np.float64)), []))
         if task.kind.reads == "tokens":
             self._columns.append((self._files.enter_context(RaggedFile(folder, "word_places", np.int64)), []))
+        if self._chooses:
+            each = StringsFile(folder, "candidates")
+            lists = RaggedFile(folder, "candidates", np.str_, offsets="candidate_lists", file=each)
+            self._columns.append((self._files.enter_context(lists), []))
         self._bad: list[tuple[_File, list[Any]]] = [
             (self._files.enter_context(ArrayFile(folder, "bad_lines", np.int64)), []),
             *(
@@ -344,6 +350,11 @@ class _Writer:
         for column in self._task.text:
             self._at = column
             texts.append(text_of(row, column))
+        candidates = Candidates(())
+        if self._chooses:
+            texts = [" ".join(texts)]
+            self._at = next(iter(self._task.kind.input_columns), self._at)
+            candidates = self._task.kind.candidates(row.values)
         others: list[Any] = []
         if self._group is not None:
             self._at = self._group
@@ -361,11 +372,15 @@ class _Writer:
                 usable = False
         self._at = next(iter(self._task.label_columns), self._at)
         given = None if self._task.label_columns else self._task.kind.given
-        target = given if given is not None else self._target(row, texts) if usable else self._task.kind.missing
+        target = self._task.kind.missing
+        if given is not None or usable:
+            target = given if given is not None else self._target(row, texts, candidates)
         if self._task.kind.soft_shape:
             others.append(self._soft(row, target))
         if self._task.kind.reads == "tokens":
             others.append(self._task.kind.words(texts[0]))
+        if self._chooses:
+            others.append(candidates.texts)
         unknown = () if self._unknown != "wrong" else (self._presented,)
         if self._wider and len(np.atleast_1d(target)) == len(np.atleast_1d(self._task.kind.missing)):
             target = np.append(target, np.nan if np.isnan(target).all() else 0.0)
@@ -386,13 +401,14 @@ class _Writer:
             file.append(waiting)
             waiting.clear()
 
-    def _target(self, row: Row, texts: Sequence[str]) -> Target:
+    def _target(self, row: Row, texts: Sequence[str], candidates: Candidates) -> Target:
         self._presented = ""
         cell = label_cell(row.values, self._task.label_columns)
         if (self._holes or not self._labelled) and is_missing(cell):
             return self._task.kind.missing
         try:
-            target = self._task.kind.parse_of(cell, texts)
+            kind = self._task.kind
+            target = kind.parse_among(cell, candidates) if self._chooses else kind.parse_of(cell, texts)
         except LabelError as error:
             if isinstance(error, UnknownLabelError) and str(cell).strip() not in NO_LABEL:
                 if self._unknown in ("wrong", "skip"):

@@ -29,7 +29,7 @@ def tokenise_examples(
     for examples in parts:
         first.setdefault(id(examples.texts), examples)
     distinct = list(first.values())
-    texts = Joined(column for examples in distinct for column in examples.texts)
+    texts = Joined(column for examples in distinct for column in _columns(examples))
     names = [f"{examples.key}:{len(examples)}" for examples in distinct if examples.key]
     if cache is not None and len(names) == len(distinct):
         store, index = tokenise_named(texts, names, tokenizer, cache)
@@ -37,11 +37,17 @@ def tokenise_examples(
         store, wide = tokenise(texts, tokenizer, cache)
         index = converted(wide, np.int32)
     places: dict[int, NDArray[np.int32]] = {}
+    candidates: dict[int, Ragged] = {}
     position = 0
     for examples in distinct:
         count, columns = len(examples), len(examples.texts)
         places[id(examples.texts)] = index[position : position + count * columns].reshape(columns, count).T
         position += count * columns
+        if examples.candidates is not None:
+            total = len(examples.candidates.lists.values)
+            own = examples.candidates.lists.offsets
+            candidates[id(examples.texts)] = Ragged(index[position : position + total], own)
+            position += total
     splits = [
         Split(
             task=tasks[examples.task],
@@ -54,10 +60,16 @@ def tokenise_examples(
             soft=None if examples.soft is None else converted(examples.soft, np.float32),
             weights=None if examples.weights is None else converted(examples.weights, np.float32),
             words=_with_tokens(examples, tokenizer, cache),
+            candidates=candidates.get(id(examples.texts)),
         )
         for examples in parts
     ]
     return store, splits
+
+
+def _columns(examples: Examples) -> tuple[Sequence[str], ...]:
+    """Return the texts of each column, and those of all candidates."""
+    return examples.texts if examples.candidates is None else (*examples.texts, examples.candidates.flat)
 
 
 def with_tokens(texts: Iterable[str], words: Ragged, tokenizer: Tokenizer) -> Ragged:

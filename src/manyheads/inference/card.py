@@ -180,11 +180,13 @@ def _sentence_transformers(tasks: Sequence[Task]) -> list[str]:
 
 
 def _example(task: Task) -> str:
+    if task.kind.reads == "candidates":
+        return '["A text.", "A candidate.", "Another candidate."]'
     return '"A text."' if len(task.text) == 1 else '["A text.", "Another."]'
 
 
 def _columns(task: Task) -> str:
-    return " + ".join(map(markdown, task.text))
+    return " + ".join(map(markdown, task.columns))
 
 
 def _data_row(task: Task, data: TaskFiles) -> str:

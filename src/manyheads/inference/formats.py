@@ -11,8 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+import numpy as np
+
 from manyheads.data.reading import Source
 from manyheads.data.reading.delimited import Delimited
+from manyheads.data.reading.grouped import Grouped
 from manyheads.data.reading.parquet import Parquet
 from manyheads.data.reading.plain import PlainLines
 from manyheads.errors import DataError
@@ -91,7 +94,8 @@ def write_parquet(output: Output, predictions: Iterable[RowPrediction], path: Pa
 
     source = output.source
     (first, *others) = sources_of(source)
-    typed = first if isinstance(first, Parquet) and not others else None
+    whole = not others and not isinstance(source, Grouped)
+    typed = first if isinstance(first, Parquet) and whole else None
     types = _prediction_types(output)
     rest = iter(predictions)
     parts: list[Path] = []
@@ -216,7 +220,7 @@ def _prediction_types(output: Output) -> dict[str, Any]:
     import polars as pl
 
     span = pl.Struct({"start": pl.Int64, "end": pl.Int64, "label": pl.String, "text": pl.String})
-    lists: dict[type, Any] = {list: pl.List(pl.String), dict: pl.List(span)}
+    lists: dict[type, Any] = {list: pl.List(pl.String), dict: pl.List(span), np.ndarray: pl.List(pl.Float64)}
     types: dict[type, Any] = {str: pl.String, int: pl.Int64, bool: pl.Boolean, float: pl.Float64, **lists}
     own = {output.names[name]: types[cell] for name, cell in output.task.kind.columns.items()}
     return {**dict.fromkeys(output.names.values(), pl.Float64), **own, output.names["error"]: pl.String}

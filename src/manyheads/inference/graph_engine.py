@@ -75,6 +75,11 @@ class GraphEngine:
         """Return the head's outputs for every example, in the order of the split: float32[n, outputs], or ragged."""
         if split.words is not None:
             return self._of_words(store, split, split.words)
+        if split.candidates is not None:
+            return Ragged(self._of_texts(store, split.pairs), split.candidates.offsets)
+        return self._of_texts(store, split)
+
+    def _of_texts(self, store: TextStore, split: Split) -> Floats:
         return self._of_pairs(store, split) if split.task.sequences > 1 else self._of_sequences(store, split)
 
     def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Rows]:

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from manyheads.data.reading.dotted import DottedPath, PathError
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.cells import LONGEST_QUOTE, is_missing, quoted
+from manyheads.tasks.kind import LabelError
 from manyheads.tasks.split_text import SplitText
 from manyheads.tasks.task import Task
 
@@ -29,8 +31,8 @@ ALLOWED = (
 class Items:
     """The texts of n items.
 
-    `rows`: the one or two texts of each item, checked when they are read. `single`: whether the input is one item and
-    not a list of items. `table`: the input if it is a table, a Series or a list of dicts, otherwise None.
+    `rows`: the one or two texts of each item, or the text and its candidates, checked when they are read. `single`:
+    whether the input is one item and not a list of items. `table`: the input if it is a table, a Series or a list of dicts, otherwise None.
     """
 
     rows: Iterator[Texts]
@@ -42,17 +44,21 @@ def read_items(task: Task, texts: Any) -> Items:
     """Return the items of an input of a task.
 
     A list always has items. An item of a task that reads words may be a list of words. A string, and a tuple of two
-    strings for a task of pairs, is one item. The task's own text columns are read from a table.
+    strings for a task of pairs, is one item. An item of a task with candidates is a pair of a text and a list, or a
+    list with the text first; one tuple is one item. The task's own columns are read from a table.
 
     Raises:
         DataError: The input has another type, or a table lacks a text column. A wrong item is an error with its
             position when it is read.
     """
-    if isinstance(texts, str) or (isinstance(texts, tuple) and len(texts) == len(task.text) == 2):
+    chooses = task.kind.reads == "candidates"
+    if isinstance(texts, str) or (isinstance(texts, tuple) and (chooses or len(texts) == len(task.text) == 2)):
         return Items(_checked(task, [texts], lambda _: "the input"), single=True)
     columns = _columns(task, texts)
     if columns is not None:
-        return Items(_checked(task, zip(*columns, strict=True), _place(texts)), table=texts)
+        cells = zip(*columns, strict=True)
+        rows = (dict(zip(task.columns, each, strict=True)) for each in cells) if chooses else cells
+        return Items(_checked(task, rows, _place(texts)), table=texts)
     if isinstance(texts, np.ndarray) and texts.ndim in (1, 2):
         return Items(_checked(task, texts.tolist(), _numbered))
     if _is_series(texts):
@@ -68,7 +74,7 @@ def _columns(task: Task, table: Any) -> list[Iterable[Any]] | None:
     """Return the text columns of a table, or None if the input is not a table."""
     if _of("pandas", "DataFrame", table):
         names = list(table.columns)
-        repeated = [name for name in task.text if names.count(name) > 1]
+        repeated = [name for name in task.columns if names.count(name) > 1]
         if repeated:
             raise DataError(
                 f"the table has the column {repeated[0]!r} more than once", hint="rename one of the columns"
@@ -90,14 +96,14 @@ def _cells(table: Any, column: str) -> Iterator[Any]:
 
 def _required(task: Task, columns: Sequence[Any]) -> Texts:
     """Check that a table or a mapping has the text columns of a task, and return them."""
-    for column in task.text:
+    for column in task.columns:
         if column not in columns:
             names = [str(name) for name in columns]
             hint = did_you_mean(column, names) or "rename the column, or pass the column itself"
-            allowed = f"a table with {' and '.join(map(repr, task.text))}"
+            allowed = f"a table with {' and '.join(map(repr, task.columns))}"
             what = f"the table has no column {column!r}"
             raise DataError(what, where=f"task {task.name}", found=", ".join(names), allowed=allowed, hint=hint)
-    return task.text
+    return task.columns
 
 
 def _checked(task: Task, items: Iterable[Any], place: Callable[[int], str]) -> Iterator[Texts]:
@@ -107,6 +113,9 @@ def _checked(task: Task, items: Iterable[Any], place: Callable[[int], str]) -> I
         DataError: An item is not a text, or not a pair of texts, as the task reads it.
     """
     for number, item in enumerate(items):
+        if task.kind.reads == "candidates":
+            yield _with_candidates(task, item, place(number))
+            continue
         cells = _cells_of(task, item)
         if len(cells) != len(task.text) or not all(map(_usable, cells)):
             raise _unusable(task, item, cells, place(number))
@@ -122,6 +131,43 @@ def _cells_of(task: Task, item: Any) -> list[Any]:
     if isinstance(item, Mapping):
         return [item[column] for column in task.text if column in item]
     return [item] if isinstance(item, str) or not isinstance(item, Sequence | np.ndarray) else list(item)
+
+
+def _with_candidates(task: Task, item: Any, where: str) -> Texts:
+    """Return the text of an item and its candidates.
+
+    Raises:
+        DataError: The item is no text with a list of candidates, or a row that lacks a column.
+    """
+    allowed = "a text and the list of its candidates, such as (text, [candidate, candidate])"
+    if isinstance(item, Mapping):
+        cells = {column: _cell_at(item, column) for column in task.columns}
+        allowed = f"a dict with {' and '.join(map(repr, task.columns))}"
+        try:
+            chosen = task.kind.candidates(cells).texts
+        except LabelError as error:
+            raise DataError(str(error), where=where, found=_named(item), allowed=allowed) from None
+        texts = [cells[column] for column in task.text]
+        found = [" ".join(texts) if all(map(_usable, texts)) else "", *chosen]
+    elif isinstance(item, Sequence | np.ndarray) and not isinstance(item, str) and len(item) > 1:
+        listed = len(item) == 2 and not isinstance(item[1], str) and isinstance(item[1], Sequence | np.ndarray)
+        found = [item[0], *item[1]] if listed else list(item)
+    else:
+        found = []
+    if len(found) < 2 or not all(map(_usable, found)):
+        what = f"task {task.name} reads a text with its candidates"
+        raise DataError(what, where=where, found=_named(item), allowed=allowed)
+    return tuple(found)
+
+
+def _cell_at(item: Mapping[str, Any], column: str) -> Any:
+    """Return the cell of a column of a row, which may be a path into its cells."""
+    path = None if column in item else DottedPath.of(column)
+    try:
+        cell = item.get(column) if path is None else path.find(item)
+    except PathError:
+        return None
+    return cell.tolist() if isinstance(cell, np.ndarray) else cell
 
 
 def _joined(cell: Any) -> Any:

@@ -17,7 +17,7 @@ SHOWN = 10
 """Number of predictions that `repr` shows."""
 
 
-OTHERS = ("spans",)
+OTHERS = ("spans", "text", "probabilities")
 """The columns of a kind that have the name of a field of `Prediction`."""
 
 
@@ -27,12 +27,16 @@ class Prediction:
 
     For a task per word, `prediction` has the tag of each word, `probabilities` the probability of each of them, `words`
     the words, and `spans` the spans of words: `start`, `end` (characters of the text), `label` and `text`.
+
+    For a task with candidates, `prediction` is the index or the letter of the chosen candidate, `text` its text, and
+    `probabilities` has the probability of each candidate.
     """
 
     prediction: Any
     probabilities: Mapping[str, float] | Sequence[float] | None = None
     words: Sequence[str] | None = None
     spans: Sequence[Mapping[str, Any]] | None = None
+    text: str | None = None
 
     def __repr__(self) -> str:
         shown = {each.name: getattr(self, each.name) for each in fields(self)}
@@ -65,7 +69,7 @@ class Predictions(Sequence[Prediction]):
     Args:
         task: The task.
         decoded: The decoded predictions for n items.
-        texts: The one or two texts of each item.
+        texts: The texts of each item. Candidates follow the text that they belong to.
         table: The input if it was a table, a Series or a list of dicts, otherwise None.
     """
 
@@ -105,7 +109,8 @@ class Predictions(Sequence[Prediction]):
     def probabilities(self) -> Any:
         """The probabilities as float64[n, labels], in the order of the labels. None if the task predicts values.
 
-        For a task per word, a list with the probabilities of the predicted tags of each item.
+        For a task per word, a list with the probabilities of the predicted tags of each item. For a task with
+        candidates, a list with those of the candidates.
         """
         exact = self._decoded.probabilities
         if isinstance(exact, Ragged):
@@ -135,6 +140,11 @@ class Predictions(Sequence[Prediction]):
         import polars as pl
 
         table, columns = self._table, self._task.text
+        if table is None and self._task.kind.reads == "candidates":
+            own = self._task.kind.input_columns
+            text = pl.Series(columns[0] if len(columns) == 1 else "text", [row[0] for row in self._texts], pl.String)
+            lists = [list(row[1:]) for row in self._texts]
+            return pl.DataFrame([text, pl.Series(own[0] if len(own) == 1 else "candidates", lists, pl.List(pl.String))])
         if table is None:
             cells = zip(*self._texts, strict=True) if self._texts else [()] * len(columns)
             return pl.DataFrame([pl.Series(name, each, pl.String) for name, each in zip(columns, cells, strict=True)])
@@ -194,9 +204,11 @@ def joined(task: Task, parts: Sequence[Decoded]) -> Decoded:
     found = [each.probabilities for each in parts if each.probabilities is not None]
     places = [each.places for each in parts if each.places is not None]
     texts = [text for each in parts for text in each.texts or ()]
+    candidates = [each for part in parts for each in part.candidates or ()]
     return Decoded(
         concatenated([each.values for each in parts]),
         concatenated(found) if found else None,
         concatenated(places) if places else None,
         texts if places else None,
+        candidates or None,
     )

@@ -86,7 +86,7 @@ class Predictor:
         return self.tasks[name]
 
     @overload
-    def predict(self, task: str, texts: str | tuple[str, str]) -> Prediction: ...
+    def predict(self, task: str, texts: str | tuple[str, str] | tuple[str, list[str]]) -> Prediction: ...
     @overload
     def predict(self, task: str, texts: Any) -> Predictions: ...
     def predict(self, task: str, texts: Any) -> Prediction | Predictions:
@@ -96,7 +96,9 @@ class Predictor:
             task: the task.
             texts: one string, or one tuple of two strings if the task reads pairs. Or a list, a Series or an array of
                 such items, or of dicts with the task's text columns. Or a table with the task's text columns: a
-                DataFrame of pandas or polars, or a `datasets.Dataset`.
+                DataFrame of pandas or polars, or a `datasets.Dataset`. For a task with candidates, an item is a tuple
+                of the text and the list of its candidates, a list with both one after another, or a dict or row with
+                the task's columns.
 
         Returns:
             One `Prediction` for one string or tuple, otherwise `Predictions` with one `Prediction` per item.
@@ -127,7 +129,7 @@ class Predictor:
                 yield prediction_of(wanted, decoded, row)
 
     def decode(self, task: Task, rows: Sequence[tuple[str, ...]]) -> Decoded:
-        """Return decoded predictions for rows of one or two texts."""
+        """Return decoded predictions for rows of one or two texts, or of a text and its candidates."""
         with self._ready():
             store, index = tokenise([text for row in rows for text in row], self._engine.tokenizer, None)
             split = self._split(task, index, rows)
@@ -144,7 +146,7 @@ class Predictor:
             splits, start = [], 0
             for name, rows in requests.items():
                 task = self.task(name)
-                stop = start + len(rows) * len(task.text)
+                stop = start + sum(map(len, rows))
                 splits.append(self._split(task, index[start:stop], rows))
                 start = stop
             outputs = self._engine.outputs_several(store, splits)
@@ -192,10 +194,10 @@ class Predictor:
         """Return the weight of each token of each text: gradient x input of the predicted output.
 
         Raises:
-            BundleError: the runtime has no gradients, or the task predicts every word.
+            BundleError: the runtime has no gradients, or the task predicts every word or scores candidates.
         """
         if task.kind.ragged_outputs:
-            what = f"task {task.name} has a prediction per word, so no token has one weight"
+            what = f"task {task.name} has outputs per word or per candidate, so no token has one weight"
             raise BundleError(what, hint="choose a task with one prediction per text")
         with left_as_found(), self._ready():
             store, index = tokenise(row, self._engine.tokenizer, None)
@@ -203,6 +205,8 @@ class Predictor:
 
     def _split(self, task: Task, index: NDArray[np.int64], rows: Sequence[tuple[str, ...]]) -> Split:
         """Return a split for rows of texts, given also as indices into a store. It has no ids, targets or lines."""
+        if task.kind.reads == "candidates":
+            return _with_candidates(task, index, rows)
         text_index = index.astype(np.int32).reshape(-1, len(task.text))
         nothing = np.full(len(rows), np.nan, dtype=np.float32)
         split = Split(task, [""] * len(rows), text_index, nothing, np.zeros(len(rows), dtype=np.int64))
@@ -231,3 +235,20 @@ class Predictor:
             )
         with predicting(self._threads):
             yield
+
+
+def _with_candidates(task: Task, index: NDArray[np.int64], rows: Sequence[tuple[str, ...]]) -> Split:
+    """Return a split for rows of a text and its candidates, given also as indices into a store."""
+    widths = np.array([len(row) for row in rows], dtype=np.int64)
+    whole = Ragged(index.astype(np.int32), offsets_of(widths))
+    first = np.zeros(len(index), dtype=bool)
+    first[whole.offsets[:-1]] = True
+    return Split(
+        task,
+        [""] * len(rows),
+        whole.values[first][:, None],
+        np.full(len(rows), np.nan, dtype=np.float32),
+        np.zeros(len(rows), dtype=np.int64),
+        candidates=Ragged(whole.values[~first], offsets_of(widths - 1)),
+        candidate_texts=[row[1:] for row in rows],
+    )

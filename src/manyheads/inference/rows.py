@@ -14,6 +14,7 @@ from manyheads.data.reading import BadRow, Row, Source, TextFormat, from_here, o
 from manyheads.data.reading.binary import uncompressed_name
 from manyheads.data.reading.delimited import Delimited
 from manyheads.data.reading.dialect import DELIMITERS
+from manyheads.data.reading.grouped import Grouped
 from manyheads.data.reading.lines import read_lines
 from manyheads.data.reading.paths import check_readable
 from manyheads.data.reading.plain import PlainLines
@@ -69,13 +70,14 @@ def open_input(
     elif text.format is None and _may_be_plain(Path(files)):
         if not has_header(Path(files), task, text):
             return _plain(Path(files), task, text)
-        source = Delimited(Path(files), text, wanted=task.text)
+        source = Delimited(Path(files), text, wanted=task.columns)
     else:
-        optional = () if task.id is None else (task.id,)
-        source = open_source(files, Path(), text, wanted=task.text, optional=optional)
-    for column in task.text:
+        optional = tuple(each for each in (task.id, task.kind.names) if each is not None)
+        source = open_source(files, Path(), text, wanted=task.columns, optional=optional)
+    key = task.kind.gathered_by
+    for column in (*task.columns, *(() if key is None else (key,))):
         require_column(source, column, task.name)
-    return source
+    return source if key is None else Grouped(source, key, task.kind.input_columns, task.text)
 
 
 def _may_be_plain(path: Path) -> bool:
@@ -133,13 +135,16 @@ def _read(task: Task, row: Row | BadRow) -> Reading:
     if isinstance(row, BadRow):
         return row, row.reason
     try:
-        return row, tuple(text_of(row, column) for column in task.text)
+        texts = tuple(text_of(row, column) for column in task.text)
+        if task.kind.reads != "candidates":
+            return row, texts
+        return row, (" ".join(texts), *task.kind.candidates(row.values).texts)
     except LabelError as error:
         return row, str(error)
 
 
 def _id_column(task: Task, source: Source) -> str | None:
-    wanted = task.id or "id"
+    wanted = task.id or task.kind.gathered_by or "id"
     return wanted if wanted in source.columns else None
 
 

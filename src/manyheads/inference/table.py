@@ -11,6 +11,7 @@ from typing import Any
 from manyheads.data.reading import BadRow, Row, Several, Source
 from manyheads.data.reading.delimited import Delimited
 from manyheads.data.reading.dotted import Dotted
+from manyheads.data.reading.grouped import Grouped
 from manyheads.data.reading.json_lines import JsonLines
 from manyheads.data.reading.parquet import Parquet
 
@@ -75,7 +76,8 @@ class InputTable:
 
 
 def sources_of(source: Source) -> tuple[Source, ...]:
-    """Return the sources of which a source consists, as they are in the files: without paths into their columns."""
+    """Return the sources of which a source consists, as they are in the files: without groups and paths."""
+    source = source.inner if isinstance(source, Grouped) else source
     sources = source.sources if isinstance(source, Several) else (source,)
     return tuple(each.inner if isinstance(each, Dotted) else each for each in sources)
 

@@ -84,8 +84,10 @@ class TaskContent(BaseModel):
 
     @model_validator(mode="after")
     def _pair_fits(self) -> Self:
-        if (len(self.text) > 1) != (self.pair is not None):
-            raise ValueError("a task has `pair` if it has several text columns, and only then")
+        kind = KINDS.get(self.kind.name)
+        paired = len(self.text) > 1 or (kind is not None and kind.reads == "candidates")
+        if paired != (self.pair is not None):
+            raise ValueError("a task has `pair` if it has several text columns or candidates, and only then")
         return self
 
 

@@ -33,7 +33,9 @@ def forward_split(
     token_budget: int = TOKEN_BUDGET,
     after_batch: Callable[[], None] | None = None,
 ) -> Rows:
-    """Return the head's outputs for every example, in the split's order: float32[n, outputs], or ragged per word.
+    """Return the head's outputs for every example, in the split's order: float32[n, outputs].
+
+    Those of a task with words or candidates are ragged.
 
     `after_batch` is called after each batch. It may raise an exception to end the pass. The model is in eval mode
     during the call and in its former mode after it. Equal texts of a batch are encoded once.
@@ -46,7 +48,10 @@ def forward_split(
         with torch.inference_mode():
             if split.words is not None:
                 return ready.words(split, split.words)
-            return ready.pairs(split) if split.task.sequences > 1 else ready.sequences(split)
+            if split.candidates is not None:
+                # Each pair of a text and a candidate is an example of its own, so a long row needs no large batch.
+                return Ragged(ready.outputs(split.pairs), split.candidates.offsets)
+            return ready.outputs(split)
     finally:
         model.train(was_training)
 
@@ -62,6 +67,10 @@ class _Ready:
     device: torch.device
     token_budget: int
     after_batch: Callable[[], None]
+
+    def outputs(self, split: Split) -> NDArray[np.float32]:
+        """Return the outputs for examples of one sequence each, or of several."""
+        return self.pairs(split) if split.task.sequences > 1 else self.sequences(split)
 
     def sequences(self, split: Split) -> NDArray[np.float32]:
         """Return the outputs for examples of one sequence each."""

@@ -29,7 +29,10 @@ class MultitaskModel(nn.Module):
         install(self.heads, encoder.stream)
 
     def forward(self, tokens: FlatTokens, parts: Sequence[Part]) -> list[Tensor]:
-        """Return the outputs of every part's head, in order: one tensor[n, outputs] per part, or [words, outputs]."""
+        """Return the outputs of every part's head, in order: one tensor[n, outputs] per part.
+
+        That of a part with words or candidates is [N, outputs].
+        """
         if all(part.words is None for part in parts):
             vectors = self.encoder(tokens)
             return [self._keyed_outputs(vectors, part, tokens) for part in parts]
@@ -53,7 +56,8 @@ class MultitaskModel(nn.Module):
     def _keyed_outputs(self, vectors: Tensor, part: Part, tokens: FlatTokens) -> Tensor:
         keys = tokens.first_keys
         if keys is not None:
-            keys = head_keys(_select(keys, part.sequences[:, 0]), part.task, part.source)
+            own = part.sequences[:, 0] if part.candidates is None else part.candidates.values[:, -1]
+            keys = head_keys(_select(keys, own), part.task, part.source)
         with self.encoder.stream.over(keys, site=HEADS_SITE):
             return self.outputs(vectors, part)
 
@@ -72,8 +76,9 @@ class MultitaskModel(nn.Module):
         return results
 
     def outputs(self, vectors: Tensor, part: Part) -> Tensor:
-        """Run a part's head on the sequences of its examples: vectors[S, hidden] to [n, outputs]."""
-        columns = [_select(vectors, column) for column in part.sequences.T]
+        """Run a part's head on the sequences of its examples or candidates: vectors[S, hidden] to [n, outputs]."""
+        sequences = part.sequences if part.candidates is None else part.candidates.values
+        columns = [_select(vectors, column) for column in sequences.T]
         result: Tensor = self.heads[_key(part.task)](*columns)
         return result
 

@@ -33,26 +33,28 @@ def forward_several(
     device: torch.device,
     token_budget: int = TOKEN_BUDGET,
 ) -> list[Rows]:
-    """Return the outputs for every split, float32[n, outputs] or ragged per word each. The model is in eval mode.
+    """Return the outputs for every split, float32[n, outputs] or ragged each. The model is in eval mode.
 
     Tasks of one text and bi-encoded pairs share the sequences of single texts. Cross-encoded pairs share the sequences
     of pairs.
     """
-    groups = [_wanted([each for each in splits if each.words is None], width) for width in (1, 2)]
+    read = [each if each.candidates is None else each.pairs for each in splits]
+    groups = [_wanted([each for each in read if each.words is None], width) for width in (1, 2)]
     singles, pairs = groups[0][0], groups[1][0]
     with torch.inference_mode():
         vectors = _encode(model, store, template, singles, pairs, max_length, device, token_budget)
         first = (0, len(singles))
         outputs: list[Rows] = []
         places = [iter(each) for _, each in groups]
-        for split in splits:
+        for given, split in zip(splits, read, strict=True):
             if split.words is not None:
                 own = (model, store, template, split)
                 outputs.append(forward_split(*own, max_length=max_length, device=device, token_budget=token_budget))
                 continue
             group = int(split.task.pair == "cross")
             part = Part(split.task.name, np.arange(len(split)), next(places[group]) + first[group], split.targets)
-            outputs.append(model.outputs(vectors, part).float().cpu().numpy())
+            found = model.outputs(vectors, part).float().cpu().numpy()
+            outputs.append(found if given.candidates is None else Ragged(found, given.candidates.offsets))
     return outputs
 
 

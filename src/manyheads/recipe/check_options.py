@@ -75,12 +75,17 @@ def pairing_of(options: TaskOptions) -> str | None:
 
     Without `pair` in the recipe, the head decides. Without a head, it is the default of the kind, usually "cross".
     """
-    if len(options.text) == 1 or options.pair is not None:
+    if options.pair is not None or not _is_paired(options):
         return options.pair
     head = HEADS.get(options.head.kind or "")
     if head is None:
         return KINDS[options.kind].pairings[0]
     return "bi" if head.reads == "bi" else "cross"
+
+
+def _is_paired(options: TaskOptions) -> bool:
+    """Return whether a head of the task reads pairs: of two texts, or of a text with each of its candidates."""
+    return len(options.text) > 1 or KINDS[options.kind].reads == "candidates"
 
 
 def _task(name: str, options: TaskOptions) -> Iterator[Fault]:
@@ -167,11 +172,11 @@ def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
         columns = "column" if most == 1 else "columns"
         yield Fault((*key, "text"), f"{kind.noun} reads {count} text {columns}", options.text, allowed)
         return
-    if options.pair is not None and len(options.text) > 1 and options.pair not in kind.pairings:
+    if options.pair is not None and _is_paired(options) and options.pair not in kind.pairings:
         allowed = ", ".join(kind.pairings)
         yield Fault((*key, "pair"), f"{kind.noun} encodes each text in its own sequence", options.pair, allowed)
         return
-    if len(options.text) == 1 and options.pair is not None:
+    if options.pair is not None and not _is_paired(options):
         remedy = "remove pair, or name two columns"
         yield Fault((*key, "pair"), "a pair requires two text columns", options.pair, hint=remedy)
         return
@@ -181,7 +186,8 @@ def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
     if head not in HEADS:
         yield from _menu((*key, "head", "kind"), head, fitting)
     elif HEADS[head].reads != reads:
-        hint = f'set pair = "{HEADS[head].reads}"' if len(options.text) == 2 and HEADS[head].reads != "single" else None
+        pairs = _is_paired(options) and len(options.text) < 3 and HEADS[head].reads in ("cross", "bi")
+        hint = f'set pair = "{HEADS[head].reads}"' if pairs else None
         what = f"the head requires {_shape(HEADS[head].reads)}, and the task has {_shape(reads)}"
         yield Fault((*key, "head", "kind"), what, head, ", ".join(fitting), hint)
     elif head not in fitting:

@@ -82,9 +82,11 @@ def _with_kinds(task: Schema) -> Schema:
 
 def task_rules() -> list[Schema]:
     """Return the rules between the keys of a task: what fits its kind, its labels and its text columns."""
+    chooses = {"enum": [name for name, kind in KINDS.items() if kind.reads == "candidates"]}
     return [
         *(rule for name in KINDS for rule in _kind_rules(name)),
-        _rule({"text": {"maxItems": 1}}, {"pair": False, "head": _heads("single", "tokens")}),
+        _rule({"text": {"maxItems": 1}, "kind": {"not": chooses}}, {"pair": False, "head": _heads("single", "tokens")}),
+        _rule({"kind": chooses}, {"head": _heads("cross", "bi")}),
         _rule({"text": {"type": "array", "minItems": 2}}, {"head": _heads("cross", "bi")}),
         _rule({"pair": {"const": "cross"}}, {"head": _heads("cross")}),
         _rule({"pair": {"const": "bi"}}, {"head": _heads("bi")}),

@@ -491,7 +491,8 @@ def _with_mean_one(train: Examples, task: Task) -> Examples:
     """
     if train.weights is None:
         return train
-    labels = train.targets.lengths if isinstance(train.targets, Ragged) else known(train.targets)
+    per_word = isinstance(train.targets, Ragged) and train.candidates is None
+    labels = train.targets.lengths if per_word else known(train.targets)
     mean = float(np.average(train.weights, weights=labels))
     if mean == 0:
         raise DataError(

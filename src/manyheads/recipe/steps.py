@@ -76,7 +76,7 @@ def graph_obstacle(recipe: Recipe, model: MultitaskModel, processes: Processes =
         f"attention dropout is {encoder.attention_dropout}, which the variable-length kernel does not support": (
             encoder.attention_dropout > 0
         ),
-        "a task reads words, whose number differs from text to text": any(
+        "a task reads words or candidates, whose number differs from row to row": any(
             task.kind.ragged_outputs for task in model.tasks.values()
         ),
         "the encoder does not support flat batches, or has sliding windows": not encoder.flat or encoder.windowed,

@@ -14,6 +14,7 @@ from manyheads.data.reading import BadRow, Files, files_name
 from manyheads.recipe.check_options import pairing_of
 from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.tasks.kind import known
+from manyheads.tasks.kinds import KINDS
 
 NO_LABEL = "no task has a label in this row"
 """The reason that is reported for a row of which every task lacks the label."""
@@ -23,10 +24,12 @@ def groups_of(tasks: Mapping[str, TaskOptions]) -> list[tuple[str, ...]]:
     """Return the names of the tasks that read the same rows of a training file in the same way, in their order.
 
     They have the same training file, text columns, pairing, `train_rows`, `id`, `group`, and keys of the file's format.
+    Tasks that read candidates are alone.
     """
     groups: dict[object, list[str]] = {}
     for name, options in tasks.items():
-        groups.setdefault(_reading(options), []).append(name)
+        alone = name if KINDS[options.kind].reads == "candidates" else None
+        groups.setdefault((_reading(options), alone), []).append(name)
     return [tuple(names) for names in groups.values()]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from manyheads.data.examples import require_column
 from manyheads.data.reading import Files, Row, Source, TextFormat, open_source
+from manyheads.data.reading.grouped import Grouped
 from manyheads.data.reading.together import LabelDecidesError, read_together, rows_together
 from manyheads.errors import DataError, RecipeError
 from manyheads.evaluation.metrics.resolve import metrics_of
@@ -42,14 +43,26 @@ def open_task_source(
     Raises:
         DataError: A file cannot be read.
     """
-    labels = label_columns(options)
+    labels, own = label_columns(options), KINDS[options.kind].own_columns(options)
     label = labels if labelled else ()
     wanted = [
         *options.text,
+        *own,
         *label,
         *(each for each in (options.id, options.group, options.weight) if each is not None),
     ]
-    return open_source(spec, folder, text or options.text_format, wanted=wanted, label=next(iter(labels), None))
+    source = open_source(spec, folder, text or options.text_format, wanted=wanted, label=next(iter(labels), None))
+    return gathered(source, getattr(options, "group_by", None), (*own, *labels), options.text)
+
+
+def gathered(source: Source, key: str | None, listed: Sequence[str], shared: Sequence[str]) -> Source:
+    """Return the source of rows of which each line has one candidate. Without a key, a line is a row.
+
+    `listed`, `shared`: see `Grouped`. A source that lacks the column of the key is unchanged.
+    """
+    if key is None or key not in source.columns:
+        return source
+    return Grouped(source, key, [column for column in listed if column != key], shared)
 
 
 def kind_of(options: TaskOptions) -> Kind:
@@ -165,6 +178,11 @@ class LabelSpace:
     notes: tuple[str, ...] = ()
 
 
+def inferred_columns(options: TaskOptions) -> tuple[str, ...]:
+    """Return the columns from which a label space is read: those of the label, and those of the kind's own keys."""
+    return (*label_columns(options), *KINDS[options.kind].own_columns(options))
+
+
 def label_cells(source: Source, columns: Sequence[str]) -> Iterator[object]:
     """Yield the cells of the label column that are not missing, or mappings of the cells of several columns."""
     cells = (label_cell(row.values, columns) for row in source.rows() if isinstance(row, Row))
@@ -184,7 +202,7 @@ def label_space(options: TaskOptions, source: Source, *, cells: Sequence[object]
     if named is not None:
         return LabelSpace(named)
     try:
-        read = label_cells(source, label_columns(options)) if cells is None else cells
+        read = label_cells(source, inferred_columns(options)) if cells is None else cells
         found, note = kind.infer(options, read, name=source.name, typed=source.typed)
     except DataError:
         _refuse_cells(kind, source, label_columns(options))
@@ -199,7 +217,7 @@ def label_spaces(tasks: Mapping[str, tuple[TaskOptions, Source]]) -> dict[str, L
         DataError: A label column is missing, or its values are not usable as labels.
     """
     for name, (options, source) in tasks.items():
-        for column in label_columns(options):
+        for column in inferred_columns(options):
             require_column(source, column, name)
     wanted = {name: each for name, each in tasks.items() if KINDS[each[0].kind].of(each[0]) is None}
     sources = [source for _, source in wanted.values()]
@@ -208,7 +226,7 @@ def label_spaces(tasks: Mapping[str, tuple[TaskOptions, Source]]) -> dict[str, L
         try:
             for rows in rows_together(sources):
                 for (name, (options, _)), row in zip(wanted.items(), rows, strict=True):
-                    cell = label_cell(row.values, label_columns(options)) if isinstance(row, Row) else None
+                    cell = label_cell(row.values, inferred_columns(options)) if isinstance(row, Row) else None
                     if not is_missing(cell):
                         cells[name].append(cell)
         except LabelDecidesError:

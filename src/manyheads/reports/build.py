@@ -103,7 +103,7 @@ def _task(
     check_agreement(folder, results[which], task, predictions, which)
     check_agreement(folder, results["last"], task, last, "last")
     texts = find_texts(recipe, name, predictions.ids, fingerprints)
-    columns = None if texts.dev is None else texts.dev.texts
+    columns = None if texts.dev is None else texts.dev.columns
     errors = [each for each in metrics_of(task) if each.metric.measures_errors]
     return TaskReport(
         name=name,

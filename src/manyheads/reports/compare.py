@@ -15,7 +15,7 @@ from manyheads.evaluation.estimate import contrast
 from manyheads.evaluation.interval import Measured
 from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.evaluation.sample import sample
-from manyheads.ragged import differing, stack
+from manyheads.ragged import stack
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.tasks import finished_task
 from manyheads.reports.build import primary_first
@@ -162,7 +162,7 @@ def members_of(name: str, run: Path, *, texts: bool = True) -> list[Member]:
         file = folder.require_whole(folder.prediction_file(task_name, "dev", which), results)
         predictions = read_predictions(file, task.kind, evaluations)
         found = find_texts(recipe, task_name, predictions.ids, data).dev if texts else None
-        shown = None if found is None else found.texts
+        shown = None if found is None else found.columns
         members.append(Member(name, folder, results, task, predictions, shown, recipe.seed))
     return members
 
@@ -225,7 +225,7 @@ def _difference(metric: Chosen, first: Member, other: Member, shown: int) -> Dif
 
 def _disagreements(first: Member, other: Member) -> Disagreements:
     one, two = first.predictions, other.predictions
-    apart = differing(one.predictions, two.predictions)
+    apart = one.kind.distances(one.predictions, two.predictions)
     differ = apart > 0
     true = [one.kind.true_probabilities(each.decoded, one.targets) for each in (one, two)]
     if true[0] is None or true[1] is None:

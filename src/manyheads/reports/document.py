@@ -68,7 +68,9 @@ def _task(task: TaskReport, pictures: tuple[Picture, ...]) -> Iterator[Block]:
             f"Least squares: {task.fit.equation}. With a slope below 1, predictions shrink to the middle of the range."
         )
     if task.by_label:
-        yield _groups("By true value" if "bands" in task.predictions.kind.views else "By label", task.by_label)
+        views = task.predictions.kind.views
+        heading = "By rank" if "ranking" in views else "By true value" if "bands" in views else "By label"
+        yield _groups(heading, task.by_label)
     if task.by_length:
         yield _groups("By length of the text", task.by_length)
     if task.texts_missing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,16 @@ from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.reports.keys import stored_as
 from manyheads.reports.predictions import TaskPredictions
 from manyheads.tasks.kind import Floats
+from manyheads.tasks.rankings import first_ranks, margins_of
 from manyheads.tasks.tags import TagSpans, tag_spans
 
 BANDS = 5
 """Number of equal parts of a range of values."""
 
 QUARTERS = (0.25, 0.5, 0.75)
+
+RANKS = 4
+"""Ranks of the right candidate that are listed one by one."""
 
 Rows = NDArray[np.int64]
 
@@ -89,6 +94,39 @@ def by_tag(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tuple[Grou
     return tuple(_of_rows(str(name), true == code, given == code) for code, name in enumerate(names))
 
 
+def by_rank(predictions: TaskPredictions, errors: Sequence[Chosen]) -> tuple[Group, ...]:
+    """Return how many rows have the first right candidate at each rank, and the accuracy by margin and by candidates.
+
+    The margin is by how much the chosen candidate is more probable than the next one.
+    """
+    del errors
+    total, correct = len(predictions), predictions.correct
+    ranks = first_ranks(predictions.predictions, predictions.targets)
+
+    def accuracy(name: str, rows: NDArray[np.bool_]) -> Group:
+        count = int(rows.sum())
+        return Group(name, count, (share("accuracy", int(correct[rows].sum()), count),))
+
+    def at(name: str, rows: NDArray[np.bool_]) -> Group:
+        count = int(rows.sum())
+        return Group(name, count, (share("share of the rows", count, total),))
+
+    groups = [at(f"right candidate at rank {rank}", ranks == rank) for rank in range(1, RANKS + 1)]
+    groups.append(at(f"right candidate after rank {RANKS}", ranks > RANKS))
+    if predictions.probabilities is not None:
+        margins = margins_of(predictions.probabilities)
+        bounds = np.unique(np.quantile(margins, (0.0, *QUARTERS, 1.0))) if total else np.zeros(0)
+        for low, high in pairwise(bounds):
+            last = high == bounds[-1]
+            rows = (margins >= low) & ((margins <= high) if last else (margins < high))
+            groups.append(accuracy(f"margin {low:.2f} to {high:.2f}", rows))
+    counts = predictions.targets.lengths
+    sizes = np.unique(counts)
+    if 1 < len(sizes) <= BANDS:
+        groups += [accuracy(f"{size} candidates", counts == size) for size in sizes.tolist()]
+    return tuple(group for group in groups if group.count)
+
+
 def _count(spans: TagSpans, kind: int) -> int:
     return int((spans.types == kind).sum())
 
@@ -99,6 +137,7 @@ GROUPS: dict[str, Callable[[TaskPredictions, Sequence[Chosen]], tuple[Group, ...
     "labels": by_each_label,
     "spans": by_span,
     "tags": by_tag,
+    "ranking": by_rank,
 }
 
 

@@ -14,7 +14,7 @@ from manyheads.data.examples import Examples
 from manyheads.errors import ManyheadsError, RunError
 from manyheads.evaluation.interval import Measured, measured
 from manyheads.evaluation.metrics.resolve import Chosen, metrics_of
-from manyheads.ragged import Rows, Stack, stack
+from manyheads.ragged import Ragged, Rows, Stack, stack
 from manyheads.recipe.prepare import read_tasks
 from manyheads.recipe.schema import Recipe
 from manyheads.run.evaluations import Evaluations
@@ -47,20 +47,21 @@ class TaskPredictions:
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether each predicted class is the true one: bool[n]."""
-        correct: NDArray[np.bool_] = self.predictions == self.targets
+        """Whether each predicted class is the true one, or each chosen candidate is right: bool[n]."""
+        ragged = isinstance(self.targets, Ragged)
+        correct: NDArray[np.bool_] = self.errors == 0 if ragged else self.predictions == self.targets
         return correct
 
     @property
     def confidence(self) -> Floats:
-        """The probability of each predicted class: float64[n].
+        """The probability of each prediction: float64[n].
 
         Raises:
             ValueError: the task has no probabilities.
         """
-        if self.probabilities is None:
+        confidence = self.kind.confidences(self.decoded)
+        if confidence is None:
             raise ValueError("the task has no probabilities")
-        confidence: Floats = self.probabilities[np.arange(len(self)), self.predictions.astype(np.int64)]
         return confidence
 
     @property

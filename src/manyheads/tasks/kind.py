@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from manyheads.errors import EncoderError
 from manyheads.options import Options
-from manyheads.ragged import Ragged, Rows, flat
+from manyheads.ragged import Ragged, Rows, differing, flat
 from manyheads.tasks.tags import TagTable
 
 Floats = NDArray[np.float64]
@@ -56,6 +56,14 @@ class KeyFault:
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """The candidates of a row. `texts`: n texts. `names`: the name of each, which a label may be; None without."""
+
+    texts: tuple[str, ...]
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Predictions:
     """Decoded predictions for n examples.
 
@@ -64,13 +72,15 @@ class Predictions:
     predicts values.
 
     For predictions per word, `places` is int64[N, 2], ragged: the first character of each word in its text, and the
-    one after it. `texts`: the texts, where they are available.
+    one after it. `texts`: the texts, where they are available. For predictions per candidate, `candidates` has the
+    texts of the candidates of each example, where they are available.
     """
 
     values: Rows
     probabilities: Rows | None
     places: Ragged | None = None
     texts: Sequence[str] | None = None
+    candidates: Sequence[Sequence[str]] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -83,6 +93,9 @@ class Predictions:
             probabilities=None if self.probabilities is None else self.probabilities[rows],
             places=None if self.places is None else self.places[rows],
             texts=None if self.texts is None else [self.texts[row] for row in np.arange(len(self))[rows]],
+            candidates=None
+            if self.candidates is None
+            else [self.candidates[row] for row in np.arange(len(self))[rows]],
         )
 
 
@@ -117,7 +130,19 @@ class Kind(ABC):
     """The keys of the kind that only training reads."""
 
     reads: ClassVar[Literal["text", "tokens", "candidates"]] = "text"
-    """What the kind reads from the encoder, a vector per text, per candidate, or that of each word's first token."""
+    """What the kind reads from the encoder, a vector per text, per candidate, or that of each word's first token.
+
+    A kind that reads candidates joins the text columns to one context. Each candidate is a pair with the context.
+    """
+
+    input_columns: tuple[str, ...] = ()
+    """The columns with the candidates of a row."""
+
+    names: str | None = None
+    """The column with the names of the candidates of a row, which only labels need."""
+
+    gathered_by: str | None = None
+    """The column that is equal in all lines of one row, of which each line has one candidate. None: a line is a row."""
 
     target: str
     """What a target is, such as "class" or "value", by which losses and metrics say that they fit."""
@@ -276,6 +301,12 @@ class Kind(ABC):
         """Comments of `manyheads init` about the keys of the label space. Default: none."""
         return {}
 
+    @classmethod
+    def own_columns(cls, options: Any) -> tuple[str, ...]:
+        """Return the columns that the kind's own keys name. Default: none."""
+        del options
+        return ()
+
     # Outputs
 
     @property
@@ -370,6 +401,22 @@ class Kind(ABC):
         del texts
         return self.parse(raw)
 
+    def candidates(self, cells: Mapping[str, object]) -> Candidates:
+        """Return the candidates in the cells of a row of a kind that reads candidates.
+
+        Raises:
+            LabelError: A cell has no candidates.
+        """
+        raise NotImplementedError(f"{self.noun} reads no candidates: {', '.join(cells)}")
+
+    def parse_among(self, raw: object, candidates: Candidates) -> Target:
+        """Return the target in a cell of a row with these candidates.
+
+        Raises:
+            LabelError: As `parse`, or the cell names none of the candidates.
+        """
+        raise NotImplementedError(f"{self.noun} reads no candidates: {raw!r} of {candidates}")
+
     def words(self, text: str) -> Ints:
         """Return the first character of each word of a text and the one after it: int64[w, 2]. Default: no words."""
         del text
@@ -428,7 +475,10 @@ class Kind(ABC):
 
     @property
     def columns(self) -> Mapping[str, type]:
-        """The columns that a prediction adds to a table, with the types of their cells. The first is `prediction`."""
+        """The columns that a prediction adds to a table, with the types of their cells. The first is `prediction`.
+
+        `list`: a list of texts. `dict`: a list of spans. `np.ndarray`: a list of numbers.
+        """
         return {"prediction": object, **{f"p_{name}": float for name in self.probability_names}}
 
     @property
@@ -439,6 +489,22 @@ class Kind(ABC):
     @abstractmethod
     def record(self, predictions: Predictions, row: int) -> dict[str, Any]:
         """Return the prediction of one row as a record: `prediction`, and `probabilities` or `value`."""
+
+    def value_of(self, record: Mapping[str, Any]) -> Target:
+        """Return the predicted value that `record` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError, OverflowError: As `code`.
+        """
+        return self.code(record["prediction"])
+
+    def target_of(self, record: Mapping[str, Any]) -> Target:
+        """Return the target of a record, which `present` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError, OverflowError: As `code`.
+        """
+        return self.code(record["target"])
 
     # Groups of examples, for the choice of rows and for reports
 
@@ -493,6 +559,17 @@ class Kind(ABC):
         chosen = predictions.probabilities[np.arange(len(predictions)), predictions.values.astype(np.int64)]
         followed: NDArray[np.bool_] = predictions.probabilities.max(axis=1) - chosen <= 1e-4
         return followed
+
+    def confidences(self, predictions: Predictions) -> Floats | None:
+        """Return the probability of each prediction, float64[n]. Default: that of the class. None without them."""
+        if predictions.probabilities is None:
+            return None
+        found: Floats = predictions.probabilities[np.arange(len(predictions)), predictions.values.astype(np.int64)]
+        return found
+
+    def distances(self, one: Rows, other: Rows) -> Floats:
+        """Return how far the predicted values of two runs differ for each example: float64[n], 0 if they agree."""
+        return differing(one, other)
 
     @abstractmethod
     def errors(self, predictions: Predictions, targets: Floats) -> Floats:

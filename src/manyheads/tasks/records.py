@@ -6,7 +6,7 @@ Numbers are the shortest decimals that give the same float32 again, so their pre
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import numpy as np
 from manyheads.errors import RunError
 from manyheads.process_state import reads_tables
 from manyheads.ragged import Ragged, Rows, flat, same_offsets
-from manyheads.tasks.kind import Floats, Kind, Predictions, known
+from manyheads.tasks.kind import Floats, Kind, Predictions, Target, known
 
 if TYPE_CHECKING:
     import polars as pl
@@ -150,13 +150,14 @@ def _by_lines(file: Path, kind: Kind, names: Sequence[str], hint: str, *, listed
         found: list[dict[str, Any]] = [json.loads(line) for line in lines]
         kept = [record for record in found if record.get("target") is not None]
         ids = pl.Series([str(record["id"]) for record in kept], dtype=pl.String)
-        cells = {name: [record[name] for record in kept] for name in ("prediction", "target")}
+        lacking = [name for record in kept for name in ("prediction",) if name not in record]
+        if lacking:
+            raise KeyError(lacking[0])
         shares: Rows | None = _shares(kept, names) if names else _listed(kept) if listed else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunError("a prediction file is damaged", where=str(file), found=str(error), hint=hint) from None
-    predictions = _coded(file, kind, cells["prediction"], hint)
-    unknown = [record.get("target_unknown") is True for record in kept]
-    targets = _coded(file, kind, cells["target"], hint, unknown if any(unknown) else None)
+    predictions = _coded(file, kind, kept, kind.value_of, hint)
+    targets = _coded(file, kind, kept, lambda record: _target_of(kind, record), hint)
     if kind.ragged_targets and not (
         same_offsets(predictions, targets) and (shares is None or same_offsets(shares, targets))
     ):
@@ -181,15 +182,19 @@ def _listed(kept: Sequence[Mapping[str, Any]]) -> Ragged:
     return shares
 
 
-def _coded(file: Path, kind: Kind, cells: Sequence[Any], hint: str, unknown: Sequence[bool] | None = None) -> Rows:
-    """Return the predictions or targets in cells. `unknown`: whether each has a label that the task does not have."""
-    others = [False] * len(cells) if unknown is None else unknown
+def _target_of(kind: Kind, record: Mapping[str, Any]) -> Target:
+    """Return the target of a record, which may be a label that the task does not have."""
+    if kind.counts_unknown and record.get("target_unknown") is True:
+        return kind.counted(record["target"])
+    return kind.target_of(record)
+
+
+def _coded(
+    file: Path, kind: Kind, kept: Sequence[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], Target], hint: str
+) -> Rows:
+    """Return the predictions or targets of records. `read` returns that of one record."""
     try:
-        codes = [
-            kind.counted(cell) if other and kind.counts_unknown else kind.code(cell)
-            for cell, other in zip(cells, others, strict=True)
-        ]
-        numbers = kind.targets(codes)
+        numbers = kind.targets([read(record) for record in kept])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = "a prediction is not a label of the task"
         raise RunError(what, where=str(file), found=str(error), hint=hint) from None

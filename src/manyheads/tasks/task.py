@@ -16,6 +16,7 @@ Pairing = Literal["cross", "bi"]
 class Task:
     """A task: its kind, columns, label space, pair encoding, head, loss and metric.
 
+    `text`: the text columns; those of a kind that reads candidates are joined to one context.
     `label`: the label column, or the columns of several labels; () for a kind without labels. `pair`: None for one text
     column. For several columns, "cross" puts both texts into one sequence and "bi" encodes each in its own sequence.
     `group`: the column of what the examples belong to. `metric`: the name of the primary metric in results. `metrics`:
@@ -58,7 +59,14 @@ class Task:
     @property
     def sequences(self) -> int:
         """The number of sequences per example: one per text if they are bi-encoded, otherwise 1."""
-        return len(self.text) if self.pair == "bi" else 1
+        if self.pair != "bi":
+            return 1
+        return 2 if self.kind.reads == "candidates" else len(self.text)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that predictions read: the text columns, and those with candidates."""
+        return (*self.text, *self.kind.input_columns)
 
     @property
     def predicting(self) -> Task:

@@ -12,6 +12,7 @@ from manyheads.data.batch import Batch, Part
 from manyheads.model.flat import FlatTokens
 from manyheads.model.losses import LossFunction
 from manyheads.model.losses.contrastive import BatchLoss
+from manyheads.model.losses.ranking import CandidateLoss
 from manyheads.model.multitask import MultitaskModel
 from manyheads.ragged import Ragged, flat
 from manyheads.tasks.kind import known
@@ -58,7 +59,7 @@ class TaskLosses:
         loss, weights, texts = self._losses[part.task], part.weights, part.texts
         targets = flat(part.targets) if part.soft is None else part.soft
         if isinstance(part.targets, Ragged):
-            if weights is not None and len(output) == len(part.targets.values):
+            if weights is not None and not isinstance(loss, CandidateLoss):
                 weights = np.repeat(weights, part.targets.lengths)
         elif not (labelled := known(part.targets)).all():
             output, targets = output[torch.from_numpy(labelled).to(self._device)], targets[labelled]
@@ -69,5 +70,7 @@ class TaskLosses:
             if texts is None:
                 raise AssertionError(f"the texts of {part.task} are not in the batch")
             inputs.append(texts)
+        if isinstance(loss, CandidateLoss) and isinstance(part.targets, Ragged):
+            inputs.append(part.targets.offsets)
         losses = loss(output.float(), *(torch.from_numpy(each).to(self._device) for each in inputs))
         return (losses if weights is None else losses * torch.from_numpy(weights).to(self._device)).sum()

@@ -7,6 +7,7 @@ from typing import Any
 
 from manyheads.data.reading.delimited import Delimited
 from manyheads.data.reading.dotted import Dotted
+from manyheads.data.reading.grouped import Grouped
 from manyheads.data.reading.parallel import Parallel
 from manyheads.data.reading.rows import BadRow, Row, Source
 from manyheads.data.reading.several import Several
@@ -35,8 +36,10 @@ def read_together(sources: Sequence[Source]) -> bool:
     """Return whether one pass gives the rows of all sources: those of one file that differ in their label columns.
 
     They may have different paths into the cells of JSON. A decimal comma is that of the label column only, so sources
-    with one are read apart.
+    with one are read apart, and so are sources of groups of lines.
     """
+    if len(sources) > 1 and any(isinstance(each, Grouped) for each in sources):
+        return False
     inner = [_inner(each) for each in sources]
     first = _whole(inner[0])
     return all(_whole(each) == first for each in inner[1:])

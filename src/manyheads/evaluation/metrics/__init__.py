@@ -14,7 +14,7 @@ from manyheads.evaluation.metrics.mcc import MCC
 from manyheads.evaluation.metrics.metric import Metric, MetricOptions
 from manyheads.evaluation.metrics.pearson import PEARSON
 from manyheads.evaluation.metrics.quadratic_kappa import QUADRATIC_KAPPA
-from manyheads.evaluation.metrics.ranks import MRR, RECALL_AT, RECALL_AT_1, RECALL_AT_5, RECALL_AT_10
+from manyheads.evaluation.metrics.ranks import MRR, NDCG, RECALL_AT, RECALL_AT_1, RECALL_AT_5, RECALL_AT_10
 from manyheads.evaluation.metrics.scores import BRIER, LOG_LOSS
 from manyheads.evaluation.metrics.spearman import SPEARMAN
 from manyheads.evaluation.metrics.tags import SENTENCE_ACCURACY, SPAN_F1, WORD_ACCURACY, WORD_MACRO_F1
@@ -37,7 +37,7 @@ METRICS = Menu(
         *(MICRO_F1, SUBSET_ACCURACY),
         *(SPAN_F1, WORD_ACCURACY, WORD_MACRO_F1, SENTENCE_ACCURACY),
         *(PEARSON, SPEARMAN, RMSE, MAE),
-        *(MRR, RECALL_AT_1, RECALL_AT_5, RECALL_AT_10, RECALL_AT),
+        *(MRR, RECALL_AT_1, RECALL_AT_5, RECALL_AT_10, RECALL_AT, NDCG),
     ),
     _check,
 )

@@ -22,6 +22,7 @@ Target = Literal[
     "spans",
     "similarities",
     "ranks",
+    "candidates",
 ]
 
 MEANING: dict[Target, str] = {
@@ -34,6 +35,7 @@ MEANING: dict[Target, str] = {
     "spans": "tags that mark spans of words",
     "similarities": "pairs of texts with scores",
     "ranks": "texts with the one that belongs to each",
+    "candidates": "one or several right candidates per row",
 }
 
 OF_TARGETS: dict[str, frozenset[Target]] = {
@@ -42,6 +44,7 @@ OF_TARGETS: dict[str, frozenset[Target]] = {
     "similarity": frozenset({"similarities"}),
     "rank": frozenset({"ranks"}),
     "vectors": frozenset({"similarities", "ranks"}),
+    "candidates": frozenset({"candidates"}),
 }
 """The forms of targets that are not classes, by `Kind.target`."""
 

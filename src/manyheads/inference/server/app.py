@@ -228,8 +228,9 @@ def _info(predictor: Predictor, name: str) -> TaskInfo:
     space = task.kind.space()
     return TaskInfo(
         name=name,
-        texts=len(task.text),
-        columns=list(task.text),
+        texts=1 if task.kind.reads == "candidates" else len(task.text),
+        columns=list(task.columns),
+        candidates=task.kind.reads == "candidates",
         explained=predictor.explains and not task.kind.ragged_outputs,
         labels=space.get("labels"),
         range=space.get("range"),

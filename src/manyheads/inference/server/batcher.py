@@ -38,8 +38,8 @@ class Job:
 
     @property
     def size(self) -> int:
-        """Number of predictions. The limits of the queue and of a pass count these."""
-        return len(self.rows) * len(self.tasks)
+        """Number of predictions, or of scored candidates. The limits of the queue and of a pass count these."""
+        return sum(max(1, len(row) - 1) for row in self.rows) * len(self.tasks)
 
 
 class Batcher:

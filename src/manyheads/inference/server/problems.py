@@ -68,13 +68,14 @@ def rows_of(predictor: Predictor, options: ServerOptions, tasks: list[str], text
             raise ProblemError(404, "the model has no such task", where="task", allowed=allowed, hint=hint)
     if len(set(tasks)) < len(tasks):
         raise ProblemError(422, "a task is repeated", where="tasks")
-    if len(texts) * len(tasks) > options.request_texts:
+    if sum(map(_size, texts)) * len(tasks) > options.request_texts:
         raise ProblemError(413, "too many texts in one request", where="texts", allowed=f"{options.request_texts}")
-    widths = {len(predictor.tasks[name].text) for name in tasks}
+    kinds = [(predictor.tasks[name].kind.reads == "candidates", predictor.tasks[name]) for name in tasks]
+    widths = {0 if chooses else len(task.text) for chooses, task in kinds}
     if len(widths) > 1:
         raise ProblemError(
             422,
-            "some of the tasks read one text and some read pairs",
+            "the tasks read different numbers of texts: one text, pairs, or a text with candidates",
             where="tasks",
             hint="send one request for each",
         )
@@ -82,10 +83,16 @@ def rows_of(predictor: Predictor, options: ServerOptions, tasks: list[str], text
     return [_row(item, width, f"texts.{number}", options.text_characters) for number, item in enumerate(texts)]
 
 
+def _size(item: Item) -> int:
+    """Return how many sequences an item needs at most: one per candidate, otherwise 1."""
+    return 1 if isinstance(item, str) else max(1, len(item) - 1)
+
+
 def _row(item: Item, width: int, where: str, characters: int) -> Row:
+    """Return the texts of an item. `width`: their number, or 0 for a text with candidates."""
     row = (item,) if isinstance(item, str) else tuple(item)
-    if len(row) != width:
-        allowed = "a string" if width == 1 else "a pair of strings"
+    if len(row) != width if width else len(row) < 2:
+        allowed = {0: "a list of a text and its candidates", 1: "a string"}.get(width, "a pair of strings")
         raise ProblemError(422, "wrong number of texts", where=where, allowed=allowed)
     for text in row:
         if len(text) > characters:

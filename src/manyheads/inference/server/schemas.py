@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Item = str | list[str]
 
-TEXTS = "Texts, or pairs of texts if the task reads two. A pair is a list of two strings."
+TEXTS = (
+    "Texts, or pairs of texts if the task reads two. A pair is a list of two strings. For a task with candidates, an "
+    "item is a list of the text and its candidates."
+)
 PREDICTIONS = "One prediction per text, in order."
 COPY = "Deprecated copy of `predictions`. Version 1.0 removes it."
 
@@ -44,7 +47,7 @@ class Prediction(BaseModel):
     probabilities: dict[str, float] | list[float] | None = Field(
         default=None,
         description="Probability of every label. `null` for a task that predicts values. For a task per word, the "
-        "probability of each predicted tag.",
+        "probability of each predicted tag, and for a task with candidates that of each candidate.",
         examples=[{"negative": 0.1, "positive": 0.9}],
     )
     value: float | None = Field(
@@ -53,6 +56,7 @@ class Prediction(BaseModel):
     words: list[str] | None = Field(
         default=None, description="The words of the text, for a task per word. `prediction` has their tags."
     )
+    text: str | None = Field(default=None, description="The chosen candidate, for a task with candidates.")
     spans: list[Span] | None = Field(
         default=None, description="The predicted spans of words, for a task per word whose tags mark spans."
     )
@@ -102,6 +106,7 @@ class TaskInfo(BaseModel):
     name: str = Field(description="Name of the task.")
     texts: int = Field(description="Number of texts that the task reads: 1, or 2 for pairs.")
     columns: list[str] = Field(description="Names of the text columns in the training data.")
+    candidates: bool = Field(default=False, description="Whether candidates follow the text of an item.")
     explained: bool = Field(description="Whether `/v1/explain/{task}` is supported.")
     labels: list[Any] | None = Field(default=None, description="The labels. `null` for a task that predicts values.")
     range: list[float] | None = Field(

@@ -24,13 +24,15 @@ from manyheads.model.losses.contrastive import (
 from manyheads.model.losses.cross_entropy import CrossEntropyOptions, binary_cross_entropy, cross_entropy
 from manyheads.model.losses.options import LossOptions
 from manyheads.model.losses.ordinal import corn, squared_distance
+from manyheads.model.losses.ranking import candidate_cross_entropy, listnet, ranknet
 from manyheads.model.losses.value_error import l1, mse
 from manyheads.tasks.kind import Kind
 
 LossFunction = Callable[..., Tensor]
 """Losses[n] from the outputs[n, k] of a head and targets[n, ...] of a kind.
 
-A `BatchLoss` also reads texts[n, columns], and all rows of the task in a batch at once.
+A `BatchLoss` also reads texts[n, columns], and all rows of the task in a batch at once. A `CandidateLoss` reads
+outputs[N, 1], targets[N] and offsets[n+1] of candidates.
 """
 
 Weights = Sequence[float] | NDArray[np.float64]
@@ -95,6 +97,9 @@ LOSSES = Menu(
         ),
         LossEntry("triplet_margin", triplet_margin, {"rank": "triplets", "vectors": "triplets"}, TripletOptions),
         LossEntry("cosent", cosent, {"similarity": "vectors", "vectors": "vectors"}, CosentOptions, least_rows=2),
+        LossEntry("candidate_cross_entropy", candidate_cross_entropy, {"candidates": "scores"}),
+        LossEntry("listnet", listnet, {"candidates": "scores"}),
+        LossEntry("ranknet", ranknet, {"candidates": "scores"}),
     ),
     _check,
 )

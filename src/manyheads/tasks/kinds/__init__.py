@@ -5,6 +5,7 @@ from __future__ import annotations
 from manyheads.menu import Menu, require
 from manyheads.options import Options
 from manyheads.tasks.kind import Kind
+from manyheads.tasks.kinds.choice import Choice
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.embedding import TextEmbedding
 from manyheads.tasks.kinds.multilabel import Multilabel
@@ -28,5 +29,5 @@ def _check(kind: type[Kind]) -> None:
 
 
 KINDS: Menu[type[Kind]] = Menu(
-    "kind of task", (Classification, Regression, Ordinal, WordTags, Multilabel, TextEmbedding), _check
+    "kind of task", (Classification, Regression, Ordinal, WordTags, Multilabel, TextEmbedding, Choice), _check
 )
