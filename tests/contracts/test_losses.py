@@ -7,6 +7,7 @@ import torch
 
 from manyheads.model.losses import LOSSES, LossEntry, LossFunction, build_loss, fitting_losses
 from manyheads.tasks.kind import Kind
+from manyheads.tasks.kinds.choice import Choice
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.embedding import TextEmbedding
 from manyheads.tasks.kinds.multilabel import Multilabel
@@ -46,7 +47,7 @@ def loss_of(kind: Kind, name: str, weights: list[float] | None = None, **options
 
 
 def test_every_loss_of_the_menu_fits_some_kind() -> None:
-    kinds = [*KINDS, *map(TextEmbedding, ("pairs", "triplets", "scored"))]
+    kinds = [*KINDS, *map(TextEmbedding, ("pairs", "triplets", "scored")), Choice(["candidates"])]
     assert {loss for kind in kinds for loss in fitting_losses(kind)} == set(LOSSES)
 
 

@@ -21,6 +21,7 @@ TEXTS: dict[str, dict[str, Any]] = {
     "cross": {"text": ["s", "t"], "pair": "cross"},
     "bi": {"text": ["s", "t"], "pair": "bi"},
 }
+REQUIRED = {"choice": {"candidates": "c"}}
 SPACES = {name: kind.sample().space() for name, kind in KINDS.items()}
 OF_LOSSES: list[dict[str, Any]] = [
     *({"kind": name, "text": ["s", "t", "u"][: KINDS[name].texts[0]], **space} for name, space in SPACES.items()),
@@ -36,7 +37,10 @@ def _faults(task: dict[str, Any], **tables: Any) -> list[str]:
 
 
 def test_the_kinds_of_a_recipe_are_those_of_the_menu() -> None:
-    assert not any(_faults({"kind": name, "text": ["s", "t"][: kind.texts[0]]}) for name, kind in KINDS.items())
+    tables = [
+        {"kind": name, "text": ["s", "t"][: kind.texts[0]], **REQUIRED.get(name, {})} for name, kind in KINDS.items()
+    ]
+    assert not any(map(_faults, tables))
     with pytest.raises(ValidationError, match="'classification'"):
         _faults({"kind": "none"})
 
@@ -46,6 +50,8 @@ def test_the_kinds_of_a_recipe_are_those_of_the_menu() -> None:
 def test_every_head_fits_every_kind_with_texts_that_it_can_read(head: str, kind: str) -> None:
     for form, texts in TEXTS.items():
         reads = "tokens" if form == "single" and KINDS[kind].reads == "tokens" else form
+        if form == "single" and KINDS[kind].reads == "candidates":
+            reads = "bi" if HEADS[head].reads == "bi" else "cross"
         task = {"kind": kind, "head": head, **SPACES[kind], **texts}
         possible = form == "single" or KINDS[kind].reads != "tokens"
         fits = reads == HEADS[head].reads and HEADS[head].fits(KINDS[kind].sample())

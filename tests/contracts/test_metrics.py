@@ -139,12 +139,12 @@ def naive(chosen: Chosen, kind: Kind, predictions: Predictions, targets: Floats)
     }[chosen.metric.name]()
 
 
-OF_WORDS = {"span_f1", "word_accuracy", "word_macro_f1", "sentence_accuracy"}
-"""The metrics of tags, whose targets are ragged. `tests/tasks/test_tags.py` tests them."""
+RAGGED = {"span_f1", "word_accuracy", "word_macro_f1", "sentence_accuracy", "ndcg"}
+"""The metrics of ragged targets. `tests/tasks/test_tags.py` and `tests/tasks/test_choice.py` test them."""
 
 
 def test_every_metric_fits_some_kind() -> None:
-    assert {chosen.metric.name for chosen, _ in LIST} | OF_WORDS == set(METRICS)
+    assert {chosen.metric.name for chosen, _ in LIST} | RAGGED == set(METRICS)
 
 
 @pytest.mark.filterwarnings("ignore:The y_prob values do not sum to one")

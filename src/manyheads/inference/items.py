@@ -32,7 +32,8 @@ class Items:
     """The texts of n items.
 
     `rows`: the one or two texts of each item, or the text and its candidates, checked when they are read. `single`:
-    whether the input is one item and not a list of items. `table`: the input if it is a table, a Series or a list of dicts, otherwise None.
+    whether the input is one item and not a list of items. `table`: the input if it is a table, a Series or a list of
+    dicts, otherwise None.
     """
 
     rows: Iterator[Texts]

@@ -38,7 +38,7 @@ OF_ONE, OF_SEVERAL = ("accuracy", "mrr", "ndcg"), ("ndcg", "mrr", "accuracy")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 MOST_LETTERS = 4
-"""Letters that name one candidate. AAAA is the first name of four letters."""
+"""Letters that name one candidate in a record. A label has at most two."""
 
 MOST_SHARES = 12
 """Places of the right candidate that are counted one by one."""
@@ -190,7 +190,10 @@ class Choice(Kind):
         if options.candidates is None:
             yield KeyFault("candidates", "the key 'candidates' is missing", hint="add the key 'candidates'")
             return
-        yield from super().faults(options)
+        try:
+            cls._of(options, "index", 0)
+        except ValueError as error:
+            yield KeyFault("candidates", str(error), options.candidates)
         form, given = options.label_as, options.label_as
         if options.group_by is not None and not isinstance(options.candidates, str):
             what = "with group_by, each line has one candidate"
@@ -328,7 +331,8 @@ class Choice(Kind):
         """Return the target that `present` wrote, with only as many candidates as it needs."""
         if self.label_as == "relevance":
             return np.array([float(each) for each in presented], dtype=np.float64)
-        place = _letter(presented) if self.label_as == "letter" else _index(presented, self.label_from)
+        letter = self.label_as == "letter"
+        place = _letter(presented, MOST_LETTERS) if letter else _index(presented, self.label_from)
         if place is None:
             raise ValueError(f"{presented!r} is no candidate")
         return _only(place, place + 1)
@@ -592,11 +596,11 @@ def _index(raw: object, first: int) -> int | None:
     return int(number) - first
 
 
-def _letter(raw: object) -> int | None:
+def _letter(raw: object, most: int = 2) -> int | None:
     """Return the place of a candidate by its letter, such as B, b or (B). None if a cell has no letter."""
     text = raw.strip().strip("().").upper() if isinstance(raw, str) else ""
     place = 0
-    for letter in text if len(text) <= MOST_LETTERS else "":
+    for letter in text if len(text) <= most else "":
         if letter not in LETTERS:
             return None
         place = place * len(LETTERS) + LETTERS.index(letter) + 1
