@@ -104,7 +104,7 @@ class Setting:
         self.tokenizer = Tokenizer.load(source.folder)
         self.prepared: Prepared = tokenise_tasks(data, self.tokenizer)
         self.model = build_model(self.recipe, source, self.prepared.tasks)
-        (self.stream,) = self.prepared.streams.values()
+        self.stream = next(iter(self.prepared.streams.values()))
 
     def batch(self, rows: list[int]) -> Batch:
         picks = [(self.stream, np.array(rows))]

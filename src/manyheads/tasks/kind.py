@@ -258,6 +258,17 @@ class Kind(ABC):
         del columns
         return None
 
+    @classmethod
+    def guess_rows(
+        cls, columns: Sequence[str], rows: Sequence[Mapping[str, object]]
+    ) -> tuple[Self, tuple[str, ...], str] | None:
+        """Return the kind, the text columns and the label column of rows with several columns of its own.
+
+        `manyheads init` uses it. Default: None, the kind has no columns of its own.
+        """
+        del columns, rows
+        return None
+
     @abstractmethod
     def space(self) -> dict[str, Any]:
         """Return the label space as the kind's own keys, in values of JSON."""

@@ -136,7 +136,7 @@ def _head(encoder: str, place: Paths) -> str:
 
 def _task(survey: Survey, place: Paths) -> str:
     group, layout = survey.group, survey.layout
-    several = len(layout.text) > 1
+    several, chooses = len(layout.text) > 1, survey.kind.reads == "candidates"
     lines = [f"[tasks.{group.name}]", *_kind(survey), _line("train", place.name(group.train), survey.rows("train"))]
     if group.dev is not None:
         lines.append(_line("dev", place.name(group.dev), survey.rows("dev")))
@@ -145,7 +145,10 @@ def _task(survey: Survey, place: Paths) -> str:
     if group.test is not None:
         lines.append(_line("test", place.name(group.test), survey.rows("test")))
     lines.append(_line("text", list(layout.text) if several else layout.text[0], _others(layout.other)))
-    if several and len(survey.kind.pairings) > 1:
+    if chooses:
+        comment = 'the text and a candidate in one sequence; or "bi": each in its own sequence'
+        lines.append(_line("pair", "cross", comment))
+    elif several and len(survey.kind.pairings) > 1:
         lines.append(_line("pair", "cross", 'both texts in one sequence; or "bi": each text in its own sequence'))
     if layout.label is not None:
         lines.append(_line("label", layout.label, survey.shares))

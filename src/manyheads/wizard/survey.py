@@ -8,13 +8,14 @@ from pathlib import Path
 
 from manyheads.data.cache import cache_folder
 from manyheads.data.examples import known_targets, labelled_rows, read_examples
-from manyheads.data.reading import BadRow, Source, TextFormat, from_here, open_source
+from manyheads.data.reading import BadRow, Row, Source, TextFormat, from_here, listed_columns, open_source
+from manyheads.data.reading.dotted import with_paths
 from manyheads.data.reading.text_format import USUAL
 from manyheads.data.strings import Joined
 from manyheads.errors import DataError
 from manyheads.model.losses import fitting_losses
 from manyheads.ragged import Rows
-from manyheads.recipe.tasks import label_cells
+from manyheads.recipe.tasks import gathered, label_cells
 from manyheads.tasks.kind import Kind, LabelError, Target
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.task import Pairing, Task
@@ -22,6 +23,9 @@ from manyheads.wizard.columns import LABEL_WORD, Column, Layout, guess_labels, g
 from manyheads.wizard.file_groups import FileGroup, task_name
 
 LISTED = 10
+
+FIRST = 500
+"""Rows in which columns of a kind's own are looked for."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,9 @@ def surveys(
     if label is not None:
         return [survey(group, text=text, label=label, written=written)]
     sources = _sources(group, written, text, None)
+    found_rows = None if text else _of_rows(sources["train"])
+    if found_rows is not None:
+        return [_with_candidates(group, *found_rows, written)]
     if not text and _without_labels(sources) is not None:
         return [survey(group, written=written)]
     labelled = [source for split, source in sources.items() if split != "test"]
@@ -117,6 +124,30 @@ def survey(
     counts, bad, warnings = _audit(group.name, layout, kind, sources, holes=holes)
     train_cells = list(label_cells(sources["train"], [layout.label]))
     return Survey(group, layout, kind, kind.digest(_targets(kind, train_cells)), counts, bad, written, warnings)
+
+
+def _of_rows(train: Source) -> tuple[Kind, tuple[str, ...], str] | None:
+    """Return the kind, the text columns and the label column of rows that have columns of a kind's own."""
+    columns = listed_columns(train)
+    source = with_paths(train, columns)
+    rows = [row.values for row, _ in zip(source.rows(), range(FIRST), strict=False) if isinstance(row, Row)]
+    return next((found for kind in KINDS.values() if (found := kind.guess_rows(columns, rows)) is not None), None)
+
+
+def _with_candidates(group: FileGroup, kind: Kind, texts: tuple[str, ...], label: str, written: TextFormat) -> Survey:
+    """Survey files whose rows have columns of the kind's own."""
+    own = tuple(each for each in (*kind.input_columns, kind.names, kind.gathered_by) if each is not None)
+    opened = _sources(group, written, (*texts, *own), label)
+    listed = (*kind.input_columns, label)
+    sources = {split: gathered(source, kind.gathered_by, listed, texts) for split, source in opened.items()}
+    others = [name for name in listed_columns(opened["train"]) if name not in (*texts, *own, label)]
+    id_ = next((name for name in others if name == "id"), None)
+    layout = Layout(texts, label, id_, tuple(name for name in others if name != id_))
+    counts, bad, warnings = _audit(group.name, layout, kind, sources, holes=False)
+    train = read_examples(
+        _task(group.name, layout, kind), sources["train"], on_bad_rows="skip", labelled=True, cache=cache_folder()
+    )[0]
+    return Survey(group, layout, kind, kind.digest(known_targets(train)), counts, bad, written, warnings)
 
 
 def _without_labels(sources: Mapping[str, Source]) -> tuple[Kind, tuple[str, ...]] | None:
@@ -181,6 +212,21 @@ def _pairing(kind: Kind) -> Pairing:
     return "bi" if kind.pairings[0] == "bi" else "cross"
 
 
+def _task(name: str, layout: Layout, kind: Kind) -> Task:
+    return Task(
+        name=name,
+        kind=kind,
+        text=layout.text,
+        label=() if layout.label is None else layout.label,
+        id=layout.id,
+        pair=None if len(layout.text) == 1 and kind.reads != "candidates" else _pairing(kind),
+        head="",
+        dropout=0.0,
+        loss=fitting_losses(kind)[0],
+        metric=kind.metrics[0],
+    )
+
+
 def _audit(
     name: str, layout: Layout, kind: Kind, sources: Mapping[str, Source], *, holes: bool
 ) -> tuple[dict[str, int], Sequence[BadRow], tuple[str, ...]]:
@@ -188,18 +234,7 @@ def _audit(
 
     Training reads the files in the same way.
     """
-    task = Task(
-        name=name,
-        kind=kind,
-        text=layout.text,
-        label=() if layout.label is None else layout.label,
-        id=layout.id,
-        pair=None if len(layout.text) == 1 else _pairing(kind),
-        head="",
-        dropout=0.0,
-        loss=fitting_losses(kind)[0],
-        metric=kind.metrics[0],
-    )
+    task = _task(name, layout, kind)
     counts: dict[str, int] = {}
     rejected: list[Sequence[BadRow]] = []
     warnings = kind.warnings()

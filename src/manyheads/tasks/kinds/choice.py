@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -39,6 +41,9 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 MOST_LETTERS = 4
 """Letters that name one candidate in a record. A label has at most two."""
+
+MOSTLY_PROSE = 3
+"""A column with more words per row than this may have the text of a row with candidates."""
 
 MOST_SHARES = 12
 """Places of the right candidate that are counted one by one."""
@@ -183,6 +188,44 @@ class Choice(Kind):
     def sample(cls) -> Self:
         """Return a kind with a list of candidates per row."""
         return cls(["candidates"])
+
+    @classmethod
+    def guess_rows(
+        cls, columns: Sequence[str], rows: Sequence[Mapping[str, object]]
+    ) -> tuple[Self, tuple[str, ...], str] | None:
+        """Return the kind if a column or columns have candidates, or lines with a key have one candidate each."""
+        for candidates in _candidate_columns(columns, rows):
+            own = cls(candidates)
+            rest = [column for column in columns if column not in candidates and not _are_lists(rows, column)]
+            for label in sorted(rest, key=lambda column: _LABEL.search(column) is None):
+                found = [each for row in rows if (each := _labelled(own, label, row)) is not None]
+                form = _form_among(found)
+                if form is None or 2 * len(found) < len(rows):
+                    continue
+                first = _only_first(found) if form == "index" else 0
+                texts = _contexts([column for column in rest if column != label], rows)
+                if first is not None and texts:
+                    return cls(candidates, label_as=form, label_from=first), texts, label
+        return cls._guess_lines(columns, rows)
+
+    @classmethod
+    def _guess_lines(
+        cls, columns: Sequence[str], rows: Sequence[Mapping[str, object]]
+    ) -> tuple[Self, tuple[str, ...], str] | None:
+        """Return the kind if a column repeats in lines that follow one another, as the id of a question does."""
+        for key in filter(_KEY.fullmatch, columns):
+            groups = [list(lines) for _, lines in groupby(rows, key=lambda row: str(row.get(key)))]
+            keys = [str(lines[0].get(key)) for lines in groups]
+            if len(set(keys)) < len(keys) or not 1 < len(groups) < len(rows) / 2:
+                continue
+            texts = [each for each in columns if _QUESTION.search(each) and each != key]
+            texts = [each for each in texts if all(len({str(row.get(each)) for row in lines}) == 1 for lines in groups)]
+            answers = [each for each in columns if _ANSWER.search(each) and _words(rows, each) and each not in texts]
+            labels = [each for each in columns if _LABEL.search(each) and all(_is_grade(row.get(each)) for row in rows)]
+            if texts and answers and labels:
+                answer = max(answers, key=lambda column: _words(rows, column))
+                return cls([answer], label_as="relevance", group_by=key), (texts[0],), labels[0]
+        return None
 
     @classmethod
     def faults(cls, options: Any) -> Iterator[KeyFault]:
@@ -544,6 +587,75 @@ def _first_index(found: Sequence[tuple[object, Candidates]], name: str) -> int:
         found=both if from_zero else reason,
         hint="set label_from = 0 or label_from = 1 in the task's table",
     )
+
+
+_LABEL = re.compile("label|answer|correct|gold|target|relevan|grade|score|key|solution", re.IGNORECASE)
+_KEY = re.compile(r"(?:q|qry|query|question|topic)[-_ ]?(?:id|no|number)|qid", re.IGNORECASE)
+_QUESTION = re.compile("question|query", re.IGNORECASE)
+_ANSWER = re.compile("answer|candidate|passage|document|sentence|response|text", re.IGNORECASE)
+_LISTS = re.compile("choices|options|endings|candidates|answers|alternatives|responses", re.IGNORECASE)
+_FAMILIES = re.compile(
+    r"(choice|option|ending|candidate|alternative|answer|response|hypothesis|sol|solution|opt|op)[-_ ]?([0-9]|[A-Ha-h])"
+)
+_CONTEXTS = (
+    *(("premise", "question"), ("context", "question"), ("article", "question"), ("passage", "question")),
+    *(("sent1", "sent2"), ("ctx",), ("question.stem",), ("stem",), ("question",), ("query",), ("goal",), ("prompt",)),
+)
+"""Names of the text columns of rows with candidates."""
+
+
+def _candidate_columns(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> Iterator[list[str]]:
+    """Yield what may be the columns of candidates: one with lists of texts, or several with names that continue."""
+    for column in columns:
+        if _LISTS.search(column) and _are_lists(rows, column) and not column.endswith((".label", ".id", ".key")):
+            yield [column]
+    families: dict[str, list[str]] = {}
+    for column in columns:
+        named = _FAMILIES.fullmatch(column)
+        if named:
+            families.setdefault(named[1], []).append(column)
+    yield from (family for family in families.values() if len(family) > 1)
+
+
+def _are_lists(rows: Sequence[Mapping[str, object]], column: str) -> bool:
+    """Whether a column has lists of texts, also in JSON."""
+    cells = [cell for row in rows if not is_missing(cell := row.get(column))]
+    lists = [cell for cell in cells if isinstance(cell, list | tuple) or str(cell).lstrip().startswith("[")]
+    try:
+        found = [_listed(cell, column) for cell in lists]
+    except LabelError:
+        return False
+    texts = all(isinstance(item, str | int | float) for items in found for item in items)
+    return bool(found) and len(found) >= MOSTLY * len(cells) and texts
+
+
+def _contexts(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
+    """Return the text columns: those with usual names, else the one with the longest texts."""
+    for names in _CONTEXTS:
+        found = [next((each for each in columns if each.lower() == name), None) for name in names]
+        if None not in found:
+            return tuple(each for each in found if each is not None)
+    longest = max(columns, key=lambda column: _words(rows, column), default=None)
+    return () if longest is None or _words(rows, longest) < MOSTLY_PROSE else (longest,)
+
+
+def _words(rows: Sequence[Mapping[str, object]], column: str) -> float:
+    """Return the mean number of words of a column, 0 for numbers."""
+    cells = [str(cell) for row in rows if not is_missing(cell := row.get(column)) and as_number(cell) is None]
+    return sum(len(cell.split()) for cell in cells) / max(1, len(rows))
+
+
+def _is_grade(cell: object) -> bool:
+    number = as_number(cell)
+    return number is not None and number >= 0
+
+
+def _only_first(found: Sequence[tuple[object, Candidates]]) -> int | None:
+    """Return the index of the first candidate, None if it is not clear."""
+    try:
+        return _first_index(found, "")
+    except DataError:
+        return None
 
 
 def _listed(cell: object, column: str) -> list[object]:

@@ -1,0 +1,310 @@
+"""Training on candidates: batches, processes, resuming, predictions of every form of input, the report, the server."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from fastapi.testclient import TestClient
+from tests.training.test_distributed import ended, steps_of, torchrun
+from tests.training.test_resume import contents
+from tests.training.test_streams import CPU, Setting, interrupted
+from tests.training.test_update import assert_same_update
+
+import manyheads
+from manyheads.data.dataset import Stream, assemble, count_cut, lengths
+from manyheads.data.share import share
+from manyheads.errors import BundleError, DataError
+from manyheads.ragged import Ragged
+from manyheads.recipe.build import make_losses
+from manyheads.recipe.load import load_recipe
+from manyheads.recipe.streams import streams_of
+from manyheads.reports.build import build_report
+from manyheads.reports.write import text_of
+from manyheads.training.task_losses import TaskLosses
+
+WORDS = ["the", "a", "of", "and", "good", "bad", "film", "story", "this", "that"]
+
+RECIPE = """
+encoder = "{encoder}"
+threads = 1
+
+[tasks.cross]
+kind = "choice"
+train = "rows.jsonl"
+dev = "dev.jsonl"
+text = "question.stem"
+candidates = "question.choices[].text"
+label = "key"
+
+[tasks.bi]
+kind = "choice"
+train = "lines.csv"
+dev = 0.3
+test = "lines.csv"
+text = "stem"
+candidates = "text"
+label = "grade"
+group_by = "number"
+pair = "bi"
+weight = "number"
+
+[model]
+max_length = 24
+
+[batching]
+batch_size = 4
+
+[training]
+epochs = 2
+learning_rate = 1e-3
+checkpoint_every = 3
+"""
+
+
+def row(number: int) -> dict[str, Any]:
+    """A row with two to five candidates, of which the right one shares a word with the text."""
+    stem = " ".join(WORDS[(number * 3 + place * place) % 10] for place in range(40 if number % 7 == 0 else 5))
+    choices = [f"{WORDS[(number + 2 * place) % 10]} {WORDS[place]}" for place in range(2 + number % 4)]
+    right = next((place for place, each in enumerate(choices) if each.split()[0] in stem.split()), 0)
+    return {"question": {"stem": stem, "choices": [{"text": each} for each in choices]}, "key": "ABCDE"[right]}
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("choice")
+    rows = [row(number) for number in range(24)]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    (folder / "dev.jsonl").write_text("".join(json.dumps(row(number)) + "\n" for number in range(30, 38)))
+    lines = ["number,stem,text,grade"]
+    for number, each in enumerate(rows, start=1):
+        texts = [choice["text"] for choice in each["question"]["choices"]]
+        lines += [f"{number},{each['question']['stem']} {number},{text},{1 + len(text) % 3}" for text in texts]
+    (folder / "lines.csv").write_text("\n".join(lines) + "\n")
+    (folder / "recipe.toml").write_text(RECIPE.format(encoder=tiny_encoder))
+    return folder / "recipe.toml"
+
+
+@pytest.fixture(scope="module")
+def run(recipe: Path) -> Path:
+    return manyheads.train(recipe, recipe.parent / "run").folder.path
+
+
+@pytest.fixture(scope="module")
+def setting(recipe: Path) -> Setting:
+    return Setting(recipe)
+
+
+def test_tasks_with_candidates_are_streams_of_their_own(recipe: Path) -> None:
+    table = load_recipe(recipe)
+    two = table.model_copy(update={"tasks": {"one": table.tasks["cross"], "two": table.tasks["cross"]}})
+    assert list(streams_of(two)) == ["one", "two"]
+
+
+@pytest.mark.parametrize("task", ["cross", "bi"])
+def test_a_batch_is_flat_and_has_each_candidate_with_its_text(setting: Setting, task: str) -> None:
+    stream: Stream = setting.prepared.streams[task]
+    split, store, template = stream.splits[0], setting.prepared.store, setting.tokenizer.template
+    rows = np.array([2, 0, 5])
+    batch = assemble(store, template, 24, [(stream, rows)])
+    (part,) = batch.parts
+    assert split.candidates is not None
+    assert part.candidates is not None
+    assert part.windows is not None
+    counts = split.candidates[rows].lengths
+    assert part.candidates.lengths.tolist() == counts.tolist()
+    assert batch.sequences == counts.sum() + (0 if task == "cross" else len(rows))
+    assert batch.label_counts == {task: 3}
+    assert (
+        part.sizes(np.diff(batch.offsets).astype(np.int64)).tolist()
+        == lengths(store, template, 24, split)[rows].tolist()
+    )
+    for sequences, example in zip(part.candidates, rows, strict=True):
+        for own, candidate in zip(sequences, split.candidates[example], strict=True):
+            tokens = batch.token_ids[batch.offsets[own[-1]] : batch.offsets[own[-1] + 1]].tolist()
+            assert tokens[-1 - len(store[candidate]) : -1] == store[candidate].tolist()
+            if task == "bi":
+                first = batch.token_ids[batch.offsets[own[0]] : batch.offsets[own[0] + 1]]
+                assert first.tolist()[1:-1] == store[split.text_index[example, 0]].tolist()[:22]
+    assert count_cut(store, template, 24, split) == batch_cut(setting, stream)
+
+
+def batch_cut(setting: Setting, stream: Stream) -> int:
+    store, template = setting.prepared.store, setting.tokenizer.template
+    return assemble(store, template, 24, [(stream, np.arange(len(stream)))]).cut
+
+
+def test_losses_of_processes_add_up_to_those_of_the_batch(setting: Setting) -> None:
+    losses = TaskLosses(setting.model.eval(), make_losses(setting.recipe, setting.model), device=CPU)
+    for task in ("cross", "bi"):
+        picks = [(setting.prepared.streams[task], np.arange(7))]
+        batch = assemble(setting.prepared.store, setting.tokenizer.template, 24, picks)
+        whole, counts = losses(batch), batch.label_counts
+        parts = [losses(share(batch, process, 2), counts) for process in range(2)]
+        found = sum(part[task].item() for part in parts if task in part)
+        assert found == pytest.approx(whole[task].item(), rel=1e-5)
+        assert sum(share(batch, process, 2).tokens for process in range(2)) == batch.tokens
+
+
+def test_an_update_does_not_depend_on_its_batches(recipe: Path, tmp_path: Path) -> None:
+    """With dropout, whose masks belong to the rows and their candidates, and with weights."""
+    runs = []
+    for size, accumulation in ((6, 1), (3, 2)):
+        changes = ["training.max_steps=1", f"training.accumulation={accumulation}", f"batching.batch_size={size}"]
+        changes += ["batching.strategy=sequential", "tasks.cross.train_rows=6", "tasks.bi.loss_weight=0"]
+        runs.append(manyheads.train(recipe, tmp_path / f"size{size}", changes=changes).folder.path)
+    assert_same_update(*runs)
+
+
+def test_a_resumed_run_ends_with_the_same_bytes(recipe: Path, run: Path, tmp_path: Path) -> None:
+    interrupted(recipe, tmp_path / "run")
+    manyheads.train(recipe, tmp_path / "run", resume=True)
+    assert contents(tmp_path / "run") == contents(run)
+
+
+@pytest.mark.usefixtures("forked_commands")
+def test_two_processes_give_the_losses_and_files_of_one(recipe: Path, run: Path, tmp_path: Path) -> None:
+    output = ended(torchrun(2, recipe, tmp_path / "run"))
+    assert "average" in output, output
+    for then, now in zip(steps_of(run), steps_of(tmp_path / "run"), strict=True):
+        assert now["losses"] == pytest.approx(then["losses"], rel=1e-4)
+    names = {file.name for file in (run / "predictions").iterdir()}
+    assert {file.name for file in (tmp_path / "run" / "predictions").iterdir()} == names
+
+
+# Predictions
+
+ITEM = ("good film", ["good story", "bad", "the film of this"])
+
+
+def test_one_item_in_every_form(run: Path) -> None:
+    model = manyheads.load(run)
+    one = model.predict("cross", ITEM)
+    assert one.text == ITEM[1]["ABC".index(one.prediction)]
+    assert sum(one.probabilities) == pytest.approx(1, abs=1e-6)
+    table = {"question": {"stem": ITEM[0], "choices": [{"text": each} for each in ITEM[1]]}}
+    flat = {"question.stem": ITEM[0], "question.choices[].text": ITEM[1]}
+    for items in (
+        [ITEM],
+        [[ITEM[0], *ITEM[1]]],
+        [table],
+        [flat],
+        pl.DataFrame([flat]),
+        pl.DataFrame([flat]).to_pandas(),
+    ):
+        assert list(model.predict("cross", items)) == [one]
+    assert list(model.stream("cross", [ITEM])) == [one]
+    several = model.predict("bi", [ITEM, ("a story", ["this"])])
+    assert isinstance(several[0].prediction, int)
+    assert several[1].probabilities == [1.0]
+    assert [len(each) for each in several.probabilities] == [3, 1]
+    frame = several.frame
+    assert frame.columns == ["stem", "text", "prediction", "text_", "probabilities"]
+    assert frame["text"].to_list() == [ITEM[1], ["this"]]
+
+
+def test_a_bi_encoder_encodes_each_distinct_text_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from manyheads.model import forward
+
+    seen: list[int] = []
+    original = forward.assemble_texts
+
+    def counting(*args: Any) -> Any:
+        batch = original(*args)
+        seen.append(batch.sequences)
+        return batch
+
+    monkeypatch.setattr(forward, "assemble_texts", counting)
+    manyheads.load(run).predict("bi", [(f"film {number}", ["a", "the", "good"]) for number in range(10)])
+    assert sum(seen) == 13
+
+
+@pytest.mark.parametrize("item", ["text", ("text", []), ("text", [" "]), {"question.stem": "x"}, ("text", ["a", None])])
+def test_items_without_candidates_are_an_error_with_their_place(run: Path, item: Any) -> None:
+    with pytest.raises(DataError) as caught:
+        manyheads.load(run).predict("cross", [item])
+    assert caught.value.where == "item 0"
+    assert "candidate" in str(caught.value) + str(caught.value.allowed)
+
+
+def test_token_weights_of_candidates_are_refused(run: Path) -> None:
+    model = manyheads.load(run)
+    with pytest.raises(BundleError, match="per candidate"):
+        model.explain(model.task("cross"), ("a", "b"))
+
+
+def command(*words: str, given: str | None = None) -> str:
+    program = [sys.executable, "-m", "manyheads", *words]
+    done = subprocess.run(program, input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_command_predicts_files_and_standard_input(recipe: Path, run: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (recipe.parent / "dev.jsonl").read_text().splitlines()]
+    written = command(
+        "predict", str(run), "--task", "cross", "--input", "-", given="".join(json.dumps(each) + "\n" for each in rows)
+    )
+    found = [json.loads(line) for line in written.splitlines()]
+    assert [each["question"] for each in found] == [each["question"] for each in rows]
+    recorded = [json.loads(line) for line in (run / "predictions" / "cross.dev.best.jsonl").read_text().splitlines()]
+    for own, record in zip(found, recorded, strict=True):
+        assert own["prediction"] == record["prediction"]
+        assert own["text"] == own["question"]["choices"]["ABCDE".index(own["prediction"])]["text"]
+        np.testing.assert_allclose(own["probabilities"], record["probabilities"], atol=1e-5)
+    out = tmp_path / "out.csv"
+    command("predict", str(run), "--task", "bi", "--input", str(recipe.parent / "lines.csv"), "--output", str(out))
+    cells = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert len(cells) == 24
+    first = cells[0]
+    assert first["number"] == "1"
+    texts = json.loads(first["text"])
+    assert first["text_"] == texts[int(first["prediction"])]
+    assert len(json.loads(first["probabilities"])) == len(texts)
+    command(
+        "predict", str(run), "--task", "bi", "--input", str(recipe.parent / "lines.csv"), "--output", f"{out}.parquet"
+    )
+    assert pl.read_parquet(f"{out}.parquet")["probabilities"].dtype == pl.List(pl.Float64)
+
+
+# Reports, evaluation and the server
+
+
+def test_the_records_are_read_as_they_were_measured_and_the_report_has_the_ranks(run: Path) -> None:
+    text = text_of(build_report(run), "md")
+    assert "right candidate at rank 1" in text
+    assert "margin" in text
+    results = json.loads((run / "results.json").read_text())
+    assert list(results["best"]["tasks"]["cross"]) == ["accuracy", "mrr", "ndcg"]
+    assert list(results["best"]["tasks"]["bi"]) == ["ndcg", "mrr", "accuracy"]
+
+
+def test_the_server_chooses_and_ranks(run: Path) -> None:
+    model = manyheads.load(run)
+    with TestClient(manyheads.asgi(run, hosts=["*"])) as client:
+        info = {each["name"]: each for each in client.get("/v1/tasks").json()}
+        assert info["cross"]["candidates"]
+        assert info["cross"]["columns"] == ["question.stem", "question.choices[].text"]
+        body = client.post("/v1/predict/cross", json={"texts": [[ITEM[0], *ITEM[1]]]}).json()
+        (found,) = body["predictions"]
+        one = model.predict("cross", ITEM)
+        assert (found["prediction"], found["text"]) == (one.prediction, one.text)
+        np.testing.assert_allclose(found["probabilities"], one.probabilities, atol=1e-6)
+        for wrong in ("text", ["text"]):
+            refused = client.post("/v1/predict/cross", json={"texts": [wrong]})
+            assert refused.status_code == 422
+            assert refused.json()["allowed"] == "a list of a text and its candidates"
+
+
+def test_targets_are_ragged_relevances(setting: Setting) -> None:
+    targets = setting.prepared.train["bi"].targets
+    assert isinstance(targets, Ragged)
+    assert set(targets.values.tolist()) <= {1.0, 2.0, 3.0}
