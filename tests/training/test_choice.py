@@ -49,7 +49,7 @@ label = "key"
 kind = "choice"
 train = "lines.csv"
 dev = 0.3
-test = "lines.csv"
+test = "test.csv"
 text = "stem"
 candidates = "text"
 label = "grade"
@@ -89,6 +89,7 @@ def recipe(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         texts = [choice["text"] for choice in each["question"]["choices"]]
         lines += [f"{number},{each['question']['stem']} {number},{text},{1 + len(text) % 3}" for text in texts]
     (folder / "lines.csv").write_text("\n".join(lines) + "\n")
+    (folder / "test.csv").write_text("".join(line.rpartition(",")[0] + "\n" for line in lines[:12]))
     (folder / "recipe.toml").write_text(RECIPE.format(encoder=tiny_encoder))
     return folder / "recipe.toml"
 

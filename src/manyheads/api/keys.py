@@ -147,6 +147,11 @@ class TaskKeys(TypedDict, total=False):
     threshold: Number | Sequence[Number] | Literal["search"] | None
     search_share: Number
     rows: Literal["pairs", "triplets", "scored"] | None
+    candidates: str | Sequence[str] | None
+    candidate_names: str | None
+    group_by: str | None
+    label_as: Literal["index", "letter", "text", "name", "relevance"] | None
+    label_from: Literal[0, 1] | None
 
 
 class RecipeKeys(TypedDict, total=False):

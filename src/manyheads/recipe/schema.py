@@ -131,7 +131,8 @@ class TaskOptions(Options):
         Field(min_length=1, max_length=3),
     ] = Field(
         description="Text column, or a list of two different columns for a task on pairs of texts, or of three for "
-        "triplets. A cell may be a list of words, which are joined by blanks. In JSON and Parquet files, this and "
+        "triplets. Two columns of a choice are joined to one text. A cell may be a list of words, which are joined by "
+        "blanks. In JSON and Parquet files, this and "
         "`label`, `id` and `group` may be paths such as `question.stem`, `choices[0].text` or `choices[].text`.",
         json_schema_extra={"uniqueItems": True},
     )
@@ -161,8 +162,9 @@ class TaskOptions(Options):
     )
     pair: Literal["cross", "bi"] | None = Field(
         default=None,
-        description='How two texts are encoded. "cross": both in one sequence. "bi": each in its own sequence. Only '
-        'for two text columns. Default: the encoding that the head reads, "cross" if no head is given.',
+        description='How two texts, or a text and each of its candidates, are encoded. "cross": both in one sequence. '
+        '"bi": each in its own sequence. Only for two text columns, or for a choice. Default: the encoding that the '
+        'head reads, "cross" if no head is given.',
     )
     head: Annotated[HeadOptions, HEAD_CHOICE] = Field(
         default=HeadOptions(),

@@ -12,8 +12,9 @@ class HeadOptions(Options):
 
     kind: str | None = Field(
         default=None,
-        description='Type of head. "linear": for one text. "cross": a linear head for two texts in one sequence. '
-        '"b1" and "b2": for two texts in separate sequences; both are heads of the reference study. "vector": the '
+        description='Type of head. "linear": for one text. "cross": a linear head for two texts, or a text and a '
+        'candidate, in one sequence. "b1" and "b2": for two in separate sequences; both are heads of the reference '
+        'study. "vector": the '
         'vectors of the texts, for an embedding. Default: "linear" for one text, "cross" for pair = "cross", "b2" for '
         'pair = "bi", "vector" for an embedding.',
     )
