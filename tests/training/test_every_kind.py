@@ -105,7 +105,7 @@ train = "rows.jsonl"
 dev = 0.3
 text = ["side", "text"]
 candidates = "options"
-label = "answer"
+label = "right"
 metrics = [{{ kind = "ndcg", k = 2 }}, "recall_at_1"]
 
 [tasks.ranking]
@@ -113,7 +113,7 @@ kind = "choice"
 train = "lines.csv"
 dev = 0.3
 text = "question"
-candidates = "answer"
+candidates = "reply"
 label = "grade"
 group_by = "number"
 pair = "bi"
@@ -155,15 +155,15 @@ def recipe(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
                 "copy": f"{' '.join(words[::-1])} {number}",
                 "other": " ".join(rng.choice(WORDS, size=4).tolist()),
                 "options": [f"{word} film" for word in rng.permutation(WORDS)[: 2 + number % 4].tolist()],
-                "answer": int(number % 2),
+                "right": int(number % 2),
             }
         )
     lines = [
-        f"{number},{row['text']},{candidate},{int(place == row['answer']) * 2}"
+        f"{number},{row['text']},{candidate},{int(place == row['right']) * 2}"
         for number, row in enumerate(rows)
         for place, candidate in enumerate(row["options"])
     ]
-    (folder / "lines.csv").write_text("\n".join(["number,question,answer,grade", *lines]) + "\n")
+    (folder / "lines.csv").write_text("\n".join(["number,question,reply,grade", *lines]) + "\n")
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "r.toml").write_text(RECIPE.format(encoder=tiny_encoder))
     return folder / "r.toml"

@@ -322,7 +322,7 @@ class Choice(Kind):
         """Return the target in a cell, with only as many candidates as the cell needs.
 
         Raises:
-            LabelError: The cell is empty, or is no label of the form.
+            LabelError: The cell is empty, or has no label of the form.
         """
         if is_missing(raw):
             raise LabelError(MISSING)
@@ -594,9 +594,11 @@ _KEY = re.compile(r"(?:q|qry|query|question|topic)[-_ ]?(?:id|no|number)|qid", r
 _QUESTION = re.compile("question|query", re.IGNORECASE)
 _ANSWER = re.compile("answer|candidate|passage|document|sentence|response|text", re.IGNORECASE)
 _LISTS = re.compile("choices|options|endings|candidates|answers|alternatives|responses", re.IGNORECASE)
-_FAMILIES = re.compile(
-    r"(choice|option|ending|candidate|alternative|answer|response|hypothesis|sol|solution|opt|op)[-_ ]?([0-9]|[A-Ha-h])"
+_STEMS = (
+    *("choice", "option", "ending", "candidate", "alternative", "answer", "response", "hypothesis"),
+    *("solution", "sol", "opt", "op"),
 )
+_FAMILIES = re.compile(rf"({'|'.join(_STEMS)})[-_ ]?([0-9]|[A-Ha-h])")
 _CONTEXTS = (
     *(("premise", "question"), ("context", "question"), ("article", "question"), ("passage", "question")),
     *(("sent1", "sent2"), ("ctx",), ("question.stem",), ("stem",), ("question",), ("query",), ("goal",), ("prompt",)),
