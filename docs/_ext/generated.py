@@ -235,7 +235,8 @@ def menus() -> str:
     from manyheads.training.optimizer import SHAPES
     from manyheads.training.weighting import WEIGHTING
 
-    reads = {"single": "one text", "cross": "a pair in one sequence", "bi": "a pair in two sequences"}
+    two = "a pair, or a text and a candidate,"
+    reads = {"single": "one text", "cross": f"{two} in one sequence", "bi": f"{two} in two sequences"}
     reads["tokens"] = "the first token of each word of a text"
     lines = ["\n## Menus\n", "The values of the keys that choose a member of a menu.\n"]
     lines += _menu("Kinds of tasks", "tasks.NAME.kind", KINDS)

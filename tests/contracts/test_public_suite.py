@@ -12,9 +12,10 @@ from manyheads.data.reading.formats import FORMATS
 from manyheads.evaluation.metrics import METRICS
 from manyheads.evaluation.metrics.resolve import misfit, misfit_of_options
 from manyheads.model.heads import HEADS
-from manyheads.model.losses import LOSSES
+from manyheads.model.losses import LOSSES, fitting_losses
 from manyheads.runs.exporters import EXPORTERS
 from manyheads.tasks.kind import Kind
+from manyheads.tasks.kinds.choice import Choice
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.ordinal import Ordinal
@@ -66,6 +67,11 @@ def test_a_head_with_options() -> None:
 @pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if any(map(loss.form, KINDS))])
 def test_losses(name: str) -> None:
     check_loss(LOSSES[name], kinds=KINDS)
+
+
+@pytest.mark.parametrize("name", fitting_losses(Choice(["candidates"])))
+def test_losses_of_candidates(name: str) -> None:
+    check_loss(LOSSES[name])
 
 
 def _fitting(name: str) -> list[Kind]:

@@ -22,6 +22,11 @@ def kinds_of_texts() -> list[Kind]:
     return [each for each in samples if not (each.ragged_targets or each.ragged_outputs) and each.reads == "text"]
 
 
+def kinds_of_candidates() -> list[Kind]:
+    """Return an instance of every kind on the menu that reads candidates."""
+    return [kind.sample() for kind in KINDS.values() if kind.reads == "candidates"]
+
+
 def drawn_outputs(kind: Kind, outputs: int, examples: int, seed: int) -> Floats:
     """Return outputs[n, k] as a head may give them: scores from 0 to 1, or logits."""
     generator = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ import torch
 
 from manyheads.model.losses import LossEntry, LossFunction
 from manyheads.tasks.kind import Kind
-from manyheads.testing.ensure import drawn_outputs, drawn_targets, ensure, kinds_of_texts
+from manyheads.testing.ensure import drawn_outputs, drawn_targets, ensure, kinds_of_candidates, kinds_of_texts
 
 
 def check_loss(
@@ -18,22 +18,26 @@ def check_loss(
     """Check a loss with each kind that fits.
 
     It gives one finite number per example, which depends on this example only, and a step against its gradient lowers
-    it. If the kind has classes, weights of 1 change nothing.
+    it. If the kind has classes, weights of 1 change nothing. A loss of candidates gives one number per row.
 
     Args:
         entry: the loss.
         options: its own options. Default: the defaults.
-        kinds: the kinds. Default: a sample of every kind on the menu that predicts something of a text.
+        kinds: the kinds. Default: a sample of every kind on the menu that predicts something of texts or candidates.
 
     Raises:
         AssertionError: The loss does not keep the contract.
     """
     table = entry.options.model_validate({"kind": entry.name, **(options or {})})
-    fitting = [kind for kind in (kinds_of_texts() if kinds is None else kinds) if entry.form(kind) is not None]
+    known = [*kinds_of_texts(), *kinds_of_candidates()] if kinds is None else kinds
+    fitting = [kind for kind in known if entry.form(kind) is not None]
     ensure(bool(fitting), f"{entry.name} fits none of the kinds")
     for kind in fitting:
         name = f"{entry.name} with {kind!r}"
         loss = entry.build(kind, table, None)
+        if kind.reads == "candidates":
+            _check_rows(name, loss)
+            continue
         _check_values(name, entry, kind, loss)
         if kind.probability_names:
             weighted = entry.build(kind, table, torch.ones(len(kind.probability_names)))
@@ -59,4 +63,19 @@ def _check_values(name: str, entry: LossEntry, kind: Kind, loss: LossFunction) -
     ensure(bool((first[1:] == 0).all()), f"{name}: the loss of an example depends on other examples")
     (gradient,) = torch.autograd.grad(losses.mean(), outputs)
     lower = loss(outputs.detach() - 1e-3 * gradient, targets).mean() < losses.mean()
+    ensure(bool(lower), f"{name}: a small step against the gradient does not lower the loss")
+
+
+def _check_rows(name: str, loss: LossFunction) -> None:
+    """Check the losses of rows with two, one and four candidates, of which one or two are right."""
+    outputs = torch.linspace(-1, 1, 7).flip(0)[:, None].requires_grad_()
+    targets, offsets = torch.tensor([0.0, 1, 1, 0, 2, 0, 1]), torch.tensor([0, 2, 3, 7])
+    losses = loss(outputs, targets, offsets)
+    ensure(losses.shape == (3,), f"{name}: 3 rows have losses of the shape {[*losses.shape]}, not [3]")
+    ensure(bool(torch.isfinite(losses).all()), f"{name}: a loss is not finite")
+    (first,) = torch.autograd.grad(losses[0], outputs, retain_graph=True)
+    ensure(bool(first[:2].abs().sum() > 0), f"{name}: the loss of a row has no gradient")
+    ensure(bool((first[2:] == 0).all()), f"{name}: the loss of a row depends on other rows")
+    (gradient,) = torch.autograd.grad(losses.mean(), outputs)
+    lower = loss(outputs.detach() - 1e-3 * gradient, targets, offsets).mean() < losses.mean()
     ensure(bool(lower), f"{name}: a small step against the gradient does not lower the loss")
