@@ -249,6 +249,7 @@ def command(*words: str, given: str | None = None) -> str:
     return done.stdout
 
 
+@pytest.mark.usefixtures("forked_commands")
 def test_the_command_predicts_files_and_standard_input(recipe: Path, run: Path, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (recipe.parent / "dev.jsonl").read_text().splitlines()]
     written = command(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from manyheads.data.reading.rows import BadRow, Row, Source
+from manyheads.data.reading.several import Several
 from manyheads.errors import DataError
 from manyheads.tasks.cells import is_missing
 
@@ -33,7 +34,8 @@ class Grouped:
     def form(self) -> Mapping[str, object]:
         """The form of the source, and the columns of the groups."""
         own = {"key": self.key, "listed": self._listed, "shared": self._shared}
-        return {"of": [type(self.inner).__name__, dict(self.inner.form)], **own}
+        several = [each.name for each in self.inner.sources] if isinstance(self.inner, Several) else []
+        return {"of": [type(self.inner).__name__, dict(self.inner.form), several], **own}
 
     def rows(self) -> Iterator[Row | BadRow]:
         """Yield a row for each group, and every line that cannot be read.
