@@ -271,9 +271,8 @@ def test_the_command_predicts_files_and_standard_input(recipe: Path, run: Path, 
     texts = json.loads(first["text"])
     assert first["text_"] == texts[int(first["prediction"])]
     assert len(json.loads(first["probabilities"])) == len(texts)
-    command(
-        "predict", str(run), "--task", "bi", "--input", str(recipe.parent / "lines.csv"), "--output", f"{out}.parquet"
-    )
+    source, form = str(recipe.parent / "lines.csv"), ("--format", "parquet")
+    command("predict", str(run), "--task", "bi", "--input", source, "--output", f"{out}.parquet", *form)
     assert pl.read_parquet(f"{out}.parquet")["probabilities"].dtype == pl.List(pl.Float64)
 
 
