@@ -142,7 +142,7 @@ class Kind(ABC):
     """The column with the names of the candidates of a row, which only labels need."""
 
     gathered_by: str | None = None
-    """The column that is equal in all lines of one row, of which each has one candidate. Without it, a line is a row."""
+    """The column that is equal in all lines of one row, which have a candidate each. Without it, a line is a row."""
 
     target: str
     """What a target is, such as "class" or "value", by which losses and metrics say that they fit."""
