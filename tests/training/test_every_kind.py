@@ -217,10 +217,10 @@ def test_two_processes_evaluate_every_kind_as_one(recipe: Path, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("forked_commands")
-def test_a_study_of_words_and_vectors_and_its_power(recipe: Path, tiny_encoder: Path, tmp_path: Path) -> None:
-    tasks = re.findall(r"\[tasks\.(?:pairs|spans)\]\n(?:.+\n)+", RECIPE)
-    assert len(tasks) == 2
-    base = recipe.parent / "two.toml"
+def test_a_study_of_words_vectors_and_ranks_and_its_power(recipe: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    tasks = re.findall(r"\[tasks\.(?:pairs|spans|ranking)\]\n(?:.+\n)+", RECIPE)
+    assert len(tasks) == 3
+    base = recipe.parent / "three.toml"
     base.write_text("\n".join([f'encoder = "{tiny_encoder}"\nthreads = 1\n', *tasks, "[training]\nmax_steps = 2\n"]))
     study = tmp_path / "study.toml"
     study.write_text(
@@ -228,7 +228,7 @@ def test_a_study_of_words_and_vectors_and_its_power(recipe: Path, tiny_encoder: 
     )
     table = manyheads.study(study, tmp_path / "out", jobs=1)
     assert {row.name: sorted(row.figures.tasks) for row in table.rows} == {
-        name: ["pairs", "spans"] for name in ("plain", "half")
+        name: ["pairs", "ranking", "spans"] for name in ("plain", "half")
     }
     assert not any(row.failed for row in table.rows)
     assert (tmp_path / "out" / "table.html").is_file()

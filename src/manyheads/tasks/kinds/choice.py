@@ -511,9 +511,9 @@ class Choice(Kind):
         return np.where(wrong, np.maximum(chosen - right, np.finfo(np.float32).tiny), 0.0)
 
     def imagined(self, targets: Rows, correlation: float) -> Rows:
-        """Return values of which about two thirds have a right candidate first."""
+        """Return values of which about half have a right candidate first, if there are four candidates."""
         del correlation
-        noise = np.random.default_rng(0).standard_normal(len(targets.values)) / 2
+        noise = np.random.default_rng(0).standard_normal(len(targets.values))
         return lower_counts(Ragged(targets.values / np.maximum(most_of(targets), 1e-12) + noise, targets.offsets))
 
     # Words for people
