@@ -220,6 +220,7 @@ def test_a_json_list_in_a_cell_of_a_csv_file_and_two_text_columns_as_one_context
     found = read(tmp_path, {**table, "label": "label"})
     assert [list(column) for column in found.texts] == [["One why", "Two how"]]
     assert list(found.candidates) == [["a", "b, c"], ["d"]]
+    assert list(map(list, found.all_texts)) == [["One why", "Two how"], ["a", "b, c", "d"]]
     assert list(found.columns[1]) == ["a | b, c", "d"]
 
 

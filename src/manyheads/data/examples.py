@@ -101,6 +101,11 @@ class Examples:
         )
 
     @property
+    def all_texts(self) -> tuple[Sequence[str], ...]:
+        """The texts of each column, and those of all candidates one after another."""
+        return self.texts if self.candidates is None else (*self.texts, self.candidates.flat)
+
+    @property
     def columns(self) -> tuple[Sequence[str], ...]:
         """The texts of each column, and the candidates of each example as one text, for people and comparisons."""
         if self.candidates is None:

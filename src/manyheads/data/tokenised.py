@@ -29,7 +29,7 @@ def tokenise_examples(
     for examples in parts:
         first.setdefault(id(examples.texts), examples)
     distinct = list(first.values())
-    texts = Joined(column for examples in distinct for column in _columns(examples))
+    texts = Joined(column for examples in distinct for column in examples.all_texts)
     names = [f"{examples.key}:{len(examples)}" for examples in distinct if examples.key]
     if cache is not None and len(names) == len(distinct):
         store, index = tokenise_named(texts, names, tokenizer, cache)
@@ -65,11 +65,6 @@ def tokenise_examples(
         for examples in parts
     ]
     return store, splits
-
-
-def _columns(examples: Examples) -> tuple[Sequence[str], ...]:
-    """Return the texts of each column, and those of all candidates."""
-    return examples.texts if examples.candidates is None else (*examples.texts, examples.candidates.flat)
 
 
 def with_tokens(texts: Iterable[str], words: Ragged, tokenizer: Tokenizer) -> Ragged:

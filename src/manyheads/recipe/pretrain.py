@@ -117,12 +117,12 @@ def corpus_of(data: Sequence[TaskData], options: PretrainingOptions, folder: Pat
     Raises:
         DataError: An extra file cannot be read, or no text is left.
     """
-    train = [text for each in _distinct_rows(data) for text in texts_of(each.texts)]
+    train = [text for each in _distinct_rows(data) for text in texts_of(each.all_texts)]
     train += [text for name in options.files for text in pretraining_texts(folder, name)]
     return build_corpus(
         train,
-        [text for each in data for text in texts_of(each.dev.texts)],
-        [text for each in data if each.test is not None for text in texts_of(each.test.texts)],
+        [text for each in data for text in texts_of(each.dev.all_texts)],
+        [text for each in data if each.test is not None for text in texts_of(each.test.all_texts)],
         min_characters=options.min_characters,
         deduplicate=options.deduplicate,
     )
