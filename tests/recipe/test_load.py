@@ -174,7 +174,7 @@ def test_at_most_ten_faults_are_listed(recipe_file: Path) -> None:
 
 def test_files_that_cannot_be_read_are_errors_with_a_hint(recipe_file: Path, tmp_path: Path) -> None:
     assert _error(tmp_path / "mien.toml").hint == "did you mean 'mine.toml'?"
-    assert "manyheads init" in str(_error(tmp_path / "nowhere" / "x.toml"))
+    assert "manyheads.init(" in str(_error(tmp_path / "nowhere" / "x.toml"))
     assert "the recipe is a folder" in str(_error(tmp_path))
     recipe_file.write_bytes(b"encoder = '\xff'")
     assert "UTF-8" in str(_error(recipe_file))
