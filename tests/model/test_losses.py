@@ -75,7 +75,9 @@ def test_l1_of_two_classes_is_the_distance_of_the_sigmoid() -> None:
 )
 def test_float64_outputs_keep_their_precision(loss: str) -> None:
     outputs = torch.full((2, 2 if loss == "cross_entropy" else 1), 0.3, dtype=torch.float64)
-    assert _loss(loss, outputs, torch.tensor([0.0, 1.0])).dtype == torch.float64
+    of_rows = {"offsets": torch.tensor([0, 2])} if "scores" in LOSSES[loss].forms.values() else {}
+    function = build_loss(CLASSES, LOSSES[loss].options.model_validate({"kind": loss}), None)
+    assert function(outputs, torch.tensor([0.0, 1.0]), **of_rows).dtype == torch.float64
 
 
 def test_label_smoothing_is_that_of_torch_and_agrees_between_one_and_two_logits() -> None:
