@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from tests.course_files import DATA
 from tests.tiny import CORPUS
 
 import manyheads as mh
-
-FOLDER = Path(os.environ.get("MANYHEADS_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 
 pytestmark = pytest.mark.usefixtures("forked_commands")
 
@@ -22,8 +20,8 @@ ROWS = {
         "questions": (CORPUS / "paraphrase-train.tsv", ["sentence1", "sentence2"], "is_paraphrase"),
     },
     "real": {
-        "reviews": (FOLDER / "ids-sst-train.csv", "sentence", "sentiment"),
-        "questions": (FOLDER / "quora-train.csv", ["sentence1", "sentence2"], "is_duplicate"),
+        "reviews": (DATA / "ids-sst-train.csv", "sentence", "sentiment"),
+        "questions": (DATA / "quora-train.csv", ["sentence1", "sentence2"], "is_duplicate"),
     },
 }
 
@@ -35,7 +33,7 @@ ROWS = {
         pytest.param(
             "real",
             marks=pytest.mark.skipif(
-                not FOLDER.is_dir(), reason="the course's files are absent (MANYHEADS_DATA names their folder)"
+                not DATA.is_dir(), reason="the course's files are absent (MANYHEADS_DATA names their folder)"
             ),
         ),
     ],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.course_files import DATA
 
 import manyheads
 from manyheads.errors import DataError, RecipeError
@@ -25,7 +25,6 @@ from manyheads.tasks.kind import Predictions
 from manyheads.tasks.records import read_records
 from manyheads.tasks.task import Task
 
-DATA = Path(os.environ.get("MANYHEADS_DATA", Path(__file__).parents[3] / "shared" / "data"))
 ATIS = DATA / "more" / "atis-snips" / "data" / "atis"
 
 RECIPE = """

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from tests.course_files import DATA
 
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import read_tasks, rejected_rows
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").rglob("*.toml"))
-DATA = Path(os.environ.get("MANYHEADS_DATA", ROOT.parent / "shared" / "data"))
 
 
 def _name(file: Path) -> str:

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import label_ranking_average_precision_score, ndcg_score
+from tests.course_files import DATA
 
 from manyheads.data.examples import read_examples
 from manyheads.data.reading import BadRow, Row, open_source
@@ -301,29 +302,29 @@ def test_keys_that_do_not_fit_are_faults(keys: dict[str, Any], reason: str) -> N
 
 # Real data, read in place
 
-DATA = Path("/work/shared/data/more/multiple-choice")
+CHOICES = DATA / "more" / "multiple-choice"
 
 
-@pytest.mark.skipif(not (DATA / "train.jsonl").is_file(), reason="the multiple-choice data are not here")
+@pytest.mark.skipif(not (CHOICES / "train.jsonl").is_file(), reason="the multiple-choice data are not here")
 @pytest.mark.parametrize("names", [{}, {"candidate_names": "question.choices[].label"}])
 def test_openbookqa_is_read_by_paths_and_letters_or_names(names: dict[str, str]) -> None:
     table = {"kind": "choice", "dev": 0.1, "text": "question.stem", "candidates": "question.choices[].text"}
-    found = read(DATA, {**table, "train": "train.jsonl", "label": "answerKey", **names})
+    found = read(CHOICES, {**table, "train": "train.jsonl", "label": "answerKey", **names})
     assert len(found) == 4957
     assert set(found.targets.lengths.tolist()) == {4}
     assert np.array_equal(found.targets.sums(found.targets.values), np.ones(4957))
-    first = json.loads((DATA / "train.jsonl").read_text().partition("\n")[0])
+    first = json.loads((CHOICES / "train.jsonl").read_text().partition("\n")[0])
     assert found.candidates[0] == [each["text"] for each in first["question"]["choices"]]
     assert "ABCD"[int(found.targets[0].argmax())] == first["answerKey"]
 
 
-@pytest.mark.skipif(not (DATA / "dataset").is_dir(), reason="the multiple-choice data are not here")
+@pytest.mark.skipif(not (CHOICES / "dataset").is_dir(), reason="the multiple-choice data are not here")
 def test_copa_is_read_by_a_column_for_each_candidate() -> None:
     table = {"kind": "choice", "dev": 0.1, "text": ["premise", "question"], "candidates": ["choice1", "choice2"]}
-    found = read(DATA, {**table, "train": "dataset/copa/dev.jsonl", "label": "label"})
+    found = read(CHOICES, {**table, "train": "dataset/copa/dev.jsonl", "label": "label"})
     assert len(found) == 500
     assert set(found.targets.lengths.tolist()) == {2}
-    first = json.loads((DATA / "dataset/copa/dev.jsonl").read_text().partition("\n")[0])
+    first = json.loads((CHOICES / "dataset/copa/dev.jsonl").read_text().partition("\n")[0])
     assert found.texts[0][0] == f"{first['premise']} {first['question']}"
     assert int(found.targets[0].argmax()) == first["label"]
 

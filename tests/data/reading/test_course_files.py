@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
+from tests.course_files import DATA
 
 from manyheads.data.examples import read_examples
 from manyheads.data.reading import open_source
@@ -14,10 +12,8 @@ from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.regression import Regression
 from manyheads.tasks.task import Task
 
-FOLDER = Path(os.environ.get("MANYHEADS_DATA", Path(__file__).parents[3] / ".." / "shared" / "data"))
-
 pytestmark = pytest.mark.skipif(
-    not (FOLDER / "quora-train.csv").is_file(),
+    not (DATA / "quora-train.csv").is_file(),
     reason="the course's files are absent (MANYHEADS_DATA names their folder)",
 )
 
@@ -45,7 +41,7 @@ def task(label: str) -> Task:
     ],
 )
 def test_files_without_bad_rows(file: str, label: str, count: int) -> None:
-    examples, bad = read_examples(task(label), open_source(file, FOLDER), on_bad_rows="error", labelled=True)
+    examples, bad = read_examples(task(label), open_source(file, DATA), on_bad_rows="error", labelled=True)
     assert (len(examples), bad) == (count, [])
     assert examples.lines.tolist() == list(range(2, count + 2))
 
@@ -55,13 +51,13 @@ def test_files_without_bad_rows(file: str, label: str, count: int) -> None:
     [("ids-sst-test-student.csv", "sentiment", 2210), ("sts-test-student.csv", "similarity", 1725)],
 )
 def test_files_without_labels(file: str, label: str, count: int) -> None:
-    examples, _ = read_examples(task(label), open_source(file, FOLDER), on_bad_rows="error", labelled=False)
+    examples, _ = read_examples(task(label), open_source(file, DATA), on_bad_rows="error", labelled=False)
     assert len(examples) == count
     assert len(set(examples.ids)) == count
 
 
 def test_the_two_bad_rows_are_reported() -> None:
-    source = open_source("quora-train.csv", FOLDER)
+    source = open_source("quora-train.csv", DATA)
     examples, bad = read_examples(task("is_duplicate"), source, on_bad_rows="skip", labelled=True)
     assert len(examples) == 16_000
     assert [(row.line, row.reason) for row in bad] == [
