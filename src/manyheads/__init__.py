@@ -13,41 +13,21 @@ from manyheads.errors import ManyheadsError, ManyheadsWarning
 from manyheads.version import __version__
 
 if TYPE_CHECKING:
-    from manyheads.api import (
-        BatchingOptions,
-        Check,
-        Comparison,
-        ModelOptions,
-        Power,
-        Prediction,
-        Predictions,
-        Predictor,
-        Pretrained,
-        PretrainingOptions,
-        Recipe,
-        Run,
-        Study,
-        Table,
-        Task,
-        TrainingOptions,
-        asgi,
-        check,
-        compare,
-        evaluate,
-        export,
-        init,
-        load,
-        open_run,
-        open_study,
-        power,
-        pretrain,
-        report,
-        run_study,
-        study,
-        table,
-        train,
-    )
+    from manyheads.api.checked import Check
+    from manyheads.api.finished import Comparison, compare, evaluate, export, report
+    from manyheads.api.keys import BatchingOptions, ModelOptions, PretrainingOptions, TrainingOptions
+    from manyheads.api.planned import Study
+    from manyheads.api.recipe import Recipe, Task
+    from manyheads.api.run import Run, open_run
+    from manyheads.api.server import asgi
+    from manyheads.api.studies import open_study, power, run_study, study, table
+    from manyheads.api.training import check, init, pretrain, train
+    from manyheads.inference.load import load
+    from manyheads.inference.predictions import Prediction, Predictions
+    from manyheads.inference.predictor import Predictor
     from manyheads.plugins import register
+    from manyheads.pretraining.cache import Pretrained
+    from manyheads.studies.table import Power, Table
 
 __all__ = [
     "BatchingOptions",
@@ -88,14 +68,42 @@ __all__ = [
     "train",
 ]
 
-_WITHOUT_TORCH = {
+_MODULES = {
+    "BatchingOptions": "api.keys",
+    "Check": "api.checked",
+    "Comparison": "api.finished",
+    "ModelOptions": "api.keys",
+    "Power": "studies.table",
     "Prediction": "inference.predictions",
     "Predictions": "inference.predictions",
     "Predictor": "inference.predictor",
+    "Pretrained": "pretraining.cache",
+    "PretrainingOptions": "api.keys",
+    "Recipe": "api.recipe",
+    "Run": "api.run",
+    "Study": "api.planned",
+    "Table": "studies.table",
+    "Task": "api.recipe",
+    "TrainingOptions": "api.keys",
+    "asgi": "api.server",
+    "check": "api.training",
+    "compare": "api.finished",
+    "evaluate": "api.finished",
+    "export": "api.finished",
+    "init": "api.training",
     "load": "inference.load",
+    "open_run": "api.run",
+    "open_study": "api.studies",
+    "power": "api.studies",
+    "pretrain": "api.training",
     "register": "plugins",
+    "report": "api.finished",
+    "run_study": "api.studies",
+    "study": "api.studies",
+    "table": "api.studies",
+    "train": "api.training",
 }
-"""The modules of names that work without torch, which `manyheads.api` imports."""
+"""The module of each name that is imported when it is first used. A name imports no more than it needs."""
 
 
 def __dir__() -> list[str]:
@@ -105,7 +113,6 @@ def __dir__() -> list[str]:
 if not TYPE_CHECKING:
     # Type checkers do not see this function, so they report names that do not exist.
     def __getattr__(name: str) -> object:
-        if name not in __all__:
+        if name not in _MODULES:
             raise AttributeError(f"module 'manyheads' has no attribute {name!r}")
-        module = import_module(f"manyheads.{_WITHOUT_TORCH.get(name, 'api')}")
-        return getattr(module, name)
+        return getattr(import_module(f"manyheads.{_MODULES[name]}"), name)

@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from manyheads.api import load, train
+from manyheads.api.training import train
+from manyheads.inference.load import load
 from manyheads.inference.predictions import Predictions
 from manyheads.inference.predictor import Predictor
 from manyheads.tasks.kinds.classification import Classification

@@ -19,7 +19,6 @@ from typing import Any
 
 from manyheads.errors import ManyheadsError
 from manyheads.plugins import receive
-from manyheads.recipe.assemble import train
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import write_json
 from manyheads.run.folder import LockedError, RunFolder
@@ -65,6 +64,9 @@ def drop_weights(cell: Cell, *, keep_models: bool) -> None:
 
 
 def _train(cell: Cell, notify: Notify) -> dict[str, Any]:
+    # Only the process of a run needs the encoder. The table of a study imports this module as well.
+    from manyheads.recipe.assemble import train
+
     listener = _Reporter(cell, notify)
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
