@@ -7,12 +7,12 @@
 # make bench   measure the speed and compare it with other programs (about 50 minutes; about 10 with QUICK=1)
 # make image   build a container image of the server (needs docker and a network)
 # make image-check   run the steps of the Dockerfile in a chroot (needs root and debootstrap)
-# All targets but `image` first create .venv with every extra, once.
+# All targets but `wheel` and `image` first create .venv with every extra, once.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo lint test docs wheel torture bench image image-check
+.PHONY: demo lint test tests docs wheel torture bench image image-check
 
 demo: .venv/installed
 	$(BIN)/manyheads demo
@@ -24,7 +24,10 @@ lint: .venv/installed
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
-test: lint
+test: lint tests
+
+# `make lint test` checks once; `make tests` leaves the checks out.
+tests: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --dist=worksteal
 
 # -n: every reference must have a target; -W: a warning is an error. No network is used.
@@ -32,8 +35,8 @@ docs: .venv/installed
 	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs docs/_build/html
 	$(BIN)/python -m tests.docs.links docs/_build/html README.md
 
-wheel: .venv/installed
-	$(BIN)/python -m tests.wheel
+wheel:
+	$(PYTHON) -m tests.wheel
 
 # It can be stopped and started again: trials in the ledger under runs/torture are not repeated.
 torture: .venv/installed

@@ -2,10 +2,11 @@
 
     python -m tests.wheel
 
-Everything runs on one core, so that it can run next to the tests. The steps: demo, a first recipe, predictions from a
-file and from Python, a report, a study, the server. Nothing of the checkout is on the path. A failed step ends the
-program with its output and exit status 1. `MANYHEADS_WHEEL_ENV` names a folder with an environment to use again; by
-default the environment is temporary.
+The interpreter that runs it makes the new environment, and needs no package itself. Everything runs on one core, so
+that it can run next to other work. The steps: demo, a first recipe, predictions from a file and from Python, a report,
+a study, the server. Nothing of the checkout is on the path. A failed step ends the program with its output and exit
+status 1. `MANYHEADS_WHEEL_ENV` names a folder with an environment to use again; by default the environment is
+temporary.
 """
 
 from __future__ import annotations
@@ -77,8 +78,9 @@ def main() -> int:
         folder = Path(scratch)
         environment = Path(os.environ.get("MANYHEADS_WHEEL_ENV", folder / "environment"))
         try:
-            with step("build the wheel"):
-                wheel = build(folder)
+            with step("build the wheel, with the pip of a new environment"):
+                run([sys.executable, "-m", "venv", "--clear", str(environment)], ROOT)
+                wheel = build(environment, folder)
             with step("install torch, then the wheel under the constraints"):
                 install(environment, wheel)
             use(environment, folder / "elsewhere")
@@ -89,20 +91,20 @@ def main() -> int:
     return 0
 
 
-def build(folder: Path) -> Path:
+def build(environment: Path, folder: Path) -> Path:
     """The wheel of this checkout. It is built in a copy, because setuptools leaves files for the next build."""
     source = folder / "source"
     shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
-    run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)], folder)
+    python = str(environment / "bin" / "python")
+    run([python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)], folder)
     (wheel,) = folder.glob("manyheads-*.whl")
     return wheel
 
 
 def install(environment: Path, wheel: Path) -> None:
-    """A new environment with the pinned torch, then the wheel under the constraints file."""
-    run([sys.executable, "-m", "venv", "--clear", str(environment)], ROOT)
+    """The pinned torch, then the wheel under the constraints file, in the new environment."""
     python = str(environment / "bin" / "python")
     pin = re.search(r"^torch==\S+", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE)
     if pin is None:

@@ -66,8 +66,10 @@ def _line(axes: Axes, curve: RowCurve, chosen: list[str]) -> None:
     colour = (
         GREY if curve.row not in chosen else (INK if curve.row == chosen[0] else SERIES[chosen.index(curve.row) - 1])
     )
-    for epoch, values in zip(curve.epochs, curve.points, strict=True):
-        axes.plot([epoch] * len(values), _numbers(values), ".", color=colour, markersize=2.5, alpha=0.4, zorder=1)
+    points = [(epoch, value) for epoch, values in zip(curve.epochs, curve.points, strict=True) for value in values]
+    if points:
+        at, values = zip(*points, strict=True)
+        axes.plot(at, _numbers(values), ".", color=colour, markersize=2.5, alpha=0.4, zorder=1)
     if curve.row not in chosen:
         axes.plot(epochs, mean, color=GREY, linewidth=0.7, alpha=0.7, zorder=1)
         return

@@ -60,5 +60,10 @@ def differences_by_seed(row: TableRow, others: Sequence[tuple[TableRow, str]], m
 
 def draw_seeds(axes: Axes, points: Iterable[tuple[float, float, bool]], colour: str) -> None:
     """Draw small points at (x, y). Those of collapsed seeds are crosses."""
+    marks: dict[str, list[tuple[float, float]]] = {".": [], "x": []}
     for x, y, collapsed in points:
-        axes.plot([x], [y], marker="x" if collapsed else ".", markersize=3.5, color=colour, alpha=0.55, zorder=1.5)
+        marks["x" if collapsed else "."].append((x, y))
+    for marker, places in marks.items():
+        if places:
+            xs, ys = zip(*places, strict=True)
+            axes.plot(xs, ys, marker=marker, linestyle="none", markersize=3.5, color=colour, alpha=0.55, zorder=1.5)
