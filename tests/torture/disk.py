@@ -60,7 +60,10 @@ def can_mount() -> bool:
 
 
 def _needed(world: World, name: str) -> tuple[int, int]:
-    """Return the bytes that a command adds, and the size of its largest file."""
+    """Return the bytes that a command needs beside its files of the start, and the size of its largest file.
+
+    A command that removes more than it adds needs the largest file at least: it is written before another is removed.
+    """
     kept = world.folder / "undisturbed" / f"{name.replace(' ', '-')}.size"
     if not kept.exists():
         folder = world.folder / "scratch"
@@ -72,8 +75,8 @@ def _needed(world: World, name: str) -> tuple[int, int]:
         kept.parent.mkdir(exist_ok=True)
         kept.write_text(f"{_blocks(folder) - before} {largest}", encoding="utf-8")
         shutil.rmtree(folder)
-    need, largest = map(int, kept.read_text(encoding="utf-8").split())
-    return need, largest
+    added, largest = map(int, kept.read_text(encoding="utf-8").split())
+    return max(added, largest), largest
 
 
 def _blocks(folder: Path) -> int:
