@@ -76,7 +76,7 @@ def _needed(world: World, name: str) -> tuple[int, int]:
         kept.write_text(f"{_blocks(folder) - before} {largest}", encoding="utf-8")
         shutil.rmtree(folder)
     added, largest = map(int, kept.read_text(encoding="utf-8").split())
-    return max(added, largest), largest
+    return added if added > 0 else largest, largest
 
 
 def _blocks(folder: Path) -> int:
