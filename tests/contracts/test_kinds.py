@@ -11,7 +11,7 @@ from manyheads.errors import EncoderError
 from manyheads.evaluation.metrics import METRICS
 from manyheads.model.losses import fitting_losses
 from manyheads.ragged import Ragged, Rows, flat, offsets_of
-from manyheads.tasks.kind import Kind, LabelError, UnknownLabelError, known
+from manyheads.tasks.kind import Kind, LabelError, Predictions, UnknownLabelError, known
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.kinds.choice import Choice
 from manyheads.tasks.kinds.classification import Classification
@@ -66,6 +66,9 @@ def test_no_prediction_is_equal_to_an_unknown_label(kind: Kind, cells: list[obje
     assert len(kind.strata(targets)) == len(kind.imagined(targets, 0.5)) == 2
     assert kind.shares(targets)
     assert kind.digest(targets)
+    right = kind.right(Predictions(kind.targets([own, own]), None), targets)
+    assert right is not None
+    assert right.tolist() == [True, False]
     with pytest.raises(UnknownLabelError, match="is not one of"):
         kind.parse(["no such"] if isinstance(presented, list) else "no such")
 
@@ -148,6 +151,8 @@ def test_outputs_of_each_form_can_be_decoded(kind: Kind, form: str, examples: in
             assert list(record.get("probabilities", {})) == list(names)
     if examples:
         assert (kind.errors(found, found.values) == 0).all()
+        right = kind.right(found, found.values)
+        assert right is None or (right.shape == (examples,) and right.all())
         assert len(kind.strata(found.values)) == examples
         assert all(0 <= share <= 1 for share in kind.shares(found.values).values())
         assert kind.digest(found.values)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from manyheads.evaluation.evaluate import measure, summarise
+from manyheads.evaluation.interval import RightRows, whole_rows
 from manyheads.model.losses import fitting_losses
 from manyheads.tasks.kind import Kind, Predictions
 from manyheads.tasks.kinds.classification import Classification
@@ -60,3 +61,27 @@ def test_the_averages_are_none_if_one_primary_metric_is_none() -> None:
     summary = summarise({"sst": SST, "sts": STS}, metrics, course_score=True)
     assert summary["average"] is None
     assert summary["course_score"] is None
+
+
+def test_the_share_of_whole_rows_is_over_the_rows_with_every_label() -> None:
+    """Rows are matched by their ids. A task without right predictions is left out."""
+    one = RightRows(["1", "2", "3", "4"], np.array([True, True, False, True]), np.array([0, 1, 2, 3]))
+    two = RightRows(["4", "2", "9"], np.array([True, False, True]))
+    found = whole_rows({"intent": one, "slots": two, "score": None})
+    assert found is not None
+    assert (found.name, found.value, found.count) == ("intent+slots", 0.5, 2)
+    assert whole_rows({"intent": one, "score": None}) is None
+    assert whole_rows({"intent": one, "slots": RightRows(["8"], np.array([True]))}) is None
+    assert whole_rows({"intent": one, "slots": RightRows(["1", "1"], np.array([True, False]))}) is None
+
+
+def test_an_interval_of_whole_rows_takes_clusters_as_units() -> None:
+    ids, right = [str(row) for row in range(40)], np.arange(40) % 4 > 0
+    apart, joined = (
+        whole_rows({"a": RightRows(ids, right, clusters), "b": RightRows(ids, np.ones(40, dtype=bool))})
+        for clusters in (np.arange(40), np.arange(40) // 4 * 4 + np.where(right, 0, 1))
+    )
+    assert apart is not None
+    assert joined is not None
+    assert None not in (apart.low, apart.high, joined.low, joined.high)
+    assert joined.high - joined.low > apart.high - apart.low  # type: ignore[operator]

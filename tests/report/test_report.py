@@ -183,6 +183,7 @@ def test_json_has_the_documented_keys(run: Path) -> None:
     content = json.loads(text_of(build_report(run), "json"))
     assert set(content) == {
         *("name", "which", "epoch", "average", "last_average", "tasks", "log", "results", "provenance", "recipe"),
+        *("whole_rows", "whole_test_rows"),
     }
     task = next(each for each in content["tasks"] if each["name"] == "sentiment")
     assert set(task) == {

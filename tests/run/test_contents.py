@@ -56,7 +56,7 @@ def test_its_files_are_those_documented(trained: manyheads.Run) -> None:
 
 def test_the_fields_of_its_json_files_are_those_documented(trained: manyheads.Run) -> None:
     folder = trained.folder
-    tuned = {name for name in FIELDS["results.json"] if ".decoding." in name}
+    tuned = {name for name in FIELDS["results.json"] if re.search(r"\.(decoding|whole_rows)\.", name)}
     check(keys(folder.read_results()), FIELDS["results.json"], tuned)
     check(keys(folder.read_provenance()), FIELDS["provenance.json"], CONDITIONAL_FIELDS)
 

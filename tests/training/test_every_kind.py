@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from rich.console import Console
 from tests.training.test_distributed import ended, torchrun
 
 import manyheads
+from manyheads.cli.show import results_table
 from manyheads.reports.build import build_report
 from manyheads.reports.compare import compare
 from manyheads.reports.write import write_report
@@ -199,6 +201,34 @@ def test_the_predictions_give_the_metrics_of_the_run_and_the_model_is_measured_a
     for name, metrics in shipped["tasks"].items():
         assert again[name] == pytest.approx(metrics, abs=1e-5)
     assert write_report(run.folder.path).is_file()
+
+
+def test_the_share_of_rows_on_which_every_task_is_right_is_that_of_the_predictions(run: manyheads.Run) -> None:
+    """Regression has no right predictions. The tasks of other streams have a share of their own, or none."""
+    shares = (run.results["best"] or run.results["last"])["whole_rows"]
+    assert list(shares) == ["ordinal+multilabel+columns+classification", "spans+tags"]
+    for names, share in shares.items():
+        right: dict[str, bool] = {}
+        for task in names.split("+"):
+            for record in map(json.loads, run.folder.prediction_file(task, "dev", "best").read_text().splitlines()):
+                same = record["prediction"] == record["target"]
+                right[record["id"]] = right.get(record["id"], True) and same
+        assert share["rows"] == len(right)
+        assert share["accuracy"] == pytest.approx(np.mean(list(right.values())))
+        low, high = share["interval"]
+        assert 0 <= low <= share["accuracy"] <= high <= 1
+    measured = measure_run(run.folder.path)
+    assert measured.scores["whole_rows"] == shares
+    assert "ordinal+multilabel+columns+classification" in repr(measured)
+    report = build_report(run.folder.path)
+    assert {each.name: each.value for each in report.whole_rows} == pytest.approx(
+        {name: share["accuracy"] for name, share in shares.items()}
+    )
+    console = Console(width=120)
+    with console.capture() as printed:
+        console.print(results_table(run.results, width=120))
+    assert "spans+tags" in printed.get()
+    assert "whole_rows" in printed.get()
 
 
 def test_a_run_of_another_seed_is_compared_in_every_task(recipe: Path, run: manyheads.Run) -> None:

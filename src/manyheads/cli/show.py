@@ -126,6 +126,10 @@ def _results_table(results: Mapping[str, Any], *, narrow: bool) -> Table:
             bounds = last.get("intervals", {}).get(task, {}).get(metric)
             add(task if position == 0 else "", metric, (number(chosen_value), number(value)), interval(bounds))
         table.add_section()
+    for tasks, share in last.get("whole_rows", {}).items():
+        chosen_share = None if best is None else best.get("whole_rows", {}).get(tasks, {}).get("accuracy")
+        add(tasks, "whole_rows", (number(chosen_share), number(share["accuracy"])), interval(share["interval"]))
+        table.add_section()
     add("average", "", (number(None if best is None else best.get("average")), number(last.get("average"))), "")
     if last.get("course_score") is not None:
         chosen_score = None if best is None else best.get("course_score")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from manyheads.data.dataset import Split
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
 from manyheads.evaluation import average as averages
-from manyheads.evaluation.interval import measured
+from manyheads.evaluation.interval import RightRows, measured, right_rows, whole_rows
 from manyheads.evaluation.metrics.probabilities import as_stored
 from manyheads.evaluation.metrics.resolve import metrics_of
 from manyheads.model.multitask import MultitaskModel
@@ -30,10 +30,11 @@ from manyheads.tasks.task import Task
 class Scores:
     """The result of an evaluation: decoded predictions by task, and `summary` as results.json stores it.
 
-    `summary` has four keys. `tasks`: every metric of every task, None if it cannot be computed. `intervals`: the
+    `summary` has these keys. `tasks`: every metric of every task, None if it cannot be computed. `intervals`: the
     bounds of the 95% interval of every metric over the sample of examples, None if they cannot be computed.
     `average`: the mean of the tasks' primary metrics, None if one of them is None. `course_score`: the course's
-    average, None if it was not asked for or a primary metric is None.
+    average, None if it was not asked for or a primary metric is None. `whole_rows`, only if some tasks have rows in
+    common: the share of rows on which all of them are right, see `whole_rows_of`.
     """
 
     predictions: Mapping[str, Predictions]
@@ -49,12 +50,14 @@ def evaluate(
     max_length: int,
     device: torch.device,
     course_score: bool = False,
+    together: Sequence[Sequence[str]] = (),
     forward: Callable[..., list[Rows]] = forward_streams,
 ) -> Scores:
     """Evaluate every task that has a split here. Rows that several tasks read are encoded once.
 
-    `course_score`: also compute the course's average. `forward`: computes the outputs of splits, with the signature of
-    `forward_streams`.
+    `course_score`: also compute the course's average. `together`: tasks that have the same rows, for each of which the
+    share of rows on which all of them are right is computed. `forward`: computes the outputs of splits, with the
+    signature of `forward_streams`.
     """
     predictions, metrics, bounds = {}, {}, {}
     clusters = clusters_of(splits)
@@ -65,7 +68,37 @@ def evaluate(
         bounds[name] = intervals(split.task, predictions[name], split.targets.astype(np.float64), clusters[name])
     tasks = {name: split.task for name, split in splits.items()}
     summary = summarise(tasks, metrics, course_score=course_score)
-    return Scores(predictions, {"tasks": summary.pop("tasks"), "intervals": bounds, **summary})
+    summary = {"tasks": summary.pop("tasks"), "intervals": bounds, **summary}
+    groups = [[name for name in names if name in splits] for names in together]
+    whole = whole_rows_of(
+        {name: _right(splits[name], predictions[name], clusters[name]) for name in names} for names in groups
+    )
+    return Scores(predictions, {**summary, **({"whole_rows": whole} if whole else {})})
+
+
+def whole_rows_of(together: Iterable[Mapping[str, RightRows | None]]) -> dict[str, Any]:
+    """Return the share of rows on which all tasks are right, by their names joined by "+".
+
+    Each has `accuracy`, `interval`, both bounds of its 95% interval, None if there is none, and `rows`, the number of
+    rows with the labels of all tasks.
+    """
+    found = [share for each in together if (share := whole_rows(each)) is not None]
+    return {
+        each.name: {
+            "accuracy": each.value,
+            "interval": None if each.low is None or each.high is None else [each.low, each.high],
+            "rows": each.count,
+        }
+        for each in found
+    }
+
+
+def _right(split: Split, predictions: Predictions, clusters: NDArray[np.int64]) -> RightRows | None:
+    """Return which labelled rows of a split are predicted right."""
+    known = labelled(split.targets)
+    kept, targets = _kept(predictions, known), split.targets[known].astype(np.float64)
+    ids = [name for name, one in zip(split.ids, known.tolist(), strict=True) if one]
+    return right_rows(split.task.kind, ids, kept, targets, clusters[known])
 
 
 def measure(task: Task, predictions: Predictions, targets: Rows) -> dict[str, float | None]:

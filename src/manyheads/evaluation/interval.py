@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from manyheads.evaluation.estimate import contrast, wilson, within_range
+from manyheads.evaluation.metrics import METRICS
 from manyheads.evaluation.metrics.resolve import Chosen, resolve
 from manyheads.evaluation.sample import Floats, Integers, Sample, sample
 from manyheads.ragged import Rows, stack
+from manyheads.tasks.kind import Kind, Predictions
 
 ERROR = 0.05
 """1 - level of every interval."""
@@ -61,6 +65,52 @@ def measured(
         return Measured(chosen.name, value, low, high, count)
     estimate = contrast([[one]], [1.0])
     return Measured(chosen.name, value, estimate.low, estimate.high, count)
+
+
+@dataclass(frozen=True)
+class RightRows:
+    """Which labelled rows of a task are predicted right: `ids` of n rows, `right`, bool[n], and `clusters`, int64[n].
+
+    `clusters` are None if they are not known.
+    """
+
+    ids: Sequence[str]
+    right: NDArray[np.bool_]
+    clusters: Integers | None = None
+
+
+def right_rows(
+    kind: Kind, ids: Sequence[str], predictions: Predictions, targets: Rows, clusters: Integers | None
+) -> RightRows | None:
+    """Return which of n labelled rows are predicted right. None for a kind whose predictions are only near or far."""
+    right = kind.right(predictions, targets)
+    return None if right is None else RightRows(ids, right, clusters)
+
+
+def whole_rows(several: Mapping[str, RightRows | None]) -> Measured | None:
+    """Return the share of rows on which the predictions of all tasks are right, of the rows with all their labels.
+
+    Its name has the names of the tasks, joined by "+". Tasks without right predictions do not take part. For intent and
+    slots it is the semantic frame accuracy of sentences (Goo et al. 2018). None with fewer than two tasks, without a
+    row that has all labels, or if two rows of a task have one id, because rows are matched by their ids.
+    """
+    tasks = {name: each for name, each in several.items() if each is not None}
+    if len(tasks) < 2:
+        return None
+    first, *others = tasks.values()
+    ids, right, clusters = np.array(first.ids, dtype=np.str_), first.right, first.clusters
+    if len(np.unique(ids)) < len(ids):
+        return None
+    for each in others:
+        own = np.array(each.ids, dtype=np.str_)
+        if len(np.unique(own)) < len(own):
+            return None
+        ids, kept, places = np.intersect1d(ids, own, assume_unique=True, return_indices=True)
+        right = right[kept] & each.right[places]
+        clusters = None if clusters is None else clusters[kept]
+    if not len(ids):
+        return None
+    return measured(Chosen(METRICS["accuracy"], "+".join(tasks)), right.astype(np.float64), np.ones(len(ids)), clusters)
 
 
 def share(name: str, hits: int, count: int) -> Measured:

@@ -40,6 +40,7 @@ from manyheads.recipe.pretrain import pretrained
 from manyheads.recipe.same import began_separate, with_separate_streams
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.steps import make_steps
+from manyheads.recipe.streams import same_files
 from manyheads.run.atomic import write_json
 from manyheads.run.checksum import is_unchanged
 from manyheads.run.events import EventLog
@@ -377,6 +378,7 @@ class _Assembly:
             max_length=self.max_length,
             device=torch.device(self.recipe.device),
             course_score=self.recipe.score == "course",
+            together=same_files(self.recipe.tasks, split),
             forward=self._forward,
         )
 

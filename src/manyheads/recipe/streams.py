@@ -50,6 +50,22 @@ def partners(tasks: Mapping[str, TaskOptions], name: str, spec: Files) -> list[s
     return [each for each in group if each == name or file in _files(tasks[each])]
 
 
+def same_files(tasks: Mapping[str, TaskOptions], split: str) -> list[tuple[str, ...]]:
+    """Return the names of the tasks of each stream whose rows of a split are from the same file.
+
+    `split`: "dev" or "test". Only groups of two or more tasks are returned.
+    """
+    found = []
+    for group in groups_of(tasks):
+        files: dict[object, list[str]] = {}
+        for name in group:
+            spec = getattr(tasks[name], split)
+            if spec is not None:
+                files.setdefault(spec if isinstance(spec, float) else files_name(spec), []).append(name)
+        found += [tuple(names) for names in files.values() if len(names) > 1]
+    return found
+
+
 def joined(several: Sequence[Examples]) -> list[Examples]:
     """Return the examples of tasks that read the same rows so that they share everything but the targets.
 

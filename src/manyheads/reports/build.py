@@ -11,19 +11,21 @@ import numpy as np
 from manyheads.errors import RunError
 from manyheads.evaluation import average as averages
 from manyheads.evaluation.estimate import contrast
-from manyheads.evaluation.interval import Measured
+from manyheads.evaluation.interval import Measured, right_rows, whole_rows
 from manyheads.evaluation.metrics.resolve import Chosen, metrics_of, primary_of
 from manyheads.evaluation.sample import sample
 from manyheads.ragged import stack
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.same import check_own_recipe
 from manyheads.recipe.schema import Recipe
+from manyheads.recipe.streams import same_files
 from manyheads.recipe.tasks import finished_task
 from manyheads.reports.conflicts import find_conflicts
 from manyheads.reports.content import Report, TaskReport
 from manyheads.reports.groups import by_label, by_length, mistakes
 from manyheads.reports.log import Log, read_log
 from manyheads.reports.predictions import (
+    HINT,
     TaskPredictions,
     check_agreement,
     find_texts,
@@ -57,12 +59,13 @@ def build_report(run: Path) -> Report:
         raise RunError("the run has no evaluation, so there is nothing to report", where=str(run))
     which = "last" if best is None else "best"
     curves = _curves(folder, results, recipe)
-    tasks = [
-        _task(folder, recipe, name, results, curves.get(name, ()), log, folder.fingerprints()) for name in recipe.tasks
-    ]
+    tests = {name: _test_predictions(folder, results, recipe, name, which) for name in recipe.tasks}
+    tasks = [_task(folder, recipe, name, results, tests[name], curves.get(name, ()), log) for name in recipe.tasks]
     chosen = best if isinstance(best, Mapping) else last
     for entry in (chosen, last):
         _check_average(folder, recipe, entry)
+    whole = _whole_rows(recipe, "dev", {task.name: task.predictions for task in tasks})
+    _check_whole_rows(folder, chosen, whole)
     return Report(
         name=run.resolve().name,
         which=which,
@@ -76,6 +79,8 @@ def build_report(run: Path) -> Report:
         results=results,
         provenance=provenance,
         recipe=folder.recipe.read_text(encoding="utf-8"),
+        whole_rows=whole,
+        whole_test_rows=_whole_rows(recipe, "test", tests),
     )
 
 
@@ -89,9 +94,9 @@ def _task(
     recipe: Recipe,
     name: str,
     results: Mapping[str, Any],
+    test: TaskPredictions | None,
     curve: tuple[tuple[float, float | None], ...],
     log: Log,
-    fingerprints: Mapping[str, str],
 ) -> TaskReport:
     task = finished_task(recipe, name)
     which = "last" if results["best"] is None else "best"
@@ -102,7 +107,7 @@ def _task(
     )
     check_agreement(folder, results[which], task, predictions, which)
     check_agreement(folder, results["last"], task, last, "last")
-    texts = find_texts(recipe, name, predictions.ids, fingerprints)
+    texts = find_texts(recipe, name, predictions.ids, folder.fingerprints())
     columns = None if texts.dev is None else texts.dev.columns
     errors = [each for each in metrics_of(task) if each.metric.measures_errors]
     return TaskReport(
@@ -113,7 +118,7 @@ def _task(
         predictions=predictions,
         measures=_measures(task, predictions),
         last=last.measured(primary_of(task)),
-        test=_test(folder, results, task, which),
+        test=() if test is None else _measures(task, test),
         majority_accuracy=_majority_accuracy(predictions),
         curve=curve,
         losses=tuple(log.losses.get(name, ())),
@@ -157,12 +162,43 @@ def _measures(task: Task, predictions: TaskPredictions) -> tuple[Measured, ...]:
     return tuple(predictions.measured(metric) for metric in primary_first(task))
 
 
-def _test(folder: RunFolder, results: Mapping[str, Any], task: Task, which: str) -> tuple[Measured, ...]:
+def _whole_rows(recipe: Recipe, split: str, predictions: Mapping[str, TaskPredictions | None]) -> tuple[Measured, ...]:
+    """Return the share of rows on which all tasks with the same rows are right, for each group of such tasks."""
+    right = {
+        name: right_rows(each.kind, each.ids, each.decoded, each.targets, each.clusters)
+        for name, each in predictions.items()
+        if each is not None
+    }
+    groups = [{name: right.get(name) for name in names} for names in same_files(recipe.tasks, split)]
+    return tuple(share for each in groups if (share := whole_rows(each)) is not None)
+
+
+def _check_whole_rows(folder: RunFolder, entry: Mapping[str, Any], shares: Sequence[Measured]) -> None:
+    """Check that the shares of an evaluation, which older runs do not have, are those of the predictions."""
+    recorded = entry.get("whole_rows")
+    if recorded is None:
+        return
+    computed = {each.name: each.value for each in shares}
+    values = {name: share["accuracy"] for name, share in recorded.items()}
+    if computed.keys() != values.keys() or not all(same_value(computed[name], values[name]) for name in values):
+        raise RunError(
+            "the predictions do not give the shares in results.json",
+            where=str(folder.results),
+            found=f"whole_rows: {computed} from the predictions, {values} in results.json",
+            hint=HINT,
+        )
+
+
+def _test_predictions(
+    folder: RunFolder, results: Mapping[str, Any], recipe: Recipe, name: str, which: str
+) -> TaskPredictions | None:
+    """Return the predictions for the labelled rows of a test file. None if there are none."""
+    task = finished_task(recipe, name)
     file = folder.prediction_file(task.name, "test", which)
     recorded = file.name in results.get("checksums", {})
     exists = file.exists() or recorded
     predictions = read_predictions(folder.require_whole(file, results), task.kind) if exists else None
-    return _measures(task, predictions) if predictions is not None and len(predictions) else ()
+    return predictions if predictions is not None and len(predictions) else None
 
 
 def _calibration(predictions: TaskPredictions) -> Calibration | None:

@@ -54,6 +54,7 @@ class Report:
     """The report of one finished run.
 
     `which`: "best" or "last", the epoch whose model is shipped and whose predictions are reported. `epoch`: its number.
+    `whole_rows`, `whole_test_rows`: the share of dev and of test rows on which all tasks with the same rows are right.
     `results`, `provenance`: the content of results.json and provenance.json. `recipe`: the text of recipe.toml.
     """
 
@@ -67,6 +68,8 @@ class Report:
     results: Mapping[str, Any]
     provenance: Mapping[str, Any]
     recipe: str
+    whole_rows: tuple[Measured, ...] = ()
+    whole_test_rows: tuple[Measured, ...] = ()
 
 
 def to_json(report: Report) -> str:

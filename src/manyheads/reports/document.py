@@ -45,6 +45,14 @@ def _summary(report: Report) -> Iterator[Block]:
     )
     columns = ("task", "metric", f"{report.which} epoch", "95% confidence interval", "last epoch", "dev examples")
     yield Grid("Dev metrics of all tasks", columns, rows, words=frozenset({1}))
+    whole = [
+        (split, each.name, number(each.value), interval(each), f"{each.count:,}")
+        for split, shares in (("dev", report.whole_rows), ("test", report.whole_test_rows))
+        for each in shares
+    ]
+    if whole:
+        heads = ("split", "tasks", "share of rows", "95% confidence interval", "rows")
+        yield Grid("Rows on which every task is right", heads, tuple(whole), words=frozenset({1}))
     explanation = (
         "Brackets are 95% confidence intervals. They cover the sampling variance of the dev examples, but not the seed "
         "variance, which a single run cannot measure (manyheads study can)."

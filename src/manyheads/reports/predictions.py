@@ -14,7 +14,7 @@ from manyheads.data.examples import Examples
 from manyheads.errors import ManyheadsError, RunError
 from manyheads.evaluation.interval import Measured, measured
 from manyheads.evaluation.metrics.resolve import Chosen, metrics_of
-from manyheads.ragged import Ragged, Rows, Stack, stack
+from manyheads.ragged import Rows, Stack, stack
 from manyheads.recipe.prepare import read_tasks
 from manyheads.recipe.schema import Recipe
 from manyheads.run.evaluations import Evaluations
@@ -47,9 +47,14 @@ class TaskPredictions:
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether each predicted class is the true one, or each chosen candidate is right: bool[n]."""
-        ragged = isinstance(self.targets, Ragged)
-        correct: NDArray[np.bool_] = self.errors == 0 if ragged else self.predictions == self.targets
+        """Whether each prediction is right as a whole: bool[n].
+
+        Raises:
+            ValueError: the predictions of the task are only near or far.
+        """
+        correct = self.kind.right(self.decoded, self.targets)
+        if correct is None:
+            raise ValueError("the task has no right predictions")
         return correct
 
     @property

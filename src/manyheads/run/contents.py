@@ -39,6 +39,12 @@ EVALUATION = {
     "tasks.TASK.METRIC": "Value of a metric on the dev examples. Null if it cannot be computed.",
     "intervals.TASK.METRIC": "Lower and upper end of the 95% interval over dev examples. Null if there is none.",
     "average": "Mean of the primary metrics of all tasks. Null if one of them is null.",
+    "whole_rows.TASKS.accuracy": "Share of rows on which all tasks with the same rows are right, of the rows with all "
+    "their labels. `TASKS` has their names, joined by `+`. For intent and slots it is the accuracy of whole sentences. "
+    "Absent without two such tasks. Regression and embedding tasks do not take part. Rows are matched by their ids, so "
+    "it is absent if an id occurs more than once.",
+    "whole_rows.TASKS.interval": "Lower and upper end of its 95% interval. Null if there is none.",
+    "whole_rows.TASKS.rows": "Number of rows with the labels of all these tasks.",
     "decoding.TASK.threshold": 'The thresholds of the labels. Only of tasks with `threshold = "search"`.',
     "decoding.TASK.rows": "Number of training rows, held out of training, on which the thresholds were searched.",
     "course_score": 'Average of the reference course. Null unless the recipe has `score = "course"`.',
@@ -261,6 +267,7 @@ EVENTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "intervals": "95% intervals of the metrics.",
             "average": EVALUATION["average"],
             "course_score": EVALUATION["course_score"],
+            "whole_rows": "Share of rows on which all tasks with the same rows are right, as in `results.json`.",
             "decoding": "Searched thresholds of each task that has them.",
             "best": "Whether the average is the best so far.",
             "evaluation_seconds": "Seconds of the evaluation.",

@@ -69,6 +69,9 @@ def _faults_of_evaluation(entry: object) -> Iterator[str]:
         yield "has no table of metrics as its `tasks`"
     if not isinstance(intervals, Mapping) or not all(map(_are_intervals, intervals.values())):
         yield "has no table of intervals as its `intervals`"
+    whole = entry.get("whole_rows", {})
+    if not isinstance(whole, Mapping) or not all(map(_is_share, whole.values())):
+        yield "has no table of shares as its `whole_rows`"
     for key in ("average", "course_score"):
         if entry.get(key) is not None and not _is_number(entry[key]):
             yield f"has no number as its `{key}`"
@@ -76,6 +79,15 @@ def _faults_of_evaluation(entry: object) -> Iterator[str]:
 
 def _are_metrics(metrics: object) -> bool:
     return isinstance(metrics, Mapping) and all(value is None or _is_number(value) for value in metrics.values())
+
+
+def _is_share(share: object) -> bool:
+    return (
+        isinstance(share, Mapping)
+        and share.keys() >= {"accuracy", "interval", "rows"}
+        and all(map(_is_number, (share["accuracy"], share["rows"])))
+        and _are_intervals({"interval": share["interval"]})
+    )
 
 
 def _are_intervals(intervals: object) -> bool:

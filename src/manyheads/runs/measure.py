@@ -25,7 +25,7 @@ from manyheads.process_state import left_as_found, most_threads
 from manyheads.recipe.held_out import are_held_out, check_held_out
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import examples_held_out_in_0_4, held_out_examples, unknown_labels
-from manyheads.recipe.streams import partners
+from manyheads.recipe.streams import partners, same_files
 from manyheads.recipe.tasks import open_task_source
 from manyheads.run.folder import RunFolder
 from manyheads.shown import paragraph, table_html, table_text
@@ -38,7 +38,8 @@ class Measurement:
     """The metrics of a model. It shows itself as `manyheads evaluate` prints it.
 
     Attributes:
-        scores: an entry as in results.json: `tasks`, `average`, `course_score`, `intervals`.
+        scores: an entry as in results.json: `tasks`, `average`, `course_score`, `intervals`, and `whole_rows` if tasks
+            of one stream have rows in common.
         examples: number of examples per task.
         seconds: time of the forward passes and the metrics.
         bad_rows: the rows per task that could not be used and were skipped.
@@ -69,6 +70,12 @@ class Measurement:
                 else:
                     more = _compared(value, int8.scores["tasks"][name][metric])
                 found.append((*first, metric, *more))
+        for name, share in self.scores.get("whole_rows", {}).items():
+            if int8 is None:
+                more = [_metric(share["accuracy"]), _interval(share["interval"])]
+            else:
+                more = _compared(share["accuracy"], int8.scores["whole_rows"][name]["accuracy"])
+            found.append((name, str(share["rows"]), "whole_rows", *more))
         average = self.scores["average"]
         if int8 is None:
             return (*COLUMNS, "95% interval"), [*found, ("average", "", "", _metric(average), "")]
@@ -150,15 +157,20 @@ def measure_run(
         raise DataError(f"the recipe names no {split} file", where=str(run.recipe), hint=hint)
     course_score = recipe.score == "course"
     warnings = tuple(dict.fromkeys(text for each in examples.values() for text in each.warnings))
-    measurement = replace(_measure(bundle, tasks, examples, course_score), bad_rows=bad, warnings=warnings)
+    together = same_files(recipe.tasks, split) if file is None else []
+    measurement = replace(_measure(bundle, tasks, examples, course_score, together), bad_rows=bad, warnings=warnings)
     if not int8:
         return measurement
     quantised = replace(bundle, model=to_int8(bundle.model))
-    return replace(measurement, int8=_measure(quantised, tasks, examples, course_score))
+    return replace(measurement, int8=_measure(quantised, tasks, examples, course_score, together))
 
 
 def _measure(
-    bundle: Bundle, tasks: Mapping[str, Task], examples: Mapping[str, Examples], course_score: bool
+    bundle: Bundle,
+    tasks: Mapping[str, Task],
+    examples: Mapping[str, Examples],
+    course_score: bool,
+    together: Sequence[Sequence[str]],
 ) -> Measurement:
     store, splits = tokenise_examples(list(examples.values()), tasks, bundle.tokenizer, None)
     named = dict(zip(examples, splits, strict=True))
@@ -171,6 +183,7 @@ def _measure(
         max_length=bundle.max_length,
         device=torch.device("cpu"),
         course_score=course_score,
+        together=together,
     )
     seconds = time.perf_counter() - started
     return Measurement(scores.summary, {name: len(split) for name, split in named.items()}, seconds)

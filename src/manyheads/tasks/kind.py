@@ -586,6 +586,20 @@ class Kind(ABC):
     def errors(self, predictions: Predictions, targets: Floats) -> Floats:
         """Return the size of the error of each prediction, by which a report sorts them: float64[n], 0 if correct."""
 
+    def right(self, predictions: Predictions, targets: Rows) -> NDArray[np.bool_] | None:
+        """Return whether each prediction is right as a whole: bool[n].
+
+        An unknown label is never predicted right. None for a kind whose predictions are only near or far. Default: for
+        targets that are classes, whether they are predicted.
+
+        Args:
+            predictions: n predictions.
+            targets: their known targets, float64[n, ...], or ragged.
+        """
+        if self.classes_of(targets) is None:
+            return None
+        return np.asarray(predictions.values == targets)
+
     def true_probabilities(self, predictions: Predictions, targets: Floats) -> Floats | None:
         """Return the probability of each true label, float64[n]. Default: None, it is not defined."""
         del predictions, targets

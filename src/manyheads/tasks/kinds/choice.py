@@ -510,6 +510,10 @@ class Choice(Kind):
         chosen = numbers.values[targets.offsets[:-1] + first_best(predictions.values)]
         return np.where(wrong, np.maximum(chosen - right, np.finfo(np.float32).tiny), 0.0)
 
+    def right(self, predictions: Predictions, targets: Rows) -> NDArray[np.bool_]:
+        """Return whether each chosen candidate is a right one."""
+        return chosen_right(predictions.values, targets)
+
     def imagined(self, targets: Rows, correlation: float) -> Rows:
         """Return values of which about half have a right candidate first, if there are four candidates."""
         del correlation

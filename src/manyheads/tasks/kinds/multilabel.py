@@ -369,6 +369,13 @@ class Multilabel(Kind):
         sizes: Floats = (wrong * (1 + np.abs(predictions.probabilities - own))).sum(axis=1) + unknown
         return sizes
 
+    def right(self, predictions: Predictions, targets: Floats) -> NDArray[np.bool_]:
+        """Return whether exactly the labels of each row are predicted. A row with an unknown label is wrong."""
+        count = len(self.labels)
+        exact = (predictions.values == targets[:, :count]).all(axis=1)
+        right: NDArray[np.bool_] = exact & (targets[:, count:].sum(axis=1) == 0)
+        return right
+
     def imagined(self, targets: Floats, correlation: float) -> Floats:
         """Return targets in which each label of a tenth of the examples is that of another example."""
         del correlation

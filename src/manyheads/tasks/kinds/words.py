@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from manyheads.errors import DataError
@@ -367,6 +368,10 @@ class WordTags(Kind):
         """Return the number of wrong tags of each text."""
         wrong: Floats = targets.sums(predictions.values.values != targets.values)
         return wrong
+
+    def right(self, predictions: Predictions, targets: Rows) -> NDArray[np.bool_]:
+        """Return whether all tags of each text are right."""
+        return np.asarray(self.errors(predictions, targets) == 0)
 
     def imagined(self, targets: Rows, correlation: float) -> Rows:
         """Return targets in which the tags of a tenth of the words are those of other words."""
