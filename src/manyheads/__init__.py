@@ -14,7 +14,7 @@ from manyheads.version import __version__
 
 if TYPE_CHECKING:
     from manyheads.api.checked import Check
-    from manyheads.api.finished import Comparison, compare, evaluate, export, report
+    from manyheads.api.finished import Comparison, compare, evaluate, export, predict, report
     from manyheads.api.keys import BatchingOptions, ModelOptions, PretrainingOptions, TrainingOptions
     from manyheads.api.planned import Study
     from manyheads.api.recipe import Recipe, Task
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from manyheads.api.studies import open_study, power, run_study, study, table
     from manyheads.api.training import check, init, pretrain, train
     from manyheads.inference.load import load
+    from manyheads.inference.predict_file import PredictedFile
     from manyheads.inference.predictions import Prediction, Predictions
     from manyheads.inference.predictor import Predictor
     from manyheads.plugins import register
@@ -37,6 +38,7 @@ __all__ = [
     "ManyheadsWarning",
     "ModelOptions",
     "Power",
+    "PredictedFile",
     "Prediction",
     "Predictions",
     "Predictor",
@@ -59,6 +61,7 @@ __all__ = [
     "open_run",
     "open_study",
     "power",
+    "predict",
     "pretrain",
     "register",
     "report",
@@ -74,6 +77,7 @@ _MODULES = {
     "Comparison": "api.finished",
     "ModelOptions": "api.keys",
     "Power": "studies.table",
+    "PredictedFile": "inference.predict_file",
     "Prediction": "inference.predictions",
     "Predictions": "inference.predictions",
     "Predictor": "inference.predictor",
@@ -95,6 +99,7 @@ _MODULES = {
     "open_run": "api.run",
     "open_study": "api.studies",
     "power": "api.studies",
+    "predict": "api.finished",
     "pretrain": "api.training",
     "register": "plugins",
     "report": "api.finished",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import threading
@@ -106,6 +107,72 @@ def test_predictions_are_values_of_json(run: mh.Run) -> None:
     assert list(found.frame.index) == INDEX[:3]
 
 
+def test_predict_reads_a_file_and_writes_one(run: mh.Run, tmp_path: Path) -> None:
+    rows = frame()[:8]
+    source, out = tmp_path / "new.csv", tmp_path / "predicted.parquet"
+    rows.assign(sentence=[*rows["sentence"][:7], None]).to_csv(source)
+    with pytest.warns(mh.ManyheadsWarning, match=r"new.csv:9: text 'sentence' is missing"):
+        done = mh.predict(run, "given", source, out)
+    assert (done.rows, done.failed, done.format, done.reasons[0].line) == (8, 1, "parquet", 9)
+    written = pd.read_parquet(done)
+    assert list(written["film"]) == INDEX[:8]
+    assert list(written["prediction"][:7]) == run.model.predict("given", rows[:7]).labels
+    assert f"predicted 7 of 8 rows, written to {out}" in repr(done)
+    assert "text &#x27;sentence&#x27; is missing" in done._repr_html_()
+
+
+def test_predict_reads_and_writes_streams(run: mh.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, text = run.model, b"sentence;n\na good film;1\na caf\xe9;2\n"
+    keys = {"delimiter": ";", "encoding": "cp1252"}
+    written, shown = io.BytesIO(), io.StringIO()
+    done = mh.predict(model, "given", io.BytesIO(text), written, text_format=keys, progress=True)
+    mh.predict(model, "given", io.BytesIO(text), shown, text_format=keys)
+    assert written.getvalue().decode() == shown.getvalue()
+    assert "a caf\xe9;2;" in shown.getvalue()
+    assert capsys.readouterr().err == "2 rows\n"
+    with pytest.raises(TypeError, match="stream"):
+        os.fspath(done)
+    table, binary = tmp_path / "in.csv", io.BytesIO()
+    table.write_bytes(text)
+    mh.predict(model, "given", table, binary, form="parquet", text_format=keys)
+    assert list(pd.read_parquet(io.BytesIO(binary.getvalue()))["n"]) == ["1", "2"]
+    mh.predict(model, "given", [table, str(table)], tmp_path / "both.jsonl", text_format=keys)
+    assert len((tmp_path / "both.jsonl").read_text().splitlines()) == 4
+
+
+def test_predict_names_arguments(run: mh.Run, tmp_path: Path) -> None:
+    file, out = tmp_path / "new.csv", tmp_path / "out.csv"
+    file.write_bytes(b"sentence,n\na caf\xe9,2\n")
+    model = run.model
+    found: list[str] = []
+    assert mh.predict(model, "given", file, out, notify=found.append).failed == 1
+    assert 'use text_format={"encoding": "cp1252"}' in found[-1]
+    for arguments, message in (
+        ({"form": "csw"}, "did you mean 'csv'"),
+        ({"text_format": {"delimeter": ";"}}, r'text_format\["delimeter"\](.|\n)*did you mean \'delimiter\''),
+        ({"text_format": {"delimiter": "ab"}}, "a delimiter is one character"),
+        ({"form": "jsonl", "escape_formulas": True}, "form='csv'"),
+        ({"task": "givn"}, "did you mean 'given'"),
+    ):
+        with pytest.raises(DataError, match=message):
+            mh.predict(model, **{"task": "given", "data": file, "out": out, **arguments})  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"predict\(task, table\)"):
+        mh.predict(model, "given", frame(), out)  # type: ignore[arg-type]
+
+
+def test_evaluate_names_arguments(run: mh.Run, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        frame()[:9].to_csv(tmp_path / f"{name}.csv", index=False, sep=";")
+    files = [tmp_path / "one.csv", str(tmp_path / "two.csv")]
+    assert mh.evaluate(run, task="given", data=files, text_format={"delimiter": ";"}).examples["given"] == 18
+    with pytest.raises(DataError, match="did you mean 'delimiter'"):
+        mh.evaluate(run, task="given", data=files, text_format={"delimeter": ";"})
+    with (tmp_path / "one.csv").open("ab") as file:
+        file.write("id;4;ein caf\xe9".encode("cp1252"))
+    with pytest.raises(DataError, match="text_format="):
+        mh.evaluate(run, task="given", data=tmp_path / "one.csv")
+
+
 def test_report_compare_and_export(run: mh.Run, tmp_path: Path) -> None:
     page = mh.report(run, tmp_path / "report")
     assert page.read_text().startswith("<!doctype html>")
@@ -140,6 +207,32 @@ def test_init_suggests_a_recipe_for_frames() -> None:
     assert len(made.tables) == 2
     assert made.options.data_dir == str(Path.cwd())
     assert list(mh.init(CORPUS / "sentiment-train.tsv", encoder="minilm-offline").options.tasks)
+
+
+def test_init_writes_a_recipe_with_comments(tmp_path: Path) -> None:
+    files = {name: tmp_path / f"films-{name}.csv" for name in ("train", "dev")}
+    for name, file in files.items():
+        frame()[["sentence", "sentiment"]].to_csv(file, sep=";", index=False)
+        assert name in file.name
+    out, keys = tmp_path / "mine.toml", {"delimiter": ";"}
+    made = mh.init([*files.values()], out, encoder="minilm-offline", text_format=keys)
+    assert made.name == "mine"
+    assert made.options.tasks["films"].delimiter == ";"
+    assert "#:schema ./manyheads.recipe.schema.json" in out.read_text()
+    assert (tmp_path / "manyheads.recipe.schema.json").is_file()
+    with pytest.raises(RecipeError, match="force=True"):
+        mh.init([*files.values()], out)
+    shown = io.StringIO()
+    mh.init([*files.values()], shown, encoder="minilm-offline", text_format=keys)
+    assert "# rows per batch" in shown.getvalue().replace("  ", " ")
+    of_frames = mh.init(
+        {"films_train": frame(), "films_dev": frame()[:20]}, tmp_path / "frames.toml", label="sentiment"
+    )
+    assert of_frames.options.tasks["films"].train == "films_train.parquet"
+    assert (tmp_path / "frames.data" / "films_train.parquet").is_file()
+    again = mh.init({"films_train": frame()[:30]}, tmp_path / "frames.toml", label="sentiment", force=True)
+    assert len(pl.read_parquet(tmp_path / "frames.data" / "films_train.parquet")) == 30
+    assert again.options.tasks["films"].dev == 0.1
 
 
 def test_the_server_is_mounted(run: mh.Run) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 import manyheads
 from manyheads.cli.main import main
-from manyheads.cli.schema import Noun, schema_text
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import read_tasks
 from manyheads.recipe.streams import groups_of
+from manyheads.recipe.toml import Noun
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_the_schema_is_written_next_to_the_recipe_and_accepts_it(
     assert printed.out == ""
     assert f"manyheads train '{output}'" in printed.err
     assert f"Wrote {schema}" in printed.err
-    assert schema.read_text() == schema_text(Noun.RECIPE)
+    assert schema.read_text() == Noun.RECIPE.schema
     assert output.read_text().startswith("#:schema ./manyheads.recipe.schema.json\n")
     assert load_recipe(output).tasks["mood"].labels == [0, 1]
     assert _taplo(output).returncode == 0
@@ -95,8 +95,8 @@ def test_an_older_schema_is_updated_and_another_file_is_kept(
     output, schema = tmp_path / "mine.toml", tmp_path / "manyheads.recipe.schema.json"
     schema.write_text('{"title": "manyheads recipe", "properties": {}}')
     assert _run(*files, "-o", str(output)) == 0
-    assert f"Updated {schema}" in capsys.readouterr().err
-    assert schema.read_text() == schema_text(Noun.RECIPE)
+    assert f"Wrote {schema}" in capsys.readouterr().err
+    assert schema.read_text() == Noun.RECIPE.schema
     for foreign in ("precious", "[]", '{"title": "mine"}'):
         schema.write_text(foreign)
         output.unlink(missing_ok=True)
@@ -105,7 +105,7 @@ def test_an_older_schema_is_updated_and_another_file_is_kept(
         assert schema.read_text() == foreign
         assert not output.exists()
     assert _run(*files, "-o", str(output), "--force") == 0
-    assert schema.read_text() == schema_text(Noun.RECIPE)
+    assert schema.read_text() == Noun.RECIPE.schema
 
 
 def test_columns_can_be_named(files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,6 +81,10 @@ def models(run: mh.Run, texts: Sequence[str]) -> list[mh.Prediction]:
     one = model.predict("reviews", "a good film")
     many: mh.Predictions = model.predict("reviews", list(texts))
     print(one.prediction, one.probabilities, one.to_dict(), many.labels, many.frame, many.to_dict(), run.model.tasks)
+    file: mh.PredictedFile = mh.predict(
+        model, "reviews", Path("new.csv"), "predicted.csv", text_format={"delimiter": ";"}
+    )
+    print(file.path, file.rows, file.failed, file.format, [row.reason for row in file.reasons])
     app = mh.asgi(model, token="secret", hosts=["*.example.org"])
     print(app, [mh.load("model", runtime="onnx", int8=True)])
     return [*many, *model.stream("reviews", texts)]

@@ -1,18 +1,23 @@
-"""What works on finished runs: `evaluate`, `report`, `compare` and `export`."""
+"""What works on finished runs: `evaluate`, `predict`, `report`, `compare` and `export`."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, BinaryIO, Literal
 
-from manyheads.api.progress import warn
-from manyheads.api.values import Files, Rows, plain
+from manyheads.api.progress import shown, warn
+from manyheads.api.values import Files, Rows, plain, text_format_of
 from manyheads.data.frames import data_frame
 from manyheads.data.given import given_table, is_table, write_given
-from manyheads.errors import RunError
+from manyheads.data.reading import TextFormat
+from manyheads.data.reading.text_format import as_argument, naming_arguments
+from manyheads.errors import DataError, RunError
+from manyheads.inference.load import load
+from manyheads.inference.predict_file import PredictedFile, predict_file
+from manyheads.inference.predictor import Predictor
 from manyheads.pages.blocks import Block, Grid, Heading, Items, Text
 from manyheads.pages.words import counted
 from manyheads.process_state import left_as_found
@@ -33,6 +38,8 @@ AnyRun = str | os.PathLike[str]
 """A run, or the path of its folder."""
 
 Form = Literal["html", "md", "json"]
+
+OutputFormat = Literal["same", "csv", "tsv", "jsonl", "parquet", "lines", "course"]
 
 
 def evaluate(
@@ -66,22 +73,112 @@ def evaluate(
     """
     if data is not None and task is None:
         raise TypeError("evaluate() requires `task`, the task that `data` is for")
-    own = Path(run)
+    own, text = Path(run), text_format_of(text_format)
+    if data is None:
+        return _warned(measure_run(own, split=split, task=task, int8=int8))
     if not is_table(data):
-        return _warned(measure_run(own, split=split, task=task, file=plain(data), text=text_format, int8=int8))
+        with naming_arguments():
+            found = measure_run(own, split=split, task=task, file=plain(data), text=text, int8=int8)
+            return _warned(found, as_argument)
     with tempfile.TemporaryDirectory(prefix="manyheads-") as home:
         write_given({"data": given_table(data, "data")}, Path(home), LIMIT)
         return _warned(measure_run(own, split=split, task=task, file=Path(home, "data.parquet"), int8=int8))
 
 
-def _warned(found: Measurement) -> Measurement:
-    """Warn of what a measurement did not use, and of what was suspicious."""
+def _warned(found: Measurement, worded: Callable[[str], str] = str) -> Measurement:
+    """Warn of what a measurement did not use, and of what was suspicious. `worded`: how a warning is written."""
     for text in found.warnings:
-        warn(text)
+        warn(worded(text))
     for name, bad in found.bad_rows.items():
         if len(bad):
             warn(f"{name}: {counted(len(bad), 'row')} without a usable text and label, not measured")
     return found
+
+
+def predict(
+    model: Predictor | AnyRun,
+    task: str,
+    data: Files | BinaryIO,
+    out: str | os.PathLike[str] | IO[Any],
+    *,
+    form: OutputFormat | None = None,
+    text_format: Mapping[str, Any] | None = None,
+    escape_formulas: bool = False,
+    notify: Callable[[str], None] | None = None,
+    progress: bool | None = None,
+) -> PredictedFile:
+    """Predict a task for every row of a file, and write the rows with their predictions to another file.
+
+    The output has every row of the input in its order, with all cells. A row without a prediction has the reason. A few
+    thousand rows are in memory at a time. For tables and texts in memory, use `Predictor.predict`.
+
+    Args:
+        model: A model such as `manyheads.load(run, int8=True)`, a run, or the path of a folder that `load` accepts.
+        task: The task.
+        data: The file, as in a recipe: also a folder, a pattern, several files, or the file of each column. Or a binary
+            stream, such as `sys.stdin.buffer`.
+        out: The file to write, or a stream, such as `sys.stdout`. A file is replaced when all rows are predicted.
+        form: The format of the output: "csv", "tsv", "jsonl", "parquet", "lines" (only the predictions), "course" (as
+            in the reference course), or "same" for that of the input. Default: from the ending of `out`, otherwise
+            "same".
+        text_format: How the input is written, as the keys of a task: `{"delimiter": ";"}`. Its format may also be
+            "lines". Default: found from the name and the first bytes. The decimal mark is also that of the numbers that
+            are added to CSV.
+        escape_formulas: Put a quote before text in CSV and TSV that a spreadsheet reads as a formula.
+        notify: A function that is called with each message about the input and with the reason for each row without a
+            prediction. Default: the first of them are warnings.
+        progress: Show the number of rows, as in `train`.
+
+    Returns:
+        The path of the file, with the number of rows and the rows without a prediction.
+
+    Raises:
+        ManyheadsError: The model has no such task, or the input or the output cannot be used.
+
+    Warns:
+        ManyheadsWarning: Rows have no prediction, or something in the file is suspicious.
+    """
+    if is_table(data):
+        hint = "use manyheads.load(run).predict(task, table).frame"
+        raise DataError("data is a table in memory, and not a file", where="data", found=type(data).__name__, hint=hint)
+    text = TextFormat(**text_format_of(text_format))
+    predictor = model if isinstance(model, Predictor) else load(model)
+    source: Any = data if hasattr(data, "read") else plain(data)
+    to = Path(out) if isinstance(out, str | os.PathLike) else out
+    own = _FirstWarnings()
+    tell = own if notify is None else notify
+    with shown(progress) as output, naming_arguments():
+        done = predict_file(
+            predictor,
+            task,
+            source,
+            to,
+            form=form,
+            text=text,
+            escape_formulas=escape_formulas,
+            notify=lambda message: tell(as_argument(message)),
+            progress=None if output is None else output.say,
+        )
+        if output is not None:
+            output.say(f"{done.rows:,} rows")
+    if own.count > own.SHOWN:
+        more = counted(own.count - own.SHOWN, "more message")
+        warn(f"{more}; rows without a prediction: {done.failed:,} of {done.rows:,}")
+    return done
+
+
+class _FirstWarnings:
+    """A notifier that warns of the first messages, and counts the others."""
+
+    SHOWN = 5
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, text: str) -> None:
+        self.count += 1
+        if self.count <= self.SHOWN:
+            warn(text.removeprefix("warning: "))
 
 
 def report(run: AnyRun, out: str | os.PathLike[str] | None = None) -> Path:

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from manyheads.api.checked import Check
 from manyheads.api.progress import Output, RunProgress, shown, warn, warned
 from manyheads.api.recipe import Changes, Recipe
 from manyheads.api.run import Run
-from manyheads.api.values import Rows
+from manyheads.api.values import Rows, text_format_of
 from manyheads.checks.rehearse import Rehearsal, rehearse
-from manyheads.data.given import given_row, given_table, is_table, write_given
-from manyheads.data.reading import BadRow
-from manyheads.errors import call
+from manyheads.data.given import given_row, given_table, is_table, remove_given, write_given
+from manyheads.data.reading import BadRow, TextFormat
+from manyheads.data.reading.text_format import as_argument, naming_arguments
+from manyheads.errors import RecipeError, argument, by_caller, call
 from manyheads.pretraining.cache import Pretrained
 from manyheads.process_state import check_threads, left_as_found, one_training
 from manyheads.recipe import schema
 from manyheads.recipe.assemble import train as train_recipe
 from manyheads.recipe.given import LIMIT, in_temporary_folder
 from manyheads.recipe.pretrain import pretrain as pretrain_recipe
+from manyheads.recipe.toml import Noun
 from manyheads.reports.write import write_report
+from manyheads.run.atomic import write_text
 from manyheads.run.folder import RunFolder
 from manyheads.training.launch import Launch
 from manyheads.training.listener import Listener
@@ -181,57 +185,121 @@ def check(recipe: AnyRecipe, *, changes: Changes = ()) -> Check:
 
 def init(
     data: str | os.PathLike[str] | Rows | Sequence[str | os.PathLike[str]] | Mapping[str, Rows],
+    out: str | os.PathLike[str] | TextIO | None = None,
     *,
     encoder: str | os.PathLike[str] | None = None,
     text: str | Sequence[str] = (),
     label: str | None = None,
+    text_format: Mapping[str, Any] | None = None,
+    force: bool = False,
 ) -> Recipe:
     """Suggest a recipe for data. Each label column becomes a task.
 
     Args:
-        data: Files, as for `manyheads init`. Or a table in memory, or a dict of tables by name. The tables
+        data: Files, folders, patterns, or data sets of the hub such as "hub:OWNER/NAME@train". The files of one task
+            share a name, followed by train, dev or test. Or a table in memory, or a dict of tables by name. The tables
             `NAME_train`, `NAME_dev` and `NAME_test` are those of one task.
+        out: Write the recipe with comments to this file, and its JSON Schema for editors to the same folder. Tables in
+            memory are written next to it, as `NAME.data/*.parquet`. Or a stream, such as `sys.stdout`. Default: nothing
+            is written. `recipe.save(FILE)` writes the recipe without comments.
         encoder: The encoder. Default: the offline encoder if it is installed, otherwise one from the hub.
         text: The text column, or two of them. Default: found by names and contents.
         label: The label column. Default: found by names and contents.
+        text_format: How the files are written, as the keys of a task: `{"delimiter": ";"}`. Default: found in the
+            files.
+        force: Replace existing files.
 
     Returns:
-        The recipe. `recipe.save(FILE)` writes it.
+        The recipe.
 
     Raises:
         DataError: A file cannot be read, or its columns cannot be found.
+        RecipeError: `out` exists, or a file that manyheads did not write has the name of the schema.
+
+    Warns:
+        ManyheadsWarning: Something in the data may need attention.
     """
     columns = [text] if isinstance(text, str) else list(text)
     own = None if encoder is None else os.fspath(encoder)
+    written = TextFormat(**text_format_of(text_format))
+    file = Path(out) if isinstance(out, str | os.PathLike) else None
+    if file is not None:
+        _check_free(file, force)
     found: list[str] = []
-    with _files(data) as (files, tables):
-        written = suggest(files, encoder=own, text=columns, label=label, warn=found.append)
-        content = tomllib.loads(written)
-        folder = Path(content.get("data_dir", "."))
-        for task in content["tasks"].values():
-            for split in ("train", "dev", "test"):
-                spec = task.get(split)
-                file = str((folder / spec).absolute()) if isinstance(spec, str) else ""
-                task.update({split: tables[file]} if file in tables else {})
-        if tables:
-            content.pop("data_dir", None)  # the temporary folder of their files
-        recipe = Recipe.of(content)
+    with _files(data, file) as (files, tables), naming_arguments():
+        folder = None if file is None else file.parent
+        suggested = suggest(files, folder, encoder=own, text=columns, label=label, written=written, warn=found.append)
+        if file is not None:
+            write_text(file, f"#:schema ./{Noun.RECIPE.file_name}\n{suggested}")
+            write_text(file.with_name(Noun.RECIPE.file_name), Noun.RECIPE.schema)
+            recipe = Recipe.load(file)
+        else:
+            if out is not None:
+                cast(TextIO, out).write(suggested)
+            recipe = _suggested(suggested, tables)
     for each in found:
-        warn(each)
+        warn(as_argument(each))
     return recipe
 
 
+def _check_free(file: Path, force: bool) -> None:
+    """Check that a recipe and its schema can be written.
+
+    Raises:
+        RecipeError: Another file is there.
+    """
+    if file.exists() and not file.is_file():
+        hint = by_caller("leave out --output to print the recipe", "name a file")
+        raise RecipeError("the output is not a file", where=str(file), hint=hint)
+    overwrite = f"overwrite it with {argument('force', True)}"
+    if file.exists() and not force:
+        hint = f"choose another file with {argument('out', option='output')}, or {overwrite}"
+        raise RecipeError("the output file already exists", where=str(file), hint=hint)
+    schema = file.with_name(Noun.RECIPE.file_name)
+    if force or not schema.exists():
+        return
+    try:
+        content = json.loads(schema.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict) or content.get("title") != json.loads(Noun.RECIPE.schema)["title"]:
+        raise RecipeError(
+            "a file that manyheads did not write has the name of the schema file",
+            where=str(schema),
+            hint=f"move it, write the recipe to another folder with {argument('out', option='output')}, or {overwrite}",
+        )
+
+
+def _suggested(written: str, tables: Mapping[str, Any]) -> Recipe:
+    """Return a recipe that was suggested, with tables in memory in place of their temporary files."""
+    content = tomllib.loads(written)
+    folder = Path(content.get("data_dir", "."))
+    for task in content["tasks"].values():
+        for split in ("train", "dev", "test"):
+            spec = task.get(split)
+            file = str((folder / spec).absolute()) if isinstance(spec, str) else ""
+            task.update({split: tables[file]} if file in tables else {})
+    if tables:
+        content.pop("data_dir", None)  # the temporary folder of their files
+    return Recipe.of(content)
+
+
 @contextmanager
-def _files(data: Any) -> Iterator[tuple[list[Path], dict[str, Any]]]:
-    """Give the files of data, and the tables that were given by their files, which are temporary."""
+def _files(data: Any, out: Path | None) -> Iterator[tuple[list[Path], dict[str, Any]]]:
+    """Give the files of data, and the tables that were given by their files. `out`: the recipe that keeps the files."""
     named = data if isinstance(data, Mapping) and all(map(is_table, data.values())) else {"data": data}
     if not all(map(is_table, named.values())):
         yield [Path(each) for each in ([data] if isinstance(data, str | os.PathLike) else data)], {}
         return
-    with tempfile.TemporaryDirectory(prefix="manyheads-") as home:
-        tables = {str(name): given_table(each, f'data["{name}"]') for name, each in named.items()}
-        write_given(tables, Path(home), LIMIT)
-        files = {str(Path(home, f"{name}.parquet").absolute()): table for name, table in tables.items()}
+    tables = {str(name): given_table(each, f'data["{name}"]') for name, each in named.items()}
+    with ExitStack() as stack:
+        if out is None:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-")))
+        else:
+            home = out.with_name(f"{out.stem}.data")
+            remove_given(home)
+        write_given(tables, home, LIMIT)
+        files = {str((home / f"{name}.parquet").absolute()): table for name, table in tables.items()}
         yield [Path(each) for each in files], dict(files)
 
 

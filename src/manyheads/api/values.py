@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from enum import Enum
 from typing import Any, Protocol, SupportsIndex
 
 import numpy as np
+from pydantic import ValidationError, create_model
 
 from manyheads.data.given import GivenTable
+from manyheads.data.reading.text_format import TextFormat
+from manyheads.errors import DataError
+from manyheads.options import Options
+from manyheads.recipe.faults import from_validation
+from manyheads.recipe.schema import TaskOptions
 
 
 class Frame(Protocol):
@@ -126,3 +133,27 @@ def place(key: Iterable[str]) -> str:
             text += f".{part}" if text else part
         named = not named and part in ("tasks", "held_out_with", "rows")
     return text
+
+
+_FIELDS = {each.name: TaskOptions.model_fields[each.name] for each in fields(TextFormat)}
+_TextFormatKeys: Any = create_model(
+    "_TextFormatKeys",
+    __base__=Options,
+    **{name: (each.annotation, each) for name, each in _FIELDS.items()},  # type: ignore[call-overload]
+)
+
+
+def text_format_of(keys: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the argument `text_format` of a call, the keys of a task that say how its files are written.
+
+    Raises:
+        DataError: A key or a value is invalid.
+    """
+    given = {str(key): plain(value) for key, value in (keys or {}).items()}
+    try:
+        _TextFormatKeys(**given)
+    except ValidationError as error:
+        (fault, *_) = from_validation(error, _TextFormatKeys)
+        where = f'text_format["{".".join(fault.key)}"]'
+        raise DataError(fault.what, where=where, found=fault.found, allowed=fault.allowed, hint=fault.hint) from None
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from pathlib import Path
 from shlex import quote
 from typing import Annotated
 
 import typer
 
-from manyheads.cli.schema import Noun, schema_text
-from manyheads.cli.terminal import say, show
+from manyheads.cli.terminal import say, shown_output
 from manyheads.cli.text_format import DecimalOption, DelimiterOption, EncodingOption, QuotingOption, typed_format
+from manyheads.errors import ManyheadsWarning
+from manyheads.recipe.toml import Noun
 
 
 def init(
@@ -69,59 +70,26 @@ def init(
     decimal: DecimalOption = None,
 ) -> None:
     """Write a commented recipe that runs, from data files."""
-    from manyheads.data.reading import TextFormat
-    from manyheads.errors import RecipeError
-    from manyheads.run.atomic import write_text
-    from manyheads.wizard.suggest import suggest
+    import manyheads as mh
 
-    if output is not None and output.exists() and not output.is_file():
-        raise RecipeError("the output is not a file", where=str(output), hint="leave out --output to print the recipe")
-    if output is not None and output.exists() and not force:
-        hint = "choose another file with --output, or overwrite it with --force"
-        raise RecipeError("the output file already exists", where=str(output), hint=hint)
-    schema = None if output is None else output.parent / Noun.RECIPE.file_name
-    if schema is not None and not force:
-        _check_ours(schema)
-    recipe = suggest(
-        files,
-        None if output is None else output.parent,
-        encoder=encoder,
-        text=text or (),
-        label=label,
-        written=TextFormat(**typed_format(delimiter, quoting, encoding, decimal)),
-        warn=lambda warning: say(f"warning: {warning}", error=True, colour=typer.colors.YELLOW),
-    )
-    if output is None or schema is None:
-        show(recipe)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", ManyheadsWarning)
+        mh.init(
+            files,
+            shown_output() if output is None else output,
+            encoder=encoder,
+            text=text or (),
+            label=label,
+            text_format=typed_format(delimiter, quoting, encoding, decimal),
+            force=force,
+        )
+    for each in found:
+        say(f"warning: {each.message}", error=True, colour=typer.colors.YELLOW)
+    if output is None:
         return
-    write_text(output, f"#:schema ./{schema.name}\n{recipe}")
-    replaced = schema.exists() and schema.read_text(encoding="utf-8", errors="replace") != schema_text(Noun.RECIPE)
-    write_text(schema, schema_text(Noun.RECIPE))
     name = quote(str(output))
     say(f"Wrote {output}.", error=True)
-    say(f"{'Updated' if replaced else 'Wrote'} {schema}, which editors use to check the recipe.", error=True)
+    say(f"Wrote {output.parent / Noun.RECIPE.file_name}, which editors use to check the recipe.", error=True)
     typer.echo(
         f"Read the recipe, then check and train it:\n  manyheads check {name}\n  manyheads train {name}", err=True
     )
-
-
-def _check_ours(schema: Path) -> None:
-    """Check that a file under the name of the schema is absent or a schema of manyheads, of any version.
-
-    Raises:
-        RecipeError: it is another file.
-    """
-    from manyheads.errors import RecipeError
-
-    if not schema.exists():
-        return
-    try:
-        content = json.loads(schema.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        content = None
-    if not isinstance(content, dict) or content.get("title") != json.loads(schema_text(Noun.RECIPE))["title"]:
-        raise RecipeError(
-            "a file that manyheads did not write has the name of the schema file",
-            where=str(schema),
-            hint="move it, write the recipe to another folder with --output, or overwrite it with --force",
-        )

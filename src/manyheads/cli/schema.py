@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from importlib.resources import files
 from typing import Annotated
 
 import typer
 
-
-class Noun(StrEnum):
-    """A kind of file that has a schema."""
-
-    RECIPE = "recipe"
-    STUDY = "study"
-
-    @property
-    def file_name(self) -> str:
-        """The name of its schema file."""
-        return f"manyheads.{self}.schema.json"
+from manyheads.recipe.toml import Noun
 
 
 def schema(
@@ -31,9 +19,4 @@ def schema(
 
     Editors complete and check TOML files with it. A file names its schema in the first line: #:schema ./FILE
     """
-    typer.echo(schema_text(noun), nl=False)
-
-
-def schema_text(noun: Noun) -> str:
-    """Return the schema file of the package."""
-    return (files("manyheads") / "schemas" / noun.file_name).read_text(encoding="utf-8")
+    typer.echo(noun.schema, nl=False)

@@ -18,7 +18,6 @@ from manyheads.data.reading.delimited import Delimited
 from manyheads.data.reading.grouped import Grouped
 from manyheads.data.reading.parquet import Parquet
 from manyheads.data.reading.plain import PlainLines
-from manyheads.errors import DataError
 from manyheads.inference.predictions import Prediction, added_columns
 from manyheads.inference.rows import RowPrediction
 from manyheads.inference.table import InputTable, cell_text, finite, is_json, plain, sources_of
@@ -249,15 +248,3 @@ def _typed_frame(source: Parquet, start: int, chunk: Sequence[RowPrediction]) ->
 
 def _cell(each: RowPrediction, name: str) -> object:
     return getattr(each.row, "values", {}).get(name)
-
-
-def check_output(format_: str, output: Path | None, *, terminal: bool) -> None:
-    """Check that Parquet is not written to a terminal.
-
-    Raises:
-        DataError: it would be.
-    """
-    if format_ == "parquet" and output is None and terminal:
-        raise DataError(
-            "Parquet cannot be written to a terminal", hint="name a file with --output, or use --format jsonl"
-        )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.data.examples import require_column, text_of
-from manyheads.data.reading import BadRow, Row, Source, TextFormat, from_here, open_source
+from manyheads.data.reading import BadRow, Files, Row, Source, TextFormat, from_here, open_source
 from manyheads.data.reading.binary import uncompressed_name
 from manyheads.data.reading.delimited import Delimited
 from manyheads.data.reading.dialect import DELIMITERS
@@ -44,9 +44,7 @@ class RowPrediction:
     error: str | None = None
 
 
-def open_input(
-    spec: str | Mapping[str, str], task: Task, format_: str | None = None, text: TextFormat = USUAL
-) -> Source:
+def open_input(spec: Files, task: Task, text: TextFormat = USUAL) -> Source:
     """Open the input for a task: a file, a folder, a pattern, a data set on the hub, or the file of each column.
 
     A text file (`.txt` or no ending) is read as plain lines unless its first line is a header with the task's text
@@ -55,15 +53,17 @@ def open_input(
     Args:
         spec: the input.
         task: the task whose text columns are read.
-        format_: the name of a format, or "lines" for plain lines. Default: found from the name and the first lines.
-        text: how text files are written.
+        text: how text files are written. The format may also be "lines", for plain lines. Default: found from the name
+            and the first lines.
 
     Raises:
         DataError: the file is missing or empty, or lacks a text column of the task.
     """
-    files, text = from_here(spec), replace(text, format=format_ or text.format)
-    if not isinstance(files, str):
+    files = from_here(spec)
+    if isinstance(files, Mapping):
         source = open_source(files, Path(), replace(text, format=None))
+    elif not isinstance(files, str):
+        source = open_source(files, Path(), text, wanted=task.columns, optional=_optional(task))
     elif text.format == "lines":
         check_readable(Path(files))
         return _plain(Path(files), task, text)
@@ -72,12 +72,16 @@ def open_input(
             return _plain(Path(files), task, text)
         source = Delimited(Path(files), text, wanted=task.columns)
     else:
-        optional = tuple(each for each in (task.id, task.kind.names) if each is not None)
-        source = open_source(files, Path(), text, wanted=task.columns, optional=optional)
+        source = open_source(files, Path(), text, wanted=task.columns, optional=_optional(task))
     key = task.kind.gathered_by
     for column in (*task.columns, *(() if key is None else (key,))):
         require_column(source, column, task.name)
     return source if key is None else Grouped(source, key, task.kind.input_columns, task.text)
+
+
+def _optional(task: Task) -> tuple[str, ...]:
+    """Return the columns that the input of a task may have."""
+    return tuple(each for each in (task.id, task.kind.names) if each is not None)
 
 
 def _may_be_plain(path: Path) -> bool:

@@ -1,14 +1,33 @@
-"""TOML as plain values, with one type of error, and the lines of its keys, which the parser does not record."""
+"""TOML as plain values, with one type of error, the lines of its keys, and the schemas that editors check it with."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from importlib.resources import files
 from typing import Any
 
 DEEPEST = 32
 """Levels of tables and lists. No key of a recipe or a study has more than a few."""
+
+
+class Noun(StrEnum):
+    """A kind of file that has a JSON Schema."""
+
+    RECIPE = "recipe"
+    STUDY = "study"
+
+    @property
+    def file_name(self) -> str:
+        """The name of its schema file."""
+        return f"manyheads.{self}.schema.json"
+
+    @property
+    def schema(self) -> str:
+        """The schema file of the package. The first line of a TOML file names it: `#:schema ./FILE`."""
+        return (files("manyheads") / "schemas" / self.file_name).read_text(encoding="utf-8")
 
 
 class TomlError(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import torch
 from manyheads.data.cache import cache_folder
 from manyheads.data.examples import Examples, read_examples
 from manyheads.data.examples import labelled_rows as labelled_rows_of
-from manyheads.data.reading import BadRow, files_name, from_here
+from manyheads.data.reading import BadRow, Files, files_name, from_here
 from manyheads.data.split import draw
 from manyheads.data.tokenised import tokenise_examples
 from manyheads.errors import DataError, argument, by_caller, did_you_mean
@@ -120,7 +121,7 @@ def measure_run(
     *,
     split: str = "dev",
     task: str | None = None,
-    file: str | Path | Mapping[str, str] | None = None,
+    file: Path | Files | None = None,
     text: Mapping[str, Any] | None = None,
     int8: bool = False,
 ) -> Measurement:
@@ -193,7 +194,7 @@ def labelled_rows(
     run: RunFolder,
     task: Task,
     split: str,
-    file: str | Path | Mapping[str, str] | None = None,
+    file: Path | Files | None = None,
     text: Mapping[str, Any] | None = None,
 ) -> tuple[Examples, Sequence[BadRow]] | None:
     """Return the labelled examples of a task and the skipped rows, from a split of a run or from another file.
@@ -210,7 +211,8 @@ def labelled_rows(
     recipe = load_recipe(run.recipe)
     options = recipe.tasks[task.name]
     folder = Path(recipe.data_dir)
-    spec = from_here(file if isinstance(file, Mapping) else str(file)) if file is not None else getattr(options, split)
+    given = os.fspath(file) if isinstance(file, os.PathLike) else file
+    spec = getattr(options, split) if given is None else from_here(given)
     if spec is None:
         return None
     if isinstance(spec, float):

@@ -110,11 +110,13 @@ def _check_permission(path: Path) -> None:
 @overload
 def from_here(spec: str) -> str: ...
 @overload
-def from_here(spec: Mapping[str, str]) -> dict[str, str]: ...
-def from_here(spec: str | Mapping[str, str]) -> str | dict[str, str]:
+def from_here(spec: Files) -> Files: ...
+def from_here(spec: Files) -> Files:
     """Return a path that was typed, which is relative to the current folder, as an absolute one; or several."""
     if isinstance(spec, Mapping):
         return {column: from_here(file) for column, file in spec.items()}
+    if not isinstance(spec, str):
+        return [from_here(file) for file in spec]
     return spec if spec.startswith(PREFIX) else str(user_path(spec).absolute())
 
 

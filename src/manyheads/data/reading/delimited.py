@@ -25,12 +25,9 @@ from manyheads.errors import DataError
 
 UNCLOSED = "a quote is opened and not closed"
 
-QUOTING_HINT = (
-    'close the quotes; if a quote is a character like any other in this file, set quoting = "none", or on a command '
-    "line --quoting none"
-)
+QUOTING_HINT = 'close the quotes; if a quote is a character like any other in this file, set quoting = "none"'
 
-HEADER_HINT = "if the first line is data, set header = false, or name the columns: columns = [...]"
+HEADER_HINT = "if the first line is data, set header = false, or name the columns with the key columns"
 
 
 class Delimited:

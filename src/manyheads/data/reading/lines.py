@@ -216,19 +216,19 @@ class _Resumed(io.RawIOBase):
 
 def _encoding_hint(content: bytes, name: str) -> str:
     if name != "UTF-8":
-        return "name the encoding of the file with the key encoding, or on a command line with --encoding"
+        return "name the encoding of the file with the key encoding"
     try:
         content.decode("cp1252")
     except UnicodeDecodeError:
-        return "if the file has another encoding, name it with the key encoding, or on a command line with --encoding"
-    return 'the encoding is probably cp1252: set encoding = "cp1252", or on a command line --encoding cp1252'
+        return "if the file has another encoding, name it with the key encoding"
+    return 'the encoding is probably cp1252: set encoding = "cp1252"'
 
 
 def _nul_hint(content: bytes, text: str) -> str | None:
     if "\0" not in text:
         return None
     if content[1::2].count(0) > len(content) // 4:
-        return 'the file looks like UTF-16 without its mark: set encoding = "utf-16-le", or --encoding utf-16-le'
+        return 'the file looks like UTF-16 without its mark: set encoding = "utf-16-le"'
     if content[::2].count(0) > len(content) // 4:
-        return 'the file looks like UTF-16 without its mark: set encoding = "utf-16-be", or --encoding utf-16-be'
+        return 'the file looks like UTF-16 without its mark: set encoding = "utf-16-be"'
     return None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Literal
+
+from manyheads.errors import DataError, by_caller
 
 Quoting = Literal["minimal", "none"]
 Decimal = Literal[".", ","]
@@ -99,3 +103,30 @@ def check_columns(columns: Sequence[str]) -> None:
 def delimiter_of(typed: str) -> str:
     r"""Return the delimiter that was typed on a command line: `\t` and `tab` are the tab."""
     return NAMED_DELIMITERS.get(typed, typed)
+
+
+_KEYS = "delimiter|quoting|encoding|decimal|columns|format"
+
+_HINTS = {
+    re.compile(rf'set ({_KEYS}) = "([^"]*)"'): (r"use --\1 \2", r'use text_format={"\1": "\2"}'),
+    re.compile(rf"with the key ({_KEYS})"): (r"with --\1", r'with text_format={"\1": ...}'),
+    re.compile("set header = false, or "): ("", 'use text_format={"header": False}, or '),
+}
+"""What hints of readers say about keys of a recipe, as options of the command line and as arguments in Python."""
+
+
+def as_argument(hint: str) -> str:
+    """Return a hint of a reader for a call whose arguments, and not the keys of a recipe, describe the file."""
+    for said, (typed, called) in _HINTS.items():
+        hint = said.sub(by_caller(typed, called), hint)
+    return hint
+
+
+@contextmanager
+def naming_arguments() -> Iterator[None]:
+    """Let errors of the block name the arguments that describe a file in place of the keys of a recipe."""
+    try:
+        yield
+    except DataError as error:
+        error.hint = None if error.hint is None else as_argument(error.hint)
+        raise

@@ -20,7 +20,7 @@ from manyheads.tasks.numbers import resolved
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
 
-DECIMAL_HINT = 'if the comma is the decimal mark of the file, set decimal = ",", or on a command line --decimal ,'
+DECIMAL_HINT = 'if the comma is the decimal mark of the file, set decimal = ","'
 
 LARGEST = 3.4028234663852886e38
 """The largest number of float32, in which values are computed."""
