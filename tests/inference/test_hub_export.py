@@ -115,7 +115,7 @@ def samples(cross: RunFolder) -> tuple[Bundle, object, dict[str, TaskSample]]:
     data = dev_data(cross, bundle)
     engine = TorchEngine(bundle)
     found = {
-        split.task.name: TaskSample(split, examples.texts, engine.outputs(data.store, split))
+        split.task.name: TaskSample(split, examples.all_texts, engine.outputs(data.store, split))
         for split, examples in zip(data.splits, data.examples, strict=True)
     }
     return bundle, data.store, found

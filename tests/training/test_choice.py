@@ -7,28 +7,38 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from fastapi.testclient import TestClient
 from tests.training.test_distributed import ended, steps_of, torchrun
 from tests.training.test_resume import contents
 from tests.training.test_streams import CPU, Setting, interrupted
 from tests.training.test_update import assert_same_update
+from transformers import AutoModelForMultipleChoice, AutoTokenizer
 
 import manyheads
 from manyheads.data.dataset import Stream, assemble, count_cut, lengths
 from manyheads.data.share import share
 from manyheads.errors import BundleError, DataError
+from manyheads.inference.bundle import load_bundle
+from manyheads.inference.export.hub_check import TaskSample, check_pipeline
+from manyheads.inference.predictor import Predictor
+from manyheads.inference.torch_engine import TorchEngine
 from manyheads.ragged import Ragged
 from manyheads.recipe.build import make_losses
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.streams import streams_of
 from manyheads.reports.build import build_report
 from manyheads.reports.write import text_of
+from manyheads.run.folder import RunFolder
+from manyheads.runs.export import dev_data
+from manyheads.tasks.kinds.words import WordTags
 from manyheads.training.task_losses import TaskLosses
 
 WORDS = ["the", "a", "of", "and", "good", "bad", "film", "story", "this", "that"]
@@ -236,10 +246,68 @@ def test_items_without_candidates_are_an_error_with_their_place(run: Path, item:
     assert "candidates" in str(caught.value.allowed) or "question.choices[].text" in str(caught.value.allowed)
 
 
-def test_token_weights_of_candidates_are_refused(run: Path) -> None:
+@pytest.mark.parametrize("task", ["cross", "bi"])
+def test_token_weights_are_the_effects_of_tokens_on_the_chosen_candidate(run: Path, task: str) -> None:
+    """The text has one weight per token, however many candidates it is encoded with. Truncated tokens have none."""
+    bundle = load_bundle(run / "model")
+    model = Predictor(TorchEngine(bundle))
+    table = bundle.model.encoder.model.get_input_embeddings().weight.detach()
+    text, *others = "good bad film", "of film", "that", "the film of this"
+    found = model.explain(model.task(task), (text, *others))
+    assert [len(part) for part in found] == [3, 2, 1, 4]
+    effects = []
+    chosen = others.index(str(model.predict(task, (text, others)).text))
+    for token in (each.token for each in found[0][:2]):
+        row, logs = bundle.tokenizer.pieces.index(token), []
+        kept = table[row].clone()
+        for scale in (1.02, 0.98):
+            table[row] = kept * scale
+            logs.append(np.log(model.decode(model.task(task), [(text, *others)]).probabilities.values))
+        table[row] = kept
+        effects.append(float((logs[0] - logs[1])[chosen]) / 0.04)
+    first, second = (each.weight for each in found[0][:2])
+    assert first * effects[1] == pytest.approx(second * effects[0], rel=0.05, abs=1e-4)
+    long = model.explain(model.task(task), (" ".join(WORDS * 4), *others))
+    # With each candidate the text keeps what is left. The longest part of it is with the shortest candidate.
+    assert len(long[0]) == (24 - 3 - 1 if task == "cross" else 24 - 2)
+
+
+def test_transformers_opens_the_exported_choice_to_the_same_probabilities(run: Path, tmp_path: Path) -> None:
+    export = manyheads.export(run, "hub", tmp_path / "hub")
+    assert list(export.compared) == ["cross"]
+    assert export.largest is not None
+    assert export.largest <= 1e-5
+    assert set(export.left_out) == {"bi"}
+    place = tmp_path / "hub" / "pipelines" / "cross"
+    tokenizer = AutoTokenizer.from_pretrained(place)
+    model, info = AutoModelForMultipleChoice.from_pretrained(place, output_loading_info=True)
+    assert not info["missing_keys"]
+    text, others = ITEM
+    read = tokenizer([text] * len(others), others, truncation=True, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        scores = model(**{key: each[None] for key, each in read.items()}).logits[0]
+    mine = manyheads.load(run).predict("cross", ITEM)
+    np.testing.assert_allclose(scores.softmax(0).numpy(), mine.probabilities, atol=1e-6)
+    card = (tmp_path / "hub" / "README.md").read_text()
+    assert "AutoModelForMultipleChoice.from_pretrained(place)" in card
+    assert "from transformers import pipeline" not in card
+    # What users would load is compared with the model.
+    bundle = load_bundle(run / "model")
+    data = dev_data(RunFolder(run), bundle)
+    (split,) = [each for each in data.splits if each.task.name == "cross"]
+    (examples,) = [each for each in data.examples if each.task == "cross"]
+    sample = TaskSample(split, examples.all_texts, TorchEngine(bundle).outputs(data.store, split))
+    config = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 0.1}))
+    with pytest.raises(BundleError, match="other probabilities"):
+        check_pipeline(tmp_path / "hub", bundle, data.store, sample)
+
+
+def test_token_weights_of_words_are_refused(run: Path) -> None:
     model = manyheads.load(run)
-    with pytest.raises(BundleError, match="per candidate"):
-        model.explain(model.task("cross"), ("a", "b"))
+    words = replace(model.task("cross"), kind=WordTags(["O", "A"]))
+    with pytest.raises(BundleError, match="outputs per word"):
+        model.explain(words, ("a",))
 
 
 def command(*words: str, given: str | None = None) -> str:
@@ -299,6 +367,10 @@ def test_the_server_chooses_and_ranks(run: Path) -> None:
         one = model.predict("cross", ITEM)
         assert (found["prediction"], found["text"]) == (one.prediction, one.text)
         np.testing.assert_allclose(found["probabilities"], one.probabilities, atol=1e-6)
+        assert info["cross"]["explained"]
+        explained = client.post("/v1/explain/cross", json={"texts": [[ITEM[0], *ITEM[1]]]}).json()["predictions"][0]
+        assert explained["prediction"] == one.prediction
+        assert len(explained["tokens"]) == 1 + len(ITEM[1])
         for wrong in ("text", ["text"]):
             refused = client.post("/v1/predict/cross", json={"texts": [wrong]})
             assert refused.status_code == 422

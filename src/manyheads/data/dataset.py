@@ -303,8 +303,13 @@ def lengths(store: TextStore, template: Template, max_length: int, split: Split)
 def sequences_of(store: TextStore, template: Template, max_length: int, split: Split) -> tuple[Form, Ints, Ints]:
     """Return the sequences of all examples: their form, their texts, and the number of tokens kept of each text.
 
-    Texts and numbers are int64[n, sequences, texts]: one sequence of one or two texts, or several of one text.
+    Texts and numbers are int64[n, sequences, texts]: one sequence of one or two texts, or several of one text. A split
+    with candidates must have one example, whose sequences are in the order of a batch.
     """
+    if split.candidates is not None:
+        texts = split.text_index[:1, 0].astype(np.int64)
+        group, _, _ = _with_candidates(store, template, max_length, split.task, texts, split.candidates[:1])
+        return group.form, group.texts[None], group.kept[None]
     rows, places = _rows(split.task, split.text_index.astype(np.int64), deduplicate=False)
     group, _ = _fit(store, template, max_length, rows)
     return group.form, group.texts[places], group.kept[places]

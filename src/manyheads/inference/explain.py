@@ -9,12 +9,13 @@ Source: Shrikumar et al. 2016 (arXiv:1605.01713).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
@@ -30,34 +31,53 @@ from manyheads.tasks.kind import Kind
 def token_weights(
     model: MultitaskModel, tokenizer: Tokenizer, store: TextStore, split: Split, max_length: int, device: torch.device
 ) -> list[list[TokenWeight]]:
-    """Return the weights of the tokens of each text of a split with one example.
+    """Return the weights of the tokens of each text of a split with one example, and of each of its candidates.
 
-    Special tokens and tokens that were truncated have no weight.
+    Special tokens and tokens that were truncated have no weight. The weight of a token of a text that is encoded with
+    each candidate is the sum over these sequences.
     """
     batch = assemble(store, tokenizer.template, max_length, [(split, np.zeros(1, dtype=np.int64))])
     with torch.enable_grad(), _leaf_of(model) as leaves:
         (outputs,) = model(FlatTokens.from_batch(batch, device), batch.parts)
-        (gradient,) = torch.autograd.grad(_score(outputs[0], split.task.kind), leaves[0])
+        own = outputs[0] if split.candidates is None else outputs[:, 0]
+        (gradient,) = torch.autograd.grad(_score(own, split.task.kind), leaves[0])
     scores = (gradient * leaves[0].detach()).sum(-1).reshape(-1).float().cpu().numpy()
-    scores = scores / max(float(np.abs(scores).max(initial=0.0)), 1e-12)
-    pieces = tokenizer.pieces
     form, _, kept = sequences_of(store, tokenizer.template, max_length, split)
-    weights, at = [], 0
+    found, at = [], 0
     for side in kept[0]:
         at += len(form.special[0])
         for column, count in enumerate(side):
-            places = range(at, at + int(count))
-            weights.append([TokenWeight(pieces[batch.token_ids[k]], round(float(scores[k]), 4)) for k in places])
+            places = slice(at, at + int(count))
+            found.append((batch.token_ids[places], scores[places]))
             at += int(count) + len(form.special[column + 1])
-    return weights
+    if split.candidates is not None and split.task.sequences == 1:
+        found = [_summed(found[::2]), *found[1::2]]
+    largest, pieces = max(float(np.abs(each).max(initial=0.0)) for _, each in found), tokenizer.pieces
+    return [
+        [
+            TokenWeight(pieces[token], round(float(score) / max(largest, 1e-12), 4))
+            for token, score in zip(tokens, each, strict=True)
+        ]
+        for tokens, each in found
+    ]
+
+
+def _summed(copies: Sequence[tuple[NDArray[np.int32], NDArray[np.float32]]]) -> tuple[Any, Any]:
+    """Return the tokens of a text and the sums of their scores in all sequences, of which some may truncate it."""
+    tokens = max((tokens for tokens, _ in copies), key=len)
+    total = np.zeros(len(tokens), dtype=np.float32)
+    for _, scores in copies:
+        total[: len(scores)] += scores
+    return tokens, total
 
 
 def _score(outputs: Tensor, kind: Kind) -> Tensor:
     """Return the scalar to differentiate.
 
     It is the cosine of two vectors, the value (regression), the logit in the direction of the predicted class (one
-    logit), the largest logit of independent labels, or the log probability of the predicted class. The probability is
-    used instead of the logit because a word that raises all logits equally does not support any class.
+    logit), the largest logit of independent labels, or the log probability of the predicted class or of the chosen
+    candidate. The probability is used instead of the logit because a word that raises all logits equally does not
+    support any class.
     """
     if kind.vectors:
         first, second = outputs.chunk(2)

@@ -193,11 +193,13 @@ class Predictor:
     def explain(self, task: Task, row: tuple[str, ...]) -> list[list[TokenWeight]]:
         """Return the weight of each token of each text: gradient x input of the predicted output.
 
+        For a task with candidates the output is the log probability of the chosen one, and each candidate is a text.
+
         Raises:
-            BundleError: the runtime has no gradients, or the task predicts every word or scores candidates.
+            BundleError: the runtime has no gradients, or the task predicts every word.
         """
-        if task.kind.ragged_outputs:
-            what = f"task {task.name} has outputs per word or per candidate, so no token has one weight"
+        if task.kind.reads == "tokens":
+            what = f"task {task.name} has outputs per word, so no token has one weight"
             raise BundleError(what, hint="choose a task with one prediction per text")
         with left_as_found(), self._ready():
             store, index = tokenise(row, self._engine.tokenizer, None)

@@ -97,7 +97,7 @@ def _hub(bundle: Bundle, folder: Path, to: Path, int8: bool) -> Written:
     def compare(data: DevData) -> Comparison:
         engine = TorchEngine(bundle)
         samples = [
-            TaskSample(split, examples.texts, engine.outputs(data.store, split))
+            TaskSample(split, examples.all_texts, engine.outputs(data.store, split))
             for split, examples in zip(data.splits, data.examples, strict=True)
         ]
         kept = [sample for sample in samples if sample.split.task.name in pipelines.names]

@@ -101,7 +101,10 @@ class Predictions:
 
 @dataclass(frozen=True)
 class HubForm:
-    """How transformers names the outputs of a task: `labels`, and the `problem_type` of its configuration."""
+    """How transformers names the outputs of a task: `labels`, and the `problem_type` of its configuration.
+
+    A task with candidates has no labels.
+    """
 
     labels: tuple[str, ...]
     problem_type: str | None
@@ -620,7 +623,7 @@ class Kind(ABC):
 
     @property
     def hub(self) -> HubForm | None:
-        """The form of the task in transformers' models for sequence classification. None if there is none."""
+        """The form of the task in transformers' models, for what the kind reads. None if there is none."""
         return None
 
     @property

@@ -10,13 +10,17 @@ from typing import Any
 
 import torch
 from transformers import (
+    AlbertForMultipleChoice,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
+    BertForMultipleChoice,
     BertForSequenceClassification,
     BertForTokenClassification,
     DistilBertForTokenClassification,
     ElectraForTokenClassification,
+    RobertaForMultipleChoice,
     RobertaForTokenClassification,
+    XLMRobertaForMultipleChoice,
     XLMRobertaForTokenClassification,
 )
 
@@ -45,6 +49,14 @@ TAGGERS: Mapping[str, Any] = {
 }
 """The classes of transformers that compute exactly dropout and one linear map of every token, by architecture."""
 
+CHOOSERS: Mapping[str, Any] = {
+    "bert": BertForMultipleChoice,
+    "albert": AlbertForMultipleChoice,
+    "roberta": RobertaForMultipleChoice,
+    "xlm-roberta": XLMRobertaForMultipleChoice,
+}
+"""The classes of transformers that compute exactly pooler, dropout and a score per candidate, by architecture."""
+
 
 @dataclass(frozen=True)
 class Pipelines:
@@ -57,9 +69,9 @@ class Pipelines:
 def write_hub(bundle: Bundle, folder: Path, to: Path) -> Pipelines:
     """Copy the bundle in `folder` to `to` and add `pipelines/TASK` for every task that transformers can predict.
 
-    Such a task reads one sequence with a linear head on the pooler of a BERT or ALBERT, or on the tokens of an
-    architecture in `TAGGERS`. The model is then exactly the stock class of transformers. Other tasks have no equivalent
-    there and need manyheads.
+    Such a task reads one sequence with a linear head on the pooler of an architecture in `CLASSES`, or in `CHOOSERS` if
+    it has candidates, or on the tokens of one in `TAGGERS`. The model is then exactly the stock class of transformers.
+    Other tasks have no equivalent there and need manyheads.
     """
     copy_listed(folder, bundle.manifest, to)
     reasons = {name: _reason(bundle, task) for name, task in bundle.model.tasks.items()}
@@ -98,13 +110,17 @@ def _reason(bundle: Bundle, task: Task) -> str | None:
         return "it encodes each text of a pair in its own sequence"
     if not isinstance(bundle.model.head(task.name), Linear):
         return f"no stock class of transformers has the head {task.head}"
-    if task.encoding == "tokens":
-        kind = encoder.model.config.model_type
+    kind = encoder.model.config.model_type
+    if task.kind.reads == "tokens":
         return None if kind in TAGGERS else f"no stock class of transformers has a linear head on the tokens of {kind}"
-    if encoder.model.config.model_type not in CLASSES or encoder.pooling != "pooler":
-        kind = encoder.model.config.model_type
+    if kind not in _stock(task) or encoder.pooling != "pooler":
         return f"no stock class of transformers has a linear head on the pooling {encoder.pooling} of {kind}"
     return None
+
+
+def _stock(task: Task) -> Mapping[str, Any]:
+    """Return the classes of transformers for tasks that read the same from the encoder."""
+    return {"text": CLASSES, "tokens": TAGGERS, "candidates": CHOOSERS}[task.kind.reads]
 
 
 def _stock_model(bundle: Bundle, task: Task) -> Any:
@@ -121,7 +137,7 @@ def _stock_model(bundle: Bundle, task: Task) -> Any:
     config.problem_type = form.problem_type
     config.classifier_dropout = config.classifier_dropout_prob = task.dropout
     config._attn_implementation = "eager"
-    model = (TAGGERS if task.encoding == "tokens" else CLASSES)[config.model_type](config)
+    model = _stock(task)[config.model_type](config)
     with torch.no_grad():
         # A model for tokens has no pooler.
         weights = bundle.model.encoder.model.state_dict()
@@ -135,10 +151,12 @@ def _stock_model(bundle: Bundle, task: Task) -> Any:
 def _add_usage(to: Path, tasks: Mapping[str, Task], pipelines: Pipelines) -> None:
     """Add a section to the model card that shows how to use the pipelines, and names the tasks without one."""
     lines = ["", "## In transformers", ""]
-    if pipelines.names:
+    choosing = [name for name in pipelines.names if tasks[name].kind.reads == "candidates"]
+    piped = [name for name in pipelines.names if name not in choosing]
+    if piped:
         lines += ["```python", "from transformers import pipeline", ""]
-        for name in pipelines.names:
-            if tasks[name].encoding == "tokens":
+        for name in piped:
+            if tasks[name].kind.reads == "tokens":
                 place = f'model="FOLDER/{PIPELINES}/{name}"'
                 lines += [f'model = pipeline("token-classification", {place}, aggregation_strategy="first")']
                 lines += ['model("A text.")', ""]
@@ -161,7 +179,28 @@ def _add_usage(to: Path, tasks: Mapping[str, Task], pipelines: Pipelines) -> Non
                 "```",
                 "",
             ]
-    tagged = [name for name in pipelines.names if tasks[name].encoding == "tokens"]
+    for name in choosing:
+        lines += [
+            f"{name} scores the candidates of a text. The probabilities are a softmax over them:",
+            "",
+            "```python",
+            "from transformers import AutoModelForMultipleChoice, AutoTokenizer",
+            "",
+            f'place = "FOLDER/{PIPELINES}/{name}"',
+            "tokenizer = AutoTokenizer.from_pretrained(place)",
+            "model = AutoModelForMultipleChoice.from_pretrained(place)",
+            'candidates = ["A candidate.", "Another candidate."]',
+            'texts = ["A text."] * len(candidates)',
+            'read = tokenizer(texts, candidates, truncation=True, padding=True, return_tensors="pt")',
+            "scores = model(**{key: each[None] for key, each in read.items()}).logits[0]",
+            "print(scores.softmax(0).tolist())",
+            "```",
+            "",
+        ]
+        if len(tasks[name].text) > 1:
+            columns = " and ".join(f"`{column}`" for column in tasks[name].text)
+            lines += [f"The text of {name} is {columns}, joined by a blank.", ""]
+    tagged = [name for name in pipelines.names if tasks[name].kind.reads == "tokens"]
     if tagged:
         lines += [
             f"The pipeline of {', '.join(tagged)} computes the tags of tokens. The tag of the first token of a word is",
@@ -174,7 +213,7 @@ def _add_usage(to: Path, tasks: Mapping[str, Task], pipelines: Pipelines) -> Non
             "  task says.",
             "",
         ]
-    if any(len(tasks[name].text) == 2 for name in pipelines.names):
+    if choosing or any(len(tasks[name].text) == 2 for name in pipelines.names):
         lines += [
             "If both texts of a pair are truncated, transformers may keep one token more of the second text and one",
             "fewer of the first than manyheads.",

@@ -48,7 +48,10 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TaskSample:
-    """Dev examples of a task: their texts, one sequence for each text column, and the outputs of the model's head."""
+    """Dev examples of a task: their texts, and the outputs of the model's head.
+
+    `texts`: one sequence for each text column, and for a task with candidates one of all candidates.
+    """
 
     split: Split
     texts: Sequence[Sequence[str]]
@@ -75,8 +78,10 @@ def check_pipeline(folder: Path, bundle: Bundle, store: TextStore, sample: TaskS
     """
     task = sample.split.task
     place = folder / PIPELINES / task.name
-    if task.encoding == "tokens":
+    if task.kind.reads == "tokens":
         return _check_tags(place, bundle, store, sample)
+    if task.kind.reads == "candidates":
+        return _check_choices(place, bundle, store, sample)
     with _plainly():
         from transformers import AutoTokenizer, pipeline
 
@@ -128,6 +133,37 @@ def _check_tags(place: Path, bundle: Bundle, store: TextStore, sample: TaskSampl
     return Compared(largest, int((~whole).sum()))
 
 
+def _check_choices(place: Path, bundle: Bundle, store: TextStore, sample: TaskSample) -> Compared:
+    """Compare the probabilities of the candidates of each row.
+
+    Raises:
+        BundleError: the tokens or a probability differ.
+    """
+    split = sample.split
+    if split.candidates is None:
+        raise AssertionError(f"{split.task.name} has candidates")
+    texts, candidates = sample.texts
+    pairs = TaskSample(split.pairs, ([texts[row] for row in split.candidates.owners.tolist()], candidates), np.zeros(0))
+    expected: Any = split.task.kind.decode(sample.outputs).probabilities
+    largest = 0.0
+    with _plainly(), torch.inference_mode():
+        from transformers import AutoModelForMultipleChoice, AutoTokenizer
+
+        read = AutoTokenizer.from_pretrained(place)
+        same = split.candidates.sums(~_same_tokens(read, bundle, store, pairs)) == 0
+        model = AutoModelForMultipleChoice.from_pretrained(place)
+        for row in np.flatnonzero(same).tolist():
+            own = np.arange(split.candidates.offsets[row], split.candidates.offsets[row + 1])
+            columns = (list(column) for column in zip(*_rows(pairs, own), strict=True))
+            given = read(*columns, truncation=True, padding=True, return_tensors="pt")
+            scores = model(**{name: each[None] for name, each in given.items()}).logits[0]
+            gaps = np.abs(scores.double().softmax(0).numpy() - expected[row])
+            largest = max(largest, float(gaps.max(initial=0.0)))
+    what = "the model for multiple choice gives other probabilities than the model"
+    _require(largest, LARGEST, what, split.task.name)
+    return Compared(largest, int((~same).sum()))
+
+
 def check_sentences(folder: Path, bundle: Bundle, store: TextStore, samples: Sequence[TaskSample]) -> float | None:
     """Compare the vectors of sentence-transformers with those that the bi-encoded heads read.
 
@@ -143,7 +179,9 @@ def check_sentences(folder: Path, bundle: Bundle, store: TextStore, samples: Seq
         return None
     texts: dict[int, str] = {}
     for sample in pairs:
-        for column, index in zip(sample.texts, sample.split.text_index.T, strict=True):
+        split = sample.split
+        candidates = () if split.candidates is None else (split.candidates.values,)
+        for column, index in zip(sample.texts, (*split.text_index.T, *candidates), strict=True):
             texts.update(zip(index.tolist(), column, strict=True))
     chosen = np.array(sorted(texts)[:SENTENCES], dtype=np.int64)
     expected = _vectors(bundle, store, chosen)

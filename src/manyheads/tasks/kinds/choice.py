@@ -20,6 +20,7 @@ from manyheads.tasks.cells import MISSING, MOSTLY, as_number, is_missing, quoted
 from manyheads.tasks.kind import (
     Candidates,
     Floats,
+    HubForm,
     Ints,
     KeyFault,
     Kind,
@@ -521,6 +522,11 @@ class Choice(Kind):
         return lower_counts(Ragged(targets.values / np.maximum(most_of(targets), 1e-12) + noise, targets.offsets))
 
     # Words for people
+
+    @property
+    def hub(self) -> HubForm:
+        """One score per candidate, without labels."""
+        return HubForm((), None)
 
     def described(self) -> str:
         """Return that a candidate is chosen, or that candidates are put in order."""
