@@ -102,18 +102,23 @@ _ON_COMMAND_LINE = [False]
 
 
 @contextmanager
-def on_command_line() -> Iterator[None]:
-    """Let messages name options of the command line while the block runs."""
-    _ON_COMMAND_LINE.append(True)
+def on_command_line(is_on: bool = True) -> Iterator[None]:
+    """Let messages name options of the command line while the block runs, or arguments if `is_on` is false."""
+    _ON_COMMAND_LINE.append(is_on)
     try:
         yield
     finally:
         _ON_COMMAND_LINE.pop()
 
 
+def is_on_command_line() -> bool:
+    """Return whether the command line runs, for a process that is started on its behalf."""
+    return _ON_COMMAND_LINE[-1]
+
+
 def by_caller(command_line: str, python: str) -> str:
     """Return what to write: on the command line if it runs, otherwise in Python."""
-    return command_line if _ON_COMMAND_LINE[-1] else python
+    return command_line if is_on_command_line() else python
 
 
 def argument(name: str, value: object = None, *, option: str | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from matplotlib.figure import Figure
 from tests.tiny import CORPUS
 
 import manyheads as mh
-from manyheads.errors import BundleError, RecipeError, RunError
+from manyheads.errors import BundleError, RecipeError, RunError, argument, on_command_line
+from manyheads.studies.cells import cells_of
+from manyheads.studies.worker import request_of, requested
 
 pytestmark = pytest.mark.usefixtures("forked_commands")
 
@@ -80,6 +83,25 @@ def test_a_study_from_python(tiny_encoder: Path, tmp_path: Path, monkeypatch: py
     kept.write_text(kept.read_text().replace('"even"', '"odd"'))
     with pytest.raises(RunError, match="cannot be read"):
         mh.open_study(moved)
+
+
+def test_messages_of_workers_are_those_of_the_caller(tiny_encoder: Path, tmp_path: Path) -> None:
+    cell = next(cells_of(study(tiny_encoder).begin(tmp_path), tmp_path))
+    for typed, expected in ((False, "out='here'"), (True, "--out here")):
+        with on_command_line(typed):
+            request = json.loads(json.dumps(request_of(cell, keep_models=False)))
+        with requested(request) as found:
+            assert found.recipe == cell.recipe
+            assert argument("out", "here") == expected
+
+
+def test_a_study_without_runs_names_its_call(tiny_encoder: Path, tmp_path: Path) -> None:
+    made, out = study(tiny_encoder), tmp_path / "five"
+    with pytest.raises(RunError, match=r"try:     run the study: study\.run\('.*five'\)"):
+        made.table(out)
+    made.keep(out)
+    with pytest.raises(RunError, match=r"try:     run the study: manyheads\.open_study\('.*five'\)\.run\(\)"):
+        made.table(out)
 
 
 def test_a_saved_study_is_the_same(tiny_encoder: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ from manyheads.recipe.load import Change, without_none
 from manyheads.run.atomic import write_json, write_text
 from manyheads.run.checksum import OWN_SUM, own_checksum
 from manyheads.run.names import user_path
-from manyheads.studies.cells import Notify
+from manyheads.studies.cells import STUDY_FILE, Notify
 from manyheads.studies.load import REMARK, StudySource, plan_study, read_study, require_test_labels
 from manyheads.studies.power import study_power
 from manyheads.studies.run import default_jobs, local_runner, survey
@@ -47,9 +47,6 @@ from manyheads.studies.schema import StudyPlan
 from manyheads.studies.table import Power, Table
 from manyheads.studies.write import write_table
 from manyheads.training.stop import Event, Interrupted, StopFlag
-
-KEPT = "study.json"
-"""The file in the folder of a study that has the study itself."""
 
 
 class Study:
@@ -96,7 +93,7 @@ class Study:
         Raises:
             RunError: The folder has no study, or one of a version before 0.5.0.
         """
-        file = Path(out, KEPT)
+        file = Path(out, STUDY_FILE)
         try:
             kept = json.loads(file.read_bytes())
             if kept.get(OWN_SUM, own_checksum(kept)) != own_checksum(kept):
@@ -201,7 +198,7 @@ class Study:
         changes = [[list(change.parts), change.value] for change in self._changes]
         kept = {"file": str(self._source.file), "home": home, "study": content, "base": base, "changes": changes}
         Path(out).mkdir(parents=True, exist_ok=True)
-        write_json(Path(out, KEPT), {**kept, OWN_SUM: own_checksum(kept)})
+        write_json(Path(out, STUDY_FILE), {**kept, OWN_SUM: own_checksum(kept)})
 
     def run(
         self,

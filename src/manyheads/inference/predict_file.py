@@ -151,7 +151,7 @@ def _format(wanted: str | None, out: Path | IO[Any], source: Source) -> str:
         return format_of(source)
     if wanted not in FORMATS:
         names = (SAME, *FORMATS)
-        where, hint = argument("format"), did_you_mean(wanted, names)
+        where, hint = argument("form", option="format"), did_you_mean(wanted, names)
         raise DataError(
             "there is no such output format", where=where, found=wanted, allowed=", ".join(names), hint=hint
         )

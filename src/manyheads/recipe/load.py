@@ -201,4 +201,4 @@ def without_none(value: Any) -> Any:
 
 
 def _init() -> str:
-    return "write one with: " + by_caller("manyheads init FILE...", "manyheads.init(data).save(FILE)")
+    return "write one with: " + by_caller("manyheads init FILE...", "manyheads.init(data, FILE)")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from manyheads.errors import RunError, argument, call
+from manyheads.errors import RunError, argument, by_caller, call
 from manyheads.run.atomic import SUFFIX, explained, is_partial, remove
 from manyheads.run.checksum import is_unchanged
 from manyheads.run.evaluations import Evaluations, Known, read_evaluations
@@ -210,10 +210,14 @@ class RunFolder:
             RunError: It does not exist, is not a run folder, has a link, or the run is not finished.
         """
         if not self.path.is_dir():
-            hint = "check the path; `manyheads train` prints the run folder that it writes"
+            hint = (
+                "check the path; "
+                + by_caller("`manyheads train` prints", "`manyheads.train` returns")
+                + " the run folder"
+            )
             raise RunError("there is no such run folder", where=str(self.path), hint=hint)
         if not self.recipe.exists():
-            hint = "give a folder that `manyheads train` wrote"
+            hint = "give a folder that " + by_caller("`manyheads train`", "`manyheads.train`") + " wrote"
             raise RunError("this folder is not a run folder: it has no recipe.toml", where=str(self.path), hint=hint)
         self.refuse_links()
         for name in names:

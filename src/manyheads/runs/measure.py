@@ -227,7 +227,7 @@ def labelled_rows(
     source = open_task_source(options, spec, folder, labelled=True, text=written)
     if not set(task.label_columns) <= set(source.columns):
         command = ["manyheads", "predict", str(run.path), "--task", task.name, "--input", source.name]
-        predict = by_caller(shlex.join(command), f"manyheads.load({str(run.path)!r}).predict({task.name!r}, texts)")
+        predict = by_caller(shlex.join(command), f"manyheads.predict({str(run.path)!r}, {task.name!r}, data, FILE)")
         raise DataError(
             f"the file has no label column {next(each for each in task.label_columns if each not in source.columns)!r}",
             where=source.name,

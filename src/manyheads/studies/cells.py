@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from manyheads.errors import RunError, argument
+from manyheads.errors import RunError, argument, by_caller
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.same import differences
 from manyheads.recipe.schema import Recipe
 from manyheads.run.folder import RunFolder
 from manyheads.studies.schema import StudyPlan
+
+STUDY_FILE = "study.json"
+"""The file in the folder of a study that has the study itself."""
 
 Notify = Callable[..., None]
 State = Literal["done", "failed", "unfinished", "missing"]
@@ -79,7 +82,8 @@ def read_error(path: Path) -> dict[str, str]:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {key: str(content[key]) for key in ("error", "kind")}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        hint = "remove the file; `manyheads study` then trains the run again"
+        again = by_caller("`manyheads study`", "`manyheads.study`")
+        hint = f"remove the file; {again} then trains the run again"
         raise RunError("the file with the error of a run is damaged", where=str(path), hint=hint) from error
 
 

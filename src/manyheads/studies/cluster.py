@@ -10,16 +10,12 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from manyheads.errors import RunError
 from manyheads.pages.words import counted
-from manyheads.plugins import receive
-from manyheads.recipe.members import plugins_for
-from manyheads.recipe.schema import Recipe
 from manyheads.studies.cells import Cell, Notify
-from manyheads.studies.worker import fail, work
+from manyheads.studies.worker import fail, request_of, requested, work
 from manyheads.training.stop import Interrupted, StopFlag
 
 LOOK_EVERY = 0.5
@@ -92,14 +88,7 @@ class _Cluster:
     def _submit(self, cell: Cell) -> None:
         takes_gpu = cell.recipe.device != "cpu" and self._ray.cluster_resources().get("GPU", 0) > 0
         remote = self._ray.remote(num_cpus=cell.recipe.threads or 1, num_gpus=int(takes_gpu), max_retries=0)(run_cell)
-        request = {
-            "row": cell.row,
-            "seed": cell.seed,
-            "recipe": cell.recipe.model_dump(),
-            "folder": str(cell.folder.absolute()),
-            "keep_models": self._keep_models,
-            "plugins": plugins_for([cell.recipe]),
-        }
+        request = request_of(cell, keep_models=self._keep_models)
         self._running[remote.remote(request)] = cell
         self._notify("cell_start", row=cell.row, seed=cell.seed)
 
@@ -158,15 +147,13 @@ class _Cluster:
 
 def run_cell(request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Run one cell on a node. Return the last event ("cell_done", "cell_failed" or "cell_stopped") and its fields."""
-    receive(request["plugins"])
-    cell = Cell(request["row"], request["seed"], Recipe.model_validate(request["recipe"]), Path(request["folder"]))
-    last: tuple[str, dict[str, Any]] = ("cell_stopped", {"row": cell.row, "seed": cell.seed})
+    last: tuple[str, dict[str, Any]] = ("cell_stopped", {"row": request["row"], "seed": request["seed"]})
 
     def notify(event: str, **fields: Any) -> None:
         nonlocal last
         if event != "cell_progress":
             last = (event, fields)
 
-    with contextlib.suppress(Interrupted):
+    with contextlib.suppress(Interrupted), requested(request) as cell:
         work(cell, keep_models=request["keep_models"], notify=notify)
     return last

@@ -24,7 +24,7 @@ from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import finished_task, kind_of
 from manyheads.run.evaluations import Known
 from manyheads.run.folder import RunFolder
-from manyheads.studies.cells import cell_folder, error_file, read_error
+from manyheads.studies.cells import STUDY_FILE, cell_folder, error_file, read_error
 from manyheads.studies.dev_clusters import with_clusters
 from manyheads.studies.finished import WHICH, DevExamples, Epoch, Finished, Shares, read_examples, read_row
 from manyheads.studies.schema import Row, StudyPlan
@@ -128,10 +128,12 @@ def collect(plan: StudyPlan, out: Path) -> Collected:
 
 
 def study_command(plan: StudyPlan, out: Path) -> str:
-    """Return the call that resumes a study."""
+    """Return the call that runs or resumes a study."""
     overrides = (word for override in plan.overrides for word in ("--set", override))
     words = ["manyheads", "study", str(plan.file), *overrides, "--out", str(out), *plugins.options()]
-    return by_caller(shlex.join(words), f"manyheads.open_study({str(out)!r}).run()")
+    began = (out / STUDY_FILE).exists()
+    called = f"manyheads.open_study({str(out)!r}).run()" if began else f"study.run({str(out)!r})"
+    return by_caller(shlex.join(words), called)
 
 
 def _finished(plan: StudyPlan, out: Path, row: Row, dev: dict[str, DevExamples]) -> Finished:

@@ -12,9 +12,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from manyheads.recipe.members import plugins_for
 from manyheads.studies.cells import Cell, Notify
-from manyheads.studies.worker import fail
+from manyheads.studies.worker import fail, request_of
 from manyheads.training.stop import StopFlag
 
 TAIL = 40
@@ -122,14 +121,7 @@ class _Local:
         process = _Process(cell, slot, child)
         self._running.append(process)
         self._notify("cell_start", row=cell.row, seed=cell.seed)
-        request = {
-            "row": cell.row,
-            "seed": cell.seed,
-            "recipe": cell.recipe.model_dump(),
-            "folder": str(cell.folder.absolute()),
-            "keep_models": self._keep_models,
-            "plugins": plugins_for([cell.recipe]),
-        }
+        request = request_of(cell, keep_models=self._keep_models)
         assert child.stdin is not None
         child.stdin.write(json.dumps(request) + "\n")
         child.stdin.flush()

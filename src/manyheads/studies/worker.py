@@ -14,11 +14,13 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from manyheads.errors import ManyheadsError
+from manyheads.errors import ManyheadsError, is_on_command_line, on_command_line
 from manyheads.plugins import receive
+from manyheads.recipe.members import plugins_for
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import write_json
 from manyheads.run.folder import LockedError, RunFolder
@@ -49,6 +51,28 @@ def work(cell: Cell, *, keep_models: bool, notify: Notify) -> None:
     drop_weights(cell, keep_models=keep_models)
     average = (results["best"] or results["last"])["average"]
     notify("cell_done", row=cell.row, seed=cell.seed, average=average, seconds=results["seconds"])
+
+
+def request_of(cell: Cell, *, keep_models: bool) -> dict[str, Any]:
+    """Return a cell and what its process must know, as values of JSON."""
+    return {
+        "row": cell.row,
+        "seed": cell.seed,
+        "recipe": cell.recipe.model_dump(),
+        "folder": str(cell.folder.absolute()),
+        "keep_models": keep_models,
+        "plugins": plugins_for([cell.recipe]),
+        "on_command_line": is_on_command_line(),
+    }
+
+
+@contextlib.contextmanager
+def requested(request: Mapping[str, Any]) -> Iterator[Cell]:
+    """Give the cell of a request. Messages in the block name what the caller of the study writes."""
+    receive(request["plugins"])
+    recipe = Recipe.model_validate(request["recipe"])
+    with on_command_line(request["on_command_line"]):
+        yield Cell(request["row"], request["seed"], recipe, Path(request["folder"]))
 
 
 def fail(cell: Cell, error: str, kind: str, notify: Notify) -> None:
@@ -104,9 +128,6 @@ def main() -> None:
     from manyheads.training.stop import Interrupted
 
     request = json.loads(sys.stdin.readline())
-    receive(request["plugins"])
-    recipe = Recipe.model_validate(request["recipe"])
-    cell = Cell(request["row"], request["seed"], recipe, Path(request["folder"]))
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # redirect the output of libraries to standard error, so that this stream has only events
 
@@ -115,10 +136,11 @@ def main() -> None:
             print(json.dumps({"event": event, **fields}), file=events, flush=True)
 
     threading.Thread(target=_stop_with_parent, daemon=True).start()
-    try:
-        work(cell, keep_models=request["keep_models"], notify=notify)
-    except Interrupted as stopped:
-        notify("cell_stopped", row=cell.row, seed=cell.seed, step=stopped.step)
+    with requested(request) as cell:
+        try:
+            work(cell, keep_models=request["keep_models"], notify=notify)
+        except Interrupted as stopped:
+            notify("cell_stopped", row=cell.row, seed=cell.seed, step=stopped.step)
 
 
 def _stop_with_parent() -> None:

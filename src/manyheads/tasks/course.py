@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from manyheads.errors import DataError
+from manyheads.errors import DataError, argument
 from manyheads.tasks.task import Task
 
 
@@ -30,7 +30,7 @@ def course_lines(task: Task, items: Iterable[dict[str, object]]) -> Iterator[str
                 "the course's format supports only numeric labels",
                 where=f"task {task.name}",
                 found=prediction,
-                hint="write another format, for example with --format jsonl",
+                hint=f"write another format, for example with {argument('form', 'jsonl', option='format')}",
             )
         if classes:
             prediction = float(prediction) if classes == 2 else int(prediction)
