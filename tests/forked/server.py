@@ -64,6 +64,22 @@ def preload() -> None:
     for module in pkgutil.walk_packages(package.__path__, "manyheads."):
         if not module.name.startswith(UNLOADED):
             importlib.import_module(module.name)
+    _draw_a_figure()
+
+
+def _draw_a_figure() -> None:
+    """Fill the caches of matplotlib, such as fonts and glyphs. Most commands draw figures."""
+    from manyheads.pages.figures import canvas, figure_files
+
+    def draw() -> Any:
+        figure = canvas(2)
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], label="a line")
+        axes.set_title("a title")
+        figure.legend()
+        return figure
+
+    figure_files("first", "first", draw)
 
 
 class _ImportedAtFirstUse(ModuleType):

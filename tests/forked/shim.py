@@ -1,4 +1,4 @@
-"""`manyheads` and `python` for tests and pages: hand the command to the fork server (server.py).
+"""`manyheads`, `python` and `torchrun` for tests and pages: hand the command to the fork server (server.py).
 
 Started with `python -I -S`, so it imports only the standard library. The installation fills in {settings}.
 """
@@ -14,6 +14,8 @@ SOCKET = os.environ["MANYHEADS_FORK_SOCKET"]
 PYTHON = os.environ["MANYHEADS_FORK_PYTHON"]
 name = os.path.basename(sys.argv[0])  # noqa: PTH119 (pathlib takes half of this program's time)
 arguments = sys.argv[1:]
+if name == "torchrun":
+    name, arguments = "python", ["-m", "torch.distributed.run", *arguments]
 first = arguments[0] if arguments else "-"
 if name == "python" and first.startswith("-") and first not in ("-m", "-c", "-P", "-u"):
     os.execv(PYTHON, [PYTHON, *arguments])

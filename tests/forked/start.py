@@ -39,7 +39,7 @@ class ForkServer:
         """Install the shims and start the server. Call it once."""
         self.bin.mkdir(parents=True)
         code = (Path(__file__).parent / "shim.py").read_text(encoding="utf-8")
-        for name in ("manyheads", "python"):
+        for name in ("manyheads", "python", "torchrun"):
             shim = self.bin / name
             shim.write_text(f"#!{sys.executable} -IS\n{code}", encoding="utf-8")
             shim.chmod(0o755)

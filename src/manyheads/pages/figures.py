@@ -47,6 +47,9 @@ def figure_files(name: str, title: str, draw: Callable[[], Figure]) -> dict[str,
     with mpl.rc_context({**SETTINGS, "svg.hashsalt": f"manyheads-{name}"}):
         figure = draw()
         FigureCanvasAgg(figure)
+        # The layout takes as long as the drawing, and is computed again for every file that is written with an engine.
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)
         svg, png = io.BytesIO(), io.BytesIO()
         figure.savefig(svg, format="svg", metadata={"Date": None, "Title": title})
         figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
