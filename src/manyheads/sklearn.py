@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from abc import abstractmethod
@@ -19,6 +20,7 @@ from manyheads.api.training import train
 from manyheads.inference.load import load
 from manyheads.inference.predictions import Predictions
 from manyheads.inference.predictor import Predictor
+from manyheads.run.atomic import SUFFIX, held, sweep
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.regression import Regression
 
@@ -37,9 +39,9 @@ class _Model:
     `folder`: the run folder. `temporary`: the folder that is removed with the object, or None.
     """
 
-    def __init__(self, folder: Path, temporary: Path | None) -> None:
+    def __init__(self, folder: Path, temporary: _Temporary | None) -> None:
         self.folder = folder
-        self._owner = None if temporary is None else _Removed(temporary)
+        self._temporary = temporary
         self._predictor: Predictor | None = None
 
     @property
@@ -54,22 +56,29 @@ class _Model:
         return {str(file.relative_to(root)): file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()}
 
     def __setstate__(self, files: Mapping[str, bytes]) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="manyheads-"))
-        self.__init__(folder, folder)  # type: ignore[misc]
+        temporary = _Temporary()
+        self.__init__(temporary.path, temporary)  # type: ignore[misc]
         for name, content in files.items():
-            file = folder / "model" / name
+            file = self.folder / "model" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
 
 
-class _Removed:
-    """Removes a folder when nothing refers to the object any more."""
+class _Temporary:
+    """A temporary folder, removed when nothing refers to the object any more.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    What a killed process leaves, such as a worker of a search, is removed by the next one.
+    """
 
-    def __del__(self, remove: Any = shutil.rmtree) -> None:
-        remove(self._folder, ignore_errors=True)
+    def __init__(self) -> None:
+        sweep(Path(tempfile.gettempdir()), "manyheads-")
+        self._lock = held(lambda: Path(tempfile.mkdtemp(prefix=".manyheads-", suffix=SUFFIX)))
+        self.path = self._lock.__enter__()
+        self._process = os.getpid()
+
+    def __del__(self, remove: Any = shutil.rmtree, process: Any = os.getpid) -> None:
+        if process() == self._process:  # a forked process has a copy of the object
+            remove(self.path, ignore_errors=True)
 
 
 class _TextEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -153,8 +162,8 @@ class _TextEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 **({} if sample_weight is None else {"weight": WEIGHT}),
                 **self._task(name),
             }
-        temporary = Path(tempfile.mkdtemp(prefix="manyheads-")) if self.out is None else None
-        folder = Path(str(self.out)) if temporary is None else temporary / "run"
+        temporary = _Temporary() if self.out is None else None
+        folder = Path(str(self.out)) if temporary is None else temporary.path / "run"
         recipe = {
             "encoder": str(self.encoder),
             "seed": _seed(self.random_state),
@@ -163,12 +172,7 @@ class _TextEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "batching": {"batch_size": self.batch_size},
             "training": {"epochs": self.epochs, "learning_rate": self.learning_rate},
         }
-        try:
-            train(recipe, folder, changes=self.changes or {}, progress=None if self.verbose else False)
-        except BaseException:
-            if temporary is not None:
-                shutil.rmtree(temporary, ignore_errors=True)
-            raise
+        train(recipe, folder, changes=self.changes or {}, progress=None if self.verbose else False)
         self.output_names_ = list(columns)
         self.model_ = _Model(folder, temporary)
         return self

@@ -163,13 +163,14 @@ from sklearn.model_selection import GridSearchCV
 from manyheads.sklearn import TextClassifier
 
 tempfile.tempdir, options, texts, labels = json.loads(sys.argv[1])
+Path(tempfile.tempdir, ".manyheads-of-a-killed-process.partial").mkdir()
 search = GridSearchCV(TextClassifier(**options), {"epochs": [1, 2]}, cv=2, n_jobs=2)
 # Processes of its default backend would import torch again.
 with joblib.parallel_config("multiprocessing"):
     search.fit(texts, labels)
-left = [len(list(Path(tempfile.tempdir).glob("manyheads-*")))]
+left = [len(list(Path(tempfile.tempdir).glob(".manyheads-*")))]
 del search
-print([*left, len(list(Path(tempfile.tempdir).glob("manyheads-*")))])
+print([*left, len(list(Path(tempfile.tempdir).glob(".manyheads-*")))])
 """
 
 

@@ -60,7 +60,7 @@ def can_mount() -> bool:
 
 
 def _needed(world: World, name: str) -> tuple[int, int]:
-    """Return the bytes that a command needs beside its files of the start, and the size of its largest file.
+    """Return the bytes that a command needs in addition to the files at its start, and the size of its largest file.
 
     A command that removes more than it adds needs the largest file at least: it is written before another is removed.
     """
