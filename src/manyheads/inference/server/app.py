@@ -231,6 +231,7 @@ def _info(predictor: Predictor, name: str) -> TaskInfo:
         texts=1 if task.kind.reads == "candidates" else len(task.text),
         columns=list(task.columns),
         candidates=task.kind.reads == "candidates",
+        predicts=task.kind.described(),
         explained=predictor.explains and task.kind.reads != "tokens",
         labels=space.get("labels"),
         range=space.get("range"),

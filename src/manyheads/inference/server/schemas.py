@@ -107,6 +107,7 @@ class TaskInfo(BaseModel):
     texts: int = Field(description="Number of texts that the task reads: 1, or 2 for pairs.")
     columns: list[str] = Field(description="Names of the text columns in the training data.")
     candidates: bool = Field(default=False, description="Whether candidates follow the text of an item.")
+    predicts: str = Field(default="", description="What the task predicts, as a phrase in Markdown.")
     explained: bool = Field(description="Whether `/v1/explain/{task}` is supported.")
     labels: list[Any] | None = Field(default=None, description="The labels. `null` for a task that predicts values.")
     range: list[float] | None = Field(
