@@ -16,6 +16,7 @@ from manyheads.evaluation.evaluate import measure
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks
 from manyheads.recipe.tasks import finished_task
+from manyheads.reports.build import build_report
 from manyheads.reports.groups import GROUPS
 from manyheads.reports.predictions import read_predictions
 from manyheads.reports.views import confusion
@@ -340,3 +341,55 @@ def test_the_labels_of_atis_that_training_does_not_know(tiny_encoder: Path, tmp_
         "5 rows have labels that training does not know, counted as wrong: 'atis_day_name' (2)" in t for t in said
     )
     assert any("4 rows have labels that training does not know, counted as wrong: 'B-" in text for text in said)
+
+
+CHOICES = """
+encoder = "{encoder}"
+threads = 1
+training = {{ max_steps = 1 }}
+
+[tasks.quiz]
+kind = "choice"
+train = "quiz.jsonl"
+dev = 0.5
+test = "quiz-test.jsonl"
+text = "question"
+candidates = "replies"
+label = "answer"
+label_as = "text"
+"""
+
+
+def test_an_answer_that_is_no_candidate_is_counted_refused_or_left_out(tiny_encoder: Path, tmp_path: Path) -> None:
+    def lines(answers: list[str]) -> str:
+        rows = [{"question": f"a {n}", "replies": ["good", "bad", "film"], "answer": a} for n, a in enumerate(answers)]
+        return "".join(json.dumps(row) + "\n" for row in rows)
+
+    (tmp_path / "quiz.jsonl").write_text(lines(["good", "bad", "film", "bad"] * 3))
+    (tmp_path / "quiz-test.jsonl").write_text(lines(["good", "that", "-", "bad"]))
+    recipe = tmp_path / "quiz.toml"
+    recipe.write_text(CHOICES.format(encoder=tiny_encoder))
+    with pytest.raises(DataError, match=r"quiz-test.jsonl:2: label 'that': it is not the text of a candidate"):
+        read(recipe, "tasks.quiz.labels_unknown=error")
+    data, _ = read(recipe, "tasks.quiz.labels_unknown=skip")
+    assert data.test is not None
+    assert len(data.test) == 3
+    done = manyheads.train(recipe, tmp_path / "run")
+    file = done.folder.prediction_file("quiz", "test", "last")
+    written = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(each["target"], each.get("target_unknown")) for each in written] == [
+        *((0, None), ("that", True), (None, None), (1, None))
+    ]
+    task = finished_task(load_recipe(done.folder.recipe), "quiz")
+    found = read_predictions(file, task.kind)
+    assert found.targets.lengths.tolist() == [3, 3, 3]
+    assert found.targets.values.tolist() == [1, 0, 0, 0, 0, 0, 0, 1, 0]
+    assert found.shown(found.targets[1]) == "unknown label"
+    assert not found.correct[1]
+    assert found.errors[1] > 0
+    whole = measure(task, found.decoded, found.targets)
+    known = measure(task, found.take(np.array([0, 2])).decoded, found.targets[np.array([0, 2])])
+    for name, value in known.items():
+        assert value is not None
+        assert whole[name] == pytest.approx(value * 2 / 3)
+    assert build_report(done.folder.path).tasks[0].test[0].count == 3

@@ -289,7 +289,6 @@ def faults(**keys: Any) -> list[str]:
         ({"candidates": "c", "loss": "mse"}, "candidate_cross_entropy, listnet, ranknet"),
         ({"candidates": "c", "metric": "macro_f1"}, "accuracy, mrr"),
         ({"candidates": "c", "pair": "bi", "head": "cross"}, "head"),
-        ({"candidates": "c", "labels_unknown": "wrong"}, "error, skip"),
         ({"candidates": "c", "text": ["q", "r", "s"]}, "1 or 2"),
     ],
 )

@@ -416,7 +416,7 @@ class _Writer:
                     self._unknown_rows += 1
                 if self._unknown == "wrong":
                     self._presented = json.dumps(error.presented)
-                    return self._task.kind.counted(error.presented)
+                    return self._task.kind.counted_among(error.presented, candidates)
                 if self._unknown == "skip" and self._holes:
                     return self._task.kind.missing
                 if self._unknown == "skip":

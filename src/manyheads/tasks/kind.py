@@ -475,6 +475,22 @@ class Kind(ABC):
         """
         raise NotImplementedError(f"{self.noun} has no target for {presented!r}")
 
+    def counted_among(self, presented: Any, candidates: Candidates) -> Target:
+        """Return the target of labels that are not in the label space, or name none of the candidates of their row.
+
+        `presented`: the labels, as `UnknownLabelError` has them. Default: as `counted`.
+        """
+        del candidates
+        return self.counted(presented)
+
+    def unknown_target_of(self, record: Mapping[str, Any]) -> Target:
+        """Return the target of a record whose label is not in the label space. Default: that of `counted`.
+
+        Raises:
+            KeyError, TypeError, ValueError, OverflowError: As `code`.
+        """
+        return self.counted(record["target"])
+
     def written(self, raw: object, target: Target) -> Iterable[tuple[object, str]]:
         """Yield the labels in a cell with the text that writes them. Default: none."""
         del raw, target

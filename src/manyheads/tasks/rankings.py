@@ -39,9 +39,13 @@ def lower_counts(rows: Ragged) -> Ragged:
 
 
 def chosen_right(values: Ragged, relevance: Ragged) -> NDArray[np.bool_]:
-    """Return whether the first candidate with the highest value has the highest relevance of its row: bool[n]."""
+    """Return whether the first candidate with the highest value has the highest relevance of its row: bool[n].
+
+    In a row without a relevance above 0, no candidate is right.
+    """
     chosen = relevance.offsets[:-1] + first_best(values)
-    right: NDArray[np.bool_] = relevance.values[chosen] == most_of(relevance)[chosen]
+    most = most_of(relevance)[chosen]
+    right: NDArray[np.bool_] = (relevance.values[chosen] == most) & (most > 0)
     return right
 
 

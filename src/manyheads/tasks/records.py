@@ -185,7 +185,7 @@ def _listed(kept: Sequence[Mapping[str, Any]]) -> Ragged:
 def _target_of(kind: Kind, record: Mapping[str, Any]) -> Target:
     """Return the target of a record, which may be a label that the task does not have."""
     if kind.counts_unknown and record.get("target_unknown") is True:
-        return kind.counted(record["target"])
+        return kind.unknown_target_of(record)
     return kind.target_of(record)
 
 

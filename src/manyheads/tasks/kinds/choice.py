@@ -30,6 +30,7 @@ from manyheads.tasks.kind import (
     UnknownLabelError,
     finite,
 )
+from manyheads.tasks.labels import UNKNOWN
 from manyheads.tasks.numbers import shortest
 from manyheads.tasks.rankings import chosen_right, first_best, lower_counts, most_of
 
@@ -94,8 +95,9 @@ class Choice(Kind):
     """A kind that gives each candidate of a row a score. The prediction is the candidate with the highest one.
 
     A target is the relevance of each candidate: 1 for the right one and 0 for the others, or the graded relevances of
-    the label. A predicted value is the number of candidates of the row that have a lower probability, for each
-    candidate. Equal probabilities have equal values. Probabilities are a softmax over the candidates of a row.
+    the label; 0 for all if the label names none of them. A predicted value is the number of candidates of the row that
+    have a lower probability, for each candidate. Equal probabilities have equal values. Probabilities are a softmax
+    over the candidates of a row.
 
     Raises:
         ValueError: No column has candidates, or a column is named twice.
@@ -111,6 +113,7 @@ class Choice(Kind):
     ragged_targets = True
     ragged_outputs = True
     views = ("ranking",)
+    counts_unknown = True
     hub_task: ClassVar[str] = "multiple-choice"
 
     def __init__(
@@ -126,6 +129,7 @@ class Choice(Kind):
         self.label_as: LabelForm = label_as
         self.label_from = label_from if label_as == "index" else 0
         self.names, self.gathered_by = names, group_by
+        self.counts_unknown = label_as != "relevance"
         self.metrics = OF_SEVERAL if label_as == "relevance" else OF_ONE
         if not candidates:
             raise ValueError("no column with candidates is named")
@@ -364,6 +368,15 @@ class Choice(Kind):
             raise _unknown(raw, f"the row has {count} candidates")
         return _only(len(target) - 1, count)
 
+    def counted_among(self, presented: Any, candidates: Candidates) -> Floats:
+        """Return the target of a label that names no candidate: none is right."""
+        del presented
+        return np.zeros(len(candidates.texts))
+
+    def unknown_target_of(self, record: Mapping[str, Any]) -> Floats:
+        """Return the target of a record whose label names no candidate."""
+        return np.zeros(len(record["probabilities"]))
+
     def present(self, target: Target) -> Any:
         """Return the relevances, or the right candidate as its index or its letter."""
         numbers = np.atleast_1d(target)
@@ -384,6 +397,8 @@ class Choice(Kind):
     def show(self, target: Target) -> str:
         """Return the best candidates by their indices or letters."""
         numbers = np.atleast_1d(target)
+        if not numbers.any():
+            return UNKNOWN
         best = np.flatnonzero(numbers == numbers.max())
         return ", ".join(str(self._named(int(place))) for place in best)
 
@@ -453,7 +468,7 @@ class Choice(Kind):
             found = Counter(f"{number:g}" for number in targets.values)
             most = dict(sorted(found.most_common(MOST_SHARES)))
             return {name: count / max(1, len(targets.values)) for name, count in most.items()}
-        places = Counter(first_best(targets).tolist())
+        places = Counter(first_best(targets)[targets.sums(targets.values) > 0].tolist())
         total = max(1, len(targets))
         shares = {str(self._named(place)): places[place] / total for place in sorted(places) if place < MOST_SHARES}
         rest = sum(count for place, count in places.items() if place >= MOST_SHARES) / total
@@ -507,7 +522,9 @@ class Choice(Kind):
         wrong = ~chosen_right(predictions.values, targets)
         numbers = predictions.values if predictions.probabilities is None else predictions.probabilities
         right = np.full(len(targets), -np.inf)
-        np.maximum.at(right, targets.owners, np.where(targets.values == most_of(targets), numbers.values, -np.inf))
+        of_right = (targets.values == most_of(targets)) & (targets.values > 0)
+        np.maximum.at(right, targets.owners, np.where(of_right, numbers.values, -np.inf))
+        right = np.where(np.isinf(right), 0.0, right)
         chosen = numbers.values[targets.offsets[:-1] + first_best(predictions.values)]
         return np.where(wrong, np.maximum(chosen - right, np.finfo(np.float32).tiny), 0.0)
 
