@@ -355,14 +355,14 @@ dev = 0.5
 test = "quiz-test.jsonl"
 text = "question"
 candidates = "replies"
-label = "answer"
+label = "right"
 label_as = "text"
 """
 
 
-def test_an_answer_that_is_no_candidate_is_counted_refused_or_left_out(tiny_encoder: Path, tmp_path: Path) -> None:
-    def lines(answers: list[str]) -> str:
-        rows = [{"question": f"a {n}", "replies": ["good", "bad", "film"], "answer": a} for n, a in enumerate(answers)]
+def test_a_label_that_names_no_candidate_is_counted_refused_or_left_out(tiny_encoder: Path, tmp_path: Path) -> None:
+    def lines(labels: list[str]) -> str:
+        rows = [{"question": f"a {n}", "replies": ["good", "bad", "film"], "right": a} for n, a in enumerate(labels)]
         return "".join(json.dumps(row) + "\n" for row in rows)
 
     (tmp_path / "quiz.jsonl").write_text(lines(["good", "bad", "film", "bad"] * 3))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from fastapi.testclient import TestClient
 from rich.console import Console
 from tests.training.test_distributed import ended, torchrun
+from tests.training.test_resume import contents, stop_after
 
 import manyheads
 from manyheads.cli.show import results_table
@@ -56,6 +61,14 @@ text = "text"
 label = "side"
 metric = {{ kind = "f1", classes = ["left"] }}
 metrics = ["auc", "brier"]
+
+[tasks.soft]
+kind = "classification"
+train = "rows.jsonl"
+dev = 0.3
+text = "text"
+label = "sides"
+soft = true
 
 [tasks.regression]
 kind = "regression"
@@ -151,6 +164,7 @@ def recipe(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
                 "long": int(len(words) > 4),
                 "even": number % 2 == 0,
                 "side": "left" if "good" in words else "right",
+                "sides": {"left": 0.25 + number % 3 / 4, "right": 0.75 - number % 3 / 4},
                 "score": len(words) / 10,
                 "words": [*words, str(number)] * (8 if number % 10 == 0 else 1),
                 "tags": _tags([*words, str(number)]) * (8 if number % 10 == 0 else 1),
@@ -206,7 +220,7 @@ def test_the_predictions_give_the_metrics_of_the_run_and_the_model_is_measured_a
 def test_the_share_of_rows_on_which_every_task_is_right_is_that_of_the_predictions(run: manyheads.Run) -> None:
     """Regression has no right predictions. The tasks of other streams have a share of their own, or none."""
     shares = (run.results["best"] or run.results["last"])["whole_rows"]
-    assert list(shares) == ["ordinal+multilabel+columns+classification", "spans+tags"]
+    assert list(shares) == ["ordinal+multilabel+columns+classification+soft", "spans+tags"]
     for names, share in shares.items():
         right: dict[str, bool] = {}
         for task in names.split("+"):
@@ -219,7 +233,7 @@ def test_the_share_of_rows_on_which_every_task_is_right_is_that_of_the_predictio
         assert 0 <= low <= share["accuracy"] <= high <= 1
     measured = measure_run(run.folder.path)
     assert measured.scores["whole_rows"] == shares
-    assert "ordinal+multilabel+columns+classification" in repr(measured)
+    assert "ordinal+multilabel+columns+classification+soft" in repr(measured)
     report = build_report(run.folder.path)
     assert {each.name: each.value for each in report.whole_rows} == pytest.approx(
         {name: share["accuracy"] for name, share in shares.items()}
@@ -264,6 +278,39 @@ def test_a_study_of_words_vectors_and_ranks_and_its_power(recipe: Path, tiny_enc
     assert (tmp_path / "out" / "table.html").is_file()
     power = manyheads.power(study, difference=0.05)
     assert all(entry.smallest is not None for entry in power.by_seeds)
+
+
+@pytest.mark.usefixtures("forked_commands")
+def test_a_killed_and_resumed_run_of_every_kind_ends_with_the_same_bytes(
+    recipe: Path, run: manyheads.Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "manyheads", "train", str(recipe), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    stop_after(process, out, 5, signal.SIGKILL)
+    assert not (out / "results.json").exists()
+    manyheads.train(recipe, out, resume=True)
+    assert contents(out) == contents(run.folder.path)
+
+
+def test_the_server_predicts_every_kind(run: manyheads.Run) -> None:
+    model = manyheads.load(run.folder.path)
+    with TestClient(manyheads.asgi(run.folder.path, hosts=["*"])) as client:
+        tasks = client.get("/v1/tasks").json()
+        assert [each["name"] for each in tasks] == list(model.tasks)
+        for task in tasks:
+            name, text = task["name"], "good film of an actor"
+            item: object = text if task["texts"] == 1 else [text, "slow film"]
+            given: object = item if isinstance(item, str) else tuple(item)
+            if task["candidates"]:
+                item, given = [text, "good", "bad story"], (text, ["good", "bad story"])
+            response = client.post(f"/v1/predict/{name}", json={"texts": [item]})
+            assert response.status_code == 200, response.text
+            (found,) = response.json()["predictions"]
+            mine = model.predict(name, given).prediction  # type: ignore[arg-type]
+            assert found["prediction"] == (pytest.approx(mine, abs=1e-6) if isinstance(mine, float) else mine)
+            route = "explain" if task["explained"] else "predict"
+            assert client.post(f"/v1/{route}/{name}", json={"texts": [item]}).status_code == 200
 
 
 def test_the_exported_graph_gives_the_predictions_of_the_model(recipe: Path, run: manyheads.Run) -> None:
