@@ -25,8 +25,7 @@ from benchmarks.record import save, table
 from benchmarks.work import Pick, Work, load_work
 from manyheads.data.batching import BATCHING
 from manyheads.model.weights import resolve
-from manyheads.recipe.build import build_model, make_optimizer, make_stepper
-from manyheads.recipe.steps import make_steps
+from manyheads.recipe.build import build_model, make_optimizer, make_stepper, make_steps
 
 SHAPES = {
     "MiniLM-L6": BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536),

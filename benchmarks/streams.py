@@ -18,10 +18,17 @@ import numpy as np
 
 from benchmarks.record import save, table
 from manyheads.data.batching import build_batching
-from manyheads.recipe.build import build_model, make_optimizer, open_encoder, resolve_recipe, use_threads
+from manyheads.recipe.build import (
+    Steps,
+    build_model,
+    make_optimizer,
+    make_steps,
+    open_encoder,
+    resolve_recipe,
+    use_threads,
+)
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import read_tasks, tokenise_tasks
-from manyheads.recipe.steps import Steps, make_steps
 
 TASK = """
 [tasks.{name}]

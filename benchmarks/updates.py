@@ -10,10 +10,8 @@ from benchmarks.work import Work
 from manyheads.data.batch import Batch
 from manyheads.model.embedding import keep_rows
 from manyheads.model.multitask import MultitaskModel
-from manyheads.recipe.build import build_model, make_losses, make_optimizer, make_weighting
-from manyheads.training.memory import keep_freed_memory
-from manyheads.training.step import Stepper
-from manyheads.training.task_losses import TaskLosses
+from manyheads.recipe.build import build_model, keep_freed_memory, make_losses, make_optimizer, make_weighting
+from manyheads.training.step import Stepper, TaskLosses
 
 S = TypeVar("S", bound=Stepper[Batch])
 

@@ -14,11 +14,10 @@ from manyheads.data.batching import build_batching
 from manyheads.data.dataset import Split, assemble, lengths
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.model.weights import EncoderSource, resolve
-from manyheads.recipe.build import resolve_recipe, use_threads
+from manyheads.recipe.build import keep_freed_memory, resolve_recipe, use_threads
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
-from manyheads.training.memory import keep_freed_memory
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("MANYHEADS_DATA", ROOT.parent / "shared" / "data"))

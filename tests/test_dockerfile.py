@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from manyheads.cli.main import app
 from manyheads.errors import ServeError
-from manyheads.inference.server.hosts import hosts_for, is_loopback, require_token
+from manyheads.inference.server.options import hosts_for, is_loopback, require_token
 
 ROOT = Path(__file__).parents[1]
 LINES = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()

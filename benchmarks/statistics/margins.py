@@ -14,8 +14,7 @@ import numpy as np
 
 from benchmarks.statistics.condition import BASE, Condition
 from benchmarks.statistics.simulate import draw
-from manyheads.evaluation.estimate import contrast
-from manyheads.evaluation.moderation import prior_of
+from manyheads.evaluation.estimate import contrast, prior_of
 from manyheads.evaluation.significance import above_by, against_margin
 
 MARGIN = 0.03

@@ -9,8 +9,7 @@ import numpy as np
 
 from benchmarks.statistics.condition import Condition
 from benchmarks.statistics.simulate import draw
-from manyheads.evaluation.estimate import components, contrast, shared_seeds
-from manyheads.evaluation.moderation import prior_of
+from manyheads.evaluation.estimate import components, contrast, prior_of, shared_seeds
 from manyheads.evaluation.sample import Sample
 
 POWER_AT = 0.02

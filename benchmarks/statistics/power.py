@@ -19,9 +19,8 @@ import numpy as np
 
 from benchmarks.statistics.condition import BASE, Condition
 from benchmarks.statistics.simulate import draw
-from manyheads.evaluation.estimate import components, contrast
+from manyheads.evaluation.estimate import components, contrast, prior_of
 from manyheads.evaluation.looks import Spending, level_at
-from manyheads.evaluation.moderation import prior_of
 from manyheads.evaluation.power import Variances, estimated, example_parts, power
 from manyheads.evaluation.sample import Sample
 from manyheads.evaluation.significance import holm

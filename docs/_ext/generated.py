@@ -264,7 +264,7 @@ def _loss_notes(loss: Any) -> str:
 
 def _metric_notes(metric: Any) -> str:
     """What a metric fits and reads, whether it can be primary, and its options."""
-    from manyheads.evaluation.metrics.targets import MEANING
+    from manyheads.evaluation.metrics.metric import MEANING
 
     notes = [f"Fits {' or '.join(MEANING[each] for each in metric.targets)}."]
     if metric.needs == "probabilities":

@@ -1,9 +1,11 @@
-"""Tables as plain text and as HTML, for a prompt of Python and for a notebook. The HTML has no script."""
+"""Results as plain text, as HTML and as data frames, for a prompt and for a notebook. The HTML has no script."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 STYLE = "text-align:{};padding:2px 10px 2px 0"
 
@@ -42,3 +44,30 @@ def paragraph(text: str) -> str:
 
 def _lines(text: str) -> str:
     return escape(text).replace("\n", "<br>")
+
+
+def data_frame(columns: Mapping[str, Sequence[Any]], index: Mapping[str, Sequence[Any]] | None = None) -> Any:
+    """Return columns as a DataFrame of pandas where it is installed, otherwise of polars.
+
+    `index`: the columns of an index. In a DataFrame of polars, they are its first columns.
+    """
+    try:
+        pandas = importlib.import_module("pandas")
+    except ImportError:
+        import polars as pl
+
+        own = {**(index or {}), **columns}
+        return pl.DataFrame({name: pl.Series(cells, strict=False) for name, cells in own.items()})
+    frame = pandas.DataFrame({name: list(cells) for name, cells in columns.items()})
+    if index:
+        frame.index = (
+            pandas.Index(list(next(iter(index.values()))), name=_name(next(iter(index))))
+            if len(index) == 1
+            else pandas.MultiIndex.from_arrays([list(cells) for cells in index.values()], names=list(index))
+        )
+    return frame
+
+
+def _name(name: str) -> str | None:
+    """Return the name of an index. An index without a name is stored as "index"."""
+    return None if name == "index" else name

@@ -11,7 +11,7 @@ from tests.tiny import CORPUS
 
 import manyheads as mh
 from manyheads.errors import RecipeError
-from manyheads.studies.typed_keys import FILE, keys_file
+from manyheads.studies.json_schema import FILE, keys_file
 
 
 def task(**keys: Any) -> mh.Task:

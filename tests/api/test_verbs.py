@@ -24,7 +24,7 @@ from tests.tiny import CORPUS
 import manyheads as mh
 import manyheads.api.training
 from manyheads.errors import DataError, RecipeError, RunError
-from manyheads.reports.write import write_report
+from manyheads.reports.document import write_report
 
 INDEX = [f"r{number}" for number in range(60)]
 

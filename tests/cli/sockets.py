@@ -55,7 +55,7 @@ def run(command: list[str]) -> None:
 
 def watch_onnxruntime() -> None:
     """Check that telemetry is off when onnxruntime is loaded, which is before its first session."""
-    from manyheads.inference.onnx_graphs import NO_TELEMETRY
+    from manyheads.inference.graph_engine import NO_TELEMETRY
 
     assert "onnxruntime" not in sys.modules
     os.environ.pop(NO_TELEMETRY, None)

@@ -13,7 +13,7 @@ import manyheads
 from manyheads.cli.main import main
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import read_tasks
-from manyheads.recipe.streams import groups_of
+from manyheads.recipe.tasks import groups_of
 from manyheads.recipe.toml import Noun
 
 

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from manyheads.api.checked import file_lines
 from manyheads.checks.audit import FileAudit
-from manyheads.cli.check import _files_table
 from manyheads.cli.show import next_text, plural, results_table, stopped_text, width_of
-from manyheads.cli.table import blocks_of
+from manyheads.cli.study import blocks_of
+from manyheads.cli.train import _files_table
 from manyheads.studies.render.sections import Cell, Column, Section
 
 METRICS = {

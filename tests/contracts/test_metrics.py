@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from manyheads.evaluation.interval import measured
 from manyheads.evaluation.metrics import METRICS
-from manyheads.evaluation.metrics.metric import MetricOptions
+from manyheads.evaluation.metrics.metric import MEANING, MetricOptions
 from manyheads.evaluation.metrics.resolve import Chosen, misfit, misfit_of_options, resolve
-from manyheads.evaluation.metrics.targets import MEANING
 from manyheads.evaluation.sample import sample
 from manyheads.tasks.kind import Kind, Predictions
 from manyheads.tasks.kinds.classification import Classification

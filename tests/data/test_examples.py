@@ -19,7 +19,7 @@ from manyheads.errors import DataError
 from manyheads.tasks.kind import LabelError
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.regression import Regression
-from manyheads.tasks.split_text import spans_of
+from manyheads.tasks.tags import spans_of
 from manyheads.tasks.task import Task
 
 SINGLE = Task(

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.data.arrays import BLOCK
+from manyheads.data.arrays import BLOCK, Joined, Strings, StringsFile
 from manyheads.data.cache import entry
-from manyheads.data.strings import Joined, Strings, StringsFile
 
 
 def written(texts: list[str]) -> Strings:

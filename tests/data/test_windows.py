@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from manyheads.data.windows import window_of_words, windows_of
+from manyheads.data.dataset import window_of_words, windows_of
 from manyheads.ragged import Ragged
 
 

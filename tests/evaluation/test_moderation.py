@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from manyheads.evaluation.moderation import NO_PRIOR, Prior, prior_of
+from manyheads.evaluation.estimate import NO_PRIOR, Prior, prior_of
 
 
 def rows_of(table: np.ndarray) -> list[tuple[range, np.ndarray]]:

@@ -18,7 +18,7 @@ from manyheads.data.dataset import assemble_texts
 from manyheads.data.texts import tokenise
 from manyheads.errors import BundleError
 from manyheads.inference.bundle import load_bundle
-from manyheads.inference.task_json import task_from_json, task_to_json
+from manyheads.inference.manifest import task_from_json, task_to_json
 from manyheads.model.encoder import quiet
 from manyheads.model.flat import FlatTokens
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from manyheads.inference.task_json import task_from_json, task_to_json
+from manyheads.inference.manifest import task_from_json, task_to_json
 from manyheads.tasks.kind import Kind
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.ordinal import Ordinal

@@ -20,7 +20,7 @@ from manyheads.cli.main import app
 from manyheads.errors import BundleError, ManyheadsError, RunError
 from manyheads.inference.manifest import checksum, sha256
 from manyheads.runs.export import export_run
-from manyheads.studies.local import worker_command
+from manyheads.studies.run import worker_command
 
 Edit = Callable[[dict[str, Any]], object]
 

@@ -22,9 +22,8 @@ from transformers import (
 )
 
 from manyheads.errors import EncoderError
-from manyheads.model import probe
-from manyheads.model.architecture import TRIED_TYPES
-from manyheads.model.encoder import Encoder, load_encoder, quiet
+from manyheads.model.config import TRIED_TYPES
+from manyheads.model.encoder import Encoder, load_encoder, probe, quiet
 
 SMALL = {"vocab_size": 120, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 UNTRIED: dict[str, Callable[[], Any]] = {
@@ -118,7 +117,7 @@ def test_a_causal_model_fails_a_probe_too(config: Any) -> None:
     encoder = Encoder(model, pooling="first", first_token_only=False)
     encoder.flat = False
     with pytest.raises(EncoderError, match="last token"):
-        probe.probe(encoder, "here")
+        probe(encoder, "here")
 
 
 def test_flat_attention_that_differs_from_padded_attention_fails_a_probe(
@@ -128,7 +127,7 @@ def test_flat_attention_that_differs_from_padded_attention_fails_a_probe(
     whole = encoder.tokens
     monkeypatch.setattr(encoder, "tokens", lambda tokens: whole(tokens) * 1.001)
     with pytest.raises(EncoderError, match="flat attention"):
-        probe.probe(encoder, "here")
+        probe(encoder, "here")
 
 
 def test_weights_that_are_not_finite_are_named(saved_model: Callable[..., Path]) -> None:

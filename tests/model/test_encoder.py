@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import AutoModel
 
 from manyheads.errors import EncoderError
-from manyheads.model.architecture import FLAT_TYPES, TRIED_TYPES
+from manyheads.model.config import FLAT_TYPES, TRIED_TYPES
 from manyheads.model.encoder import Encoder, load_encoder
 from manyheads.model.flat import FlatTokens
 

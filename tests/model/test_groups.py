@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.model.groups import RATIO, Group, by_length, make_groups
+from manyheads.model.flat import RATIO, Group, by_length, make_groups
 
 LENGTHS = st.lists(st.integers(1, 90), min_size=1, max_size=12)
 CPU = torch.device("cpu")

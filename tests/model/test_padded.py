@@ -9,11 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from manyheads.model.encoder import FLAT_TYPES, Encoder
-from manyheads.model.flat import FlatTokens
+from manyheads.model.encoder import FLAT_TYPES, Encoder, padded_outputs
+from manyheads.model.flat import FlatTokens, unpad
 from manyheads.model.flat_attention import NAME
-from manyheads.model.padded import padded_outputs
-from manyheads.model.padding import unpad
 
 LENGTHS = (5, 3, 40, 4, 17)
 PADDED_TYPES = ("mpnet", "deberta-v2", "albert", "camembert")

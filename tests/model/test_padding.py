@@ -9,8 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.model.flat import FlatTokens
-from manyheads.model.padding import pad, unpad
+from manyheads.model.flat import FlatTokens, pad, unpad
 
 Tokens = Callable[..., FlatTokens]
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.model import pooling
+from manyheads.model.encoder import first_of, mean_of
 from manyheads.model.flat import FlatTokens
 
 
@@ -18,5 +18,5 @@ def test_against_a_loop(lengths: list[int], flat_tokens: Callable[..., FlatToken
     layout = flat_tokens(lengths).layout
     states = torch.randn(sum(lengths), 4, dtype=torch.float64)
     pieces = states.split(lengths)
-    torch.testing.assert_close(pooling.first(states, layout), torch.stack([piece[0] for piece in pieces]))
-    torch.testing.assert_close(pooling.mean(states, layout), torch.stack([piece.mean(dim=0) for piece in pieces]))
+    torch.testing.assert_close(first_of(states, layout), torch.stack([piece[0] for piece in pieces]))
+    torch.testing.assert_close(mean_of(states, layout), torch.stack([piece.mean(dim=0) for piece in pieces]))

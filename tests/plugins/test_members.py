@@ -17,8 +17,7 @@ from manyheads import plugins
 from manyheads.cli.main import main
 from manyheads.cli.show import stopped_text
 from manyheads.errors import RunError
-from manyheads.inference.manifest import read_manifest
-from manyheads.inference.task_json import tasks_of
+from manyheads.inference.manifest import read_manifest, tasks_of
 from manyheads.plugins import PluginError
 from manyheads.run.folder import RunFolder
 

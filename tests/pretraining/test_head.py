@@ -15,8 +15,8 @@ from manyheads.data.batch import Batch
 from manyheads.model.encoder import Encoder, load_encoder, quiet
 from manyheads.model.flat import FlatTokens
 from manyheads.pretraining.head import MaskedModel, load_head, save_head
-from manyheads.pretraining.mask import MaskedBatch
 from manyheads.pretraining.phase import NAME, MaskedLoss
+from manyheads.pretraining.texts import MaskedBatch
 
 SIZES = {"vocab_size": 90, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from manyheads.data.batch import Batch
-from manyheads.pretraining.mask import NO_WORD, MaskedBatch, Masker
+from manyheads.pretraining.texts import NO_WORD, MaskedBatch, Masker
 
 MASK, VOCABULARY = 4, 50
 ORDINARY = np.arange(5, VOCABULARY)

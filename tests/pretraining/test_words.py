@@ -11,7 +11,7 @@ from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from manyheads.data.texts import tokenise
 from manyheads.data.tokenizer import Tokenizer
-from manyheads.pretraining.mask import NO_WORD, word_numbers
+from manyheads.pretraining.texts import NO_WORD, word_numbers
 
 SPECIAL = ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TEXTS = ["unbelievable things happen", "happen things", "unbelievable"]

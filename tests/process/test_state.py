@@ -25,8 +25,8 @@ from manyheads.runs.export import export_run
 from manyheads.runs.measure import measure_run
 from manyheads.studies.cells import cells_of
 from manyheads.studies.load import load_study
+from manyheads.studies.tabulate import write_table
 from manyheads.studies.worker import work
-from manyheads.studies.write import write_table
 
 SHORT = ["training.max_steps=2", "training.evaluate_every=2", "threads=3"]
 PRETRAINING = ["pretraining.epochs=1", "pretraining.head_epochs=1", "pretraining.batch_size=256", "threads=3"]
@@ -101,7 +101,7 @@ def predict(place: Place, outcome: str) -> None:
 
 
 def predict_several(place: Place, outcome: str) -> None:
-    with acting(outcome, "manyheads.model.several.assemble_rows"):
+    with acting(outcome, "manyheads.model.forward.assemble_rows"):
         place.model.decode_several({"sentiment": [("a film",)]})
 
 
@@ -131,7 +131,7 @@ def study(place: Place, outcome: str) -> None:
 
 
 def table(place: Place, outcome: str) -> None:
-    with acting(outcome, "manyheads.studies.write.render"):
+    with acting(outcome, "manyheads.studies.tabulate.render"):
         write_table(load_study(place.study), place.study.parent / "study")
 
 

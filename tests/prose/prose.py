@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 WORDS = Path(__file__).parent / "words.toml"
 
 NOT_PROSE = re.compile(
-    r"^(src/manyheads/demo/corpus/|src/manyheads/demo/(texts|lexicon)\.py$|tests/prose/|LICENSE$"
+    r"^(src/manyheads/demo/corpus/|src/manyheads/demo/(generate|lexicon)\.py$|tests/prose/|LICENSE$"
     r"|results/.*\.(csv|json|html|tex|svg|png)$|benchmarks/measured/|tests/.*golden)"
 )
 """Data, generated files, and the word list itself. Generated pages are checked through the code that writes them."""

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from manyheads.recipe.check_options import check_recipe, head_of, pairing_of
-from manyheads.recipe.faults import from_validation
+from manyheads.recipe.check_options import check_recipe, from_validation, head_of, pairing_of
 from manyheads.recipe.schema import Recipe, task_model
 
 TASK: dict[str, Any] = {"kind": "classification", "train": "a", "dev": 0.1, "text": ["s", "t"], "label": "y"}

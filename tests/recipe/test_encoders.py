@@ -30,8 +30,7 @@ from manyheads.checks.rehearse import rehearse
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import EncoderError
 from manyheads.inference.bundle import load_bundle
-from manyheads.inference.export.content import add_common_files
-from manyheads.inference.export.padded import PaddedModel
+from manyheads.inference.export.content import PaddedModel, add_common_files
 from manyheads.inference.graph_engine import GraphEngine
 from manyheads.inference.load import load
 from manyheads.inference.predictor import Predictor

@@ -13,8 +13,8 @@ from manyheads.cli.main import app
 from manyheads.errors import DataError, RecipeError, RunError
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks
-from manyheads.reports.build import build_report
-from manyheads.reports.write import text_of
+from manyheads.reports.content import build_report
+from manyheads.reports.document import text_of
 from manyheads.runs.measure import measure_run
 from manyheads.studies.cells import cells_of, state_of
 from manyheads.studies.load import load_study

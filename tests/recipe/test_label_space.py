@@ -10,8 +10,7 @@ from manyheads.data.reading import open_source
 from manyheads.errors import DataError
 from manyheads.recipe.schema import TaskOptions, task_model
 from manyheads.recipe.tasks import label_cells, label_space
-from manyheads.tasks.alike import alike_warnings
-from manyheads.tasks.cells import ClassName
+from manyheads.tasks.cells import ClassName, alike_warnings
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.regression import range_among
 from manyheads.tasks.labels import labels_among

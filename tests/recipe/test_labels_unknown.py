@@ -16,10 +16,9 @@ from manyheads.evaluation.evaluate import measure
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks
 from manyheads.recipe.tasks import finished_task
-from manyheads.reports.build import build_report
-from manyheads.reports.groups import GROUPS
+from manyheads.reports.content import build_report
 from manyheads.reports.predictions import read_predictions
-from manyheads.reports.views import confusion
+from manyheads.reports.views import GROUPS, confusion
 from manyheads.run.events import read_events
 from manyheads.runs.measure import measure_run
 from manyheads.tasks.kind import Predictions

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.recipe.changes import merge
+from manyheads.recipe.load import merge
 
 KEYS = st.sampled_from(["a", "b", "c"])
 TABLES = st.recursive(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.errors import RecipeError
-from manyheads.recipe.changes import apply_override, from_here, parse_override
+from manyheads.recipe.load import apply_override, from_here, parse_override
 
 
 @pytest.mark.parametrize(

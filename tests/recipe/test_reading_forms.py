@@ -12,9 +12,9 @@ import pytest
 from tests.recipe.test_reading_tasks import read
 
 from manyheads.errors import DataError, RecipeError
+from manyheads.recipe.begin import current_fingerprints
 from manyheads.recipe.load import load_recipe, recipe_to_toml
 from manyheads.recipe.prepare import read_tasks
-from manyheads.recipe.same import current_fingerprints
 
 HEAD = 'encoder = "x"\n[tasks.t]\nkind = "classification"\n'
 LINES = HEAD + 'text = "text"\nlabel = "label"\n'

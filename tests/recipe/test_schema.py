@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from manyheads.options import Options
+from manyheads.recipe.begin import check_same
 from manyheads.recipe.load import recipe_to_toml
-from manyheads.recipe.same import check_same
 from manyheads.recipe.schema import Recipe
 from manyheads.run.folder import RunFolder
 from manyheads.studies.schema import StudyOptions

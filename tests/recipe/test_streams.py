@@ -15,7 +15,7 @@ from manyheads.data.reading.json_lines import JsonLines
 from manyheads.errors import DataError, ManyheadsError
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks
-from manyheads.recipe.streams import groups_of, streams_of
+from manyheads.recipe.tasks import groups_of, streams_of
 from manyheads.studies.load import load_study
 
 TASK = """

@@ -15,8 +15,8 @@ from tests.older import without_checksums
 import manyheads
 from manyheads.errors import RunError
 from manyheads.evaluation.metrics.macro_f1 import earlier_macro_f1
-from manyheads.reports.build import build_report
 from manyheads.reports.compare import compare
+from manyheads.reports.content import build_report
 from manyheads.tasks.kind import Predictions
 
 

@@ -17,7 +17,7 @@ import manyheads
 from manyheads.cli.main import app
 from manyheads.errors import RunError
 from manyheads.reports.compare import compare
-from manyheads.reports.compared import comparison_text
+from manyheads.reports.document import comparison_text
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import pytest
 from tests.study.conftest import SyntheticStudy
 from typer.testing import CliRunner
 
-from manyheads.cli.compare import repeated
+from manyheads.cli.finished import repeated
 from manyheads.cli.main import app
 from manyheads.errors import RunError
 from manyheads.evaluation.significance import holm
 from manyheads.reports.compare_groups import compare_groups
-from manyheads.reports.compared import comparison_text
+from manyheads.reports.document import comparison_text
 from manyheads.studies.tabulate import tabulate
 
 

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 import manyheads
 from manyheads.cli.main import app
 from manyheads.errors import RunError
-from manyheads.reports.build import build_report
-from manyheads.reports.write import text_of, write_report
+from manyheads.reports.content import build_report
+from manyheads.reports.document import text_of, write_report
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from tests.older import without_checksums
 
 import manyheads
 from manyheads.errors import DataError, RunError
+from manyheads.recipe.begin import check_same
 from manyheads.recipe.held_out import fingerprint
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import examples_held_out_in_0_4
-from manyheads.recipe.same import check_same
 from manyheads.reports.compare import compare
 from manyheads.run.folder import RunFolder
 from manyheads.runs.measure import measure_run

@@ -256,4 +256,4 @@ def synthetic(tmp_path: Path) -> SyntheticStudy:
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write tables without figures, for tests of other parts. Drawing takes most of the time."""
-    monkeypatch.setattr("manyheads.studies.write.FIGURES", {})
+    monkeypatch.setattr("manyheads.studies.tabulate.FIGURES", {})

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from manyheads.studies.figures.across import cliques
+from manyheads.studies.figures import cliques
 from manyheads.studies.render.sections import sections
-from manyheads.studies.tabulate import tabulate
-from manyheads.studies.write import write_table
+from manyheads.studies.tabulate import tabulate, write_table
 
 EXTRA = """
 [tasks.{name}]

@@ -13,7 +13,7 @@ from manyheads import plugins
 from manyheads.studies.cells import Cell, cells_of, read_error, state_of
 from manyheads.studies.cluster import run_on_ray
 from manyheads.studies.load import load_study
-from manyheads.studies.local import run_local
+from manyheads.studies.run import run_local
 
 ray_cluster = pytest.importorskip("ray.cluster_utils", reason="the extra `ray` is not installed")
 

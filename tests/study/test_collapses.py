@@ -11,10 +11,8 @@ from scipy import stats
 
 from manyheads.evaluation.estimate import wilson
 from manyheads.evaluation.significance import collapsed, shares_differ
-from manyheads.studies.figures import FIGURES
-from manyheads.studies.figures.drawing import differences_by_seed, render, values_by_seed
-from manyheads.studies.render.documents import to_markdown
-from manyheads.studies.render.numbers import content_of
+from manyheads.studies.figures import FIGURES, differences_by_seed, render, values_by_seed
+from manyheads.studies.render.formats import content_of, to_markdown
 from manyheads.studies.render.sections import sections
 from manyheads.studies.table import Table
 from manyheads.studies.tabulate import tabulate

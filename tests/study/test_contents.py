@@ -10,7 +10,7 @@ from tests.run.test_contents import GIVEN, check, keys
 
 from manyheads.errors import RunError
 from manyheads.studies.contents import STUDY_FILES, TABLE
-from manyheads.studies.write import write_table
+from manyheads.studies.tabulate import write_table
 
 
 def test_the_files_of_its_folder_are_those_documented(synthetic: Any) -> None:

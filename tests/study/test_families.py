@@ -8,8 +8,7 @@ import pytest
 
 from manyheads.errors import RecipeError
 from manyheads.evaluation.significance import holm
-from manyheads.studies.render.documents import to_latex, to_markdown
-from manyheads.studies.render.numbers import content_of, to_csv
+from manyheads.studies.render.formats import content_of, to_csv, to_latex, to_markdown
 from manyheads.studies.table import Difference, Table
 from manyheads.studies.tabulate import tabulate
 

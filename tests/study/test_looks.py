@@ -13,8 +13,7 @@ from manyheads.errors import RecipeError, RunError
 from manyheads.evaluation.looks import levels
 from manyheads.studies.schema import StudyPlan
 from manyheads.studies.table import Table
-from manyheads.studies.tabulate import tabulate
-from manyheads.studies.write import write_table
+from manyheads.studies.tabulate import tabulate, write_table
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 

@@ -14,8 +14,7 @@ from manyheads.evaluation.significance import holm
 from manyheads.studies.compare import one_sided
 from manyheads.studies.render.sections import sections
 from manyheads.studies.table import Table
-from manyheads.studies.tabulate import tabulate
-from manyheads.studies.write import write_table
+from manyheads.studies.tabulate import tabulate, write_table
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 

@@ -9,7 +9,7 @@ import pytest
 
 from manyheads.recipe.load import load_recipe
 from manyheads.studies.load import load_study
-from manyheads.studies.render.numbers import to_json
+from manyheads.studies.render.formats import to_json
 from manyheads.studies.schema import StudyPlan
 from manyheads.studies.tabulate import tabulate
 

@@ -13,8 +13,7 @@ import manyheads
 from manyheads.cli.main import app
 from manyheads.errors import RunError
 from manyheads.studies.power import pilot_plan
-from manyheads.studies.tabulate import tabulate
-from manyheads.studies.write import write_table
+from manyheads.studies.tabulate import tabulate, write_table
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 

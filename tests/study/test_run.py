@@ -15,8 +15,7 @@ from manyheads.errors import RunError
 from manyheads.run.folder import RunFolder, only_writer
 from manyheads.studies.cells import Cell, cells_of, read_error, state_of
 from manyheads.studies.load import load_study
-from manyheads.studies.local import run_local
-from manyheads.studies.run import local_runner, run_study, survey
+from manyheads.studies.run import local_runner, run_local, run_study, survey
 from manyheads.studies.schema import StudyPlan
 
 pytestmark = pytest.mark.usefixtures("forked_commands")

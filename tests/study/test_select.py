@@ -18,8 +18,7 @@ from manyheads.run.folder import RunFolder
 from manyheads.studies.cells import cell_folder, cells_of, state_of
 from manyheads.studies.collect import collect
 from manyheads.studies.load import load_study, require_test_labels
-from manyheads.studies.render.documents import to_markdown
-from manyheads.studies.render.numbers import content_of, to_csv
+from manyheads.studies.render.formats import content_of, to_csv, to_markdown
 from manyheads.studies.table import Interval
 from manyheads.studies.tabulate import tabulate
 from manyheads.tasks.kind import Predictions

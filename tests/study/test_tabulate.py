@@ -17,11 +17,10 @@ from manyheads.recipe.tasks import kind_of
 from manyheads.run.folder import RunFolder
 from manyheads.studies.cells import cell_folder, cells_of, state_of
 from manyheads.studies.finished import read_dev, read_values
-from manyheads.studies.render.numbers import content_of
+from manyheads.studies.render.formats import content_of
 from manyheads.studies.schema import StudyPlan
 from manyheads.studies.table import Table, TableRow
-from manyheads.studies.tabulate import tabulate
-from manyheads.studies.write import write_table
+from manyheads.studies.tabulate import tabulate, write_table
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 

@@ -13,7 +13,7 @@ import pytest
 from manyheads.cli.main import main
 from manyheads.studies.load import load_study
 from manyheads.studies.run import local_runner, run_study, survey
-from manyheads.studies.write import write_table
+from manyheads.studies.tabulate import write_table
 
 pytestmark = pytest.mark.usefixtures("forked_commands")
 

@@ -17,11 +17,11 @@ from tests.course_files import DATA
 
 from manyheads.data.examples import read_examples
 from manyheads.data.reading import BadRow, Row, open_source
-from manyheads.data.reading.grouped import Grouped
+from manyheads.data.reading.combined import Grouped
 from manyheads.errors import DataError, RecipeError
 from manyheads.evaluation.metrics import METRICS
 from manyheads.evaluation.metrics.accuracy import ACCURACY
-from manyheads.evaluation.metrics.jackknife import jackknife
+from manyheads.evaluation.metrics.metric import jackknife
 from manyheads.evaluation.metrics.ranks import MRR, NDCG
 from manyheads.evaluation.metrics.resolve import resolve
 from manyheads.model.losses import LOSSES, build_loss, fitting_losses

@@ -11,11 +11,10 @@ from rich.table import Table as Grid
 
 from manyheads.cli.main import main
 from manyheads.cli.terminal import make_console
-from manyheads.pages.blocks import Grid as Block
-from manyheads.pages.blocks import Heading, Items, Text
-from manyheads.pages.render import to_markdown
-from manyheads.studies.render.documents import escape
-from manyheads.tasks.escape import markdown, markdown_block, markdown_code, visible, without_formula
+from manyheads.pages.render import Grid as Block
+from manyheads.pages.render import Heading, Items, Text, to_markdown
+from manyheads.studies.render.formats import escape
+from manyheads.tasks.written import markdown, markdown_block, markdown_code, visible, without_formula
 
 ATTACK = "a\x1b[31mred\x1b]0;title\x07\x9b2J\r\u202eback\x00\x7f"
 

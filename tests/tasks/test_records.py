@@ -12,11 +12,18 @@ import pytest
 
 from manyheads.errors import DataError
 from manyheads.model.losses import fitting_losses
-from manyheads.tasks.course import course_header, course_lines
 from manyheads.tasks.kind import Kind, Predictions
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.regression import Regression
-from manyheads.tasks.records import Recorded, json_lines, read_records, records, same_targets
+from manyheads.tasks.records import (
+    Recorded,
+    course_header,
+    course_lines,
+    json_lines,
+    read_records,
+    records,
+    same_targets,
+)
 from manyheads.tasks.task import Task
 
 

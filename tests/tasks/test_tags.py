@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from seqeval.metrics.sequence_labeling import f1_score, get_entities
 
-from manyheads.evaluation.metrics.jackknife import jackknife
+from manyheads.evaluation.metrics.metric import jackknife
 from manyheads.evaluation.metrics.tags import SENTENCE_ACCURACY, SPAN_F1, WORD_ACCURACY, WORD_MACRO_F1
 from manyheads.ragged import Ragged, offsets_of
 from manyheads.tasks.kind import Predictions

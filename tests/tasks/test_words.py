@@ -11,7 +11,7 @@ from manyheads.errors import DataError
 from manyheads.ragged import Ragged
 from manyheads.tasks.kind import LabelError, Predictions
 from manyheads.tasks.kinds.words import WordTags
-from manyheads.tasks.split_text import SplitText, spans_of
+from manyheads.tasks.tags import SplitText, spans_of
 
 BIO = WordTags(["O", "B-city", "I-city", "B-day", "I-day"], scheme="bio", split="punctuation")
 TEXT = "From New York to Rome."

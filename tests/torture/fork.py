@@ -223,16 +223,16 @@ def fork_workers(before: Callable[[], None] | None = None) -> None:
         ours.close()
         _serve_workers(theirs, before)
     theirs.close()
-    from manyheads.studies import local
+    from manyheads.studies import run
 
     def popen(_command: object, *, env: Mapping[str, str], **_options: object) -> _Worker:
         return _Worker(ours, env)
 
-    local.subprocess.Popen = popen  # type: ignore[assignment, misc]
+    run.subprocess.Popen = popen  # type: ignore[assignment, misc]
 
 
 class _Worker:
-    """What `manyheads.studies.local` uses of subprocess.Popen, for a worker that another process forks."""
+    """What `manyheads.studies.run` uses of subprocess.Popen, for a worker that another process forks."""
 
     def __init__(self, server: socket.socket, environment: Mapping[str, str]) -> None:
         pairs = [os.pipe() for _ in range(4)]

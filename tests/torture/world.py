@@ -231,7 +231,7 @@ class World:
         """Replace what takes seconds and touches no file: the drawing of figures, and the tracing of ONNX graphs."""
         from manyheads.inference.export import onnx
         from manyheads.pages import figures
-        from manyheads.pretraining import record
+        from manyheads.pretraining import run
 
         def figure_files(name: str, title: str, draw: object) -> dict[str, bytes]:
             return {"svg": f"<svg><title>{name}: {title}</title></svg>".encode(), "png": f"{name}".encode()}
@@ -241,7 +241,7 @@ class World:
                 path.with_suffix(f".{ending}").write_text(repr(evaluations))
 
         replace_everywhere(figures.figure_files, figure_files)
-        replace_everywhere(record.draw_perplexity, draw_perplexity)
+        replace_everywhere(run.draw_perplexity, draw_perplexity)
         graphs = self.exported / "run" / "onnx"
 
         if (graphs / "encoder.onnx").exists():

@@ -24,7 +24,6 @@ from transformers import AutoModelForMultipleChoice, AutoTokenizer
 
 import manyheads
 from manyheads.data.dataset import Stream, assemble, count_cut, lengths
-from manyheads.data.share import share
 from manyheads.errors import BundleError, DataError
 from manyheads.inference.bundle import load_bundle
 from manyheads.inference.export.hub_check import TaskSample, check_pipeline
@@ -33,13 +32,14 @@ from manyheads.inference.torch_engine import TorchEngine
 from manyheads.ragged import Ragged
 from manyheads.recipe.build import make_losses
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.streams import streams_of
-from manyheads.reports.build import build_report
-from manyheads.reports.write import text_of
+from manyheads.recipe.tasks import streams_of
+from manyheads.reports.content import build_report
+from manyheads.reports.document import text_of
 from manyheads.run.folder import RunFolder
 from manyheads.runs.export import dev_data
 from manyheads.tasks.kinds.words import WordTags
-from manyheads.training.task_losses import TaskLosses
+from manyheads.training.distributed import share
+from manyheads.training.step import TaskLosses
 
 WORDS = ["the", "a", "of", "and", "good", "bad", "film", "story", "this", "that"]
 

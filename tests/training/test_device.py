@@ -20,15 +20,20 @@ from manyheads.errors import TrainingError
 from manyheads.model.flat import FlatTokens
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import resolve
-from manyheads.recipe import steps
-from manyheads.recipe.build import build_model, make_losses, make_optimizer, make_stepper, make_weighting
+from manyheads.recipe import build
+from manyheads.recipe.build import (
+    build_model,
+    graph_obstacle,
+    make_losses,
+    make_optimizer,
+    make_stepper,
+    make_weighting,
+)
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.steps import graph_obstacle
 from manyheads.run.events import read_events
-from manyheads.training.device.resident import Resident
-from manyheads.training.device.stepper import DeviceStepper, Picks
+from manyheads.training.device import DeviceStepper, Picks, Resident
 from manyheads.training.step import StepResult
 
 CPU = torch.device("cpu")
@@ -179,11 +184,11 @@ def test_a_run_agrees_with_the_plain_run_and_reports_its_steps_late(
     changes = ["device=cpu", "training.max_steps=20", "training.evaluate_every=13"]
     plain = manyheads.train(tiny_recipe, tmp_path / "plain", changes=changes)
 
-    def on_device(*parts: Any) -> steps.Steps:
-        return steps._on_device(*parts[:7])
+    def on_device(*parts: Any) -> build.Steps:
+        return build._on_device(*parts[:7])
 
     monkeypatch.setattr("manyheads.recipe.assemble.make_steps", on_device)
-    monkeypatch.setattr("manyheads.training.device.stepper._Request.known", lambda _: False)
+    monkeypatch.setattr("manyheads.training.device._Request.known", lambda _: False)
     late = manyheads.train(tiny_recipe, tmp_path / "late", changes=changes)
     expected, actual = ([*read_events(run.folder.events)] for run in (plain, late))
     kinds = [event["event"] for event in actual if event["event"] in ("step", "evaluation")]

@@ -16,8 +16,8 @@ import pytest
 
 import manyheads
 from manyheads.data.batch import Batch, Part
-from manyheads.data.share import assign, share
 from manyheads.run.events import read_events
+from manyheads.training.distributed import assign, share
 
 STILL = ["model.dropout=0.0", "model.attention_dropout=0.0", "training.weight_decay=0.0", "training.learning_rate=1e-5"]
 STILL += [f"tasks.{task}.head.dropout=0.0" for task in ("sentiment", "paraphrase", "similarity")]

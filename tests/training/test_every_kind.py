@@ -19,9 +19,9 @@ from tests.training.test_resume import contents, stop_after
 
 import manyheads
 from manyheads.cli.show import results_table
-from manyheads.reports.build import build_report
 from manyheads.reports.compare import compare
-from manyheads.reports.write import write_report
+from manyheads.reports.content import build_report
+from manyheads.reports.document import write_report
 from manyheads.runs.measure import measure_run
 from manyheads.tasks.kinds import KINDS
 

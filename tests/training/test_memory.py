@@ -9,7 +9,7 @@ import sys
 PROGRAM = """
 import json, platform, resource, sys
 import torch
-from manyheads.training.memory import keep_freed_memory
+from manyheads.recipe.build import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

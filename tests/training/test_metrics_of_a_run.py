@@ -13,8 +13,8 @@ import manyheads
 from manyheads.errors import RecipeError
 from manyheads.recipe.assemble import train
 from manyheads.recipe.load import load_recipe
-from manyheads.reports.build import build_report
 from manyheads.reports.compare import compare
+from manyheads.reports.content import build_report
 from manyheads.run.evaluations import read_evaluations
 from manyheads.runs.measure import measure_run
 

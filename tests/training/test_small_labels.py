@@ -13,7 +13,7 @@ import manyheads.demo
 from manyheads.cli.show import number
 from manyheads.evaluation.evaluate import measure
 from manyheads.pages.words import with_interval
-from manyheads.reports.build import build_report
+from manyheads.reports.content import build_report
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.kinds.regression import Regression
 from manyheads.tasks.records import read_records

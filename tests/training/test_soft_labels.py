@@ -13,12 +13,11 @@ import manyheads
 from manyheads.errors import DataError, RecipeError
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import TaskData, read_tasks
-from manyheads.reports.build import build_report
+from manyheads.reports.content import build_report
 from manyheads.runs.measure import measure_run
 from manyheads.tasks.cells import Columns
 from manyheads.tasks.kind import LabelError
-from manyheads.tasks.kinds.classification import Classification
-from manyheads.tasks.kinds.soft_labels import soft_label
+from manyheads.tasks.kinds.classification import Classification, soft_label
 from manyheads.tasks.labels import Labels
 
 TASK = """

@@ -17,7 +17,6 @@ from tests.training.test_update import assert_same_update
 import manyheads
 from manyheads.data.batch import Batch
 from manyheads.data.dataset import assemble
-from manyheads.data.share import share
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import RunError
 from manyheads.model.weights import resolve
@@ -25,10 +24,10 @@ from manyheads.recipe.build import build_model, make_losses, make_optimizer, mak
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.run.events import read_events
-from manyheads.training.device.resident import Resident
-from manyheads.training.device.stepper import DeviceStepper, Picks
+from manyheads.training.device import DeviceStepper, Picks, Resident
+from manyheads.training.distributed import share
 from manyheads.training.listener import Listener
-from manyheads.training.task_losses import TaskLosses
+from manyheads.training.step import TaskLosses
 
 CPU = torch.device("cpu")
 WORDS = ["the", "a", "of", "and", "good", "bad", "film", "story", "this", "that"]

@@ -15,16 +15,15 @@ from tests.training.test_distributed import ended, torchrun
 import manyheads
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import read_tasks
-from manyheads.reports.build import build_report
 from manyheads.reports.compare import compare
-from manyheads.reports.write import write_report
+from manyheads.reports.content import build_report
+from manyheads.reports.document import write_report
 from manyheads.run.folder import RunFolder
 from manyheads.runs.export import export_run
 from manyheads.runs.measure import measure_run
 from manyheads.studies.load import load_study
 from manyheads.tasks.kind import Predictions
-from manyheads.tasks.kinds.multilabel import Multilabel
-from manyheads.tasks.kinds.thresholds import search
+from manyheads.tasks.kinds.multilabel import Multilabel, search
 from manyheads.training.stop import Interrupted
 
 RECIPE = """

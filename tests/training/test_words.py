@@ -17,11 +17,11 @@ from transformers import BertModel, PreTrainedTokenizerFast
 
 import manyheads
 from manyheads.data.dataset import assemble, count_cut
-from manyheads.data.share import share
 from manyheads.inference.bundle import load_bundle
 from manyheads.ragged import Ragged
 from manyheads.recipe.build import make_losses
-from manyheads.training.task_losses import TaskLosses
+from manyheads.training.distributed import share
+from manyheads.training.step import TaskLosses
 
 WORDS = ["the", "a", "of", "and", "good", "bad", "film", "story", "this", "that"]
 

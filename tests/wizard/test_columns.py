@@ -8,7 +8,7 @@ import pytest
 
 from manyheads.data.reading import Source, open_source
 from manyheads.errors import DataError, on_command_line
-from manyheads.wizard.columns import Layout, guess_layout, read_columns
+from manyheads.wizard.survey import Layout, guess_layout, read_columns
 
 PROSE = ["the cat sat on the mat", "dogs run in the park", "it rained all day long", "no one came to the show"]
 

@@ -10,7 +10,6 @@ from typing import IO, Any, BinaryIO, Literal
 
 from manyheads.api.progress import shown, warn
 from manyheads.api.values import Files, Rows, plain, text_format_of
-from manyheads.data.frames import data_frame
 from manyheads.data.given import given_table, is_table, write_given
 from manyheads.data.reading import TextFormat
 from manyheads.data.reading.text_format import as_argument, naming_arguments
@@ -18,21 +17,20 @@ from manyheads.errors import DataError, RunError
 from manyheads.inference.load import load
 from manyheads.inference.predict_file import PredictedFile, predict_file
 from manyheads.inference.predictor import Predictor
-from manyheads.pages.blocks import Block, Grid, Heading, Items, Text
+from manyheads.pages.render import Block, Grid, Heading, Items, Text
 from manyheads.pages.words import counted
 from manyheads.process_state import left_as_found
 from manyheads.recipe.given import LIMIT
-from manyheads.reports.build import build_report
 from manyheads.reports.compare import Comparison as RunComparison
 from manyheads.reports.compare import compare as compare_runs
 from manyheads.reports.compare_groups import GroupComparison, compare_groups
-from manyheads.reports.compared import comparison_blocks, comparison_text
+from manyheads.reports.content import build_report
+from manyheads.reports.document import comparison_blocks, comparison_text, text_of, write_report
 from manyheads.reports.keys import plain as plain_json
-from manyheads.reports.write import text_of, write_report
 from manyheads.run.atomic import writing_to
 from manyheads.runs.export import Export, export_run
 from manyheads.runs.measure import Measurement, measure_run
-from manyheads.shown import paragraph, table_html, table_text
+from manyheads.shown import data_frame, paragraph, table_html, table_text
 
 AnyRun = str | os.PathLike[str]
 """A run, or the path of its folder."""

@@ -22,7 +22,6 @@ from manyheads.api.values import place, plain
 from manyheads.data.given import GivenTable, remove_given
 from manyheads.errors import RecipeError, RunError, by_caller
 from manyheads.process_state import left_as_found
-from manyheads.recipe.changes import dotted_key, merge
 from manyheads.recipe.given import (
     LIMIT,
     SPLITS,
@@ -34,7 +33,7 @@ from manyheads.recipe.given import (
     with_tables,
     write_tables,
 )
-from manyheads.recipe.load import Change, without_none
+from manyheads.recipe.load import Change, dotted_key, merge, without_none
 from manyheads.run.atomic import write_json, write_text
 from manyheads.run.checksum import OWN_SUM, own_checksum
 from manyheads.run.names import user_path
@@ -45,7 +44,7 @@ from manyheads.studies.run import default_jobs, local_runner, survey
 from manyheads.studies.run import run_study as run_cells
 from manyheads.studies.schema import StudyPlan
 from manyheads.studies.table import Power, Table
-from manyheads.studies.write import write_table
+from manyheads.studies.tabulate import write_table
 from manyheads.training.stop import Event, Interrupted, StopFlag
 
 

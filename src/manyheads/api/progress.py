@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from manyheads.errors import ManyheadsWarning
 from manyheads.pages.words import counted
 from manyheads.studies.cells import Notify
-from manyheads.tasks.escape import visible
+from manyheads.tasks.written import visible
 
 SMOOTHING = 0.98
 """Weight of the old value in the exponential moving average of a task's loss."""

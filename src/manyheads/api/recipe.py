@@ -17,9 +17,20 @@ from manyheads.api.values import Table, place, plain, shown
 from manyheads.data.given import GivenTable, check_sizes, remove_given
 from manyheads.errors import RecipeError
 from manyheads.recipe import schema
-from manyheads.recipe.changes import FORM, dotted_key, from_here, parse_override
 from manyheads.recipe.given import LIMIT, Tables, names_of, naming_files, take_tables, with_tables, write_tables
-from manyheads.recipe.load import Change, applied, file_place, placed, read_toml, recipe_from, without_none
+from manyheads.recipe.load import (
+    FORM,
+    Change,
+    applied,
+    dotted_key,
+    file_place,
+    from_here,
+    parse_override,
+    placed,
+    read_toml,
+    recipe_from,
+    without_none,
+)
 from manyheads.run.atomic import write_text
 
 if TYPE_CHECKING:

@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from manyheads.api.recipe import Recipe
-from manyheads.data.frames import data_frame
 from manyheads.data.given import index_of
 from manyheads.data.reading.paths import find_files
 from manyheads.errors import RunError, did_you_mean
 from manyheads.inference.load import load
 from manyheads.inference.predictor import Predictor
-from manyheads.pages.blocks import Grid, Heading, Picture, Text
-from manyheads.reports.build import build_report
-from manyheads.reports.document import document, title
+from manyheads.pages.render import Grid, Heading, Picture, Text
+from manyheads.reports.content import build_report
+from manyheads.reports.document import document, title, write_report
 from manyheads.reports.figures import curves_files
-from manyheads.reports.write import write_report
 from manyheads.run.folder import RunFolder
-from manyheads.shown import paragraph, table_html, table_text
+from manyheads.shown import data_frame, paragraph, table_html, table_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,7 +29,7 @@ from manyheads.recipe.assemble import train as train_recipe
 from manyheads.recipe.given import LIMIT, in_temporary_folder
 from manyheads.recipe.pretrain import pretrain as pretrain_recipe
 from manyheads.recipe.toml import Noun
-from manyheads.reports.write import write_report
+from manyheads.reports.document import write_report
 from manyheads.run.atomic import write_text
 from manyheads.run.folder import RunFolder
 from manyheads.training.launch import Launch

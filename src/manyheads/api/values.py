@@ -15,7 +15,7 @@ from manyheads.data.given import GivenTable
 from manyheads.data.reading.text_format import TextFormat
 from manyheads.errors import DataError
 from manyheads.options import Options
-from manyheads.recipe.faults import from_validation
+from manyheads.recipe.check_options import from_validation
 from manyheads.recipe.schema import TaskOptions
 
 

@@ -22,13 +22,13 @@ from manyheads.recipe.build import (
     compare_with_tokenizer,
     make_optimizer,
     make_plan,
+    make_steps,
     open_encoder,
     resolve_recipe,
     use_threads,
 )
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.steps import make_steps
 from manyheads.tasks.kind import known
 from manyheads.training.plan import Plan
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from manyheads.cli.options import DecimalOption, DelimiterOption, EncodingOption, QuotingOption, typed_format
 from manyheads.cli.terminal import say, shown_output
-from manyheads.cli.text_format import DecimalOption, DelimiterOption, EncodingOption, QuotingOption, typed_format
 from manyheads.errors import ManyheadsWarning
 from manyheads.recipe.toml import Noun
 

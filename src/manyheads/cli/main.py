@@ -14,23 +14,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from manyheads.cli.check import check
-from manyheads.cli.compare import CompareCommand, compare
-from manyheads.cli.demo import demo
-from manyheads.cli.evaluate import evaluate
-from manyheads.cli.export import export
+from manyheads.cli.finished import CompareCommand, compare, evaluate, export, report
 from manyheads.cli.init import init
-from manyheads.cli.plugins import with_plugins
-from manyheads.cli.power import power
+from manyheads.cli.options import with_plugins
 from manyheads.cli.predict import predict
-from manyheads.cli.pretrain import pretrain
-from manyheads.cli.report import report
 from manyheads.cli.schema import schema
 from manyheads.cli.serve import serve
-from manyheads.cli.study import study
-from manyheads.cli.table import table
+from manyheads.cli.study import power, study, table
 from manyheads.cli.terminal import say, standard_output
-from manyheads.cli.train import train
+from manyheads.cli.train import check, demo, pretrain, train
 from manyheads.errors import ManyheadsError, ManyheadsWarning, on_command_line
 from manyheads.version import __version__
 

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from manyheads.cli.terminal import say, shown_output
-from manyheads.cli.text_format import (
+from manyheads.cli.options import (
     ColumnsOption,
     DecimalMark,
     DelimiterOption,
@@ -19,6 +18,7 @@ from manyheads.cli.text_format import (
     typed_files,
     typed_format,
 )
+from manyheads.cli.terminal import say, shown_output
 
 RunFolderArgument = Annotated[
     Path,

@@ -119,8 +119,7 @@ def serve(
     except ModuleNotFoundError as error:
         raise ServeError(f"{error.name} is not installed", hint="pip install 'manyheads[serve]'") from error
     import manyheads
-    from manyheads.inference.server.hosts import hosts_for, require_token
-    from manyheads.inference.server.options import ServerOptions
+    from manyheads.inference.server.options import ServerOptions, hosts_for, require_token
 
     options = ServerOptions(
         batching=batching,

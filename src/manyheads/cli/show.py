@@ -1,22 +1,81 @@
-"""Train a recipe in a terminal: notes, progress, the results table, and the next commands."""
+"""Train a recipe in a terminal: notes, progress, the results table, and the next commands.
+
+Progress is a bar on a terminal, plain lines elsewhere.
+"""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from manyheads import plugins
-from manyheads.cli.output import Shown, drop_output, unwritable
-from manyheads.cli.terminal import make_console
-from manyheads.tasks.numbers import fixed
+from manyheads.api.progress import LINE_EVERY, RunProgress, step_line
+from manyheads.cli.terminal import Shown, drop_output, make_console, unwritable
+from manyheads.tasks.written import fixed
+
+
+class ProgressDisplay:
+    """A listener that shows the rate, the time left and the loss of each task, and prints a line per evaluation."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[losses]}", style="cyan"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._id = self._bar.add_task("training", total=None, rate="", losses="", visible=False)
+        self._last_line = time.monotonic()
+        self._progress = RunProgress(self)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        """Show one event."""
+        self._progress(event, **fields)
+
+    def say(self, text: str) -> None:
+        """Print a message."""
+        self._console.print(text, markup=False, highlight=False)
+
+    def warn(self, text: str) -> None:
+        """Print a warning."""
+        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+
+    def begin(self, what: str, total: int | None, at: int) -> None:
+        """Begin a bar."""
+        self._bar.reset(self._id, total=total, completed=at, visible=True, description=what)
+
+    def step(self, at: int, total: int | None, rate: str, left: str, losses: str) -> None:
+        """Advance the bar, or print a line from time to time."""
+        self._bar.update(self._id, completed=at, rate=rate, losses=losses)
+        if not self._console.is_terminal and time.monotonic() - self._last_line > LINE_EVERY:
+            self._last_line = time.monotonic()
+            self.say(step_line(at, total, rate, left, losses))
 
 
 def run_and_show(
@@ -32,7 +91,6 @@ def run_and_show(
     console = make_console(soft_wrap=True, quiet=Launch.read().rank != 0)
     with console.status("starting") if console.is_terminal else nullcontext():
         import manyheads as mh
-        from manyheads.cli.progress import ProgressDisplay
         from manyheads.recipe.load import overrides
         from manyheads.training.stop import Interrupted, StopFlag
         from manyheads.training.tracking import make_tracker

@@ -61,8 +61,8 @@ def study_and_show(
     if stopped_by:
         console.print("Stopped. Finished runs are kept. Repeat the same command to resume.", markup=False)
         raise SystemExit(128 + stopped_by)
-    from manyheads.cli.table import show_table
-    from manyheads.studies.write import write_table
+    from manyheads.cli.study import show_table
+    from manyheads.studies.tabulate import write_table
 
     with console.status("computing the table"):
         result = write_table(chosen, out)

@@ -1,4 +1,7 @@
-"""Split: the examples of one task as indices into a text store, and the assembly of batches from them."""
+"""Split: the examples of one task as indices into a text store, and the assembly of batches from them.
+
+Tasks that read every word divide long texts into overlapping windows.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from manyheads.data.batch import Batch, Part
 from manyheads.data.examples import taken
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Form, Template
-from manyheads.data.windows import window_of_words, windows_of
 from manyheads.ragged import Ragged, Rows, offsets_of, ranges
 from manyheads.tasks.kind import Predictions, known
 from manyheads.tasks.task import Task
@@ -471,3 +473,52 @@ def _write_group(
             token_ids[target] = store.token_ids[ranges(begin, kept)]
             segment_ids[target] = group.form.text_segments[place]
             at += kept
+
+
+OVERLAP = 4
+"""Neighbouring windows share at least one token in OVERLAP. A word in both takes its vector from the window in which it
+is further from an edge, so it has at least an eighth of a window on both sides, as far as the text has it."""
+
+
+def windows_of(lengths: Ints, room: int) -> Ragged:
+    """Return the first token of each window of texts with these numbers of tokens: int64, ragged.
+
+    `room`: the tokens of a window. A text that fits has one window. The last window of a longer text ends with it.
+
+    Raises:
+        ValueError: `room` is less than 1.
+    """
+    if room < 1:
+        raise ValueError("a window has no room for a token of the text")
+    step = max(1, room - room // OVERLAP)
+    beyond = np.maximum(lengths - room, 0)
+    counts = 1 + -(-beyond // step)
+    offsets = offsets_of(counts)
+    number = np.arange(int(offsets[-1])) - np.repeat(offsets[:-1], counts)
+    return Ragged(np.minimum(number * step, np.repeat(beyond, counts)), offsets)
+
+
+def window_of_words(tokens: Ragged, windows: Ragged, lengths: Ints, room: int) -> Ints:
+    """Return the window of each word, counted within its text: int64[N].
+
+    It is the window in which the word's first token is furthest from an edge that is not an end of the text, the first
+    one of equals. `tokens`: the first token of each word, -1 if it has none, which is in the first window.
+    """
+    owners, places = tokens.owners, tokens.values
+    chosen = np.zeros(len(places), dtype=np.int64)
+    several = np.flatnonzero((windows.lengths[owners] > 1) & (places >= 0))
+    if not len(several):
+        return chosen
+    own, place = owners[several], places[several]
+    best = np.full(len(several), -1, dtype=np.int64)
+    far = np.iinfo(np.int64).max
+    for number in range(int(windows.lengths.max())):
+        exists = windows.lengths[own] > number
+        start = windows.values[np.minimum(windows.offsets[own] + number, windows.offsets[own + 1] - 1)]
+        before = np.where(start == 0, far, place - start)
+        after = np.where(start + room >= lengths[own], far, start + room - 1 - place)
+        inside = exists & (place >= start) & (place < start + room)
+        margin = np.where(inside, np.minimum(before, after), -1)
+        better = margin > best
+        chosen[several[better]], best[better] = number, margin[better]
+    return chosen

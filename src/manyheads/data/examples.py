@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.data.arrays import blocks, gather, scratch
+from manyheads.data.arrays import Strings, TextLists, blocks, gather, scratch
 from manyheads.data.distinct import distinct, hashes_of
 from manyheads.data.reading import BadRow, Source
-from manyheads.data.strings import Strings, TextLists
 from manyheads.data.table import LINE_BITS, BadRows, Unknown, read_table, require_column, text_of
 from manyheads.errors import DataError
 from manyheads.ragged import Ragged, Rows

@@ -13,17 +13,15 @@ from typing import Any, Literal, TypeGuard, overload
 
 import numpy as np
 
-from manyheads.data.arrays import BLOCK
+from manyheads.data.arrays import BLOCK, Strings, StringsFile
 from manyheads.data.cache import ArrayFile, Arrays, RaggedFile, entry, save
 from manyheads.data.reading import BadRow, Row, Several, Source, listed_columns
+from manyheads.data.reading.combined import LabelDecidesError, read_together, rows_together
 from manyheads.data.reading.parallel import Parallel
-from manyheads.data.reading.together import LabelDecidesError, read_together, rows_together
-from manyheads.data.strings import Strings, StringsFile
 from manyheads.errors import DataError, did_you_mean
-from manyheads.tasks.alike import Spellings
-from manyheads.tasks.cells import as_number, is_missing, label_cell, quoted
+from manyheads.tasks.cells import Spellings, as_number, is_missing, label_cell, quoted
 from manyheads.tasks.kind import Candidates, Floats, LabelError, Target, UnknownLabelError
-from manyheads.tasks.split_text import SplitText
+from manyheads.tasks.tags import SplitText
 from manyheads.tasks.task import Task
 
 Unknown = Literal["wrong", "error", "skip"]

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.data.arrays import converted
+from manyheads.data.arrays import Joined, converted
 from manyheads.data.cache import ArrayFile, entry
 from manyheads.data.dataset import Split
 from manyheads.data.examples import Examples
-from manyheads.data.strings import Joined
 from manyheads.data.texts import VERSION, TextStore, tokenise, tokenise_named
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.ragged import Ragged

@@ -14,12 +14,11 @@ from manyheads.data.clusters import clusters_of
 from manyheads.data.dataset import Split
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
-from manyheads.evaluation import average as averages
-from manyheads.evaluation.interval import RightRows, measured, right_rows, whole_rows
+from manyheads.evaluation.interval import RightRows, average, course_average, measured, right_rows, whole_rows
 from manyheads.evaluation.metrics.probabilities import as_stored
 from manyheads.evaluation.metrics.resolve import metrics_of
+from manyheads.model.forward import forward_streams
 from manyheads.model.multitask import MultitaskModel
-from manyheads.model.several import forward_streams
 from manyheads.ragged import Rows
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.kind import known as labelled
@@ -138,6 +137,6 @@ def summarise(
     primary = {name: (task.metric, metrics[name][task.metric]) for name, task in tasks.items()}
     return {
         "tasks": {name: dict(values) for name, values in metrics.items()},
-        "average": averages.average(primary),
-        "course_score": averages.course_score(primary) if course_score else None,
+        "average": average(primary),
+        "course_score": course_average(primary) if course_score else None,
     }

@@ -1,4 +1,7 @@
-"""Metrics of one run with 95% intervals. They cover sampling variance only: one run gives no seed variance."""
+"""The metrics of one run with their 95% intervals, and their average over tasks.
+
+The intervals cover sampling variance only: one run gives no seed variance.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from scipy import special
 
 from manyheads.evaluation.estimate import contrast, wilson, within_range
 from manyheads.evaluation.metrics import METRICS
-from manyheads.evaluation.metrics.resolve import Chosen, resolve
+from manyheads.evaluation.metrics.resolve import Chosen, record_of, resolve
 from manyheads.evaluation.sample import Floats, Integers, Sample, sample
 from manyheads.ragged import Rows, stack
 from manyheads.tasks.kind import Kind, Predictions
@@ -142,3 +145,31 @@ def _of_positive(value: float, one: Sample) -> tuple[float | None, float | None]
 
 def _quantile(count: int) -> float:
     return float(special.stdtrit(count - 1, 0.975))
+
+
+def average(primary: Mapping[str, tuple[str, float | None]]) -> float | None:
+    """Return the plain mean of the scores. `primary` maps each task to (metric, score).
+
+    None if one score is None or there are no tasks.
+    """
+    scores = [score for _, score in primary.values()]
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if known and len(known) == len(scores) else None
+
+
+def course_average(primary: Mapping[str, tuple[str, float | None]]) -> float | None:
+    """Return the mean in which a correlation r counts (r + 1) / 2, as on the course's leaderboard.
+
+    None if one score is None or there are no tasks.
+    """
+    mapped = {
+        task: (metric, (score + 1) / 2 if score is not None and rescaled_by_course(metric) else score)
+        for task, (metric, score) in primary.items()
+    }
+    return average(mapped)
+
+
+def rescaled_by_course(metric: str) -> bool:
+    """Return whether the leaderboard of the reference course maps a metric to 0..1 by (r + 1) / 2."""
+    record = record_of(metric)
+    return record is not None and record.rescaled_by_course

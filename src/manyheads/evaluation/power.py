@@ -14,8 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from manyheads.evaluation.estimate import per_unit, pseudo_examples, shared_seeds
-from manyheads.evaluation.moderation import LEAST_ROWS, fitted, moderated, residuals
+from manyheads.evaluation.estimate import (
+    LEAST_ROWS,
+    fitted,
+    moderated,
+    per_unit,
+    pseudo_examples,
+    residuals,
+    shared_seeds,
+)
 from manyheads.evaluation.sample import Floats, Sample
 
 STUDIES = 4000

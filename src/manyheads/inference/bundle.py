@@ -11,13 +11,19 @@ from safetensors.torch import load_file, save_file
 
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import BundleError, EncoderError
-from manyheads.inference.manifest import check_files, note_unchecked, read_manifest, write_manifest
+from manyheads.inference.manifest import (
+    check_files,
+    members_to_json,
+    note_unchecked,
+    read_manifest,
+    task_to_json,
+    tasks_of,
+    write_manifest,
+)
 from manyheads.inference.sentence_modules import write_sentence_modules
-from manyheads.inference.task_json import members_to_json, task_to_json, tasks_of
-from manyheads.model.encoder import UNUSABLE, load_encoder
+from manyheads.model.encoder import UNUSABLE, Pooling, load_encoder
 from manyheads.model.heads import HEADS as HEADS_MENU
 from manyheads.model.multitask import MultitaskModel
-from manyheads.model.pooling import Pooling
 from manyheads.process_state import borrowing
 from manyheads.run.atomic import replace_folder, write_json, write_text
 from manyheads.tasks.task import Task

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.inference.sentence_modules import cosine_task
-from manyheads.tasks.escape import markdown, markdown_code
-from manyheads.tasks.numbers import fixed
 from manyheads.tasks.task import Task
+from manyheads.tasks.written import fixed, markdown, markdown_code
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from manyheads.data.reading import Source
+from manyheads.data.reading.combined import Grouped
 from manyheads.data.reading.delimited import Delimited
-from manyheads.data.reading.grouped import Grouped
 from manyheads.data.reading.parquet import Parquet
 from manyheads.data.reading.plain import PlainLines
 from manyheads.inference.predictions import Prediction, added_columns
 from manyheads.inference.rows import RowPrediction
 from manyheads.inference.table import InputTable, cell_text, finite, is_json, plain, sources_of
-from manyheads.tasks.course import course_header, course_lines
-from manyheads.tasks.escape import without_formula
+from manyheads.tasks.records import course_header, course_lines
 from manyheads.tasks.task import Task
+from manyheads.tasks.written import without_formula
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,7 +14,7 @@ from manyheads.data.reading.dotted import DottedPath, PathError
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.cells import LONGEST_QUOTE, is_missing, quoted
 from manyheads.tasks.kind import LabelError
-from manyheads.tasks.split_text import SplitText
+from manyheads.tasks.tags import SplitText
 from manyheads.tasks.task import Task
 
 Texts = tuple[str, ...]

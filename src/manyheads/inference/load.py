@@ -66,7 +66,7 @@ def load(
         found = _inside(folder, "model") if (folder / "model").is_dir() else folder
         engine = _torch_engine(found, int8)
     else:
-        from manyheads.inference.onnx_graphs import onnx_engine
+        from manyheads.inference.graph_engine import onnx_engine
 
         found = _exported(folder, runtime)
         engine = onnx_engine(found, int8=int8, threads=threads)
@@ -113,7 +113,7 @@ def _torch_engine(folder: Path, int8: bool) -> Engine:
 
     from manyheads.inference.bundle import load_bundle
     from manyheads.inference.torch_engine import TorchEngine
-    from manyheads.model.int8 import to_int8
+    from manyheads.model.multitask import to_int8
 
     with left_as_found():
         bundle = load_bundle(folder)

@@ -10,8 +10,8 @@ import numpy as np
 
 from manyheads.ragged import Ragged, Rows, concatenated
 from manyheads.tasks.kind import Predictions as Decoded
-from manyheads.tasks.numbers import shortest
 from manyheads.tasks.task import Task
+from manyheads.tasks.written import shortest
 
 SHOWN = 10
 """Number of predictions that `repr` shows."""

@@ -11,11 +11,9 @@ from typing import Any
 
 from manyheads.data.examples import require_column, text_of
 from manyheads.data.reading import BadRow, Files, Row, Source, TextFormat, from_here, open_source
-from manyheads.data.reading.binary import uncompressed_name
-from manyheads.data.reading.delimited import Delimited
-from manyheads.data.reading.dialect import DELIMITERS
-from manyheads.data.reading.grouped import Grouped
-from manyheads.data.reading.lines import read_lines
+from manyheads.data.reading.combined import Grouped
+from manyheads.data.reading.delimited import DELIMITERS, Delimited
+from manyheads.data.reading.lines import read_lines, uncompressed_name
 from manyheads.data.reading.paths import check_readable
 from manyheads.data.reading.plain import PlainLines
 from manyheads.data.reading.text_format import USUAL

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from manyheads.data.reading import BadRow, Row, Several, Source
+from manyheads.data.reading.combined import Grouped
 from manyheads.data.reading.delimited import Delimited
 from manyheads.data.reading.dotted import Dotted
-from manyheads.data.reading.grouped import Grouped
 from manyheads.data.reading.json_lines import JsonLines
 from manyheads.data.reading.parquet import Parquet
 

@@ -12,8 +12,7 @@ from manyheads.data.tokenizer import Tokenizer
 from manyheads.inference.bundle import Bundle
 from manyheads.inference.engine import TokenWeight
 from manyheads.inference.explain import token_weights
-from manyheads.model.forward import forward_split
-from manyheads.model.several import forward_streams
+from manyheads.model.forward import forward_split, forward_streams
 from manyheads.ragged import Rows
 from manyheads.tasks.task import Task
 

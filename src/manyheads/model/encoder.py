@@ -1,4 +1,9 @@
-"""Encoder: a transformers model that reads flat batches and returns one vector per sequence."""
+"""Encoder: a transformers model that reads flat batches and returns one vector per sequence.
+
+Architectures that flat attention does not support read padded inputs. Three probes in float32 check what a
+configuration does not say about an architecture: a text alone has the same vectors as in a batch, the flat run has
+those of the padded run, and the last token changes the pooled vector.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -17,18 +23,13 @@ from torch import Tensor, nn
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.utils import logging as transformers_logging
 
+from manyheads.data.batch import Batch
 from manyheads.errors import EncoderError
-from manyheads.model import pooling as pool
-from manyheads.model.architecture import FLAT_TYPES, TRIED_TYPES, check_architecture
-from manyheads.model.config import read_config
+from manyheads.model.config import FLAT_TYPES, TRIED_TYPES, check_architecture, read_config
 from manyheads.model.dropout import DropoutStream, install
-from manyheads.model.flat import FlatTokens
+from manyheads.model.flat import FlatTokens, Layout, pad, unpad
 from manyheads.model.flat_attention import NAME as FLAT
 from manyheads.model.flat_attention import first_tokens
-from manyheads.model.padded import padded_outputs
-from manyheads.model.padding import unpad
-from manyheads.model.pooling import Pooling
-from manyheads.model.probe import probe
 from manyheads.model.weights import weight_files
 from manyheads.process_state import borrowing
 
@@ -39,6 +40,7 @@ HEADS_OF_OTHERS = ("cls.", "lm_head.", "classifier.", "qa_outputs.", "prediction
 """Beginnings of the names of heads that a checkpoint may have for other tasks."""
 
 DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
+
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
 """The names of the two dropout probabilities in the configurations of all architectures."""
 
@@ -132,8 +134,8 @@ class Encoder(nn.Module):
             return States(unpad(found.last_hidden_state, tokens.layout), found.pooler_output)
         states = self.tokens(tokens)
         if self.pooling == "mean":
-            return States(states, pool.mean(states, tokens.layout))
-        return States(states, self._pooled(pool.first(states, tokens.layout)))
+            return States(states, mean_of(states, tokens.layout))
+        return States(states, self._pooled(first_of(states, tokens.layout)))
 
     def tokens(self, tokens: FlatTokens) -> Tensor:
         """Return the last hidden state of every token: float[T, hidden]."""
@@ -340,3 +342,108 @@ def _set(config: Any, names: tuple[str, ...], value: float | None, option: str) 
         )
     for name in known:
         setattr(config, name, value)
+
+
+Pooling = Literal["pooler", "first", "mean"]
+
+
+def first_of(tokens: Tensor, layout: Layout) -> Tensor:
+    """Select each sequence's first token: float[T, H] to [S, H]."""
+    return tokens.index_select(0, layout.starts)
+
+
+def mean_of(tokens: Tensor, layout: Layout) -> Tensor:
+    """Return the mean over each sequence's tokens, including special ones: float[T, H] to [S, H]."""
+    return pad(tokens, layout).sum(dim=1) / layout.lengths[:, None].to(tokens.dtype)
+
+
+def padded_outputs(model: Any, tokens: FlatTokens, *, pad_id: int, takes_segments: bool, offset: int = 0) -> Any:
+    """Run a model on padded sequences and a mask, and return its own outputs: `last_hidden_state` is float[S, L, H].
+
+    `offset`: the position of the first token, if positions start after a padding index. They are then passed to the
+    model, which would otherwise give no position to a token of the text that has the padding's id.
+    """
+    layout = tokens.layout
+    shape = (layout.sequences, layout.max_length)
+    token_ids = _spread(tokens.token_ids, layout.slots, shape, pad_id)
+    inputs = {
+        "input_ids": token_ids,
+        "attention_mask": _spread(torch.ones_like(tokens.token_ids), layout.slots, shape, 0),
+    }
+    if takes_segments:
+        inputs["token_type_ids"] = _spread(tokens.segment_ids, layout.slots, shape, 0)
+    if offset:
+        inputs["position_ids"] = _spread(tokens.position_ids + offset, layout.slots, shape, offset - 1)
+    return model(**inputs)
+
+
+def _spread(values: Tensor, slots: Tensor, shape: tuple[int, int], fill: int) -> Tensor:
+    return values.new_full((shape[0] * shape[1],), fill).index_copy_(0, slots, values).view(shape)
+
+
+PROBE_LENGTHS = (5, 12, 3, 9)
+"""Tokens of the probe's sequences. The first is the text that is also run alone."""
+
+PROBE_TOLERANCE = 1e-5
+"""Largest difference between equal vectors, as a share of their largest entry."""
+
+
+def probe(encoder: Encoder, where: str) -> None:
+    """Probe an encoder.
+
+    Raises:
+        EncoderError: a probe fails. The error names the architecture and the probe.
+    """
+    training = encoder.training
+    encoder.eval()
+    try:
+        with torch.inference_mode():
+            failed = _failed_probe(encoder)
+    finally:
+        encoder.training = training
+    if failed is not None:
+        hint = "use another encoder: predictions of this one would depend on how texts are put into batches"
+        name = encoder.model.config.model_type
+        raise EncoderError(f"{name} fails a probe: {failed}", where=where, found=name, hint=hint)
+
+
+def _failed_probe(encoder: Encoder) -> str | None:
+    lengths = [min(length, encoder.max_length) for length in PROBE_LENGTHS]
+    rows = encoder.model.get_input_embeddings().num_embeddings
+    ids = (np.arange(sum(lengths)) * 997 + 11) % rows
+    ids[ids == encoder.pad_id] = (encoder.pad_id + 1) % rows
+    texts = np.split(ids, np.cumsum(lengths)[:-1])
+    device = next(encoder.parameters()).device
+    together, alone = _batch_of(texts, device), _batch_of(texts[:1], device)
+    states, vectors = encoder.tokens(together), encoder(together)
+    if _differ(encoder.tokens(alone), states[: lengths[0]]) or _differ(encoder(alone), vectors[:1]):
+        return "a text alone has another vector than the same text in a batch"
+    if encoder.flat and _differ(encoder.padded_tokens(together), states):
+        return "flat attention gives other vectors than padded attention"
+    changed = [np.append(text[:-1], _other_token(int(text[-1]), rows, encoder.pad_id)) for text in texts]
+    if not _differ(encoder(_batch_of(changed, device)), vectors):
+        return "the last token of a text does not change its vector"
+    return None
+
+
+def _other_token(token: int, rows: int, pad_id: int) -> int:
+    """Return a token that is neither this one nor the padding."""
+    return next(each % rows for each in range(token + 1, token + 4) if each % rows not in (token, pad_id))
+
+
+def _batch_of(texts: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.int64]]], device: torch.device) -> FlatTokens:
+    lengths = [len(text) for text in texts]
+    batch = Batch(
+        token_ids=np.concatenate(texts).astype(np.int32),
+        position_ids=np.concatenate([np.arange(length) for length in lengths]).astype(np.int32),
+        segment_ids=np.zeros(sum(lengths), dtype=np.int32),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32),
+        max_length=max(lengths),
+        parts=(),
+    )
+    return FlatTokens.from_batch(batch, device)
+
+
+def _differ(actual: Tensor, expected: Tensor) -> bool:
+    """Return whether some entry differs by more than the tolerance. NaN differs from everything."""
+    return not bool((actual - expected).abs().max() <= PROBE_TOLERANCE * expected.abs().max())

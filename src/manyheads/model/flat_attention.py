@@ -19,8 +19,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from manyheads.model.dropout import DropoutStream
-from manyheads.model.flat import FlatTokens, Layout
-from manyheads.model.groups import Group
+from manyheads.model.flat import FlatTokens, Group, Layout
 
 NAME = "flat"
 """The name of this attention implementation in transformers."""

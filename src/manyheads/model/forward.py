@@ -1,22 +1,35 @@
-"""Outputs of a model for a whole split: sorted by length, in large batches, without gradients."""
+"""Outputs of a model for whole splits: sorted by length, in large batches, without gradients.
+
+Every distinct sequence of several tasks is encoded once for all tasks that read it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from manyheads.data.batch import Part
-from manyheads.data.by_length import TOKEN_BUDGET, batches_by_length
-from manyheads.data.dataset import Split, assemble, assemble_texts, lengths, text_lengths
+from manyheads.data.batch import TOKEN_BUDGET, Part, batches_by_length
+from manyheads.data.dataset import (
+    Split,
+    assemble,
+    assemble_rows,
+    assemble_shared,
+    assemble_texts,
+    lengths,
+    row_lengths,
+    text_lengths,
+)
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
 from manyheads.model.flat import FlatTokens
 from manyheads.model.multitask import MultitaskModel
-from manyheads.ragged import Ragged, Rows
+from manyheads.ragged import Ragged, Rows, offsets_of
 
 HEAD_ROWS = 8192
 """Pairs of vectors that a head reads at once."""
@@ -115,3 +128,220 @@ class _Ready:
 
 def _nothing() -> None:
     """Do nothing."""
+
+
+Ints = NDArray[np.int64]
+
+
+def forward_several(
+    model: MultitaskModel,
+    store: TextStore,
+    template: Template,
+    splits: Sequence[Split],
+    *,
+    max_length: int,
+    device: torch.device,
+    token_budget: int = TOKEN_BUDGET,
+) -> list[Rows]:
+    """Return the outputs for every split, float32[n, outputs] or ragged each. The model is in eval mode.
+
+    Tasks of one text and bi-encoded pairs share the sequences of single texts. Cross-encoded pairs share the sequences
+    of pairs.
+    """
+    read = [each if each.candidates is None else each.pairs for each in splits]
+    groups = [_wanted([each for each in read if each.words is None], width) for width in (1, 2)]
+    singles, pairs = groups[0][0], groups[1][0]
+    with torch.inference_mode():
+        vectors = _encode(model, store, template, singles, pairs, max_length, device, token_budget)
+        first = (0, len(singles))
+        outputs: list[Rows] = []
+        places = [iter(each) for _, each in groups]
+        for given, split in zip(splits, read, strict=True):
+            if split.words is not None:
+                own = (model, store, template, split)
+                outputs.append(forward_split(*own, max_length=max_length, device=device, token_budget=token_budget))
+                continue
+            group = int(split.task.pair == "cross")
+            part = Part(split.task.name, np.arange(len(split)), next(places[group]) + first[group], split.targets)
+            found = model.outputs(vectors, part).float().cpu().numpy()
+            outputs.append(found if given.candidates is None else Ragged(found, given.candidates.offsets))
+    return outputs
+
+
+def forward_streams(
+    model: MultitaskModel,
+    store: TextStore,
+    template: Template,
+    splits: Sequence[Split],
+    *,
+    max_length: int,
+    device: torch.device,
+    token_budget: int = TOKEN_BUDGET,
+    after_batch: Callable[[], None] | None = None,
+    share_texts: bool = False,
+) -> list[Rows]:
+    """Return the outputs for every split. Splits with the same rows are encoded once, the others one after another.
+
+    The outputs differ from those of `forward_split` by rounding only, because the batches are others. `after_batch` and
+    the mode of the model: as there. `share_texts`: also encode a text once that splits with other rows read.
+    """
+    outputs: list[Rows] = [None] * len(splits)
+    options: dict[str, Any] = {"max_length": max_length, "device": device, "token_budget": token_budget}
+    after = after_batch or (lambda: None)
+    was_training = model.training
+    model.eval()
+    try:
+        alone: list[int] = []
+        for group in same_rows(splits):
+            own = [splits[place] for place in group]
+            if len(group) == 1:
+                alone += group
+                continue
+            if own[0].task.sequences > 1:
+                found = forward_several(model, store, template, own, **options)
+                after()
+            else:
+                found = _together(model, store, template, own, after_batch=after, **options)
+            for place, each in zip(group, found, strict=True):
+                outputs[place] = each
+        if share_texts:
+            found = forward_several(model, store, template, [splits[place] for place in alone], **options)
+        else:
+            found = [
+                forward_split(model, store, template, splits[place], after_batch=after, **options) for place in alone
+            ]
+        for place, each in zip(alone, found, strict=True):
+            outputs[place] = each
+    finally:
+        model.train(was_training)
+    return outputs
+
+
+def same_rows(splits: Sequence[Split]) -> list[list[int]]:
+    """Return groups of splits whose rows are encoded together: the places of the splits, in their order.
+
+    Two splits are in one group if they encode their texts in the same way and at least half of the distinct texts of
+    one of them are texts of the other. So are the tasks of a stream.
+    """
+    forms = [_form(each) for each in splits]
+    groups: list[list[int]] = []
+    texts: list[Ints] = []
+    for place, (split, form) in enumerate(zip(splits, forms, strict=True)):
+        rows = _distinct(split) if form is not None and forms.count(form) > 1 else np.zeros(0, dtype=np.int64)
+        for group, theirs in zip(groups, texts, strict=True):
+            if form is None or form != forms[group[0]]:
+                continue
+            common = len(np.intersect1d(rows, theirs, assume_unique=True))
+            if common and 2 * common >= min(len(rows), len(theirs)):
+                group.append(place)
+                break
+        else:
+            groups.append([place])
+            texts.append(rows)
+    return groups
+
+
+def _form(split: Split) -> object:
+    """Return how the texts of a split are encoded. None for a split that is encoded on its own."""
+    return None if split.task.kind.reads == "candidates" else (split.task.sequences, split.text_index.shape[1])
+
+
+def _distinct(split: Split) -> Ints:
+    """Return a number for each distinct row of texts. Two rows have the same one only by accident."""
+    numbers = np.zeros(len(split), dtype=np.int64)
+    for column in split.text_index.T:
+        numbers = numbers * 1_000_003 + column
+    return np.unique(numbers)
+
+
+def rows_of(
+    store: TextStore, template: Template, max_length: int, splits: Sequence[Split]
+) -> tuple[Ints, list[Ints], NDArray[np.int32]]:
+    """Return the distinct rows of texts of splits, the place of each example in them, and the tokens of each row.
+
+    The rows are int64[s, columns]. The tokens are those of the sequences of an example, int32[s].
+    """
+    rows = np.concatenate([each.text_index for each in splits]).astype(np.int64)
+    distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
+    ends = np.cumsum([len(each) for each in splits])
+    places = np.split(inverse.reshape(-1), ends[:-1])
+    sizes = np.zeros(len(distinct), dtype=np.int32)
+    for split, own in zip(splits, places, strict=True):
+        np.maximum.at(sizes, own, lengths(store, template, max_length, split))
+    return distinct, places, sizes
+
+
+def _together(
+    model: MultitaskModel,
+    store: TextStore,
+    template: Template,
+    splits: Sequence[Split],
+    *,
+    max_length: int,
+    device: torch.device,
+    token_budget: int,
+    after_batch: Callable[[], None],
+) -> list[Rows]:
+    """Return the outputs for splits of one sequence per example that read the same rows."""
+    rows, places, sizes = rows_of(store, template, max_length, splits)
+    examples = [
+        Ragged(np.argsort(each, kind="stable"), offsets_of(np.bincount(each, minlength=len(rows)))) for each in places
+    ]
+    outputs = [
+        np.empty((len(each) if each.words is None else len(each.words.values), each.task.outputs), dtype=np.float32)
+        for each in splits
+    ]
+    for picks in batches_by_length(sizes, token_budget):
+        chosen = [each[picks] for each in examples]
+        readers = [
+            (split, own.values, own.owners) for split, own in zip(splits, chosen, strict=True) if len(own.values)
+        ]
+        batch = assemble_shared(store, template, max_length, rows[picks], readers)
+        with torch.inference_mode():
+            results = iter(model(FlatTokens.from_batch(batch, device), batch.parts))
+        for split, own, output in zip(splits, chosen, outputs, strict=True):
+            if len(own.values):
+                at = own.values if split.words is None else split.words.places(own.values)[0]
+                output[at] = next(results).float().cpu().numpy()
+        after_batch()
+    return [
+        output if split.words is None else Ragged(output, split.words.offsets)
+        for split, output in zip(splits, outputs, strict=True)
+    ]
+
+
+def _wanted(splits: Sequence[Split], width: int) -> tuple[Ints, list[Ints]]:
+    """Return the distinct sequences of `width` texts, int64[s, width], and each reading split's places in them.
+
+    Places are int64[n, sequences per example].
+    """
+    readers = [each for each in splits if (each.task.pair == "cross") == (width == 2)]
+    rows = [each.text_index.astype(np.int64).reshape(-1, width) for each in readers]
+    if not rows:
+        return np.zeros((0, width), dtype=np.int64), []
+    distinct, inverse = np.unique(np.concatenate(rows), axis=0, return_inverse=True)
+    ends = np.cumsum([len(each) for each in rows])
+    parts = np.split(inverse.reshape(-1), ends[:-1])
+    return distinct, [part.reshape(-1, each.task.sequences) for part, each in zip(parts, readers, strict=True)]
+
+
+def _encode(
+    model: MultitaskModel,
+    store: TextStore,
+    template: Template,
+    singles: Ints,
+    pairs: Ints,
+    max_length: int,
+    device: torch.device,
+    token_budget: int,
+) -> Tensor:
+    """Return the vectors of single texts, then of pairs: float[s, hidden]."""
+    sizes = [row_lengths(store, template, max_length, rows) for rows in (singles, pairs) if len(rows)]
+    count = len(singles) + len(pairs)
+    vectors = torch.empty(count, model.encoder.hidden_size, dtype=torch.float32, device=device)
+    for picks in batches_by_length(np.concatenate(sizes) if sizes else np.zeros(0, dtype=np.int32), token_budget):
+        of_one, of_two = picks[picks < len(singles)], picks[picks >= len(singles)]
+        batch = assemble_rows(store, template, max_length, [singles[of_one], pairs[of_two - len(singles)]])
+        places = torch.from_numpy(np.concatenate([of_one, of_two])).to(device)
+        vectors[places] = model.encoder(FlatTokens.from_batch(batch, device)).float()
+    return vectors

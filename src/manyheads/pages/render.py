@@ -1,17 +1,74 @@
-"""Blocks as an HTML page and as Markdown. A page is one self-contained file that loads nothing from a network."""
+"""The blocks of a page, and their form as HTML and as Markdown.
+
+Blocks are headings, text, grids, figures, lists and code. A page is one self-contained file that loads nothing from a
+network.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from manyheads.pages.blocks import Block, Code, Grid, Heading, Items, Picture, Text
 from manyheads.pages.figures import BLUE, GREEN, GREY, INK, ORANGE, PAPER, SERIES
-from manyheads.tasks.escape import markdown, markdown_block, visible
+from manyheads.tasks.written import markdown, markdown_block, visible
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading. `level`: 2 begins a section, 3 a subsection."""
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph. `soft`: an explanation in a lighter colour."""
+
+    text: str
+    soft: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table. `words`: the left-aligned columns (the first column always is). `long`: the columns that may wrap."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: frozenset[int] = field(default_factory=frozenset)
+    long: frozenset[int] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure. `name`: its file name without extension. `alt`: its content in words."""
+
+    name: str
+    title: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    """The verbatim text of a file."""
+
+    title: str
+    text: str
+
+
+Block = Heading | Text | Grid | Picture | Items | Code
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from manyheads.evaluation.interval import Measured
 from manyheads.evaluation.metrics.resolve import title_of
-from manyheads.tasks.numbers import fixed
+from manyheads.tasks.written import fixed
 
 
 def counted(count: int, noun: str) -> str:

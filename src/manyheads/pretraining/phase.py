@@ -16,9 +16,8 @@ from torch.nn.functional import cross_entropy
 from manyheads.errors import TrainingError
 from manyheads.model.flat import FlatTokens
 from manyheads.pretraining.head import MaskedModel
-from manyheads.pretraining.mask import NAME, MaskedBatch
 from manyheads.pretraining.options import PretrainingOptions
-from manyheads.pretraining.texts import MaskedTexts
+from manyheads.pretraining.texts import NAME, MaskedBatch, MaskedTexts
 from manyheads.run.events import EventLog, cut_after
 from manyheads.training.checkpoint import Checkpoints, Progress
 from manyheads.training.listener import Listener, Listeners

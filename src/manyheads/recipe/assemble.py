@@ -21,15 +21,17 @@ from manyheads.data.reading import files_name
 from manyheads.evaluation.evaluate import Scores, evaluate, summarise
 from manyheads.inference.bundle import save_bundle
 from manyheads.inference.card import TaskFiles, encoder_licence, model_card
-from manyheads.model.several import forward_streams
+from manyheads.model.forward import forward_streams
 from manyheads.model.weights import resolve
 from manyheads.ragged import Rows
-from manyheads.recipe.begin import begin_run, describe, finished_run, resume_run
+from manyheads.recipe.begin import began_separate, begin_run, describe, finished_run, resume_run, with_separate_streams
 from manyheads.recipe.build import (
     build_model,
     compare_with_tokenizer,
+    keep_freed_memory,
     make_optimizer,
     make_plan,
+    make_steps,
     open_encoder,
     resolve_recipe,
     use_threads,
@@ -37,21 +39,18 @@ from manyheads.recipe.build import (
 from manyheads.recipe.given import LIMIT, Tables, in_run_folder, keep_in_run_folder
 from manyheads.recipe.prepare import TaskData, read_tasks, rejected_rows, tokenise_tasks
 from manyheads.recipe.pretrain import pretrained
-from manyheads.recipe.same import began_separate, with_separate_streams
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.steps import make_steps
-from manyheads.recipe.streams import same_files
+from manyheads.recipe.tasks import same_files
 from manyheads.run.atomic import write_json
 from manyheads.run.checksum import is_unchanged
 from manyheads.run.events import EventLog
 from manyheads.run.folder import RunFolder
 from manyheads.tasks.kind import Kind
 from manyheads.training.checkpoint import Checkpoints, Progress, step_of
-from manyheads.training.distributed import Processes, joined
+from manyheads.training.distributed import Processes, SharedCheckpoints, SharedForward, SharedStop, joined
 from manyheads.training.launch import Launch
 from manyheads.training.listener import Listener, Listeners, failures_raised, report_end, stopping
 from manyheads.training.loop import Loop
-from manyheads.training.memory import keep_freed_memory
 from manyheads.training.optimizer import build_schedule
 from manyheads.training.record import (
     repair_every_evaluation,
@@ -60,7 +59,6 @@ from manyheads.training.record import (
     write_results,
     write_results_csv,
 )
-from manyheads.training.shared import SharedCheckpoints, SharedForward, SharedStop
 from manyheads.training.stop import Event, Interrupted, StopFlag, Stopping
 
 

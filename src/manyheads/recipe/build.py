@@ -1,37 +1,48 @@
-"""Build the parts of a run. Each function builds one component from its options in the recipe."""
+"""Build the parts of a run. Each function builds one component from its options in the recipe.
+
+The updates of a run read batches in host memory, or on a GPU the data in its memory.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Mapping, Sequence
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from manyheads.data.batch import Batch
 from manyheads.data.batching import Batching
+from manyheads.data.dataset import assemble
 from manyheads.data.texts import TextStore
-from manyheads.data.tokenizer import Tokenizer
+from manyheads.data.tokenizer import Template, Tokenizer
 from manyheads.errors import RecipeError, RunError
 from manyheads.model.agreement import agreement_notes, check_agreement, special_texts
 from manyheads.model.embedding import keep_rows
 from manyheads.model.encoder import check_folder, load_encoder
 from manyheads.model.losses import LOSSES, LossFunction, Weights
-from manyheads.model.losses.contrastive import VectorLossOptions
+from manyheads.model.losses.contrastive import BatchLoss, VectorLossOptions
 from manyheads.model.multitask import MultitaskModel
 from manyheads.model.weights import EncoderSource, resolve
 from manyheads.process_state import borrowing
-from manyheads.recipe.members import members_of
+from manyheads.recipe.load import members_of
+from manyheads.recipe.prepare import Prepared
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import loss_of, resolved_options, task_loss
+from manyheads.tasks.kind import known
 from manyheads.tasks.task import Task
-from manyheads.training.distributed import ALONE, Processes
+from manyheads.training.device import DeviceStepper, Picks, Resident
+from manyheads.training.distributed import ALONE, Processes, SharedStepper, SharedStop
 from manyheads.training.optimizer import build_optimizer
 from manyheads.training.plan import Plan
-from manyheads.training.shared import SharedStepper, SharedStop
-from manyheads.training.step import Stepper
+from manyheads.training.step import Stepper, TaskLosses
 from manyheads.training.stop import StopFlag
-from manyheads.training.task_losses import TaskLosses
 from manyheads.training.weighting import Weighting, build_weighting
 
 
@@ -204,3 +215,115 @@ def make_stepper(
         processes=processes,
         stop=SharedStop(StopFlag(), processes) if stop is None else stop,
     )
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A stepper and its batches. `batch(k)` is a pure function of k. `note`: a message for the user, or None."""
+
+    stepper: Stepper[Any]
+    batch: Callable[[int], Any]
+    note: str | None
+
+
+def make_steps(
+    recipe: Recipe,
+    model: MultitaskModel,
+    optimizer: torch.optim.AdamW,
+    prepared: Prepared,
+    template: Template,
+    max_length: int,
+    batching: Batching,
+    processes: Processes = ALONE,
+    stop: SharedStop | None = None,
+) -> Steps:
+    """Build the stepper and the batches for the recipe and its device."""
+    streams = prepared.streams
+    if recipe.device == "cuda":
+        obstacle = graph_obstacle(recipe, model, processes)
+        if obstacle is None:
+            return _on_device(recipe, model, optimizer, prepared, template, max_length, batching)
+        note = f"steps run one by one, without CUDA graphs: {obstacle}"
+    else:
+        note = None
+    return Steps(
+        stepper=make_stepper(recipe, model, optimizer, processes, stop, prepared.class_weights),
+        batch=lambda k: assemble(
+            prepared.store, template, max_length, [(streams[name], rows) for name, rows in batching.batch(k)]
+        ),
+        note=note,
+    )
+
+
+def graph_obstacle(recipe: Recipe, model: MultitaskModel, processes: Processes = ALONE) -> str | None:
+    """Return why the steps cannot run as CUDA graphs, which require fixed shapes. None if they can."""
+    encoder = model.encoder
+    compared = [name for name, loss in make_losses(recipe, model).items() if isinstance(loss, BatchLoss)]
+    obstacles = {
+        f"the loss of {', '.join(compared)} compares the rows of a batch": bool(compared),
+        "training uses several processes": processes.size > 1,
+        f"training.accumulation is {recipe.training.accumulation}": recipe.training.accumulation > 1,
+        f"precision is {recipe.precision}, and the variable-length kernel requires bfloat16": recipe.precision
+        != "bfloat16",
+        f"attention dropout is {encoder.attention_dropout}, which the variable-length kernel does not support": (
+            encoder.attention_dropout > 0
+        ),
+        "a task reads words or candidates, whose number differs from row to row": any(
+            task.kind.ragged_outputs for task in model.tasks.values()
+        ),
+        "the encoder does not support flat batches, or has sliding windows": not encoder.flat or encoder.windowed,
+    }
+    return next((reason for reason, applies in obstacles.items() if applies), None)
+
+
+def _on_device(
+    recipe: Recipe,
+    model: MultitaskModel,
+    optimizer: torch.optim.AdamW,
+    prepared: Prepared,
+    template: Template,
+    max_length: int,
+    batching: Batching,
+) -> Steps:
+    device = torch.device(recipe.device)
+    streams = prepared.streams
+    resident = Resident.of(prepared.store, template, streams, max_length=max_length, device=device)
+    stepper = DeviceStepper(
+        model,
+        resident,
+        optimizer,
+        make_losses(recipe, model, prepared.class_weights),
+        make_weighting(recipe, model),
+        size=recipe.batching.batch_size,
+        seed=recipe.seed,
+        clip_norm=recipe.training.clip_norm,
+        precision=recipe.precision,
+    )
+
+    def batch(k: int) -> Picks:
+        ((name, rows),) = batching.batch(k)
+        labels = {split.task.name: int(np.count_nonzero(known(split.targets[rows]))) for split in streams[name].splits}
+        return Picks(name, rows, int(resident.streams[name].tokens[rows].sum()), labels)
+
+    return Steps(stepper, batch, "steps run as CUDA graphs; losses are reported a few steps late")
+
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""`M_TRIM_THRESHOLD` and `M_MMAP_THRESHOLD` of glibc's mallopt(3)."""
+
+LARGEST_HEAP_BLOCK = 32 << 20
+"""Bytes. The highest M_MMAP_THRESHOLD that glibc allows on 64-bit machines."""
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Make the C library keep freed memory for the next step, for the rest of the process. Return whether it worked.
+
+    By default glibc returns every gradient of some megabytes to the system, and the next step needs thousands of page
+    faults to get it back. That is 5% of a step at batches of 8 (LOG.md). Other C libraries are not changed.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    library = ctypes.CDLL(None)
+    settings = ((TRIM_THRESHOLD, 2**31 - 1), (MMAP_THRESHOLD, LARGEST_HEAP_BLOCK))
+    return all(library.mallopt(name, value) == 1 for name, value in settings)

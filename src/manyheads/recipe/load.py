@@ -1,9 +1,13 @@
-"""Load a recipe from a TOML file and overrides, and write it. Every error names the file and line, or the override."""
+"""Load a recipe from a TOML file and changes, and write it. Every error names the file and line, or the change.
+
+Changes are overrides on the command line (`--set training.epochs=3`) and partial recipes. The members of menus that a
+recipe uses decide which plug-ins are loaded and recorded.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +17,112 @@ from pydantic import ValidationError
 
 from manyheads import plugins
 from manyheads.errors import RecipeError, by_caller, did_you_mean
-from manyheads.recipe.changes import apply_override, from_here, merge, parse_override
-from manyheads.recipe.check_options import check_recipe
-from manyheads.recipe.faults import from_validation, raise_faults
+from manyheads.plugins import Used, handed_on, origins_of, records_of
+from manyheads.recipe.check_options import check_recipe, from_validation, head_of, raise_faults
 from manyheads.recipe.schema import Recipe
-from manyheads.recipe.toml import TomlError, agreement, line_of, parse
+from manyheads.recipe.toml import TomlError, agreement, key_parts, line_of, parse
 from manyheads.run.names import user_path
+from manyheads.tasks.kinds import KINDS
+from manyheads.tasks.metric_choice import MetricChoice
+
+FORM = "KEY=VALUE, such as training.epochs=3"
+
+
+def parse_override(text: str, where: str | None = None) -> tuple[list[str], Any]:
+    """Split an override into the parts of its key and its value.
+
+    The value is parsed as TOML. If it is not TOML, it is a string. `where`: the place of the override for messages.
+    Default: the option of the command line.
+
+    Raises:
+        RecipeError: There is no "=", or the key is not a dotted TOML key.
+    """
+    place = f"--set {text}" if where is None else where
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError("the override is not of the form KEY=VALUE", where=place, allowed=FORM)
+    return dotted_key(key, place), _value(value.strip())
+
+
+def dotted_key(key: str, where: str) -> list[str]:
+    """Return the parts of a dotted TOML key. `where`: its place for messages.
+
+    Raises:
+        RecipeError: It is not one.
+    """
+    try:
+        return list(key_parts(key.strip()))
+    except TomlError as error:
+        raise RecipeError("the key of the override is not a dotted TOML key", where=where, allowed=FORM) from error
+
+
+def apply_override(recipe: Mapping[str, Any], parts: list[str], value: Any) -> dict[str, Any]:
+    """Return the recipe with one value changed. Missing tables are created.
+
+    Each override changes one value. Unlike in a row of a study, a changed `kind` does not replace its table.
+    """
+    key, *rest = parts
+    changed = dict(recipe)
+    if not rest:
+        changed[key] = value
+        return changed
+    table = changed.get(key)
+    if isinstance(table, str) and key in ("head", "metric"):
+        table = {"kind": table}
+    changed[key] = apply_override(table if isinstance(table, Mapping) else {}, rest, value)
+    return changed
+
+
+def from_here(parts: list[str], value: Any) -> Any:
+    """Make the path of `data_dir` or of an encoder folder absolute. Return any other value unchanged.
+
+    Paths on the command line are relative to the current folder, not to the folder of the recipe.
+    """
+    if not isinstance(value, str):
+        return value
+    path = user_path(value).absolute()
+    if parts == ["data_dir"] or (parts == ["encoder"] and (path / "config.json").is_file()):
+        return str(path)
+    return value
+
+
+def _value(text: str) -> Any:
+    try:
+        return parse(f"value = {text}")["value"]
+    except TomlError:
+        return text
+
+
+def is_one_value(key: Sequence[str]) -> bool:
+    """Return whether a table of a recipe is one value: the files of the columns of a task."""
+    return len(key) == 3 and key[0] in ("tasks", "held_out_with") and key[2] in ("train", "dev", "test")
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any], at: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return `base` with `changes` applied. Neither argument is modified.
+
+    If a table gets another `kind`, its other keys are removed, because they belong to the old kind. The table of a task
+    keeps the keys that do not belong to its old kind alone, such as its files.
+
+    `at`: the key of the table in the recipe.
+    """
+    merged = dict(base)
+    if "kind" in changes and "kind" in base and changes["kind"] != base["kind"]:
+        only_old = _keys_of_kind(base["kind"]) - _keys_of_kind(changes["kind"])
+        is_task = len(at) == 2 and at[0] == "tasks"
+        merged = {key: value for key, value in base.items() if key not in only_old} if is_task else {}
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and not is_one_value((*at, key)):
+            merged[key] = merge(old, value, (*at, key))
+        else:
+            merged[key] = value
+    return merged
+
+
+def _keys_of_kind(kind: object) -> set[str]:
+    """Return the keys that a kind adds to the table of a task. An unknown kind has none."""
+    return set(KINDS[kind].options.model_fields) if isinstance(kind, str) and kind in KINDS else set()
 
 
 def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
@@ -202,3 +306,39 @@ def without_none(value: Any) -> Any:
 
 def _init() -> str:
     return "write one with: " + by_caller("manyheads init FILE...", "manyheads.init(data, FILE)")
+
+
+def used_by(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Yield the members that a recipe uses: the menu and the name of each."""
+    yield "batching", recipe.batching.strategy.kind
+    yield "weighting", recipe.training.weighting.kind
+    for options in (*recipe.tasks.values(), *(recipe.held_out_with or {}).values()):
+        yield "kind", options.kind
+        yield "head", head_of(options)
+        if options.loss is not None:
+            yield "loss", options.loss.kind
+        if options.format is not None:
+            yield "format", options.format
+        for metric in (options.metric, *(options.metrics or ())):
+            if metric is not None:
+                yield "metric", MetricChoice.of(metric).kind
+
+
+def members_of(recipe: Recipe) -> dict[str, dict[str, str]] | None:
+    """Return the members of a recipe from outside the package with their plug-ins. None if there are none."""
+    return origins_of(used_by(recipe)) or None
+
+
+def plugin_records(recipe: Recipe) -> dict[str, dict[str, str]]:
+    """Return what is recorded of the plug-ins of a recipe."""
+    return records_of(origins_of(used_by(recipe)))
+
+
+def plugins_for(recipes: Sequence[Recipe]) -> list[dict[str, str]]:
+    """Return the plug-ins for a process that trains these recipes.
+
+    Raises:
+        PluginError: A member was registered by the program itself.
+    """
+    used: Used = {member for recipe in recipes for member in used_by(recipe)}
+    return handed_on(used)

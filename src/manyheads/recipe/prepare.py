@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads.data.arrays import Joined
 from manyheads.data.cache import cache_folder
 from manyheads.data.dataset import Split, Stream
 from manyheads.data.examples import (
@@ -23,7 +24,6 @@ from manyheads.data.examples import (
 )
 from manyheads.data.reading import BadRow, Files, Source, files_name
 from manyheads.data.split import draw, held_out_in_0_4, hold_out, strata_of
-from manyheads.data.strings import Joined
 from manyheads.data.table import Reading, Unknown, fill_tables
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenised import tokenise_examples
@@ -32,8 +32,19 @@ from manyheads.errors import DataError, RecipeError
 from manyheads.ragged import Ragged, flat
 from manyheads.recipe import held_out
 from manyheads.recipe.schema import Recipe, TaskOptions
-from manyheads.recipe.streams import common_rows, groups_of, joined, partners, streams_of, unlabelled_rows, with_a_label
-from manyheads.recipe.tasks import build_task, is_balanced, label_spaces, open_task_source
+from manyheads.recipe.tasks import (
+    build_task,
+    common_rows,
+    groups_of,
+    is_balanced,
+    joined,
+    label_spaces,
+    open_task_source,
+    partners,
+    streams_of,
+    unlabelled_rows,
+    with_a_label,
+)
 from manyheads.tasks.kind import known
 from manyheads.tasks.task import Task
 

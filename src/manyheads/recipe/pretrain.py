@@ -20,12 +20,11 @@ from manyheads.pretraining.cache import SUMMARY, Entry, Pretrained
 from manyheads.pretraining.options import PretrainingOptions
 from manyheads.pretraining.run import Pretraining, texts_of
 from manyheads.pretraining.texts import Corpus, build_corpus, pretraining_texts
-from manyheads.recipe.build import open_encoder, resolve_recipe, use_threads
+from manyheads.recipe.build import keep_freed_memory, open_encoder, resolve_recipe, use_threads
 from manyheads.recipe.prepare import TaskData, read_tasks
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import replace_folder
 from manyheads.training.listener import Listener, Listeners, failures_raised, stopping
-from manyheads.training.memory import keep_freed_memory
 from manyheads.training.stop import Event, Interrupted, StopFlag, Stopping
 
 

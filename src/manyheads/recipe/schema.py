@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from manyheads.data.batching.table import BatchingOptions
+from manyheads.data.batching import BatchingOptions
 from manyheads.data.reading.formats import FORMATS
 from manyheads.data.reading.text_format import (
     TextFormat,

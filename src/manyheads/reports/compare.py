@@ -18,7 +18,7 @@ from manyheads.evaluation.sample import sample
 from manyheads.ragged import stack
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.tasks import finished_task
-from manyheads.reports.build import primary_first
+from manyheads.reports.content import primary_first
 from manyheads.reports.keys import stored_as
 from manyheads.reports.predictions import TaskPredictions, check_agreement, find_texts, read_predictions, stacked
 from manyheads.run.folder import RunFolder

@@ -12,10 +12,10 @@ from manyheads.evaluation.metrics.resolve import Chosen
 from manyheads.evaluation.sample import Sample, sample
 from manyheads.evaluation.significance import holm
 from manyheads.ragged import stack
+from manyheads.recipe.begin import differences
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.same import differences
-from manyheads.reports.build import primary_first
 from manyheads.reports.compare import Member, check_distinct, check_member, comparable_with, members_of, names_of
+from manyheads.reports.content import primary_first
 from manyheads.reports.predictions import stacked
 
 AVERAGE = "average"

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from manyheads.evaluation.interval import share
-from manyheads.pages.blocks import Picture
 from manyheads.pages.figures import BLUE, GREY, INK, ORANGE, canvas, figure_files, light_grid, shortened
+from manyheads.pages.render import Picture
 from manyheads.pages.words import counted, name_of, number
 from manyheads.reports.content import Report, TaskReport
-from manyheads.tasks.escape import visible
+from manyheads.tasks.written import visible
 
 CURVES_TITLE = (
     "Learning curves: dev metric (blue) and mean training loss (orange) by epoch. Dotted: the reported epoch."

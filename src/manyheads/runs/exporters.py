@@ -15,7 +15,7 @@ from manyheads.inference.export.hub import write_hub
 from manyheads.inference.export.hub_check import TaskSample, check_pipeline, check_sentences
 from manyheads.inference.export.onnx import write_onnx
 from manyheads.inference.export.torch_export import WARNING, write_torch_export
-from manyheads.inference.onnx_graphs import onnx_engine
+from manyheads.inference.graph_engine import onnx_engine
 from manyheads.inference.torch_engine import TorchEngine
 from manyheads.menu import Menu, require
 

@@ -21,17 +21,16 @@ from manyheads.data.tokenised import tokenise_examples
 from manyheads.errors import DataError, argument, by_caller, did_you_mean
 from manyheads.evaluation.evaluate import evaluate
 from manyheads.inference.bundle import Bundle, load_bundle
-from manyheads.model.int8 import to_int8
+from manyheads.model.multitask import to_int8
 from manyheads.process_state import left_as_found, most_threads
 from manyheads.recipe.held_out import are_held_out, check_held_out
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import examples_held_out_in_0_4, held_out_examples, unknown_labels
-from manyheads.recipe.streams import partners, same_files
-from manyheads.recipe.tasks import open_task_source
+from manyheads.recipe.tasks import open_task_source, partners, same_files
 from manyheads.run.folder import RunFolder
 from manyheads.shown import paragraph, table_html, table_text
-from manyheads.tasks.numbers import fixed
 from manyheads.tasks.task import Task
+from manyheads.tasks.written import fixed
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from manyheads.errors import RunError, argument, by_caller
+from manyheads.recipe.begin import differences
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.same import differences
 from manyheads.recipe.schema import Recipe
 from manyheads.run.folder import RunFolder
 from manyheads.studies.schema import StudyPlan

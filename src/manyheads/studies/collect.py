@@ -17,19 +17,26 @@ from manyheads.evaluation.crossfit import Half, halves_of
 from manyheads.evaluation.metrics.resolve import primary_of
 from manyheads.pages.words import counted
 from manyheads.ragged import Stack
+from manyheads.recipe.begin import differences
 from manyheads.recipe.held_out import task_of
 from manyheads.recipe.load import load_recipe
-from manyheads.recipe.same import differences
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import finished_task, kind_of
 from manyheads.run.evaluations import Known
 from manyheads.run.folder import RunFolder
 from manyheads.studies.cells import STUDY_FILE, cell_folder, error_file, read_error
-from manyheads.studies.dev_clusters import with_clusters
-from manyheads.studies.finished import WHICH, DevExamples, Epoch, Finished, Shares, read_examples, read_row
+from manyheads.studies.finished import (
+    WHICH,
+    DevExamples,
+    Epoch,
+    Finished,
+    Shares,
+    read_examples,
+    read_row,
+    with_clusters,
+)
 from manyheads.studies.schema import Row, StudyPlan
-from manyheads.studies.select import select
-from manyheads.studies.selection import BEST, Selection
+from manyheads.studies.selection import BEST, Selection, select
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.evaluation.estimate import Estimate, contrast
-from manyheads.evaluation.moderation import NO_PRIOR, Prior
+from manyheads.evaluation.estimate import NO_PRIOR, Estimate, Prior, contrast
 from manyheads.evaluation.sample import Sample
 from manyheads.evaluation.significance import LackOfFit, lack_of_fit
 from manyheads.studies.compare import holm_corrected

@@ -14,18 +14,14 @@ from pydantic import ValidationError
 from manyheads.data.reading import Row as FileRow
 from manyheads.data.reading import files_name
 from manyheads.errors import RecipeError, argument, did_you_mean
-from manyheads.recipe.changes import apply_override, merge
-from manyheads.recipe.check_options import head_of, label_columns, pairing_of
-from manyheads.recipe.faults import Fault, from_validation, raise_faults
-from manyheads.recipe.load import Change, applied, file_place, overrides, read_toml, recipe_from
+from manyheads.recipe.check_options import Fault, from_validation, head_of, label_columns, pairing_of, raise_faults
+from manyheads.recipe.load import Change, applied, apply_override, file_place, merge, overrides, read_toml, recipe_from
 from manyheads.recipe.schema import Recipe, TaskOptions
-from manyheads.recipe.streams import groups_of
-from manyheads.recipe.tasks import open_task_source
+from manyheads.recipe.tasks import groups_of, open_task_source
 from manyheads.recipe.toml import agreement
 from manyheads.run.names import user_path
 from manyheads.studies.factors import differing, keys_of, levels_of, show_value
-from manyheads.studies.schema import Row, StudyOptions, StudyPlan
-from manyheads.studies.selection import SELECT, Select
+from manyheads.studies.schema import SELECT, Row, Select, StudyOptions, StudyPlan
 from manyheads.tasks.cells import is_missing, label_cell
 from manyheads.tasks.kinds import KINDS
 

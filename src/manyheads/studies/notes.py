@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from manyheads.evaluation.significance import DEVIATIONS, LEAST
 from manyheads.pages.words import counted, p_value
 from manyheads.studies.collect import Collected
-from manyheads.studies.dev_clusters import cluster_notes
 from manyheads.studies.effects import FactorialAnalysis
+from manyheads.studies.finished import cluster_notes
 from manyheads.studies.render.words import seed_list, signed
-from manyheads.studies.schema import StudyPlan
-from manyheads.studies.selection import MEANING, TITLES, Select, Selection
+from manyheads.studies.schema import Select, StudyPlan
+from manyheads.studies.selection import MEANING, TITLES, Selection
 from manyheads.studies.table import TableRow
 
 METRIC_NAMES = {"average": "the average over tasks", "course_score": "the course score"}

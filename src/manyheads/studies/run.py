@@ -1,19 +1,27 @@
-"""Run a study: missing and unfinished cells are run, finished and failed ones are kept."""
+"""Run a study: missing and unfinished cells are run, finished and failed ones are kept.
+
+Cells are run in parallel processes on this machine, or by another runner.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import queue
+import subprocess
+import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from manyheads.errors import RunError, argument, did_you_mean
-from manyheads.recipe.members import plugins_for
+from manyheads.recipe.load import plugins_for
 from manyheads.run.folder import only_writer
 from manyheads.studies.cells import Cell, Notify, State, cells_of, state_of
-from manyheads.studies.local import run_local
 from manyheads.studies.schema import StudyPlan
-from manyheads.studies.worker import drop_weights
+from manyheads.studies.worker import drop_weights, fail, request_of
 from manyheads.training.stop import StopFlag
 
 Runner = Callable[[Sequence[Cell], Notify], int]
@@ -99,3 +107,162 @@ def _rows(plan: StudyPlan, only: Sequence[str]) -> set[str]:
             raise RunError("the study has no such row", where=where, found=name, allowed=allowed, hint=hint)
     chosen = [row for row in plan.rows if not only or row.name in only or (row.twin_of or ("",))[0] in only]
     return {row.same_as or row.name for row in chosen}
+
+
+TAIL = 40
+"""Lines of standard error that are kept, for processes that die without an event."""
+
+
+def run_local(
+    cells: Sequence[Cell],
+    *,
+    jobs: int,
+    notify: Notify,
+    keep_models: bool,
+    devices: int = 0,
+    stop: StopFlag | None = None,
+) -> int:
+    """Run every cell once. Return 0 if every run ended or failed, or the number of the signal that stopped them.
+
+    If a cell fails, its error is written to its error file and the other cells continue.
+
+    Args:
+        cells: the runs.
+        jobs: number of parallel processes.
+        notify: receives the events "cell_start", "cell_progress", "cell_done", "cell_failed" and "cell_stopped".
+        keep_models: keep the weights of finished runs.
+        devices: number of CUDA devices over which the processes are distributed. 0: do not assign devices.
+        stop: the flag that signals set during the call. Default: a new one.
+    """
+    return _Local(deque(cells), jobs, notify, keep_models, devices, StopFlag() if stop is None else stop).run()
+
+
+def worker_command() -> tuple[str, ...]:
+    """Return the command of a worker. -P: Python does not import from the current folder, which may be of others."""
+    return (sys.executable, "-P", "-m", "manyheads.studies.worker")
+
+
+@dataclass
+class _Process:
+    """A worker process, its slot, and the last lines of its standard error."""
+
+    cell: Cell
+    slot: int
+    child: subprocess.Popen[str]
+    errors: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
+    ended: bool = False
+    listening: threading.Thread | None = None
+
+    def end(self) -> None:
+        """End the process at once, and wait until nothing of it is left."""
+        self.child.kill()
+        self.child.wait()
+        if self.listening is not None:
+            self.listening.join()
+        self.close()
+
+    def close(self) -> None:
+        """Close the pipes."""
+        for stream in (self.child.stdin, self.child.stdout, self.child.stderr):
+            if stream is not None:
+                stream.close()
+
+
+class _Local:
+    """The processes of one call, and the queue of their events."""
+
+    def __init__(
+        self, waiting: deque[Cell], jobs: int, notify: Notify, keep_models: bool, devices: int, stop: StopFlag
+    ) -> None:
+        self._waiting, self._notify, self._keep_models, self._devices = waiting, notify, keep_models, devices
+        self._free = list(range(jobs))
+        self._running: list[_Process] = []
+        self._events: queue.SimpleQueue[tuple[_Process, str | None]] = queue.SimpleQueue()
+        self._stop = stop
+
+    def run(self) -> int:
+        """Run the cells. Return 0, or the number of the signal that stopped them."""
+        with self._stop.listening():
+            try:
+                while self._running or (self._waiting and not self._stop):
+                    while self._waiting and self._free and not self._stop:
+                        self._start(self._waiting.popleft())
+                    self._handle_event()
+                    if self._stop:
+                        self._ask_to_stop()
+            finally:
+                for process in self._running:
+                    process.end()
+        return self._stop.signal_number or 0
+
+    def _start(self, cell: Cell) -> None:
+        slot = self._free.pop(0)
+        threads = str(cell.recipe.threads or 1)
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+        if self._devices:
+            environment["CUDA_VISIBLE_DEVICES"] = str(slot % self._devices)
+        child = subprocess.Popen(
+            worker_command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            # Ctrl-C at the terminal reaches only the process of the study, which stops the workers once.
+            start_new_session=True,
+        )
+        process = _Process(cell, slot, child)
+        self._running.append(process)
+        self._notify("cell_start", row=cell.row, seed=cell.seed)
+        request = request_of(cell, keep_models=self._keep_models)
+        assert child.stdin is not None
+        child.stdin.write(json.dumps(request) + "\n")
+        child.stdin.flush()
+        errors = threading.Thread(target=self._keep_errors, args=(process,), daemon=True)
+        errors.start()
+        process.listening = threading.Thread(target=self._listen, args=(process, errors), daemon=True)
+        process.listening.start()
+
+    @staticmethod
+    def _keep_errors(process: _Process) -> None:
+        assert process.child.stderr is not None
+        process.errors.extend(process.child.stderr)
+
+    def _listen(self, process: _Process, errors: threading.Thread) -> None:
+        assert process.child.stdout is not None
+        for line in process.child.stdout:
+            self._events.put((process, line))
+        process.child.wait()
+        errors.join()
+        self._events.put((process, None))
+
+    def _handle_event(self) -> None:
+        """Handle one event, or return after a short wait without one, so that the caller can check for a stop."""
+        try:
+            process, line = self._events.get(timeout=0.2)
+        except queue.Empty:
+            return
+        if line is None:
+            self._end(process)
+            return
+        fields = json.loads(line)
+        event = fields.pop("event")
+        process.ended = process.ended or event in ("cell_done", "cell_failed", "cell_stopped")
+        self._notify(event, **fields)
+
+    def _end(self, process: _Process) -> None:
+        # A process that is stopped before training sends no event. It has not failed.
+        if not process.ended and not self._stop:
+            last = "".join(process.errors)
+            status = process.child.returncode
+            how = f"by signal {-status}" if status < 0 else f"with status {status}"
+            fail(process.cell, f"the process of this run ended {how}\n{last}".strip(), "ProcessDied", self._notify)
+        process.close()
+        self._running.remove(process)
+        self._free.append(process.slot)
+
+    def _ask_to_stop(self) -> None:
+        """Close the standard input of every process, which makes it write a checkpoint and exit."""
+        for process in self._running:
+            if process.child.stdin is not None and not process.child.stdin.closed:
+                process.child.stdin.close()

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
 from manyheads.evaluation.looks import Spending
 from manyheads.options import Options
 from manyheads.recipe.schema import Recipe
-from manyheads.studies.selection import Select
+
+Select = Literal["test", "crossfit", "last", "best"]
+"""The evaluation of each run that the primary figures of a study are from."""
+
+SELECT: tuple[Select, ...] = get_args(Select)
 
 
 def _listed(value: Any) -> Any:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from manyheads.data.frames import data_frame
 from manyheads.errors import RunError, did_you_mean
 from manyheads.evaluation.looks import Spending
 from manyheads.evaluation.significance import LackOfFit
+from manyheads.shown import data_frame
 from manyheads.studies.collect import Failure
 
 DIGITS = 6
@@ -391,15 +391,13 @@ class Power:
         return data_frame(columns)
 
     def __repr__(self) -> str:
-        from manyheads.studies.render.notebook import section_text
-        from manyheads.studies.render.sections import power_section
+        from manyheads.studies.render.sections import power_section, section_text
 
         return "\n".join([section_text(power_section(self)), *(f"- {each}" for each in self.assumptions)])
 
     def _repr_html_(self) -> str:
         from manyheads.shown import paragraph
-        from manyheads.studies.render.notebook import section_html
-        from manyheads.studies.render.sections import power_section
+        from manyheads.studies.render.sections import power_section, section_html
 
         return section_html(power_section(self)) + "".join(map(paragraph, self.assumptions))
 
@@ -510,16 +508,14 @@ class Table:
             return FIGURES[name].draw(self)
 
     def __repr__(self) -> str:
-        from manyheads.studies.render.notebook import section_text
-        from manyheads.studies.render.sections import sections
+        from manyheads.studies.render.sections import section_text, sections
 
         parts = [self.title, *map(section_text, sections(self))]
         return "\n\n".join([*parts, *(["\n".join(f"- {note}" for note in self.notes)] if self.notes else [])])
 
     def _repr_html_(self) -> str:
         from manyheads.shown import paragraph
-        from manyheads.studies.render.notebook import section_html
-        from manyheads.studies.render.sections import sections
+        from manyheads.studies.render.sections import section_html, sections
 
         return "".join([*map(section_html, sections(self)), *map(paragraph, self.notes)])
 

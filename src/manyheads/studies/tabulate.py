@@ -1,4 +1,4 @@
-"""Compute the table of a study from its runs, with its metrics by epoch and the times of the runs."""
+"""Compute the table of a study from its runs, and write it in all formats with its figures."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from manyheads.evaluation.estimate import Estimate
-from manyheads.evaluation.moderation import Prior
+from manyheads.evaluation.estimate import Estimate, Prior
 from manyheads.evaluation.sample import Sample
+from manyheads.pages.render import Drawn
+from manyheads.process_state import left_as_found
+from manyheads.run.atomic import write_bytes, write_text
 from manyheads.studies.across import across_notes, across_tasks
-from manyheads.studies.collapses import collapsed_seeds, collapses_of, points_of, sound
 from manyheads.studies.collect import Collected, Curve, RowRuns, collect
 from manyheads.studies.compare import (
+    families_notes,
     holm_corrected,
+    in_families,
     interval,
     margin_notes,
     margin_tests,
@@ -26,12 +29,21 @@ from manyheads.studies.compare import (
     twin_gains,
 )
 from manyheads.studies.effects import FactorialAnalysis, analyse_factors
-from manyheads.studies.families import families_notes, in_families
+from manyheads.studies.figures import FIGURES, render
 from manyheads.studies.finished import WHICH, Epoch
-from manyheads.studies.looks import adjustment, at_look, interim_note, with_looks
+from manyheads.studies.looks import adjustment, at_look, interim_note, keep_plan, with_looks
 from manyheads.studies.notes import notes_of, setting_of
 from manyheads.studies.power import power_notes, power_of_rows
-from manyheads.studies.samples import TaskSamples, of_metric, samples_of
+from manyheads.studies.render.formats import to_csv, to_html, to_json, to_latex, to_markdown
+from manyheads.studies.samples import (
+    TaskSamples,
+    collapsed_seeds,
+    collapses_of,
+    of_metric,
+    points_of,
+    samples_of,
+    sound,
+)
 from manyheads.studies.schema import Row, StudyPlan
 from manyheads.studies.selection import Selection, undefined_halves
 from manyheads.studies.table import (
@@ -316,3 +328,38 @@ def _curve(row: str, column: str, curves: Sequence[Curve]) -> RowCurve:
 
 def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else rounded(value)
+
+
+@left_as_found()
+def write_table(plan: StudyPlan, out: Path) -> Table:
+    """Write `OUT/table.{json,csv,md,tex,html}` and `OUT/figures/<name>.{svg,png}`, and return the table.
+
+    The table is computed from the run folders. Figures that this table does not have are removed.
+
+    Raises:
+        RunError: no run is finished, runs cannot be compared, or the folder cannot be written.
+    """
+    table = tabulate(plan, out)
+    pictures = _write_figures(table, out / "figures")
+    keep_plan(plan, out)
+    write_text(out / "table.json", to_json(table))
+    write_text(out / "table.csv", to_csv(table))
+    write_text(out / "table.md", to_markdown(table))
+    write_text(out / "table.tex", to_latex(table))
+    write_text(out / "table.html", to_html(table, pictures))
+    return table
+
+
+def _write_figures(table: Table, folder: Path) -> list[Drawn]:
+    pictures = []
+    for name, drawing in FIGURES.items():
+        alt = drawing.describe(table)
+        if alt is None:
+            for ending in ("svg", "png"):
+                (folder / f"{name}.{ending}").unlink(missing_ok=True)
+            continue
+        files = render(name, drawing, table)
+        for ending, content in files.items():
+            write_bytes(folder / f"{name}.{ending}", content)
+        pictures.append(Drawn(name, drawing.title, alt, files["svg"].decode("utf-8")))
+    return pictures

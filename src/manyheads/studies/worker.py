@@ -20,7 +20,7 @@ from typing import Any
 
 from manyheads.errors import ManyheadsError, is_on_command_line, on_command_line
 from manyheads.plugins import receive
-from manyheads.recipe.members import plugins_for
+from manyheads.recipe.load import plugins_for
 from manyheads.recipe.schema import Recipe
 from manyheads.run.atomic import write_json
 from manyheads.run.folder import LockedError, RunFolder

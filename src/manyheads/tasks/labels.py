@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from manyheads.errors import DataError, nearest
 from manyheads.tasks.cells import ClassName, is_missing, quoted, spelled_boolean, spelled_number
-from manyheads.tasks.escape import markdown_code
-from manyheads.tasks.numbers import shortest
+from manyheads.tasks.written import markdown_code, shortest
 
 Label = str | int | float | bool
 

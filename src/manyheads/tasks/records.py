@@ -1,4 +1,4 @@
-"""The codec of predictions: records of one example each, written and read as JSON lines.
+"""The codec of predictions: records of one example each as JSON lines, and the two-column form of the course.
 
 Numbers are the shortest decimals that give the same float32 again, so their precision does not depend on their size.
 """
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from manyheads.errors import RunError
+from manyheads.errors import DataError, RunError, argument
 from manyheads.process_state import reads_tables
 from manyheads.ragged import Ragged, Rows, flat, same_offsets
 from manyheads.tasks.kind import Floats, Kind, Predictions, Target, known
+from manyheads.tasks.task import Task
 
 if TYPE_CHECKING:
     import polars as pl
@@ -201,3 +202,32 @@ def _coded(
     if not np.isfinite(flat(numbers)).all():
         raise RunError("a prediction is not a finite number", where=str(file), hint=hint)
     return numbers
+
+
+def course_header(task: Task) -> str:
+    """Return the header line of the course's format. The course misspells "Predicted_Similiary" itself."""
+    column = {0: "Predicted_Similiary", 2: "Predicted_Is_Paraphrase"}
+    return f"id \t {column.get(len(task.kind.probability_names), 'Predicted_Sentiment')} \n"
+
+
+def course_lines(task: Task, items: Iterable[dict[str, object]]) -> Iterator[str]:
+    """Yield each record as the course's `{id} , {prediction} ` with the id in lower case.
+
+    The format has numbers only: 0.0 or 1.0 for two classes, an integer for more classes.
+
+    Raises:
+        DataError: The task's labels are names. The course's format supports only numbers.
+    """
+    classes = len(task.kind.probability_names)
+    for record in items:
+        prediction = record["prediction"]
+        if not isinstance(prediction, int | float):
+            raise DataError(
+                "the course's format supports only numeric labels",
+                where=f"task {task.name}",
+                found=prediction,
+                hint=f"write another format, for example with {argument('form', 'jsonl', option='format')}",
+            )
+        if classes:
+            prediction = float(prediction) if classes == 2 else int(prediction)
+        yield f"{str(record['id']).lower()} , {prediction} \n"

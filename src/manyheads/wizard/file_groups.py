@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from manyheads.data.reading.binary import uncompressed_name
 from manyheads.data.reading.hub import PREFIX
+from manyheads.data.reading.lines import uncompressed_name
 from manyheads.data.reading.paths import MARKS
 from manyheads.errors import DataError
 

@@ -24,8 +24,7 @@ from typer.testing import CliRunner
 import manyheads
 from manyheads.cli.main import app
 from manyheads.errors import EncoderError, ServeError
-from manyheads.inference.server.hosts import Hosts, hosts_for, is_loopback, name_of
-from manyheads.inference.server.options import ServerOptions
+from manyheads.inference.server.options import Hosts, ServerOptions, hosts_for, is_loopback, name_of
 
 TEXT = {"texts": ["a fine film"]}
 LARGE = "/assets/swagger-ui-bundle.js"

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import manyheads
-from manyheads.inference.server.schemas import Predictions, TaskExplanations, TaskPredictions
+from manyheads.inference.server.bodies import Predictions, TaskExplanations, TaskPredictions
 from manyheads.model.encoder import Encoder
 
 TEXTS = ["A fine film.", "The soup was bad, but the room was wonderful.", "A fine film."]

@@ -8,10 +8,7 @@ import pytest
 from tests.study.conftest import SyntheticStudy
 
 from manyheads.pages.figures import shortened
-from manyheads.studies.figures import FIGURES
-from manyheads.studies.figures.curves import highlighted
-from manyheads.studies.figures.drawing import render
-from manyheads.studies.figures.pareto import front
+from manyheads.studies.figures import FIGURES, front, highlighted, render
 from manyheads.studies.table import Interval, Table
 from manyheads.studies.tabulate import tabulate
 

@@ -14,11 +14,9 @@ from tests.study.conftest import SyntheticStudy
 
 from manyheads.pages.render import Drawn
 from manyheads.pages.words import p_value
-from manyheads.studies.figures import FIGURES
-from manyheads.studies.figures.drawing import render
+from manyheads.studies.figures import FIGURES, render
 from manyheads.studies.render import words
-from manyheads.studies.render.documents import escape, to_html, to_latex, to_markdown
-from manyheads.studies.render.numbers import to_csv, to_json
+from manyheads.studies.render.formats import escape, to_csv, to_html, to_json, to_latex, to_markdown
 from manyheads.studies.render.sections import sections
 from manyheads.studies.table import Table
 from manyheads.studies.tabulate import tabulate

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import overload
 
+from manyheads.data.reading.combined import Several
 from manyheads.data.reading.dotted import listed_columns, with_paths
 from manyheads.data.reading.formats import FORMATS, endings, format_for
 from manyheads.data.reading.hub import PREFIX, Hub
 from manyheads.data.reading.parallel import Parallel
 from manyheads.data.reading.paths import check_readable, find_files
 from manyheads.data.reading.rows import BadRow, Row, Source
-from manyheads.data.reading.several import Several
 from manyheads.data.reading.text_format import USUAL, TextFormat
 from manyheads.errors import DataError
 from manyheads.run.names import user_path

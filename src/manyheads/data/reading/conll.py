@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from manyheads.data.reading.binary import uncompressed_name
-from manyheads.data.reading.lines import Line, read_lines
+from manyheads.data.reading.lines import Line, read_lines, uncompressed_name
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 from manyheads.data.reading.text_format import USUAL, TextFormat
 from manyheads.errors import DataError

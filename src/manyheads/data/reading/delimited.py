@@ -1,27 +1,241 @@
-"""Delimited text such as TSV and CSV. The delimiter is found in the first records; every bad row has its line."""
+"""Delimited text such as TSV and CSV. Every bad row has its line.
+
+The delimiter and the header are found in the first records. Quoting follows Python's csv module, strictly.
+"""
 
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from manyheads.data.reading.binary import uncompressed_name
-from manyheads.data.reading.decimals import PointError, with_point
-from manyheads.data.reading.dialect import (
-    COMPARED,
-    SAMPLE_CHARACTERS,
-    SAMPLE_LINES,
-    Sample,
-    data_in_header,
-    guess_delimiter,
-)
-from manyheads.data.reading.lines import Line, Lookahead, read_lines
-from manyheads.data.reading.records import BrokenQuotingError, ends_open, fields_of
+from manyheads.data.reading.lines import Line, Lookahead, read_lines, uncompressed_name
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
-from manyheads.data.reading.text_format import USUAL, TextFormat
+from manyheads.data.reading.text_format import USUAL, PointError, TextFormat, with_point
 from manyheads.errors import DataError
+
+csv.field_size_limit(sys.maxsize)
+
+
+class _BrokenQuotingError(ValueError):
+    """The quoting of a record is broken: a character follows a closing quote. `column`: its place, from 1."""
+
+    def __init__(self, column: int, expected: str) -> None:
+        super().__init__(f"{expected!r} expected after '\"'")
+        self.column = column
+
+
+def _ends_open(text: str, delimiter: str, *, quoted: bool) -> bool:
+    """Return whether a quoted field is open at the end of a line. `quoted`: whether one is open at its start.
+
+    Raises:
+        _BrokenQuotingError: A closing quote is followed by other text than a delimiter.
+    """
+    place = 0
+    while True:
+        if quoted:
+            place = text.find('"', place)
+            if place < 0:
+                return True
+            if text.startswith('""', place):
+                place += 2
+                continue
+            place += 1
+            if place >= len(text) or text[place] in "\r\n":
+                return False
+            if text[place] != delimiter:
+                raise _BrokenQuotingError(place + 1, delimiter)
+            place += 1
+            quoted = False
+        elif text.startswith('"', place):
+            place += 1
+            quoted = True
+        else:
+            place = text.find(delimiter, place)
+            if place < 0:
+                return False
+            place += 1
+
+
+def _fields_of(lines: Sequence[str], delimiter: str, *, quotes: bool) -> list[str]:
+    """Return the fields of the record on these lines. Without `quotes`, a quote is a character like any other.
+
+    Raises:
+        csv.Error: A line ends within a field that is not quoted.
+    """
+    if not quotes:
+        return lines[0].rstrip("\r\n").split(delimiter)
+    return next(csv.reader(lines, delimiter=delimiter, strict=True))
+
+
+DELIMITERS = "\t,;|"
+"""The delimiters that are tried."""
+
+BY_ENDING = {".tsv": "\t", ".tab": "\t", ".csv": ","}
+
+TRIED = 20
+"""Records after the header that must have the header's number of fields."""
+
+_COMPARED = 200
+"""Records after the header that are searched for the cells of the header."""
+
+_SAMPLE_LINES, _SAMPLE_CHARACTERS = 1000, 1 << 19
+"""The beginning of a file in which the delimiter is found."""
+
+WITHOUT_END = -1
+"""In place of a number of lines: the record does not end within the sample."""
+
+SHORT, PROSE = 2, 4
+"""A cell of at most `SHORT` characters is short. One of at least `PROSE` words is prose."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record: its fields, or None if the quoting is broken; its number of lines; and the text of the first one."""
+
+    fields: list[str] | None
+    used: int
+    text: str
+
+    def width(self, delimiter: str) -> int:
+        """Return the number of fields. If the quoting is broken, quotes are counted as characters."""
+        return len(self.text.split(delimiter) if self.fields is None else self.fields)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The first lines of a file, from the first that is not blank. `whole`: whether the file has no others."""
+
+    lines: Sequence[str]
+    whole: bool
+
+    def records(self, delimiter: str, count: int, *, quotes: bool) -> list[Record]:
+        """Return the first records."""
+        found: list[Record] = []
+        place = 0
+        while place < len(self.lines) and len(found) < count:
+            if not self.lines[place].strip("\r\n"):
+                place += 1
+                continue
+            used = _lines_used(self.lines, place, delimiter) if quotes else 1
+            if used == WITHOUT_END and not self.whole:
+                break
+            fields = None
+            if used > 0:
+                try:
+                    fields = _fields_of(self.lines[place : place + used], delimiter, quotes=quotes)
+                except csv.Error:
+                    used = 1
+            found.append(Record(fields, max(1, used), self.lines[place]))
+            place += max(1, used)
+        return found
+
+
+def _guess_delimiter(sample: _Sample, path: Path, wanted: Sequence[str], *, quotes: bool, columns: int | None) -> str:
+    """Return the delimiter of a file whose first record is its header.
+
+    A delimiter fits if all `wanted` columns exist and the next `TRIED` records have the header's number of fields. Of
+    several, the one that is not followed by a space in the header is returned; then the one with the most fields; then
+    the one of the file's ending. If none fits, the wanted columns decide, then the number of records that agree.
+
+    Args:
+        sample: the beginning of the file.
+        path: the file, without the ending of a compression.
+        wanted: names of columns that the file must have.
+        quotes: whether a field may be quoted.
+        columns: the number of columns if the file has no header. Its first record is then data.
+    """
+    usual = BY_ENDING.get(path.suffix.lower())
+    tried = [_Trial(sample, mark, wanted, quotes, columns) for mark in DELIMITERS]
+    split = [each for each in tried if each.fields > 1]
+    single = [each for each in tried if each.fields == 1]
+    whole = [each for each in single if each.agreement == 1 and each.records > 1]
+    complete = [each for each in split if each.complete]
+    fitting = (
+        [each for each in complete if each.agreement == 1]
+        or [each for each in complete if each.agreement > 0]
+        or ([each for each in single if each.complete] or complete if wanted else [])
+        or [each for each in split if each.agreement > 0]
+        or [each for each in tried if each.broken]
+        or whole
+        or split
+        or single
+    )
+    best = max(
+        fitting, key=lambda each: (each.complete, each.agreement, each.tight, each.fields, each.delimiter == usual)
+    )
+    return best.delimiter
+
+
+class _Trial:
+    """How a file reads with one delimiter."""
+
+    def __init__(
+        self, sample: _Sample, delimiter: str, wanted: Sequence[str], quotes: bool, columns: int | None
+    ) -> None:
+        self.delimiter = delimiter
+        records = sample.records(delimiter, TRIED + 1, quotes=quotes)
+        header = (records[0].fields if records else None) or []
+        rest = records[1:] if columns is None else records
+        first = "".join(sample.lines[: records[0].used]) if records else sample.lines[0]
+        self.broken = not header and delimiter in first
+        self.fields = (len(header) or int(not self.broken)) if columns is None else columns
+        self.agreement = sum(record.width(delimiter) == self.fields for record in rest) / max(1, len(rest))
+        self.records = len(rest)
+        if not rest:
+            self.agreement = 1.0
+        names = {name.strip() for name in header}
+        self.complete = bool(header) and (columns is not None or names.issuperset(wanted))
+        self.tight = f"{delimiter} " not in first
+
+
+def _data_in_header(header: Sequence[str], records: Sequence[Sequence[str]]) -> str | None:
+    """Return the reason why a header looks like a row of data, or None.
+
+    A cell of the header occurs below it in the same column; or one is prose as the cells below it are, and another is
+    short, a number, or prose too.
+    """
+    cells = [name.strip() for name in header]
+    below = [[cell.strip() for cell in record] for record in records if len(record) == len(cells)]
+    below = [record for record in below if record != cells]
+    for place, cell in enumerate(cells):
+        if cell and any(record[place] == cell for record in below):
+            return f"{cell!r} is also a cell below it"
+    prose = [place for place, cell in enumerate(cells) if len(cell.split()) >= PROSE]
+    prose = [place for place in prose if below and _mostly_prose([record[place] for record in below])]
+    others = [cell for place, cell in enumerate(cells) if cell and place not in prose]
+    if prose and (len(prose) > 1 or any(len(cell) <= SHORT or _is_number(cell) for cell in others)):
+        return f"{cells[prose[0]]!r} is a text like those below it"
+    return None
+
+
+def _mostly_prose(cells: Sequence[str]) -> bool:
+    return 2 * sum(len(cell.split()) >= PROSE for cell in cells) > len(cells)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _lines_used(lines: Sequence[str], place: int, delimiter: str) -> int:
+    """Return the number of lines of the record that begins at `place`. 0: its quoting is broken; or `WITHOUT_END`."""
+    quoted = False
+    for used, text in enumerate(lines[place:], start=1):
+        try:
+            quoted = _ends_open(text, delimiter, quoted=quoted)
+        except _BrokenQuotingError:
+            return 0
+        if not quoted:
+            return used
+    return WITHOUT_END
+
 
 UNCLOSED = "a quote is opened and not closed"
 
@@ -103,9 +317,9 @@ class Delimited:
         """
         try:
             spanned = self._lines_of(first, ahead)
-            fields = fields_of([first.text, *(line.text for line in spanned)], self.delimiter, quotes=self.quotes)
-        except (BrokenQuotingError, csv.Error) as error:
-            place = f" (column {error.column})" if isinstance(error, BrokenQuotingError) else ""
+            fields = _fields_of([first.text, *(line.text for line in spanned)], self.delimiter, quotes=self.quotes)
+        except (_BrokenQuotingError, csv.Error) as error:
+            place = f" (column {error.column})" if isinstance(error, _BrokenQuotingError) else ""
             return self._bad(first, f"broken quoting: {error}{place}", QUOTING_HINT)
         warning = None
         if spanned:
@@ -143,18 +357,18 @@ class Delimited:
         """Return the further lines of a record, without taking them. They are kept only if the quote is closed.
 
         Raises:
-            BrokenQuotingError: A closing quote on the first line is followed by other text than a delimiter.
+            _BrokenQuotingError: A closing quote on the first line is followed by other text than a delimiter.
             csv.Error: That is so on a further line, or a quote is not closed.
         """
-        if not self.quotes or '"' not in first.text or not ends_open(first.text, self.delimiter, quoted=False):
+        if not self.quotes or '"' not in first.text or not _ends_open(first.text, self.delimiter, quoted=False):
             return []
         for count, line in enumerate(ahead.ahead(), start=1):
             if line.fault is not None:
                 break
             try:
-                if not ends_open(line.text, self.delimiter, quoted=True):
+                if not _ends_open(line.text, self.delimiter, quoted=True):
                     return list(islice(ahead.ahead(), count))
-            except BrokenQuotingError as error:
+            except _BrokenQuotingError as error:
                 raise csv.Error(f"{error} on line {line.number}, column {error.column}") from error
         raise csv.Error(UNCLOSED)
 
@@ -172,7 +386,7 @@ class Delimited:
         return all(_bare(self._literal(line)[self._label]) in self._labels for line in lines)
 
     def _literal(self, line: Line) -> list[str]:
-        return fields_of([line.text], self.delimiter, quotes=False)
+        return _fields_of([line.text], self.delimiter, quotes=False)
 
     def _count(self, fields: Sequence[str]) -> str:
         count = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
@@ -190,8 +404,8 @@ class Delimited:
         if delimiter is None:
             ending = uncompressed_name(self._path)
             count = len(given) if given is not None and not text.has_header else None
-            delimiter = guess_delimiter(sample, ending, wanted, quotes=self.quotes, columns=count)
-        records = sample.records(delimiter, COMPARED + 1, quotes=self.quotes)
+            delimiter = _guess_delimiter(sample, ending, wanted, quotes=self.quotes, columns=count)
+        records = sample.records(delimiter, _COMPARED + 1, quotes=self.quotes)
         first, used = (records[0].fields, records[0].used) if records else (None, 1)
         if not text.has_header:
             names = given or tuple(str(place) for place in range(1, len(first or ()) + 1))
@@ -204,12 +418,12 @@ class Delimited:
         self._first = number + used - 1
         if given is not None:
             return self._checked(given, number), delimiter
-        reason = data_in_header(header, [record.fields for record in records[1:] if record.fields is not None])
+        reason = _data_in_header(header, [record.fields for record in records[1:] if record.fields is not None])
         if reason is not None:
             self.warnings = (f"{self._path}:{number}: the header looks like a row of data: {reason}; {HEADER_HINT}",)
         return self._checked(header, number), delimiter
 
-    def _sample(self) -> tuple[Sample, int]:
+    def _sample(self) -> tuple[_Sample, int]:
         """Return the beginning of the file, and the line of its first record."""
         lines: list[str] = []
         size, number, whole = 0, 0, True
@@ -224,13 +438,13 @@ class Delimited:
             if line.fault is None:
                 lines.append(line.text)
                 size += len(line.text)
-            if len(lines) >= SAMPLE_LINES or size >= SAMPLE_CHARACTERS:
+            if len(lines) >= _SAMPLE_LINES or size >= _SAMPLE_CHARACTERS:
                 whole = False
                 break
         if not lines:
             hint = "check that the file was written completely"
             raise DataError("the file is empty", where=str(self._path), allowed="a header, then rows", hint=hint)
-        return Sample(lines, whole), number
+        return _Sample(lines, whole), number
 
     def _checked(self, names: tuple[str, ...], number: int) -> tuple[str, ...]:
         named = [name for name in names if name]

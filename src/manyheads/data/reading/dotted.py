@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from manyheads.data.reading.json_cells import JSON_TYPES
+from manyheads.data.reading.json_lines import JSON_TYPES
 from manyheads.data.reading.rows import BadRow, Row, Source
 
 PATH = re.compile(r"[^.\[\]]+(?:\[\d*\])*(?:\.[^.\[\]]+(?:\[\d*\])*)*")

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from manyheads.data.reading.binary import COMPRESSIONS, uncompressed_name
 from manyheads.data.reading.conll import Conll
 from manyheads.data.reading.delimited import Delimited
 from manyheads.data.reading.dotted import DottedPath
 from manyheads.data.reading.json_array import open_json
 from manyheads.data.reading.json_lines import JsonLines
+from manyheads.data.reading.lines import COMPRESSIONS, uncompressed_name
 from manyheads.data.reading.parquet import Parquet
 from manyheads.data.reading.rows import Source
 from manyheads.data.reading.text_format import TextFormat

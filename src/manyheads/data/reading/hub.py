@@ -1,22 +1,27 @@
-"""Data sets on the hub, read through the datasets library: `hub:OWNER/NAME[/CONFIG]@SPLIT`."""
+"""Data sets on the hub, read through the datasets library: `hub:OWNER/NAME[/CONFIG]@SPLIT`.
+
+In columns whose features name the classes (ClassLabel), a name is read in place of a number.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from manyheads.data.reading.class_names import Names
 from manyheads.data.reading.rows import BadRow, Row
 from manyheads.errors import DataError, did_you_mean
+from manyheads.tasks.cells import ClassName
 
 PREFIX = "hub:"
 
 FORM = re.compile(
     r"hub:(?:(?P<folder>/[^@]+)|(?P<owned>[\w.-]+/[\w.-]+)(?:/(?P<config>[\w.-]+))?)(?:@(?P<split>[\w.-]+))?"
 )
+
 FORM_HELP = "hub:OWNER/NAME@SPLIT or hub:OWNER/NAME/CONFIG@SPLIT, such as hub:nyu-mll/glue/qqp@train"
 
 BATCH = 1000
@@ -140,3 +145,46 @@ def _chosen(what: str, spec: str, name: str | None, names: Sequence[str]) -> str
         allowed=", ".join(names),
         hint=did_you_mean(name, names) if name else f"name one: {FORM_HELP}",
     )
+
+
+WITHHELD = -1
+"""The number of a label that is not published."""
+
+
+class Names:
+    """The names of the classes of each column of a data set."""
+
+    def __init__(self, columns: Mapping[str, Sequence[str]]) -> None:
+        self._columns = {
+            column: {number: ClassName(name, number) for number, name in enumerate(names)}
+            for column, names in columns.items()
+        }
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns with named classes."""
+        return tuple(self._columns)
+
+    def __bool__(self) -> bool:
+        return bool(self._columns)
+
+    def named(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the cells of a row with names in place of numbers. A label that is not published is None."""
+        if not self._columns:
+            return values
+        named = {column: names.get(values[column], values[column]) for column, names in self._columns.items()}
+        return {**values, **{column: None if cell == WITHHELD else cell for column, cell in named.items()}}
+
+
+def names_in_metadata(metadata: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the names of the classes of each column from the metadata that the datasets library writes to Parquet."""
+    try:
+        features = json.loads(metadata["huggingface"])["info"]["features"]
+        found = {column: of["names"] for column, of in features.items() if of.get("_type") == "ClassLabel"}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+    return {
+        column: names
+        for column, names in found.items()
+        if isinstance(names, list) and all(isinstance(name, str) for name in names)
+    }

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from manyheads.data.reading.json_cells import row_of
-from manyheads.data.reading.json_lines import JsonLines
+from manyheads.data.reading.json_lines import JsonLines, row_of
 from manyheads.data.reading.lines import read_lines
 from manyheads.data.reading.rows import BadRow, Row, Source, file_fingerprint
 from manyheads.data.reading.text_format import USUAL, TextFormat

@@ -1,13 +1,14 @@
-"""JSON lines: one JSON object per line."""
+"""JSON lines: one JSON object per line; and objects of JSON as rows, with the reason if something is not a row."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from manyheads.data.reading.json_cells import row_of
 from manyheads.data.reading.lines import Line, read_lines
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 from manyheads.data.reading.text_format import USUAL, TextFormat
@@ -67,3 +68,35 @@ class JsonLines:
         except (ValueError, RecursionError) as error:
             return BadRow(self.name, line.number, f"not valid JSON: {error}", None, (text,))
         return row_of(content, self.name, line.number, text)
+
+
+JSON_TYPES = {"list": "a list", "str": "a string", "int": "a number", "float": "a number", "bool": "a boolean"}
+"""The names of Python's types in messages. None is "null"."""
+
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def row_of(content: Any, source: str, line: int, text: str) -> Row | BadRow:
+    """Return a decoded JSON value as a row, or as a bad row if it is not an object or has invalid text.
+
+    `text`: the value as it is written in the file.
+    """
+    if not isinstance(content, dict):
+        found = JSON_TYPES.get(type(content).__name__, "null")
+        return BadRow(source, line, f"{found} where a JSON object is expected", None, (text,))
+    if any(LONE_SURROGATE.search(part) for part in _strings(content)):
+        return BadRow(source, line, "an invalid character: half of a surrogate pair", None, (text,))
+    return Row(line, content)
+
+
+def _strings(content: Any) -> Iterator[str]:
+    """Yield the strings of a decoded value, at any depth. JSON may be nested more deeply than Python can recurse."""
+    waiting = [content]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict):
+            waiting += [*each.keys(), *each.values()]
+        elif isinstance(each, list):
+            waiting += each

@@ -7,10 +7,9 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from manyheads.data.reading.decimals import PointError, with_point
 from manyheads.data.reading.lines import Line, read_lines
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
-from manyheads.data.reading.text_format import USUAL, TextFormat
+from manyheads.data.reading.text_format import USUAL, PointError, TextFormat, with_point
 from manyheads.errors import DataError
 
 

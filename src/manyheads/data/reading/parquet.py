@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manyheads.data.reading.class_names import Names, names_in_metadata
+from manyheads.data.reading.hub import Names, names_in_metadata
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 from manyheads.errors import DataError
 from manyheads.process_state import check_tables

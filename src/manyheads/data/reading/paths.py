@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from manyheads.data.reading.binary import uncompressed_name
+from manyheads.data.reading.lines import uncompressed_name
 from manyheads.errors import DataError, did_you_mean
 from manyheads.run.names import user_path
 

@@ -11,6 +11,7 @@ from typing import Literal
 from manyheads.errors import DataError, by_caller
 
 Quoting = Literal["minimal", "none"]
+
 Decimal = Literal[".", ","]
 
 NAMED_DELIMITERS = {"\\t": "\t", "tab": "\t"}
@@ -130,3 +131,25 @@ def naming_arguments() -> Iterator[None]:
     except DataError as error:
         error.hint = None if error.hint is None else as_argument(error.hint)
         raise
+
+
+HINT = "write the numbers of the file with one decimal mark, and without marks between thousands"
+
+WITH_COMMA, WITH_POINT = re.compile(r"\s*[+-]?\d*,\d+\s*"), re.compile(r"\s*[+-]?\d*\.\d+\s*")
+
+
+class PointError(ValueError):
+    """A number has a decimal point, although its file has decimal commas. `hint`: what to do."""
+
+    hint = HINT
+
+
+def with_point(cell: str) -> str:
+    """Return a cell with a decimal point if it is a number with a decimal comma. Other text is unchanged.
+
+    Raises:
+        PointError: It is a number with a decimal point.
+    """
+    if WITH_POINT.fullmatch(cell):
+        raise PointError(f"the number {cell.strip()!r} has a point, and decimal is ','")
+    return cell.replace(",", ".") if WITH_COMMA.fullmatch(cell) else cell

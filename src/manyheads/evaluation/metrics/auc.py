@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from manyheads.evaluation.class_counts import rarest_class
-from manyheads.evaluation.metrics.jackknife import jackknife
-from manyheads.evaluation.metrics.metric import Floats, Metric
-from manyheads.evaluation.metrics.one_vs_rest import mean_over_classes, mean_without_each, ranks_among
+from manyheads.evaluation.metrics.metric import Floats, Metric, jackknife
+from manyheads.evaluation.metrics.probabilities import mean_over_classes, mean_without_each, ranks_among
 from manyheads.tasks.kind import Predictions
 
 

@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from manyheads.evaluation.metrics.metric import Floats, Metric
-from manyheads.evaluation.metrics.targets import bind_labels, farthest_if_unknown
+from manyheads.evaluation.metrics.metric import Floats, Metric, bind_labels, farthest_if_unknown
 from manyheads.tasks.kind import Predictions
 
 

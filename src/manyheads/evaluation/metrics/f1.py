@@ -9,8 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from manyheads.evaluation.class_counts import ClassCounts
-from manyheads.evaluation.metrics.jackknife import jackknife
-from manyheads.evaluation.metrics.metric import Floats, Metric, MetricOptions
+from manyheads.evaluation.metrics.metric import Floats, Metric, MetricOptions, jackknife
 from manyheads.tasks.kind import Kind, LabelError, Predictions
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from manyheads.evaluation.class_counts import rarest_class
-from manyheads.evaluation.metrics.jackknife import jackknife
-from manyheads.evaluation.metrics.metric import Floats, Metric
+from manyheads.evaluation.metrics.metric import Floats, Metric, jackknife
 from manyheads.tasks.kind import Predictions
 
 

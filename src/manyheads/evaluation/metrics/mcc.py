@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from manyheads.evaluation.class_counts import ClassCounts, rarest_class
-from manyheads.evaluation.metrics.constant import constant
-from manyheads.evaluation.metrics.jackknife import jackknife
-from manyheads.evaluation.metrics.metric import Floats, Metric
+from manyheads.evaluation.metrics.metric import Floats, Metric, constant, jackknife
 from manyheads.tasks.kind import Predictions
 
 

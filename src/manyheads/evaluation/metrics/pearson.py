@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from manyheads.evaluation.metrics.constant import constant
-from manyheads.evaluation.metrics.metric import Floats, Metric
+from manyheads.evaluation.metrics.metric import Floats, Metric, constant
 from manyheads.tasks.kind import Predictions
 
 

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from manyheads.evaluation.class_counts import rarest_class
-from manyheads.evaluation.metrics.jackknife import jackknife
-from manyheads.evaluation.metrics.metric import Floats, Metric
-from manyheads.evaluation.metrics.targets import bind_labels, farthest_if_unknown
+from manyheads.evaluation.metrics.metric import Floats, Metric, bind_labels, farthest_if_unknown, jackknife
 from manyheads.tasks.kind import Predictions
 
 

@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from manyheads.errors import RecipeError, did_you_mean
 from manyheads.evaluation.metrics import METRICS
-from manyheads.evaluation.metrics.metric import Floats, Metric
-from manyheads.evaluation.metrics.targets import MEANING, targets_of
+from manyheads.evaluation.metrics.metric import MEANING, Floats, Metric, targets_of
 from manyheads.ragged import Rows
 from manyheads.tasks.kind import Kind, Predictions
 from manyheads.tasks.metric_choice import MetricChoice

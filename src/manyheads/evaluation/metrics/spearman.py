@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyheads.evaluation.metrics.constant import constant
-from manyheads.evaluation.metrics.metric import Floats, Metric
+from manyheads.evaluation.metrics.metric import Floats, Metric, constant
 from manyheads.evaluation.metrics.pearson import correlation
 from manyheads.tasks.kind import Predictions
 

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.evaluation.metrics.jackknife import jackknife
-from manyheads.evaluation.metrics.metric import Floats, Metric
-from manyheads.evaluation.metrics.targets import bind_labels
+from manyheads.evaluation.metrics.metric import Floats, Metric, bind_labels, jackknife
 from manyheads.ragged import Ragged
 from manyheads.tasks.kind import Kind, Predictions
 from manyheads.tasks.tags import TagTable, tag_spans

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from manyheads.data.by_length import batches_by_length
+from manyheads.data.batch import batches_by_length
 from manyheads.data.dataset import Split, assemble, assemble_texts, lengths, text_lengths
 from manyheads.data.texts import TextStore
 from manyheads.errors import BundleError

@@ -16,10 +16,8 @@ from torch import Tensor, nn
 
 from manyheads.errors import BundleError
 from manyheads.inference.bundle import Bundle
-from manyheads.inference.export.content import add_common_files
-from manyheads.inference.export.padded import PaddedModel, pair_example
-from manyheads.inference.graph_engine import pair_graph
-from manyheads.inference.onnx_graphs import ENCODER, INT8, TARGET, import_onnxruntime
+from manyheads.inference.export.content import PaddedModel, add_common_files, pair_example
+from manyheads.inference.graph_engine import ENCODER, INT8, TARGET, import_onnxruntime, pair_graph
 
 
 def write_onnx(bundle: Bundle, folder: Path, to: Path, *, int8: bool = False) -> None:

@@ -20,8 +20,7 @@ from torch.export import Dim
 
 from manyheads.inference.bundle import Bundle
 from manyheads.inference.engine import Floats
-from manyheads.inference.export.content import add_common_files, add_to_card
-from manyheads.inference.export.padded import PaddedModel, pair_example
+from manyheads.inference.export.content import PaddedModel, add_common_files, add_to_card, pair_example
 from manyheads.inference.graph_engine import GraphEngine, pair_graph
 
 TARGET = "torch-export"

@@ -18,23 +18,28 @@ from starlette.staticfiles import StaticFiles
 
 from manyheads.errors import argument
 from manyheads.inference.predictor import Predictor
-from manyheads.inference.server.batcher import Batcher, Job, QueueFullError
-from manyheads.inference.server.gate import Gate, log
-from manyheads.inference.server.hosts import hosts_for
-from manyheads.inference.server.metrics import Metrics
-from manyheads.inference.server.options import ServerOptions
-from manyheads.inference.server.problems import ProblemError, http_error, invalid_request, problem_response, rows_of
-from manyheads.inference.server.responses import Records, predictions_by_task, task_explanations, task_predictions
-from manyheads.inference.server.schemas import (
+from manyheads.inference.server.batcher import Batcher, Job, Metrics, QueueFullError
+from manyheads.inference.server.bodies import (
     Item,
     Predictions,
     Problem,
+    ProblemError,
+    Records,
     TaskExplanations,
     TaskInfo,
     TaskPredictions,
     TasksBody,
     TextsBody,
+    http_error,
+    invalid_request,
+    predictions_by_task,
+    problem_response,
+    rows_of,
+    task_explanations,
+    task_predictions,
 )
+from manyheads.inference.server.gate import Gate, log
+from manyheads.inference.server.options import ServerOptions, hosts_for
 from manyheads.version import __version__
 
 TaskName = Annotated[str, PathParameter(description="Name of the task.")]

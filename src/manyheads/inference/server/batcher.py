@@ -1,4 +1,7 @@
-"""The queue: jobs of many requests, predicted together by one thread so that the event loop stays responsive."""
+"""The queue: jobs of many requests, predicted together by one thread so that the event loop stays responsive.
+
+Metrics for Prometheus count its passes, and the requests of the server.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
 from manyheads.inference.predictor import Predictor
-from manyheads.inference.server.metrics import Metrics
 from manyheads.inference.server.options import ServerOptions
 
 Row = tuple[str, ...]
@@ -187,3 +191,33 @@ def _predict(predictor: Predictor, jobs: Sequence[Job]) -> list[dict[str, list[d
             result[name] = records
         results.append(result)
     return results
+
+
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """The metrics of one server, in their own registry."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter("manyheads_requests", "Number of responses.", ("route", "status"), registry=registry)
+        self.seconds = Histogram(
+            "manyheads_request_seconds", "Seconds per request.", ("route",), buckets=SECONDS, registry=registry
+        )
+        self._predictions = Counter("manyheads_predictions", "Number of predictions.", ("task",), registry=registry)
+        self._answers = Counter(
+            "manyheads_answers", "Deprecated copy of manyheads_predictions.", ("task",), registry=registry
+        )
+        self.queue = Gauge("manyheads_queue_texts", "Number of texts that wait for the model.", registry=registry)
+        self.texts_of_pass = Histogram("manyheads_pass_texts", "Texts per pass.", buckets=SIZES, registry=registry)
+        self.seconds_of_pass = Histogram(
+            "manyheads_pass_seconds", "Seconds per pass.", buckets=SECONDS, registry=registry
+        )
+
+    def count_predictions(self, task: str, count: int) -> None:
+        """Add predictions of a task. The deprecated counter is removed in 1.0."""
+        for counter in (self._predictions, self._answers):
+            counter.labels(task).inc(count)

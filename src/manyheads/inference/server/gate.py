@@ -16,10 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as Event
 
 from manyheads.errors import by_caller
-from manyheads.inference.server.hosts import Hosts
-from manyheads.inference.server.metrics import Metrics
-from manyheads.inference.server.options import ServerOptions
-from manyheads.inference.server.problems import ProblemError
+from manyheads.inference.server.batcher import Metrics
+from manyheads.inference.server.bodies import ProblemError
+from manyheads.inference.server.options import Hosts, ServerOptions
 
 GUARDED = ("/v1/", "/metrics")
 

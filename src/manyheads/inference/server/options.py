@@ -1,10 +1,18 @@
-"""Options of the server."""
+"""Options of the server, and who may reach it: its address, and the names in the header `Host`.
+
+A page of another site can make a browser send requests to a server of this machine under its own name (DNS rebinding).
+The header then has that name, so a server without a token accepts only names that belong to it.
+"""
 
 from __future__ import annotations
 
+import ipaddress
+import re
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from manyheads.errors import ServeError
+from manyheads.errors import ServeError, argument
 
 
 @dataclass(frozen=True)
@@ -53,3 +61,111 @@ class ServerOptions:
         if self.token is not None and not self.token.strip():
             hint = "set a token, or omit it"
             raise ServeError("the token is empty", where="token", hint=hint)
+
+
+HEADER = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]+)(?::\d{1,5})?")
+"""The form of the header: a name or an address, and perhaps a port."""
+
+ANY = "*"
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The names that requests may use.
+
+    Attributes:
+        names: names in lower case. "*.example.org" stands for every name that ends so. None accepts every name.
+        addresses: whether every address is accepted, too. A browser does not look up an address, so no other site can
+            use one.
+    """
+
+    names: frozenset[str] | None
+    addresses: bool = False
+
+    def allow(self, header: bytes | None) -> bool:
+        """Return whether a header `Host` is accepted. Names of this machine's loopback interface always are."""
+        if self.names is None:
+            return True
+        name = name_of((header or b"").decode("latin-1"))
+        if name is None:
+            return False
+        address = _address(name)
+        if address is not None and (self.addresses or address.is_loopback):
+            return True
+        if name == "localhost" or name.endswith(".localhost") or name in self.names:
+            return True
+        return any(each.startswith("*.") and name.endswith(each[1:]) for each in self.names)
+
+
+def hosts_for(host: str, allowed: Sequence[str] | None, *, token: bool) -> Hosts:
+    """Return the names that a server accepts.
+
+    `allowed` names them. Otherwise a server with a token accepts every name, one on the loopback interface only names
+    of that interface, and any other one addresses and the names of the machine.
+
+    Raises:
+        ServeError: an allowed name is not a host name.
+    """
+    own = frozenset({host.lower().rstrip(".")})
+    if allowed:
+        if ANY in allowed:
+            return Hosts(None)
+        return Hosts(frozenset(_checked(each) for each in allowed))
+    if token:
+        return Hosts(None)
+    if is_loopback(host):
+        return Hosts(own)
+    return Hosts(own | {socket.gethostname().lower(), socket.getfqdn().lower()}, addresses=True)
+
+
+def name_of(header: str) -> str | None:
+    """Return the name in a header `Host` without its port, in lower case, or None if it is not a host name."""
+    found = HEADER.fullmatch(header.strip())
+    return None if found is None else found["name"].strip("[]").lower().rstrip(".")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a server that listens on `host` can be reached from this machine only."""
+    address = _address(host)
+    if address is not None:
+        return address.is_loopback
+    if not host:  # every interface
+        return False
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return bool(found) and all(ipaddress.ip_address(str(each[4][0]).partition("%")[0]).is_loopback for each in found)
+
+
+def require_token(host: str, *, token: bool, without_token: bool) -> None:
+    """Check that a server that other machines can reach has a token, unless the user wants it without.
+
+    Raises:
+        ServeError: it has none, or both a token and `without_token` are given.
+    """
+    if token and without_token:
+        hint = "omit --without-token, or unset the token"
+        raise ServeError("a token is set, and --without-token is given", where="--without-token", hint=hint)
+    if not token and not without_token and not is_loopback(host):
+        hint = "set one with --token-file or MANYHEADS_TOKEN, or accept everyone with --without-token"
+        raise ServeError(
+            "a server that other machines can reach needs a token", where=f"--host {host}", found="no token", hint=hint
+        )
+
+
+def _checked(allowed: str) -> str:
+    name = name_of(allowed.removeprefix("*."))
+    if not name:
+        example = "model.example.org, *.example.org or an address"
+        raise ServeError(
+            "not the name of a host", where=argument("hosts", option="allowed-host"), found=allowed, allowed=example
+        )
+    return f"*.{name}" if allowed.startswith("*.") else name
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return None

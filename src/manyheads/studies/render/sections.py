@@ -1,4 +1,7 @@
-"""The sections of a table as cells of text. Markdown, LaTeX, HTML and the terminal render these sections."""
+"""The sections of a table as cells of text.
+
+Markdown, LaTeX, HTML, the terminal, prompts and notebooks render these sections.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from manyheads.pages.words import counted, p_value
+from manyheads.shown import paragraph, table_html, table_text
 from manyheads.studies.render import words
 from manyheads.studies.selection import TITLES
-from manyheads.studies.table import (
-    AcrossTasks,
-    Difference,
-    Interval,
-    Power,
-    Table,
-    TableRow,
-    TwinGain,
-    verdict_of,
-)
+from manyheads.studies.table import AcrossTasks, Difference, Interval, Power, Table, TableRow, TwinGain, verdict_of
 
 Mark = Literal["", "best", "significant", "name"]
 
@@ -428,3 +423,21 @@ def difference_cells(difference: Difference | None) -> tuple[Cell, Cell, Cell]:
     mark: Mark = "significant" if difference.significant else ""
     shown = Cell(words.signed(difference.mean), words.signed_bounds(difference), mark)
     return shown, Cell(p_value(difference.p)), Cell(p_value(difference.corrected), mark=mark)
+
+
+def section_text(section: Section) -> str:
+    """Return a section of a study as lines of text."""
+    rows = [[f"{cell.text} {cell.detail}".strip() for cell in row] for row in section.rows]
+    text = table_text(section.title, [column.title for column in section.columns], rows, _left(section))
+    return f"{text}\n{section.note}" if section.note else text
+
+
+def section_html(section: Section) -> str:
+    """Return a section of a study as HTML."""
+    rows = [[f"{cell.text}\n{cell.detail}".strip() for cell in row] for row in section.rows]
+    table = table_html(section.title, [column.title for column in section.columns], rows, _left(section))
+    return table + (paragraph(section.note) if section.note else "")
+
+
+def _left(section: Section) -> list[int]:
+    return [place for place, column in enumerate(section.columns) if not column.numeric]

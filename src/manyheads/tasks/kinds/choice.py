@@ -31,8 +31,8 @@ from manyheads.tasks.kind import (
     finite,
 )
 from manyheads.tasks.labels import UNKNOWN
-from manyheads.tasks.numbers import shortest
 from manyheads.tasks.rankings import chosen_right, first_best, lower_counts, most_of
+from manyheads.tasks.written import shortest
 
 LabelForm = Literal["index", "letter", "text", "name", "relevance"]
 

@@ -1,4 +1,4 @@
-"""Multilabel: each text has any number of labels."""
+"""Multilabel: each text has any number of labels. A label is predicted if its probability reaches its threshold."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from manyheads.options import Options
-from manyheads.tasks.alike import alike_warnings
-from manyheads.tasks.cells import MISSING, is_missing, quoted, spelled_boolean
+from manyheads.tasks.cells import MISSING, alike_warnings, is_missing, quoted, spelled_boolean
 from manyheads.tasks.kind import (
     Floats,
     HubForm,
@@ -27,7 +26,7 @@ from manyheads.tasks.kind import (
     finite,
     sigmoid,
 )
-from manyheads.tasks.kinds.label_options import (
+from manyheads.tasks.kinds.one_label import (
     CLASS_WEIGHTS,
     LABELS,
     balanced,
@@ -35,7 +34,6 @@ from manyheads.tasks.kinds.label_options import (
     labels_field,
     weights_field,
 )
-from manyheads.tasks.kinds.thresholds import HALF, SEARCH, search, threshold_fault
 from manyheads.tasks.labels import (
     UNKNOWN,
     Label,
@@ -125,11 +123,11 @@ class Multilabel(Kind):
         self.searched_on = searched_on
         self.shape = (len(self.labels),)
         self.counted_shape = (len(self.labels) + 1,)
-        fault = threshold_fault(threshold, self.labels)
+        fault = _threshold_fault(threshold, self.labels)
         if fault is not None:
             raise ValueError(f"{fault.what}, found {threshold}")
-        unknown = np.nan if threshold == SEARCH else HALF
-        bounds = np.array(unknown if threshold is None or threshold == SEARCH else threshold, dtype=np.float64)
+        unknown = np.nan if threshold == _SEARCH else _HALF
+        bounds = np.array(unknown if threshold is None or threshold == _SEARCH else threshold, dtype=np.float64)
         self._bounds = np.broadcast_to(bounds, self.shape)
 
     def __repr__(self) -> str:
@@ -174,7 +172,7 @@ class Multilabel(Kind):
     def faults(cls, options: Any) -> Iterator[KeyFault]:
         """Yield the faults of the labels, the thresholds and the weights."""
         yield from class_weight_faults(options.class_weights, options.labels)
-        fault = threshold_fault(options.threshold, options.labels)
+        fault = _threshold_fault(options.threshold, options.labels)
         if fault is not None:
             yield fault
         else:
@@ -184,7 +182,7 @@ class Multilabel(Kind):
         """Return the labels, and the separator and the thresholds if they are set."""
         several = isinstance(self.threshold, Sequence) and not isinstance(self.threshold, str)
         threshold = self._bounds.tolist() if several else self.threshold
-        share = self.search_share if self.threshold == SEARCH else None
+        share = self.search_share if self.threshold == _SEARCH else None
         optional = {"separator": self.separator, "threshold": threshold, "search_share": share}
         return {"labels": list(self.labels), **{key: value for key, value in optional.items() if value is not None}}
 
@@ -207,7 +205,7 @@ class Multilabel(Kind):
         Raises:
             ValueError: The thresholds were not searched yet.
         """
-        if self.threshold == SEARCH:
+        if self.threshold == _SEARCH:
             raise ValueError("the thresholds of the labels were not searched yet")
         probabilities = sigmoid(finite(outputs))
         return Predictions((probabilities > self._bounds).astype(np.float64), probabilities)
@@ -215,7 +213,7 @@ class Multilabel(Kind):
     @property
     def tuning_share(self) -> float | None:
         """The share of the rows on which thresholds are searched."""
-        return self.search_share if self.threshold == SEARCH else None
+        return self.search_share if self.threshold == _SEARCH else None
 
     def tune(self, outputs: NDArray[np.floating], targets: Floats) -> Self:
         """Return the kind with the threshold of each label that has the best F1 on these rows; see `search`."""
@@ -320,14 +318,14 @@ class Multilabel(Kind):
         """
         if predictions.probabilities is None:
             return np.ones(len(predictions), dtype=bool)
-        if self.threshold == SEARCH:
-            predicted = predictions.values > HALF
+        if self.threshold == _SEARCH:
+            predicted = predictions.values > _HALF
             lowest = np.where(predicted, predictions.probabilities, np.inf).min(axis=0, initial=np.inf)
             consistent: NDArray[np.bool_] = (predicted | (predictions.probabilities <= lowest + 1e-4)).all(axis=1)
             return consistent
         near = np.abs(predictions.probabilities - self._bounds) <= 1e-4
         above = predictions.probabilities > self._bounds
-        followed: NDArray[np.bool_] = (near | (above == (predictions.values > HALF))).all(axis=1)
+        followed: NDArray[np.bool_] = (near | (above == (predictions.values > _HALF))).all(axis=1)
         return followed
 
     def strata(self, targets: Floats) -> Ints:
@@ -432,3 +430,57 @@ def _flag(label: str, cell: object) -> float:
     if found is None:
         raise LabelError(f"label {quoted(cell)} in column {label!r} is not 0 or 1")
     return found
+
+
+_HALF = 0.5
+
+_SEARCH = "search"
+"""The value of `threshold` that asks for a search."""
+
+
+def search(probabilities: Floats, targets: Floats) -> Floats:
+    """Return the threshold of each label with the best F1 on some rows: float64[labels].
+
+    A label is predicted above its threshold. All thresholds are tried at which the predictions differ: those in the
+    middle between two neighbouring probabilities, and half of the lowest one. Of equally good ones, the nearest to 0.5
+    is taken. A label that no row has gets 0.5. Source: the SCut thresholds of Yang (2001), "A Study of Thresholding
+    Strategies for Text Categorization", with F1 as the measure.
+
+    Args:
+        probabilities: float64[n, labels].
+        targets: float64[n, labels], 1 for a label and 0 for its absence.
+    """
+    pairs = zip(probabilities.T, targets.T, strict=True)
+    return np.array([_best(column, has > 0) if (has > 0).any() else _HALF for column, has in pairs])
+
+
+def _best(probabilities: Floats, has: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
+    order = np.argsort(-probabilities, kind="stable")
+    falling = probabilities[order]
+    # With cut k, the first k rows are predicted. It exists where the next probability is lower.
+    cuts = np.append(np.flatnonzero(falling[1:] < falling[:-1]) + 1, len(falling))
+    f1 = 2 * np.cumsum(has[order])[cuts - 1] / (cuts + np.count_nonzero(has))
+    upper, lower = falling[cuts - 1], np.append(falling, 0.0)[cuts]
+    between = np.minimum(lower + (upper - lower) / 2, np.nextafter(upper, 0.0))
+    best = between[f1 >= f1.max() * (1 - 1e-12)]
+    found = float(best[np.argmin(np.abs(best - _HALF))])
+    return min(max(found, np.finfo(np.float64).tiny), 1 - np.finfo(np.float64).epsneg)
+
+
+def _threshold_fault(
+    threshold: float | Sequence[float] | str | None, labels: Sequence[Label] | None
+) -> KeyFault | None:
+    """Return what is wrong with a threshold, or with one threshold per label."""
+    if threshold is None or isinstance(threshold, str):
+        known = threshold in (None, _SEARCH)
+        return None if known else KeyFault("threshold", "unknown threshold", threshold, f"a number or {_SEARCH!r}")
+    several = None if isinstance(threshold, float | int) else list(threshold)
+    if not all(0 < each < 1 for each in ([threshold] if isinstance(threshold, float | int) else threshold)):
+        return KeyFault("threshold", "a threshold must be between 0 and 1", threshold)
+    if several is not None and labels is None:
+        what = "a threshold per label requires labels, to assign the thresholds to"
+        return KeyFault("threshold", what, threshold, hint="add labels = [...]")
+    if several is not None and labels is not None and len(several) != len(labels):
+        what = "the number of thresholds differs from the number of labels"
+        return KeyFault("threshold", what, len(several), str(len(labels)))
+    return None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from manyheads.tasks.kind import Floats, Ints, Kind, Predictions, Target
-from manyheads.tasks.numbers import shortest
+from manyheads.tasks.written import shortest
 
 BINS = 5
 """Groups of values in strata and reports."""

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from manyheads.errors import DataError
 from manyheads.options import Options
 from manyheads.tasks.kind import Floats, Predictions, finite, sigmoid, softmax
-from manyheads.tasks.kinds.label_options import CLASS_WEIGHTS, EQUAL_CLASSES, LABELS, labels_field, weights_field
-from manyheads.tasks.kinds.one_label import OneLabel
+from manyheads.tasks.kinds.one_label import CLASS_WEIGHTS, EQUAL_CLASSES, LABELS, OneLabel, labels_field, weights_field
 from manyheads.tasks.labels import found_note, labels_among
 
 

@@ -16,7 +16,7 @@ from manyheads.options import Options
 from manyheads.tasks.cells import MISSING, MOSTLY, as_number, is_missing, quoted
 from manyheads.tasks.kind import Floats, HubForm, KeyFault, LabelError, Predictions, Target, finite
 from manyheads.tasks.kinds.one_number import BINS, OneNumber
-from manyheads.tasks.numbers import resolved
+from manyheads.tasks.written import resolved
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
 

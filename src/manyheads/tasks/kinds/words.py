@@ -16,8 +16,7 @@ from pydantic import Field
 from manyheads.errors import DataError
 from manyheads.options import Options
 from manyheads.ragged import Ragged, Rows
-from manyheads.tasks.alike import alike_warnings
-from manyheads.tasks.cells import MISSING, is_missing, quoted
+from manyheads.tasks.cells import MISSING, alike_warnings, is_missing, quoted
 from manyheads.tasks.kind import (
     Floats,
     HubForm,
@@ -31,7 +30,7 @@ from manyheads.tasks.kind import (
     finite,
     softmax,
 )
-from manyheads.tasks.kinds.label_options import (
+from manyheads.tasks.kinds.one_label import (
     CLASS_WEIGHTS,
     LABELS,
     balanced,
@@ -40,8 +39,6 @@ from manyheads.tasks.kinds.label_options import (
     weights_field,
 )
 from manyheads.tasks.labels import UNKNOWN, Label, Labels, counts_digest, found_note, labels_among, listed
-from manyheads.tasks.numbers import shortest
-from manyheads.tasks.split_text import spans_of
 from manyheads.tasks.tags import (
     OUTSIDE,
     PREFIXES,
@@ -51,8 +48,10 @@ from manyheads.tasks.tags import (
     complete,
     parts_of,
     scheme_of,
+    spans_of,
     tag_spans,
 )
+from manyheads.tasks.written import shortest
 
 MOSTLY = 0.99
 """`init` takes a column for tags if at least this share of its cells are lists."""

@@ -1,8 +1,14 @@
-"""Text of users in terminals, Markdown and CSV: what it contains is shown and has no effect."""
+"""How numbers and text of users are written for readers.
+
+Text of users in terminals, Markdown and CSV has no effect: what it contains is shown. The precision of a number follows
+its size, so small numbers keep their digits.
+"""
 
 from __future__ import annotations
 
 import re
+
+import numpy as np
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters other than tab and line feed, marks that change the direction of text, and lone surrogates."""
@@ -52,3 +58,25 @@ def markdown_code(text: str) -> str:
 def without_formula(cell: str) -> str:
     """Return a cell of CSV that no spreadsheet reads as a formula: a quote is put before it. Numbers do not change."""
     return f"'{cell}" if cell.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(cell) else cell
+
+
+def shortest(value: float | np.floating) -> float:
+    """Return the shortest decimal that gives the same float32: 2.4 for 2.4000000953674316."""
+    return float(str(np.float32(value)))
+
+
+def resolved(low: float, high: float) -> bool:
+    """Return whether float32 has a million steps or more within a range, also at its far end."""
+    largest = max(abs(low), abs(high))
+    limits = np.finfo(np.float32)
+    return (
+        largest < float(limits.max)
+        and high - low > 1e6 * float(limits.tiny)
+        and float(np.spacing(np.float32(largest))) <= 1e-6 * (high - low)
+    )
+
+
+def fixed(value: float, digits: int) -> str:
+    """Format a number with fixed decimals, or with that number of significant digits if the decimals would be zeros."""
+    small = value != 0 and abs(value) < 10.0**-digits
+    return f"{value:.{digits}g}" if small else f"{value:.{digits}f}"

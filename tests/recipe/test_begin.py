@@ -6,11 +6,11 @@ import re
 
 import torch
 
-from manyheads.run.provenance import collect
+from manyheads.recipe.begin import collect_provenance
 
 
 def test_provenance_has_what_is_needed_to_repeat_a_run() -> None:
-    found = collect(
+    found = collect_provenance(
         seed=3,
         threads=2,
         device="cpu",

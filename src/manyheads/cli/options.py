@@ -1,9 +1,12 @@
-"""Options that describe how an input file is written, for the commands that read one."""
+"""Options that several commands have: `--plugin`, and those that describe how an input file is written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -56,7 +59,6 @@ DecimalOption = Annotated[
     DecimalMark | None,
     typer.Option("--decimal", help="Decimal mark of the numbers in the label column.", show_default=False),
 ]
-
 
 ColumnsOption = Annotated[
     str | None,
@@ -128,3 +130,34 @@ def typed_format(
         except ValueError as error:
             raise DataError("the value of the option is not allowed", where=f"--{name}", found=str(error)) from None
     return given
+
+
+PLUGINS = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        help="Python file that registers members such as heads or metrics. Its code is run. Repeatable.",
+    ),
+]
+
+
+def with_plugins(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with the option `--plugin`, which loads the plug-ins before it runs.
+
+    The command raises a PluginError if a plug-in cannot be loaded.
+    """
+
+    @functools.wraps(command)
+    def run(*arguments: Any, plugin: list[Path] | None = None, **options: Any) -> None:
+        from manyheads.plugins import load
+
+        load(plugin or ())
+        command(*arguments, **options)
+
+    signature = inspect.signature(command, eval_str=True)
+    added = inspect.Parameter("plugin", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=PLUGINS)
+    parameters = [*signature.parameters.values(), added]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    vars(run)["__signature__"] = signature.replace(parameters=parameters)
+    return run

@@ -1,1 +1,0 @@
-"""Training on a device without waiting for it: data on the device, steps of fixed shapes, and losses read later."""
