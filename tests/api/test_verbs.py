@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import polars as pl
+import pyarrow
 import pytest
 import uvicorn
 from fastapi import FastAPI
@@ -23,7 +24,7 @@ from tests.tiny import CORPUS
 
 import manyheads as mh
 import manyheads.api.training
-from manyheads.errors import DataError, RecipeError, RunError
+from manyheads.errors import BundleError, DataError, RecipeError, RunError, ServeError
 from manyheads.reports.document import write_report
 
 INDEX = [f"r{number}" for number in range(60)]
@@ -94,6 +95,58 @@ def test_evaluate(run: mh.Run) -> None:
     lacking = frame()[30:].assign(sentiment=None)
     with pytest.raises(DataError, match=r"data, index 'r30': label"):
         mh.evaluate(run, task="given", data=lacking)
+
+
+def test_wrong_arguments_are_named(run: mh.Run) -> None:
+    with pytest.raises(RunError, match="did you mean 'test'"):
+        mh.evaluate(run, "tst")  # type: ignore[arg-type]
+    with pytest.raises(RunError, match="at least two runs"):
+        mh.compare(run)
+    with pytest.raises(DataError, match=r"the table has no label column(.|\n)*where:   data\n"):
+        mh.evaluate(run, task="given", data=frame()[["sentence"]])
+    with pytest.raises(BundleError, match="there is no such folder"):
+        mh.load("nowhere")
+    with pytest.raises(RunError, match="there is no such figure"):
+        run.figure("curve")
+    for key, value in {"body_bytes": 0, "delay": 5.0}.items():
+        with pytest.raises(ServeError, match=f"where:   {key}"):
+            mh.asgi(run, **{key: value})  # type: ignore[arg-type]
+    assert mh.asgi(run, hosts="example.org")
+
+
+def test_tables_without_a_column_are_named(run: mh.Run, tiny_encoder: Path, tmp_path: Path) -> None:
+    wrong = recipe(tiny_encoder).with_({"tasks.held.text": "sentense"})
+    message = r"the table has no column 'sentense'(.|\n)*where:   tasks\[\"held\"\]\.train, task held\n"
+    for call in (wrong.check, lambda: mh.train(wrong, tmp_path / "wrong")):
+        with pytest.raises(DataError, match=message):
+            call()
+    with pytest.raises(DataError, match=r"where:   data\[\"films\"\]"):
+        mh.init({"films": frame()}, label="stars")
+    assert run.recipe.options.tasks["held"].text == ["sentence"]
+
+
+def test_results_have_frames_and_figures(run: mh.Run, tiny_encoder: Path) -> None:
+    found = recipe(tiny_encoder).check().frame
+    assert list(found["split"]) == ["train", "dev"] * 2
+    assert list(found["rows"]) == [36, 24, 30, 30]
+    measured = mh.evaluate(run)
+    assert list(measured.frame.columns) == ["task", "examples", "metric", "value", "low", "high"]
+    assert json.loads(json.dumps(measured.to_dict()))["examples"] == dict(measured.examples)
+    assert run.figure().axes
+
+
+def test_every_table_is_predicted(run: mh.Run) -> None:
+    model, rows = run.model, frame()[:3].reset_index()
+    expected = model.predict("given", rows)
+    for table in (pyarrow.Table.from_pandas(rows), pl.from_pandas(rows).lazy()):
+        found = model.predict("given", table)
+        assert found == expected
+        assert "sentiment" in found.frame.columns
+    assert repr(model).startswith("Predictor(tasks: held (classification), given (classification), folder=")
+    assert "<table" in expected._repr_html_()
+    assert model.explain("given", "a good film") == model.explain(model.task("given"), ("a good film",))
+    with pytest.raises(DataError, match="other texts than the task reads"):
+        model.explain("given", ("a", "b"))
 
 
 def test_predictions_are_values_of_json(run: mh.Run) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from manyheads.checks.audit import FileAudit
 from manyheads.checks.rehearse import Rehearsal
 from manyheads.pages.words import counted
-from manyheads.shown import paragraph, table_html, table_text
+from manyheads.shown import data_frame, paragraph, table_html, table_text
 
 SHOWN = 10
 """Labels shown per file, and rejected rows shown per file."""
@@ -46,6 +47,22 @@ class Check:
             *_findings(self.rehearsal),
             *_schedule(self.rehearsal),
         ]
+
+    @property
+    def frame(self) -> Any:
+        """The counts of every file as a DataFrame of pandas where it is installed, otherwise of polars."""
+        files = self.rehearsal.files
+        tokens = [audit.tokens for audit in files]
+        columns: tuple[list[Any], ...] = (
+            [audit.task for audit in files],
+            [audit.split for audit in files],
+            [audit.rows for audit in files],
+            [len(audit.rejected) for audit in files],
+            [audit.duplicates for audit in files],
+            [audit.cut for audit in files],
+            *([float(each[place]) for each in tokens] for place in range(3)),
+        )
+        return data_frame(dict(zip(COLUMNS, columns, strict=True)))
 
     def __repr__(self) -> str:
         return "\n".join([table_text(TITLE, COLUMNS, file_rows(self.rehearsal.files), (0, 1)), self._text])
@@ -117,10 +134,13 @@ def _streams(rehearsal: Rehearsal) -> list[str]:
 def _findings(rehearsal: Rehearsal) -> list[str]:
     """Return the warnings, the first rejected rows of each file, and the overlaps of training and dev files."""
     lines = list(rehearsal.warnings)
+    # Held-out dev rows and training rows are of one file, whose rejected rows are named once.
+    rejected: dict[str, None] = {}
     for audit in rehearsal.files:
-        lines += [f"rejected: {row}" for row in audit.rejected[:SHOWN]]
+        rejected |= dict.fromkeys(f"rejected: {row}" for row in audit.rejected[:SHOWN])
         if len(audit.rejected) > SHOWN:
-            lines.append(f"... and {len(audit.rejected) - SHOWN} more in {audit.source}")
+            rejected[f"... and {len(audit.rejected) - SHOWN} more in {audit.source}"] = None
+    lines += rejected
     for overlap in rehearsal.overlaps:
         texts = counted(overlap.texts, "example" if overlap.train == overlap.dev else "text")
         is_or_are = "is" if overlap.texts == 1 else "are"

@@ -10,7 +10,7 @@ from typing import IO, Any, BinaryIO, Literal
 
 from manyheads.api.progress import shown, warn
 from manyheads.api.values import Files, Rows, plain, text_format_of
-from manyheads.data.given import given_table, is_table, write_given
+from manyheads.data.given import given_table, is_table, naming_tables, write_given
 from manyheads.data.reading import TextFormat
 from manyheads.data.reading.text_format import as_argument, naming_arguments
 from manyheads.errors import DataError, RunError
@@ -78,7 +78,7 @@ def evaluate(
         with naming_arguments():
             found = measure_run(own, split=split, task=task, file=plain(data), text=text, int8=int8)
             return _warned(found, as_argument)
-    with tempfile.TemporaryDirectory(prefix="manyheads-") as home:
+    with tempfile.TemporaryDirectory(prefix="manyheads-") as home, naming_tables():
         write_given({"data": given_table(data, "data")}, Path(home), LIMIT)
         return _warned(measure_run(own, split=split, task=task, file=Path(home, "data.parquet"), int8=int8))
 
@@ -279,6 +279,7 @@ def compare(runs: Sequence[AnyRun], others: Sequence[AnyRun] = ()) -> Comparison
     Raises:
         RunError: A run is not finished or is damaged, or the runs share no task with the same dev examples.
     """
+    runs = [runs] if isinstance(runs, str | os.PathLike) else runs
     first, second = [Path(each) for each in runs], [Path(each) for each in others]
     with left_as_found():
         return Comparison(compare_groups(first, second) if second else compare_runs(first))

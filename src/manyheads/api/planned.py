@@ -19,7 +19,7 @@ from manyheads.api.keys import StudyKeys
 from manyheads.api.progress import StudyProgress, shown
 from manyheads.api.recipe import Changes, Recipe, read_changes
 from manyheads.api.values import place, plain
-from manyheads.data.given import GivenTable, remove_given
+from manyheads.data.given import GivenTable, naming_tables, remove_given
 from manyheads.errors import RecipeError, RunError, by_caller
 from manyheads.process_state import left_as_found
 from manyheads.recipe.given import (
@@ -233,7 +233,7 @@ class Study:
                 is `manyheads.training.stop.Interrupted`.
         """
         folder = self.folder(out)
-        with left_as_found():
+        with left_as_found(), naming_tables():
             plan = self.begin(folder, data_limit=data_limit)
             chosen = replace(plan, seeds=plan.seeds[:seeds])
             cells = survey(chosen, folder, only=only, retry_failed=retry_failed)
@@ -271,7 +271,7 @@ class Study:
     ) -> Power:
         """Compute which differences the study can find, by number of seeds. The arguments are those of `power`."""
         own = None if pilot is None else Path(pilot)
-        with left_as_found(), self._readable() as plan:
+        with left_as_found(), self._readable() as plan, naming_tables():
             return study_power(plan, pilot=own, seed_sd=seed_sd, correlation=correlation, difference=difference)
 
     def folder(self, out: str | os.PathLike[str] | None = None) -> Path:

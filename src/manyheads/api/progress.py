@@ -163,7 +163,9 @@ class StudyProgress:
         """Show one event."""
         self._notify(event, **fields)
         if event == "cell_failed":
-            reason = (str(fields.get("error", "")).strip().splitlines() or [""])[0]
+            lines = str(fields.get("error", "")).strip().splitlines() or [""]
+            # An error that lists rows has them in the next lines.
+            reason = f"{lines[0]} {lines[1].strip()}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
             warn(f"the run of row {fields['row']} with seed {fields['seed']} failed: {reason}")
         if self._output is None:
             return

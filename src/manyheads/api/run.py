@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
 import polars as pl
 
 from manyheads.api.recipe import Recipe
@@ -19,10 +20,11 @@ from manyheads.data.reading.paths import find_files
 from manyheads.errors import RunError, did_you_mean
 from manyheads.inference.load import load
 from manyheads.inference.predictor import Predictor
+from manyheads.pages.figures import SETTINGS
 from manyheads.pages.render import Grid, Heading, Picture, Text
 from manyheads.reports.content import build_report
 from manyheads.reports.document import document, title, write_report
-from manyheads.reports.figures import curves_files
+from manyheads.reports.figures import curves_files, draw_curves
 from manyheads.run.folder import RunFolder
 from manyheads.shown import data_frame, paragraph, table_html, table_text
 
@@ -128,6 +130,20 @@ class Run(os.PathLike[str]):
     def model(self) -> Predictor:
         """The model of the run, loaded again each time."""
         return load(self.path)
+
+    def figure(self, name: str = "curves") -> Any:
+        """Return a figure of the report as a `matplotlib.figure.Figure`, which can be changed and saved.
+
+        Args:
+            name: "curves", the learning curves.
+
+        Raises:
+            RunError: There is no such figure, or the run is not finished.
+        """
+        if name != "curves":
+            raise RunError("there is no such figure", where=str(self.path), found=name, allowed="curves")
+        with mpl.rc_context(SETTINGS):
+            return draw_curves(build_report(self.path))
 
     def report(self) -> Path:
         """Write the report of the run into its folder, and return the path of the page."""

@@ -29,7 +29,7 @@ def asgi(
     model: Predictor | str | os.PathLike[str],
     *,
     token: str | None = None,
-    hosts: Sequence[str] | None = None,
+    hosts: Sequence[str] | str | None = None,
     body_bytes: int = 1 << 20,
     request_texts: int = 256,
     text_characters: int = 10_000,
@@ -73,6 +73,6 @@ def asgi(
         request_texts=request_texts,
         text_characters=text_characters,
         token=token,
-        hosts=None if hosts is None else tuple(hosts),
+        hosts=None if hosts is None else (hosts,) if isinstance(hosts, str) else tuple(hosts),
     )
     return create_app(model if isinstance(model, Predictor) else load(model), options)

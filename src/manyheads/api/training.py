@@ -18,7 +18,7 @@ from manyheads.api.recipe import Changes, Recipe
 from manyheads.api.run import Run
 from manyheads.api.values import Rows, text_format_of
 from manyheads.checks.rehearse import Rehearsal, rehearse
-from manyheads.data.given import given_row, given_table, is_table, remove_given, write_given
+from manyheads.data.given import given_row, given_table, is_table, naming_tables, remove_given, write_given
 from manyheads.data.reading import BadRow, TextFormat
 from manyheads.data.reading.text_format import as_argument, naming_arguments
 from manyheads.errors import RecipeError, argument, by_caller, call
@@ -155,6 +155,7 @@ def pretrain(
         one_training(folder),
         _explained(None),
         in_temporary_folder(made.options, made.tables) as loaded,
+        naming_tables(),
         shown(progress) as output,
     ):
         own = _with_progress(listeners, output)
@@ -178,7 +179,7 @@ def check(recipe: AnyRecipe, *, changes: Changes = ()) -> Check:
     """
     made = recipe_of(recipe, changes)
     check_threads(_threads(made.options))
-    with in_temporary_folder(made.options, made.tables) as loaded:
+    with in_temporary_folder(made.options, made.tables) as loaded, naming_tables():
         found = rehearse(loaded)
         return Check(_named(found, loaded) if made.tables else found)
 
@@ -226,7 +227,7 @@ def init(
     if file is not None:
         _check_free(file, force)
     found: list[str] = []
-    with _files(data, file) as (files, tables), naming_arguments():
+    with _files(data, file) as (files, tables), naming_arguments(), naming_tables():
         folder = None if file is None else file.parent
         suggested = suggest(files, folder, encoder=own, text=columns, label=label, written=written, warn=found.append)
         if file is not None:

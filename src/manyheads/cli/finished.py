@@ -25,7 +25,6 @@ from manyheads.cli.terminal import make_console, say, show
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from manyheads.data.reading import BadRow
     from manyheads.runs.measure import Measurement
 
 
@@ -186,16 +185,7 @@ def evaluate(
     measurement = mh.evaluate(run, split.value, task=task, data=file, text_format=text, int8=int8)
     _name_faults(measurement)
     if as_json:
-        content = {
-            **measurement.scores,
-            "examples": dict(measurement.examples),
-            "seconds": measurement.seconds,
-            "warnings": list(measurement.warnings),
-            "bad_rows": {name: _listed(bad) for name, bad in measurement.bad_rows.items()},
-        }
-        if measurement.int8 is not None:
-            content["int8"] = {**measurement.int8.scores, "seconds": measurement.int8.seconds}
-        typer.echo(json.dumps(content, indent=2))
+        typer.echo(json.dumps(measurement.to_dict(), indent=2))
         return
     console = make_console()
     console.print(_table_of(measurement, str(input_ or f"{split.value} files"), console.width))
@@ -216,11 +206,6 @@ def _name_faults(measurement: Measurement) -> None:
                 error=True,
                 colour=typer.colors.YELLOW,
             )
-
-
-def _listed(bad: Sequence[BadRow]) -> dict[str, object]:
-    rows = [{"file": row.source, "line": row.line, "reason": row.reason} for row in bad]
-    return {"count": len(rows), "rows": rows}
 
 
 def _table_of(measurement: Measurement, title: str, width: int) -> Table:

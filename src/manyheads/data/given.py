@@ -6,8 +6,9 @@ import hashlib
 import io
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
@@ -87,7 +88,7 @@ def given_table(value: Any, key: str) -> GivenTable:
         RunError: This process was forked and cannot read tables.
     """
     if isinstance(value, GivenTable):
-        return value
+        return value if value.key == key else replace(value, key=key)
     frame, index, names = _read(value, key)
     if not frame.height:
         raise DataError("the table has no rows", where=key, allowed="at least one row")
@@ -366,6 +367,20 @@ def given_row(source: str, line: int) -> str | None:
     except RunError:  # the row is still named by its file
         return None
     return None if entry is None else f"{entry.get('key')}, index {line - 1 if index is None else index[line - 1]!r}"
+
+
+@contextmanager
+def naming_tables() -> Iterator[None]:
+    """Name a table that was given by its key, and not by its file, in errors of the block about its columns."""
+    try:
+        yield
+    except DataError as error:
+        file, ending, rest = (error.where or "").partition(".parquet")
+        path = Path(file + ending)
+        entry = read_given(path.parent).get(path.stem) if ending else None
+        if entry is not None:
+            error.what, error.where = error.what.replace("the file", "the table"), f"{entry.get('key')}{rest}"
+        raise
 
 
 def index_of(file: Path) -> list[Any] | None:

@@ -22,8 +22,8 @@ Texts = tuple[str, ...]
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 ALLOWED = (
-    "a string, a tuple of two strings for a pair, a list, a Series, an array, a DataFrame of pandas or polars, or a "
-    "datasets.Dataset"
+    "a string, a tuple of two strings for a pair, a list, a Series, an array, a DataFrame of pandas or polars, a "
+    "pyarrow table, or a datasets.Dataset"
 )
 
 
@@ -53,6 +53,7 @@ def read_items(task: Task, texts: Any) -> Items:
             position when it is read.
     """
     chooses = task.kind.reads == "candidates"
+    texts = _framed(texts)
     if isinstance(texts, str) or (isinstance(texts, tuple) and (chooses or len(texts) == len(task.text) == 2)):
         return Items(_checked(task, [texts], lambda _: "the input"), single=True)
     columns = _columns(task, texts)
@@ -69,6 +70,17 @@ def read_items(task: Task, texts: Any) -> Items:
         raise _unsupported(task, texts)
     records = listed and bool(texts) and all(isinstance(item, Mapping) for item in texts)
     return Items(_checked(task, texts, _numbered), table=list(texts) if records else None)
+
+
+def _framed(texts: Any) -> Any:
+    """Return a table of pyarrow or a lazy frame of polars as a DataFrame of polars. Other inputs are unchanged."""
+    if _of("polars", "LazyFrame", texts):
+        return texts.collect()
+    if not _of("pyarrow", "Table", texts):
+        return texts
+    import polars as pl
+
+    return pl.DataFrame(pl.from_arrow(texts))
 
 
 def _columns(task: Task, table: Any) -> list[Iterable[Any]] | None:

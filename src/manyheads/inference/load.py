@@ -61,6 +61,9 @@ def load(
         )
     if not 0 <= threads <= MOST_THREADS:
         raise BundleError("the number of threads cannot be used", found=str(threads), allowed=f"0 to {MOST_THREADS}")
+    if not folder.exists():
+        hint = "check the path, or the current folder if the path is relative"
+        raise BundleError("there is no such folder", where=str(folder), hint=hint)
     if runtime == "torch":
         _require_model(folder)
         found = _inside(folder, "model") if (folder / "model").is_dir() else folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from enum import Enum
 from typing import Any, overload
 
 import numpy as np
@@ -57,7 +58,7 @@ class Probabilities(dict[str, float]):
     """The probability of each label by its name. A label that is not text is found, too: `found[3]` is `found["3"]`."""
 
     def __missing__(self, label: object) -> float:
-        name = str(label)
+        name = str(label.value if isinstance(label, Enum) else label)
         if isinstance(label, str) or name not in self:
             raise KeyError(label)
         return self[name]
@@ -95,6 +96,9 @@ class Predictions(Sequence[Prediction]):
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self[:SHOWN]))
         return f"[{shown}, ... ({len(self)} predictions)]" if len(self) > SHOWN else f"[{shown}]"
+
+    def _repr_html_(self) -> str:
+        return str(self.frame._repr_html_())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the task and the predictions as values for JSON."""

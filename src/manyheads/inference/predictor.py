@@ -62,6 +62,11 @@ class Predictor:
             raise TypeError("this predictor has no folder to load it from again: get it from manyheads.load")
         return self._origin.reload, (self._origin,)
 
+    def __repr__(self) -> str:
+        kinds = ", ".join(f"{name} ({task.kind.name})" for name, task in self.tasks.items())
+        where = "" if self._origin is None else f", folder={str(self._origin.folder)!r}"
+        return f"Predictor(tasks: {kinds}{where})"
+
     @property
     def tasks(self) -> Mapping[str, Task]:
         """The tasks of the model, by name."""
@@ -96,9 +101,9 @@ class Predictor:
             task: the task.
             texts: one string, or one tuple of two strings if the task reads pairs. Or a list, a Series or an array of
                 such items, or of dicts with the task's text columns. Or a table with the task's text columns: a
-                DataFrame of pandas or polars, or a `datasets.Dataset`. For a task with candidates, an item is a tuple
-                of the text and the list of its candidates, a list with both one after another, or a dict or row with
-                the task's columns.
+                DataFrame of pandas or polars, a pyarrow table, or a `datasets.Dataset`. For a task with candidates, an
+                item is a tuple of the text and the list of its candidates, a list with both one after another, or a
+                dict or row with the task's columns.
 
         Returns:
             One `Prediction` for one string or tuple, otherwise `Predictions` with one `Prediction` per item.
@@ -190,14 +195,26 @@ class Predictor:
         shortened: NDArray[np.float32] = kept / np.maximum(lengths, np.finfo(np.float32).tiny)
         return shortened
 
-    def explain(self, task: Task, row: tuple[str, ...]) -> list[list[TokenWeight]]:
+    def explain(self, task: Task | str, row: tuple[str, ...] | str) -> list[list[TokenWeight]]:
         """Return the weight of each token of each text: gradient x input of the predicted output.
 
         For a task with candidates the output is the log probability of the chosen one, and each candidate is a text.
 
+        Args:
+            task: the task, or its name.
+            row: one text, or a tuple of the texts of one item: a pair, or a text and its candidates.
+
         Raises:
+            DataError: the task is unknown, or the item does not have the texts that it reads.
             BundleError: the runtime has no gradients, or the task predicts every word.
         """
+        task = self.task(task) if isinstance(task, str) else task
+        row = (row,) if isinstance(row, str) else tuple(row)
+        if task.kind.reads != "candidates" and len(row) != len(task.text):
+            found, allowed = f"{len(row)} texts", f"a tuple with {' and '.join(task.text)}"
+            raise DataError(
+                "the item has other texts than the task reads", where=task.name, found=found, allowed=allowed
+            )
         if task.kind.reads == "tokens":
             what = f"task {task.name} has outputs per word, so no token has one weight"
             raise BundleError(what, hint="choose a task with one prediction per text")

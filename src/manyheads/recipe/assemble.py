@@ -16,7 +16,7 @@ import torch
 from manyheads.data.batch import Batch
 from manyheads.data.batching import build_batching
 from manyheads.data.dataset import Split, count_cut
-from manyheads.data.given import remove_given
+from manyheads.data.given import naming_tables, remove_given
 from manyheads.data.reading import files_name
 from manyheads.evaluation.evaluate import Scores, evaluate, summarise
 from manyheads.inference.bundle import save_bundle
@@ -131,7 +131,7 @@ def train(
         if given and processes.main:
             # Without a recipe in the folder, there is no run to resume, and the folder is free for the next attempt.
             stack.callback(lambda: None if folder.recipe.exists() else remove_given(folder.data))
-        with report_end(Listeners(listeners)), failures_raised(own):
+        with report_end(Listeners(listeners)), failures_raised(own), naming_tables():
             kept = tune_allocator and keep_freed_memory()
             return _Assembly(recipe, folder, checkpoints, listeners, run_stop, processes, kept).run(latest)
 

@@ -18,7 +18,7 @@ from manyheads.data.examples import labelled_rows as labelled_rows_of
 from manyheads.data.reading import BadRow, Files, files_name, from_here
 from manyheads.data.split import draw
 from manyheads.data.tokenised import tokenise_examples
-from manyheads.errors import DataError, argument, by_caller, did_you_mean
+from manyheads.errors import DataError, RunError, argument, by_caller, did_you_mean
 from manyheads.evaluation.evaluate import evaluate
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.model.multitask import to_int8
@@ -28,7 +28,7 @@ from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import examples_held_out_in_0_4, held_out_examples, unknown_labels
 from manyheads.recipe.tasks import open_task_source, partners, same_files
 from manyheads.run.folder import RunFolder
-from manyheads.shown import paragraph, table_html, table_text
+from manyheads.shown import data_frame, paragraph, table_html, table_text
 from manyheads.tasks.task import Task
 from manyheads.tasks.written import fixed
 
@@ -82,6 +82,41 @@ class Measurement:
         found.append(("average", "", "", *_compared(average, int8.scores["average"])))
         found.append(("seconds", "", "", f"{self.seconds:.1f}", f"{int8.seconds:.1f}", ""))
         return (*COLUMNS, "int8", "difference"), found
+
+    @property
+    def frame(self) -> Any:
+        """The metrics with their intervals as a DataFrame of pandas where it is installed, otherwise of polars."""
+        found = [(task, metric) for task, metrics in self.scores["tasks"].items() for metric in metrics]
+        bounds = [self.scores["intervals"][task][metric] or (None, None) for task, metric in found]
+        columns: dict[str, list[Any]] = {
+            "task": [task for task, _ in found],
+            "examples": [self.examples[task] for task, _ in found],
+            "metric": [metric for _, metric in found],
+            "value": [self.scores["tasks"][task][metric] for task, metric in found],
+            "low": [low for low, _ in bounds],
+            "high": [high for _, high in bounds],
+        }
+        if self.int8 is not None:
+            columns["int8"] = [self.int8.scores["tasks"][task][metric] for task, metric in found]
+        return data_frame(columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the measurement as values for JSON."""
+        bad = {
+            name: {
+                "count": len(rows),
+                "rows": [{"file": row.source, "line": row.line, "reason": row.reason} for row in rows],
+            }
+            for name, rows in self.bad_rows.items()
+        }
+        content = {
+            **self.scores,
+            "examples": dict(self.examples),
+            "seconds": self.seconds,
+            "warnings": list(self.warnings),
+            "bad_rows": bad,
+        }
+        return content if self.int8 is None else content | {"int8": {**self.int8.scores, "seconds": self.int8.seconds}}
 
     @property
     def _skipped(self) -> list[str]:
@@ -139,6 +174,9 @@ def measure_run(
         RunError: the run is not finished.
         DataError: a file is missing, has no labels, or has bad rows.
     """
+    if split not in ("dev", "test"):
+        hint = did_you_mean(split, ("dev", "test"))
+        raise RunError("there is no such split", where=argument("split"), found=split, allowed="dev, test", hint=hint)
     run = RunFolder(folder)
     run.require("model")
     recipe = load_recipe(run.recipe)

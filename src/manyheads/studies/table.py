@@ -12,6 +12,9 @@ from manyheads.evaluation.significance import LackOfFit
 from manyheads.shown import data_frame
 from manyheads.studies.collect import Failure
 
+ERROR_LINES = 6
+"""Last lines of the error of a failed run that a prompt shows."""
+
 DIGITS = 6
 """Decimal places of every number: far below the width of any interval, far above the noise of summation order."""
 
@@ -511,13 +514,22 @@ class Table:
         from manyheads.studies.render.sections import section_text, sections
 
         parts = [self.title, *map(section_text, sections(self))]
-        return "\n\n".join([*parts, *(["\n".join(f"- {note}" for note in self.notes)] if self.notes else [])])
+        parts += ["\n".join(f"- {note}" for note in self.notes)] if self.notes else []
+        return "\n\n".join([*parts, *self._errors])
 
     def _repr_html_(self) -> str:
         from manyheads.shown import paragraph
         from manyheads.studies.render.sections import section_html, sections
 
-        return "".join([*map(section_html, sections(self)), *map(paragraph, self.notes)])
+        return "".join([*map(section_html, sections(self)), *map(paragraph, [*self.notes, *self._errors])])
+
+    @property
+    def _errors(self) -> list[str]:
+        """The failed runs with the last lines of their errors, which have the reason."""
+        return [
+            "\n".join([f"failed: {each.row}, seed {each.seed}", *each.message.strip().splitlines()[-ERROR_LINES:]])
+            for each in self.failures
+        ]
 
     def verdict(self, row: TableRow) -> str | None:
         """Return the result of a row against the baseline: "better", "worse", "equivalent" or "undecided"."""

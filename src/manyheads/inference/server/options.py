@@ -14,6 +14,13 @@ from dataclasses import dataclass
 
 from manyheads.errors import ServeError, argument
 
+LIMITS = (
+    *("batch_texts", "queue_texts", "body_bytes", "request_texts", "text_characters"),
+    *("body_seconds", "header_bytes", "connections", "idle_seconds", "stop_seconds"),
+)
+
+LONGEST_DELAY = 1.0
+
 
 @dataclass(frozen=True)
 class ServerOptions:
@@ -38,7 +45,7 @@ class ServerOptions:
         without_token: listen on an address that other machines can reach without a token.
 
     Raises:
-        ServeError: the token is empty.
+        ServeError: the token is empty, or a limit is not above 0.
     """
 
     batching: bool = True
@@ -58,6 +65,11 @@ class ServerOptions:
     without_token: bool = False
 
     def __post_init__(self) -> None:
+        for name in LIMITS:
+            if not getattr(self, name) > 0:
+                raise ServeError("the limit is out of range", where=name, found=getattr(self, name), allowed="above 0")
+        if not 0 <= self.delay <= LONGEST_DELAY:
+            raise ServeError("the delay is out of range", where="delay", found=self.delay, allowed="0 to 1 second")
         if self.token is not None and not self.token.strip():
             hint = "set a token, or omit it"
             raise ServeError("the token is empty", where="token", hint=hint)
