@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
 from pathlib import Path
 
 import httpx
@@ -157,6 +158,8 @@ def test_predictions_are_values_of_json(run: mh.Run) -> None:
     assert found[0].probabilities[found[0].prediction] == max(found[0].probabilities.values())
     with pytest.raises(KeyError):
         found[0].probabilities[7]
+    stars = Enum("Stars", [(f"n{number}", number) for number in range(5)])  # type: ignore[misc]
+    assert found[0].probabilities[stars(3)] == found[0].probabilities["3"]  # type: ignore[index]
     assert list(found.frame.index) == INDEX[:3]
 
 

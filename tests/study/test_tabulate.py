@@ -240,6 +240,8 @@ def test_failed_and_missing_runs_are_reported_and_excluded(synthetic: Any) -> No
     assert none.best.average is None
     assert none.difference is None
     assert [(failure.row, failure.seed) for failure in table.failures] == [("even", 2)]
+    assert "failed: even, seed 2\nthe loss is not finite" in repr(table)
+    assert "failed: even, seed 2" in table._repr_html_()
     assert "1 of 21 runs failed and is excluded" in table.notes[0]
     assert "4 of 21 runs are not finished" in table.notes[1]
 
