@@ -402,7 +402,7 @@ def study_files() -> str:
 
 def bundle_files() -> str:
     """The files of a bundle and the keys of its manifest."""
-    from manyheads.inference.contents import BUNDLE_FILES
+    from manyheads.run.contents import BUNDLE_FILES
 
     return _files(BUNDLE_FILES)
 

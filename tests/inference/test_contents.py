@@ -7,7 +7,7 @@ import json
 from tests.run.test_contents import check, keys
 
 import manyheads
-from manyheads.inference.contents import BUNDLE_FILES
+from manyheads.run.contents import BUNDLE_FILES
 
 
 def test_its_files_are_those_documented(trained: manyheads.Run) -> None:

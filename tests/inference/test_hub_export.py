@@ -17,7 +17,7 @@ import manyheads
 from manyheads.cli.main import app
 from manyheads.errors import BundleError
 from manyheads.inference.bundle import Bundle, load_bundle
-from manyheads.inference.export.hub_check import TaskSample, check_pipeline, check_sentences
+from manyheads.inference.export.hub import TaskSample, check_pipeline, check_sentences
 from manyheads.inference.torch_engine import TorchEngine
 from manyheads.model.encoder import quiet
 from manyheads.run.folder import RunFolder

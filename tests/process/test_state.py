@@ -107,7 +107,7 @@ def predict_several(place: Place, outcome: str) -> None:
 
 def explain(place: Place, outcome: str) -> None:
     model = place.model
-    with acting(outcome, "manyheads.inference.explain.assemble"):
+    with acting(outcome, "manyheads.inference.torch_engine.assemble"):
         model.explain(model.task("sentiment"), ("a film",))
 
 

@@ -26,7 +26,7 @@ import manyheads
 from manyheads.data.dataset import Stream, assemble, count_cut, lengths
 from manyheads.errors import BundleError, DataError
 from manyheads.inference.bundle import load_bundle
-from manyheads.inference.export.hub_check import TaskSample, check_pipeline
+from manyheads.inference.export.hub import TaskSample, check_pipeline
 from manyheads.inference.predictor import Predictor
 from manyheads.inference.torch_engine import TorchEngine
 from manyheads.ragged import Ragged

@@ -11,8 +11,7 @@ from manyheads.data.examples import Examples
 from manyheads.data.texts import TextStore
 from manyheads.inference.bundle import Bundle
 from manyheads.inference.engine import Engine
-from manyheads.inference.export.hub import write_hub
-from manyheads.inference.export.hub_check import TaskSample, check_pipeline, check_sentences
+from manyheads.inference.export.hub import TaskSample, check_pipeline, check_sentences, write_hub
 from manyheads.inference.export.onnx import write_onnx
 from manyheads.inference.export.torch_export import WARNING, write_torch_export
 from manyheads.inference.graph_engine import onnx_engine
