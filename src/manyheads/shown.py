@@ -32,7 +32,9 @@ def table_html(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
         parts = (f'<{tag} style="{style}">{_lines(cell)}</{tag}>' for style, cell in zip(styles, cells, strict=True))
         return f"<tr>{''.join(parts)}</tr>"
 
-    caption = f'<caption style="text-align:left;font-weight:bold">{escape(title)}</caption>' if title else ""
+    caption = (
+        f'<caption style="text-align:left;font-weight:bold;padding-top:10px">{escape(title)}</caption>' if title else ""
+    )
     body = "".join(row(each, "td") for each in rows)
     return f"<table>{caption}<thead>{row(columns, 'th')}</thead><tbody>{body}</tbody></table>"
 

@@ -160,3 +160,10 @@ def test_public_names() -> None:
     assert all(getattr(mh, name) is not None for name in mh.__all__)
     with pytest.raises(AttributeError, match="trian"):
         getattr(mh, "trian")  # noqa: B009
+
+
+def test_an_error_has_no_error_of_pydantic_before_it() -> None:
+    with pytest.raises(RecipeError) as caught:
+        mh.Recipe(encoder="minilm-offline", tasks={}, trainig={})  # type: ignore[call-arg]
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None

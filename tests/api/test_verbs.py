@@ -174,7 +174,8 @@ def test_predict_reads_a_file_and_writes_one(run: mh.Run, tmp_path: Path) -> Non
     assert list(written["film"]) == INDEX[:8]
     assert list(written["prediction"][:7]) == run.model.predict("given", rows[:7]).labels
     assert f"predicted 7 of 8 rows, written to {out}" in repr(done)
-    assert "text &#x27;sentence&#x27; is missing" in done._repr_html_()
+    assert "rows without a prediction: 1" in done._repr_html_()
+    assert str(done.reasons[0]) == f"{source}:9: text 'sentence' is missing"
 
 
 def test_predict_reads_and_writes_streams(run: mh.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,9 +79,8 @@ class PredictedFile(os.PathLike[str]):
 
     def _lines(self) -> list[str]:
         lines = [f"predicted {self.rows - self.failed:,} of {self.rows:,} rows, written to {self.path or 'a stream'}"]
-        lines += map(str, self.reasons)
-        more = self.failed - len(self.reasons)
-        return [*lines, f"... and {more:,} more rows without a prediction"] if more else lines
+        # Warnings named the first of these rows.
+        return [*lines, f"rows without a prediction: {self.failed:,} (see .reasons)"] if self.failed else lines
 
 
 def predict_file(

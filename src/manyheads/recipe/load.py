@@ -225,11 +225,15 @@ def recipe_from(content: Mapping[str, Any], folder: Path, where: Callable[[Seque
     plugins.load()
     if "members" in content:  # finding the place of a key takes longer than building the recipe
         plugins.require_members(content["members"], where(("members",)))
+    invalid: ValidationError | None = None
     try:
         recipe = Recipe.model_validate(dict(content))
     except ValidationError as error:
-        raise_faults(from_validation(error), where)
-        raise
+        invalid = error
+    if invalid is not None:
+        # Raised here, so that a traceback has only this error and not that of pydantic before it.
+        raise_faults(from_validation(invalid), where)
+        raise invalid
     raise_faults(check_recipe(recipe), where)
     data_dir = (folder / user_path(recipe.data_dir)).absolute()
     return recipe.model_copy(update={"data_dir": str(data_dir), "encoder": _encoder(recipe.encoder, folder)})
