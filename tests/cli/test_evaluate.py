@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 import manyheads
 from manyheads.cli.main import app
+from manyheads.errors import RunError
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +81,19 @@ def test_a_pattern_and_a_data_set_are_read(skipping: manyheads.Run, tmp_path: Pa
     pytest.importorskip("datasets", reason="the extra `hub` is not installed")
     done = evaluate(skipping, "--task", "sentiment", "--input", f"hub:{tmp_path}@train", "--json")
     assert json.loads(done.stdout)["examples"] == {"sentiment": 20}
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_recipe_that_lost_a_task_is_refused(trained: manyheads.Run, tmp_path: Path, recorded: bool) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained.folder.path, run)
+    recipe = (run / "recipe.toml").read_text()
+    start = recipe.index("[tasks.similarity]")
+    (run / "recipe.toml").write_text(recipe[:start] + recipe[recipe.index("\n[batching]") :])
+    if not recorded:  # as another program may write a run folder
+        (run / "provenance.json").unlink()
+    for words in (["evaluate", run], ["export", run, "--to", "hub", "--out", tmp_path / "hub"]):
+        with pytest.raises(RunError) as caught:
+            CliRunner().invoke(app, [*map(str, words)], catch_exceptions=False)
+        assert caught.value.where == str(run / "recipe.toml")
+        assert "was changed or is damaged" in caught.value.what if recorded else caught.value.found == "similarity"

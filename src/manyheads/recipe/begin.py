@@ -234,7 +234,7 @@ def check_same(
             the run folder's own recipe or provenance is damaged.
     """
     now = recipe_from(parse(recipe), folder.path, ".".join)
-    before = _own_recipe(folder)
+    before = _resumed_recipe(folder)
     _refuse_changes(folder, _changes(before, now, ignored=ignored, resolved=True))
     data = folder.fingerprints()
     unknown = {name for name in _pretraining_files(now) if name not in data}
@@ -260,7 +260,7 @@ def _check_finished(folder: RunFolder, recipe: Recipe) -> list[str]:
     Raises:
         RunError: The recipe, a data file or the encoder is another one, or the run folder is damaged.
     """
-    before = _own_recipe(folder)
+    before = _resumed_recipe(folder)
     moved = _same_missing_folder(before.encoder, recipe.encoder)
     _refuse_changes(
         folder, _changes(before, recipe, ignored={"encoder"} if moved else (), resolved=False), finished=True
@@ -339,11 +339,27 @@ def with_separate_streams(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"batching": recipe.batching.model_copy(update={"streams": "separate"})})
 
 
-def _own_recipe(folder: RunFolder) -> Recipe:
+def recipe_of_run(folder: RunFolder) -> Recipe:
+    """Return the recipe in a run folder, verified as in `check_own_recipe` if the folder has a provenance.
+
+    Raises:
+        RunError: It was changed, or it is not readable.
+    """
+    if folder.provenance.exists():
+        check_own_recipe(folder)
+    return _loaded(folder)
+
+
+def _resumed_recipe(folder: RunFolder) -> Recipe:
+    """Return the recipe of a run that is resumed, which must have a provenance."""
     check_own_recipe(folder)
+    own = _loaded(folder)
+    return with_separate_streams(own) if began_separate(folder, own) else own
+
+
+def _loaded(folder: RunFolder) -> Recipe:
     try:
-        own = load_recipe(folder.recipe)
-        return with_separate_streams(own) if began_separate(folder, own) else own
+        return load_recipe(folder.recipe)
     except RecipeError as error:
         raise _damaged_recipe(error.where or str(folder.recipe), error.found or error.what) from error
 

@@ -20,8 +20,7 @@ from manyheads.evaluation.interval import Measured, average, right_rows, whole_r
 from manyheads.evaluation.metrics.resolve import Chosen, metrics_of, primary_of
 from manyheads.evaluation.sample import sample
 from manyheads.ragged import stack
-from manyheads.recipe.begin import check_own_recipe
-from manyheads.recipe.load import load_recipe
+from manyheads.recipe.begin import recipe_of_run
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.tasks import finished_task, same_files
 from manyheads.reports.conflicts import Conflicts, find_conflicts
@@ -129,8 +128,7 @@ def build_report(run: Path) -> Report:
     folder = RunFolder(run)
     results = folder.read_results(complete=True)
     folder.require("provenance.json", "results.csv")
-    check_own_recipe(folder)
-    recipe, log = load_recipe(folder.recipe), _read_log(folder.events)
+    recipe, log = recipe_of_run(folder), _read_log(folder.events)
     if not folder.is_whole(folder.events, results):
         log.warnings.append(
             f"{folder.events.name} is missing or was changed after the run, so losses, times and messages may be wrong"

@@ -21,7 +21,7 @@ from manyheads.inference.manifest import MANIFEST, read_manifest
 from manyheads.inference.torch_engine import TorchEngine
 from manyheads.process_state import borrowing, left_as_found
 from manyheads.ragged import flat
-from manyheads.recipe.load import load_recipe
+from manyheads.recipe.begin import recipe_of_run
 from manyheads.run.atomic import replace_folder
 from manyheads.run.folder import RunFolder
 from manyheads.runs.exporters import EXPORTERS, DevData, Exporter
@@ -138,7 +138,7 @@ def export_run(folder: Path, target: str, out: Path | None = None, *, int8: bool
             names = tuple(split.task.name for split in data.splits)
             export = replace(export, compared=names, examples=sum(map(len, data.splits)), largest=largest)
             if written.quantised is not None:
-                course = load_recipe(run.recipe).score == "course"
+                course = recipe_of_run(run).score == "course"
                 quantised = _measured(written.quantised, data.store, data.splits, course_score=course)
                 whole = _measured(written.engine, data.store, data.splits, course_score=course)
                 export = replace(export, measured=replace(whole, int8=quantised))

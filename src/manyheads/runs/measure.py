@@ -23,8 +23,8 @@ from manyheads.evaluation.evaluate import evaluate
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.model.multitask import to_int8
 from manyheads.process_state import left_as_found, most_threads
+from manyheads.recipe.begin import recipe_of_run
 from manyheads.recipe.held_out import are_held_out, check_held_out
-from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import examples_held_out_in_0_4, held_out_examples, unknown_labels
 from manyheads.recipe.tasks import open_task_source, partners, same_files
 from manyheads.run.folder import RunFolder
@@ -171,7 +171,7 @@ def measure_run(
         int8: also evaluate the quantised model.
 
     Raises:
-        RunError: the run is not finished.
+        RunError: the run is not finished, or its recipe was changed.
         DataError: a file is missing, has no labels, or has bad rows.
     """
     if split not in ("dev", "test"):
@@ -179,7 +179,7 @@ def measure_run(
         raise RunError("there is no such split", where=argument("split"), found=split, allowed="dev, test", hint=hint)
     run = RunFolder(folder)
     run.require("model")
-    recipe = load_recipe(run.recipe)
+    recipe = recipe_of_run(run)
     torch.set_num_threads(most_threads(recipe.threads or torch.get_num_threads()))
     bundle = load_bundle(run.model)
     tasks = {name: each for name, each in bundle.model.tasks.items() if task in (None, name)}
@@ -244,8 +244,12 @@ def labelled_rows(
     Raises:
         DataError: the file is missing, has no labels or has bad rows, or the held-out rows differ from those of the
             run.
+        RunError: the recipe in the run folder was changed or is damaged.
     """
-    recipe = load_recipe(run.recipe)
+    recipe = recipe_of_run(run)
+    if task.name not in recipe.tasks:
+        what, hint = "the recipe of the run lacks a task of its model", "restore the file from a copy"
+        raise RunError(what, where=str(run.recipe), found=task.name, hint=hint)
     options = recipe.tasks[task.name]
     folder = Path(recipe.data_dir)
     given = os.fspath(file) if isinstance(file, os.PathLike) else file
