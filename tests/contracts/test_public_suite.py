@@ -47,6 +47,7 @@ FILES = {
     "tsv": "text\tlabel\na\tb\nc\td\n",
     "jsonl": '{"text": "a", "label": 1}\n{"text": "c", "label": 2}\n',
     "json": '[{"text": "a", "label": 1}, {"text": "c", "label": 2}]\n',
+    "xml": '<rows><row label="1"><text>a</text></row><row label="2"><text>c</text></row></rows>\n',
 }
 
 

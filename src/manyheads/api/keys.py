@@ -137,6 +137,7 @@ class TaskKeys(TypedDict, total=False):
     decimal: Literal[".", ","]
     header: bool | None
     columns: Sequence[str] | None
+    record: str | None
     labels: Sequence[str | Integer | Number | bool] | None
     soft: bool | None
     class_weights: Sequence[Number] | Literal["balanced"] | None

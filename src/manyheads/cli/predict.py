@@ -39,6 +39,7 @@ class InputFormat(StrEnum):
     parquet = "parquet"
     conll = "conll"
     conllu = "conllu"
+    xml = "xml"
     lines = "lines"
 
 
@@ -95,8 +96,8 @@ def predict(
         typer.Option(
             "--input-format",
             metavar="FORMAT",
-            help="Format of the input: csv, tsv, json, jsonl, parquet, conll, conllu, or lines. Default: found from "
-            "the name and the first bytes.",
+            help="Format of the input: csv, tsv, json, jsonl, parquet, conll, conllu, xml, or lines. Default: found "
+            "from the name and the first bytes.",
             show_default=False,
         ),
     ] = None,

@@ -257,6 +257,13 @@ class TaskOptions(Options):
         "for files without a header, or with `header = true` to replace its names.",
     )
 
+    record: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Name of the elements of the task's XML files that are records. Default: the child elements of the "
+        "root.",
+    )
+
     @property
     def metric_name(self) -> str:
         """The name of the primary metric in results. Empty if the recipe does not set it."""
@@ -280,6 +287,7 @@ class TaskOptions(Options):
             header=self.header,
             columns=None if self.columns is None else tuple(self.columns),
             format=self.format,
+            record=self.record,
         )
 
     def __reduce__(self) -> Any:

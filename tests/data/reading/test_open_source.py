@@ -25,6 +25,9 @@ def write(path: Path) -> None:
         path.write_text(json.dumps(RECORDS, indent=1))
     elif path.suffix in (".jsonl", ".ndjson"):
         path.write_text("".join(json.dumps(record) + "\n" for record in RECORDS))
+    elif path.suffix == ".xml":
+        items = "".join(f"<item><text>{each['text']}</text><label>{each['label']}</label></item>" for each in RECORDS)
+        path.write_text(f"<items>{items}</items>")
     else:
         path.write_text('text\tlabel\nfirst\t1\n"a, b; ""c"""\t0\n')
 
@@ -96,7 +99,7 @@ def test_an_unknown_format_is_an_error_with_the_nearest_one(tmp_path: Path) -> N
     with pytest.raises(DataError, match="unknown format") as caught:
         open_source("file.csv", tmp_path, TextFormat(format="conl"))
     assert caught.value.hint == "did you mean 'conll'?"
-    assert caught.value.allowed == "tsv, csv, jsonl, json, parquet, conll, conllu"
+    assert caught.value.allowed == "tsv, csv, jsonl, json, parquet, conll, conllu, xml"
 
 
 def test_a_folder_has_the_files_of_the_named_format(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from manyheads.data.reading.lines import COMPRESSIONS, uncompressed_name
 from manyheads.data.reading.parquet import Parquet
 from manyheads.data.reading.rows import Source
 from manyheads.data.reading.text_format import TextFormat
+from manyheads.data.reading.xml_records import XmlRecords
 from manyheads.errors import DataError, did_you_mean
 from manyheads.menu import Menu, require
 
@@ -71,6 +72,11 @@ def _conllu(path: Path, text: TextFormat, wanted: tuple[str, ...], label: str | 
     return Conll(path, text, universal=True)
 
 
+def _xml(path: Path, text: TextFormat, wanted: tuple[str, ...], label: str | None) -> Source:
+    del wanted, label
+    return XmlRecords(path, text)
+
+
 def _check(entry: Format) -> None:
     require(bool(entry.endings), "it has no endings")
     for ending in entry.endings:
@@ -90,6 +96,7 @@ FORMATS = Menu(
         Format("parquet", (".parquet",), _parquet, compressed=False),
         Format("conll", (".conll", ".bio", ".iob", ".iob2"), _conll, sentences=True),
         Format("conllu", (".conllu",), _conllu, sentences=True),
+        Format("xml", (".xml",), _xml),
     ),
     _check,
 )

@@ -30,6 +30,7 @@ class TextFormat:
         header: whether the first line of a delimited file has the names of the columns. None: it has them unless
             `columns` are given.
         columns: the names of the columns, in order. If the file has a header, they replace its names.
+        record: the name of the elements of an XML file that are records. None: the child elements of the root.
         format: the name of a format, whatever the ending of the file is.
 
     Raises:
@@ -43,6 +44,7 @@ class TextFormat:
     header: bool | None = None
     columns: tuple[str, ...] | None = None
     format: str | None = None
+    record: str | None = None
 
     def __post_init__(self) -> None:
         if self.delimiter is not None:
