@@ -35,7 +35,7 @@ def uncompressed_name(path: Path) -> Path:
 
 
 @contextmanager
-def _open_binary(path: Path) -> Iterator[BinaryIO]:
+def open_binary(path: Path) -> Iterator[BinaryIO]:
     """Open a file for reading. Its bytes are decompressed if the file's ending says that they are compressed.
 
     Raises:
@@ -155,7 +155,7 @@ def read_lines(path: Path, encoding: str | None = None) -> Iterator[Line]:
     Raises:
         DataError: The file begins with the byte-order mark of another encoding than `encoding`.
     """
-    with _open_binary(path) as file:
+    with open_binary(path) as file:
         start = _beginning(file)
         marked = next((name for mark, name in WIDE_MARKS.items() if start.startswith(mark)), None)
         if start.startswith(codecs.BOM_UTF8):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
-from manyheads.data.reading.binary import open_binary
+from manyheads.data.reading.lines import open_binary
 from manyheads.data.reading.rows import BadRow, Row, file_fingerprint
 from manyheads.data.reading.text_format import USUAL, TextFormat
 from manyheads.errors import DataError
