@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 import manyheads
 from manyheads.cli.main import app
-from manyheads.data.reading import Row
+from manyheads.data.reading import Row, TextFormat
 from manyheads.errors import DataError
 from manyheads.inference.formats import format_of
 from manyheads.inference.rows import open_input
@@ -99,7 +99,7 @@ def test_the_output_of_nested_input_has_the_cells_of_the_file_only(tmp_path: Pat
         pl.DataFrame(records).write_parquet(path)
     else:
         path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    source = open_input(str(path), TASK, ending[1:] if format_ else None)
+    source = open_input(str(path), TASK, TextFormat(format=ending[1:]) if format_ else TextFormat())
     rows = [row for row in source.rows() if isinstance(row, Row)]
     assert [(row.values["q.stem"], row.values["meta.name"]) for row in rows] == [("why", "one"), ("how", "two")]
     table = InputTable(source, complete=True)
