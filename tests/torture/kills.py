@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from dataclasses import dataclass
@@ -100,14 +101,15 @@ def undisturbed(name: str, world: World) -> dict:
     kept = world.folder / "undisturbed" / f"{name.replace(' ', '-')}.json"
     if not kept.exists():
         case = CASES[name]
-        folder = world.folder / "scratch"
-        shutil.rmtree(folder, ignore_errors=True)
+        folder = world.folder / f"scratch-{os.getpid()}"  # trials at the same time may both need it
         start(case, world, folder)
         events = world.events(filled(case.words, world), folder)
         kept.parent.mkdir(exist_ok=True)
         content = {"events": events, "files": snapshot(folder, reports=case.reports)}
         shutil.rmtree(folder)
-        kept.write_text(json.dumps(content), encoding="utf-8")
+        written = kept.with_suffix(f".{os.getpid()}")
+        written.write_text(json.dumps(content), encoding="utf-8")
+        written.replace(kept)
     return json.loads(kept.read_text(encoding="utf-8"))
 
 

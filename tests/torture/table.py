@@ -18,6 +18,7 @@ PAGE = """# Damage, kills and wrong input
 
 `make torture` kills, damages and misuses the program, and compares what is then printed and written with what an
 undisturbed program prints and writes. Each trial runs the real commands on a tiny encoder (2 layers, width 32).
+A trial that found a fault is repeated after the change, and the table has its last end. `LOG.md` says what was found.
 
 {table}
 
