@@ -70,15 +70,21 @@ class _Temporary:
     What a killed process leaves, such as a worker of a search, is removed by the next one.
     """
 
+    _process: int | None = None
+    """The process that made the folder. None if it could not be made."""
+
     def __init__(self) -> None:
         sweep(Path(tempfile.gettempdir()), "manyheads-")
         self._lock = held(lambda: Path(tempfile.mkdtemp(prefix=".manyheads-", suffix=SUFFIX)))
         self.path = self._lock.__enter__()
         self._process = os.getpid()
 
-    def __del__(self, remove: Any = shutil.rmtree, process: Any = os.getpid) -> None:
-        if process() == self._process:  # a forked process has a copy of the object
+    def remove(self, remove: Any = shutil.rmtree, process: Any = os.getpid) -> None:
+        """Remove the folder, in the process that made it. A forked process has a copy of the object."""
+        if process() == self._process:
             remove(self.path, ignore_errors=True)
+
+    __del__ = remove
 
 
 class _TextEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -172,7 +178,12 @@ class _TextEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "batching": {"batch_size": self.batch_size},
             "training": {"epochs": self.epochs, "learning_rate": self.learning_rate},
         }
-        train(recipe, folder, changes=self.changes or {}, progress=None if self.verbose else False)
+        try:
+            train(recipe, folder, changes=self.changes or {}, progress=None if self.verbose else False)
+        except BaseException:
+            if temporary is not None:
+                temporary.remove()
+            raise
         self.output_names_ = list(columns)
         self.model_ = _Model(folder, temporary)
         return self

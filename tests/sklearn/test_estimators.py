@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from tests.tiny import write_tiny_encoder
 
 import sklearn
+from manyheads.errors import ManyheadsError
 from manyheads.sklearn import TextClassifier, TextRegressor
 
 GOOD, BAD = ("good", "great", "fine", "lovely"), ("bad", "poor", "awful", "dull")
@@ -181,6 +183,16 @@ def test_a_parallel_search_leaves_no_folder_of_its_fits(options: dict[str, Any],
         [sys.executable, "-c", SEARCH, words], capture_output=True, text=True, check=True, timeout=300
     )
     assert json.loads(done.stdout) == [1, 0]
+
+
+def test_a_failed_fit_leaves_no_folder(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(ManyheadsError) as kept:  # a notebook keeps the traceback, too
+        TextClassifier(**options | {"changes": {"training.learning_rat": 1}}).fit(TEXTS, LABELS)
+    assert "learning_rat" in str(kept.value)
+    assert list(tmp_path.glob(".manyheads-*")) == []
 
 
 def test_calibrated(options: dict[str, Any]) -> None:

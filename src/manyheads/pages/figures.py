@@ -47,7 +47,7 @@ def figure_files(name: str, title: str, draw: Callable[[], Figure]) -> dict[str,
     with mpl.rc_context({**SETTINGS, "svg.hashsalt": f"manyheads-{name}"}):
         figure = draw()
         FigureCanvasAgg(figure)
-        # The layout takes as long as the drawing, and is computed again for every file that is written with an engine.
+        # With an engine, each file would be drawn twice, and the layout, which takes as long as a drawing, computed twice.
         figure.draw_without_rendering()
         figure.set_layout_engine(None)
         svg, png = io.BytesIO(), io.BytesIO()
