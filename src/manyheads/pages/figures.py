@@ -47,7 +47,7 @@ def figure_files(name: str, title: str, draw: Callable[[], Figure]) -> dict[str,
     with mpl.rc_context({**SETTINGS, "svg.hashsalt": f"manyheads-{name}"}):
         figure = draw()
         FigureCanvasAgg(figure)
-        # With an engine, each file would be drawn twice, and the layout, which takes as long as a drawing, computed twice.
+        # With an engine, each file would be laid out and drawn twice. A layout takes as long as a drawing.
         figure.draw_without_rendering()
         figure.set_layout_engine(None)
         svg, png = io.BytesIO(), io.BytesIO()
