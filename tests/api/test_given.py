@@ -194,6 +194,30 @@ def test_what_is_not_a_table_is_refused(tiny_encoder: Path, tmp_path: Path) -> N
     assert "Parquet file" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        pd.Series(["a film", "b"] * 500),
+        pl.Series(["a film", "b"] * 500),
+        pa.chunked_array([["a film", "b"] * 500]),
+        np.array(["a film", "b"] * 500),
+        np.zeros((1000, 3)),
+        np.zeros((1000, 3)).tolist(),
+        ["a film", "b"] * 500,
+        "a film\nb\n" * 500,
+    ],
+)
+def test_what_has_no_named_columns_is_refused_without_its_data(tiny_encoder: Path, given: Any) -> None:
+    with pytest.raises(DataError, match=r"1000|1,000|index 0|4,500") as caught:
+        recipe(tiny_encoder, "train.csv", given)
+    assert str(caught.value.where).startswith('tasks["sentiment"].dev')
+    assert "series.to_frame()" in str(caught.value)
+    assert "film" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    files = recipe(tiny_encoder, ["a film.csv", Path("part 2/b")], ["dev*"]).to_dict()["tasks"]["sentiment"]
+    assert (files["train"], files["dev"]) == (["a film.csv", "part 2/b"], ["dev*"])
+
+
 def test_a_table_is_a_copy_and_is_shared(tiny_encoder: Path, tmp_path: Path) -> None:
     rows = frame()
     made = mh.Recipe(

@@ -14,10 +14,10 @@ import tomli_w
 from manyheads.api import keys
 from manyheads.api.keys import RecipeKeys, TaskKeys
 from manyheads.api.values import Table, place, plain, shown
-from manyheads.data.given import GivenTable, check_sizes, remove_given
+from manyheads.data.given import GivenTable, check_sizes, remove_given, require_files
 from manyheads.errors import RecipeError
 from manyheads.recipe import schema
-from manyheads.recipe.given import LIMIT, Tables, names_of, naming_files, take_tables, with_tables, write_tables
+from manyheads.recipe.given import LIMIT, SPLITS, Tables, names_of, naming_files, take_tables, with_tables, write_tables
 from manyheads.recipe.load import (
     FORM,
     Change,
@@ -65,6 +65,7 @@ class Recipe:
 
     def __init__(self, **keys: Unpack[RecipeKeys]) -> None:
         self._fill(_plain(keys), Path.cwd(), place)
+        self._require_files()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], changes: Changes = ()) -> Recipe:
@@ -103,6 +104,7 @@ class Recipe:
         if not isinstance(recipe, Mapping):
             raise TypeError(f"a recipe is a Recipe, a dict or the path of a file, not a {type(recipe).__name__}")
         made._fill(_plain(recipe), Path.cwd(), place)
+        made._require_files()
         return made
 
     _options: schema.Recipe
@@ -115,6 +117,16 @@ class Recipe:
         taken = take_tables(applied(content, found), tables)
         self._options = recipe_from(taken, folder, placed(content, where, found, place))
         self._tables = MappingProxyType(tables)
+
+    def _require_files(self) -> None:
+        """Check that lists of texts were not given as files.
+
+        Raises:
+            DataError: They were.
+        """
+        for name, task in self._options.tasks.items():
+            for split in SPLITS:
+                require_files(getattr(task, split), Path(self._options.data_dir), place(("tasks", name, split)))
 
     def with_(self, changes: Changes) -> Recipe:
         """Return the recipe with changes.

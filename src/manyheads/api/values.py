@@ -11,7 +11,7 @@ from typing import Any, Protocol, SupportsIndex
 import numpy as np
 from pydantic import ValidationError, create_model
 
-from manyheads.data.given import GivenTable
+from manyheads.data.given import Column, GivenTable, as_column, has_columns
 from manyheads.data.reading.text_format import TextFormat
 from manyheads.errors import DataError
 from manyheads.options import Options
@@ -80,7 +80,7 @@ def shown(value: Any) -> str:
         return repr(value)
     if isinstance(value, GivenTable):
         return repr(value)
-    if _has_columns(value):
+    if has_columns(value):
         return f"<{type(value).__name__}, {len(value)} rows>"
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
@@ -89,37 +89,23 @@ def shown(value: Any) -> str:
 def plain(value: Any) -> Any:
     """Return a value as a recipe file would have it.
 
-    Paths become text, tuples, ranges, arrays and columns become lists, and numbers of numpy become those of Python.
+    Paths become text, tuples, ranges, arrays and columns become lists, and numbers of numpy become those of Python. A
+    list of an array or a column is a `Column`, which is refused where a table or files are expected.
     Members of an enumeration become their values. Other values are unchanged; the recipe judges them.
     """
     if isinstance(value, Enum):
         return plain(value.value)
-    if isinstance(value, Mapping) and not _has_columns(value):
+    if isinstance(value, Mapping) and not has_columns(value):
         return {plain(key): plain(each) for key, each in value.items()}
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
+    if isinstance(value, str | os.PathLike):
+        return str(os.fsdecode(value))  # also of the strings of numpy
     if isinstance(value, np.generic):
         return plain(value.item())
-    listed = _listed(value)
-    return value if listed is None else [plain(each) for each in listed]
-
-
-def _listed(value: Any) -> Sequence[Any] | None:
-    """Return the items of a list, a tuple, a range, an array or a column. None for other values."""
-    if isinstance(value, list | tuple | range):
+    column = as_column(value)
+    if column is None and not isinstance(value, list | tuple | range):
         return value
-    if isinstance(value, type) or _has_columns(value):
-        return None
-    items = getattr(value, "tolist", None) or getattr(value, "to_list", None)
-    found = items() if callable(items) else None
-    return found if isinstance(found, list) else None
-
-
-def _has_columns(value: Any) -> bool:
-    """Return whether a value is a table. The type is asked, because a lazy frame computes its columns."""
-    return any(hasattr(type(value), name) for name in ("columns", "column_names"))
+    items = [plain(each) for each in (value if column is None else column)]
+    return items if column is None else Column(items, column.found)
 
 
 def place(key: Iterable[str]) -> str:

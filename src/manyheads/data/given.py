@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +30,17 @@ LIST = "given.json"
 """The file that lists the tables of a folder."""
 
 ALLOWED = "a DataFrame of pandas or polars, a pyarrow table, a split of a data set, a list of dicts, or a dict of lists"
+
+AS_TABLE = 'give named columns: the DataFrame, series.to_frame(), or a dict {"text": [...], "label": [...]}'
+
+LISTS = ("to_pylist", "to_list", "tolist")
+"""Methods of arrays and columns that return their items as a list."""
+
+NAME = re.compile(r"\.\w+$|[*?\[]")
+"""The ending of the name of a file, or a mark of a pattern."""
+
+NAME_BYTES = 255
+"""Bytes of the longest name of a file."""
 
 PARTS = ("parquet", "index.parquet")
 """The endings of the files of a table: its rows, and its index."""
@@ -64,20 +77,72 @@ class GivenTable:
         return f"<{self.key}, {len(self)} rows>"
 
 
+class Column(list[Any]):
+    """The items of an array or of a column of a table. It is neither a table nor a list of files.
+
+    `found`: what it is, for messages.
+    """
+
+    def __init__(self, items: Sequence[Any], found: str) -> None:
+        super().__init__(items)
+        self.found = found
+
+
+def as_column(value: Any) -> Column | None:
+    """Return an array or a column of any library as a list. None for other values."""
+    if isinstance(value, Column):
+        return value
+    if isinstance(value, str | np.generic | type) or has_columns(value):
+        return None
+    convert = next((own for name in LISTS if callable(own := getattr(value, name, None))), None)
+    items = None if convert is None else convert()
+    if not isinstance(items, list):
+        return None
+    size = " x ".join(map(str, getattr(value, "shape", (len(items),))))
+    return Column(items, f"{type(value).__name__} of {size} values")
+
+
 def is_table(value: Any) -> bool:
-    """Return whether a value is rows in memory and not the files of a key."""
-    if isinstance(value, GivenTable):
+    """Return whether a value is meant as rows in memory, valid or not, and not as the files of a key."""
+    if isinstance(value, GivenTable | Column):
         return True
     if isinstance(value, str | bytes | type) or value is None:
         return False
     if isinstance(value, Mapping):
         return hasattr(value, "column_names") or any(_is_list(each) for each in value.values())
     if isinstance(value, list | tuple):
-        return len(value) > 0 and isinstance(value[0], Mapping)
-    # The type is asked, because a lazy frame computes its columns.
-    kind = type(value)
-    stream = hasattr(kind, "__arrow_c_stream__") and hasattr(kind, "schema")
-    return stream or any(hasattr(kind, name) for name in ("columns", "column_names"))
+        return not all(isinstance(each, str | os.PathLike) for each in value)
+    stream = hasattr(type(value), "__arrow_c_stream__") and hasattr(type(value), "schema")
+    return stream or has_columns(value) or as_column(value) is not None
+
+
+def has_columns(value: Any) -> bool:
+    """Return whether a value is a table. The type is asked, because a lazy frame computes its columns."""
+    return any(hasattr(type(value), name) for name in ("columns", "column_names"))
+
+
+def require_files(names: Any, folder: Path, key: str) -> None:
+    """Check that the names of files are not texts, which are too long for a name or have more than one line.
+
+    In a list, a name with a blank and without an ending is a text, unless there is such a file.
+
+    Args:
+        names: the names, as in a recipe.
+        folder: the folder that they are relative to.
+        key: their place, for messages.
+
+    Raises:
+        DataError: One is a text.
+    """
+    listed = isinstance(names, list)
+    for name in names if listed else [names]:
+        if not isinstance(name, str):
+            continue
+        last = name.rpartition("/")[2]
+        prose = listed and " " in last and not NAME.search(last) and not (folder / name).exists()
+        if "\n" in name or len(os.fsencode(last)) > NAME_BYTES or prose:
+            found = f"a list of {len(names):,} texts" if listed else f"a text of {len(name):,} characters"
+            raise DataError("a text is not the name of a file", where=key, found=found, allowed=ALLOWED, hint=AS_TABLE)
 
 
 def given_table(value: Any, key: str) -> GivenTable:
@@ -89,6 +154,12 @@ def given_table(value: Any, key: str) -> GivenTable:
     """
     if isinstance(value, GivenTable):
         return value if value.key == key else replace(value, key=key)
+    column = as_column(value)
+    if column is not None:
+        hint = f"{AS_TABLE}; names of files are a list: list(...)"
+        raise DataError(
+            "a column or an array is not a table", where=key, found=column.found, allowed=ALLOWED, hint=hint
+        )
     frame, index, names = _read(value, key)
     if not frame.height:
         raise DataError("the table has no rows", where=key, allowed="at least one row")
@@ -111,6 +182,10 @@ def _read(value: Any, key: str) -> tuple[pl.DataFrame, pl.DataFrame | None, Mapp
     if isinstance(value, list | tuple):
         return _stored(_records(value, key), key), None, {}
     if isinstance(value, Mapping) and not hasattr(value, "column_names"):
+        for name, cells in value.items():
+            if not _is_list(cells):
+                found = f"a value of the type {type(cells).__name__}"
+                raise DataError(f"the column {str(name)!r} is not a list", where=key, found=found, allowed=ALLOWED)
         return _stored({str(name): list(cells) for name, cells in value.items()}, key), None, {}
     if hasattr(value, "__arrow_c_stream__"):
         frame = pl.DataFrame(value)
@@ -123,7 +198,8 @@ def _records(items: Sequence[Any], key: str) -> dict[str, list[Any]]:
     """Return the columns of a list of dicts. A key that an item lacks is missing there."""
     for number, item in enumerate(items):
         if not isinstance(item, Mapping):
-            raise DataError("an item of the list is not a dict", where=f"{key}, index {number}", found=repr(item))
+            what, found = "an item of the list is not a dict", f"a value of the type {type(item).__name__}"
+            raise DataError(what, where=f"{key}, index {number}", found=found, allowed=ALLOWED, hint=AS_TABLE)
     names = dict.fromkeys(str(name) for item in items for name in item)
     return {name: [item.get(name) for item in items] for name in names}
 
@@ -218,7 +294,7 @@ def _digest(frame: pl.DataFrame, names: Mapping[str, Sequence[str]]) -> str:
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
+    return (isinstance(value, Sequence) or as_column(value) is not None) and not isinstance(value, str | bytes)
 
 
 def _of(package: str, name: str, value: Any) -> bool:
