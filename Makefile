@@ -26,9 +26,9 @@ lint: .venv/installed
 
 test: lint tests
 
-# One process more than cores: some tests wait for servers and signals.
+# Two processes more than cores: some tests wait for servers and signals.
 tests: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=$$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist=worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=$$(($$(getconf _NPROCESSORS_ONLN) + 2)) --dist=worksteal
 
 # -n: every reference must have a target; -W: a warning is an error. No network is used.
 docs: .venv/installed
@@ -51,11 +51,13 @@ image:
 image-check: .venv/installed
 	$(BIN)/python -m tests.image.check
 
-# pip installs the versions that constraints.txt pins, torch included. --no-compile: compiling every module takes longer
-# than compiling those that are imported.
+# pip installs torch, so that its settings decide which build it takes. uv installs the rest in a third of the time.
+# Both take the versions that constraints.txt pins. --no-compile: compiling every module takes longer than compiling
+# those that are imported.
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[all,dev,docs]'
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt torch uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all,dev,docs]'
 	touch $@
 
 .venv/benched: .venv/installed

@@ -104,15 +104,15 @@ def build(environment: Path, folder: Path) -> Path:
 
 
 def install(environment: Path, wheel: Path) -> None:
-    """The pinned torch, then the wheel under the constraints file, in the new environment."""
+    """The pinned torch by pip, then the wheel under the constraints file by uv, in the new environment."""
     python = str(environment / "bin" / "python")
     pin = re.search(r"^torch==\S+", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE)
     if pin is None:
         raise StepError("constraints.txt does not pin torch")
     # Compiling every module of torch and transformers takes longer than compiling those that are imported.
-    pip = [python, "-m", "pip", "install", "--quiet", "--no-compile", "--constraint", str(CONSTRAINTS)]
-    run([*pip, pin.group()], ROOT)
-    run([*pip, f"manyheads[{EXTRAS}] @ {wheel.as_uri()}"], ROOT)
+    run([python, "-m", "pip", "install", "--quiet", "--no-compile", "-c", str(CONSTRAINTS), pin.group(), "uv"], ROOT)
+    uv = [str(environment / "bin" / "uv"), "pip", "install", "--quiet", "--python", python, "-c", str(CONSTRAINTS)]
+    run([*uv, f"manyheads[{EXTRAS}] @ {wheel.as_uri()}"], ROOT)
 
 
 def use(environment: Path, folder: Path) -> None:
