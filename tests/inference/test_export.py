@@ -151,8 +151,9 @@ def test_an_export_replaces_an_export_and_nothing_else(
 def test_an_export_that_differs_is_not_written(
     trained: manyheads.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outputs = "manyheads.inference.graph_engine.GraphEngine.outputs"
-    monkeypatch.setattr(outputs, lambda _, store, split: np.full((len(split), split.task.outputs), 9.0, np.float32))
+    outputs = "manyheads.inference.graph_engine.GraphEngine.outputs_several"
+    wrong = lambda _, store, splits: [np.full((len(each), each.task.outputs), 9.0, np.float32) for each in splits]  # noqa: E731
+    monkeypatch.setattr(outputs, wrong)
     with pytest.raises(BundleError, match="differs from the model"):
         export_run(trained.folder.path, "torch-export", tmp_path / "out")
     assert not list(tmp_path.iterdir())

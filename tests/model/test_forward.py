@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 import manyheads
 from manyheads.data.batch import batches_by_length
+from manyheads.data.shared import same_rows
 from manyheads.inference.bundle import load_bundle
 from manyheads.model.encoder import Encoder
 from manyheads.model.flat import FlatTokens
-from manyheads.model.forward import forward_split, forward_streams, same_rows
+from manyheads.model.forward import forward_split, forward_streams
 from manyheads.ragged import flat as flat_of
 from manyheads.recipe.load import load_recipe
 from manyheads.recipe.prepare import Prepared, read_tasks, tokenise_tasks

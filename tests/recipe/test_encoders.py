@@ -115,10 +115,10 @@ class ModuleGraphs:
     def __init__(self, model: PaddedModel) -> None:
         self._model, self.segments = model.eval(), model.segments
 
-    def encode(self, feeds: Mapping[str, Any], output: str) -> Any:
+    def encode(self, feeds: Mapping[str, Any], outputs: Sequence[str]) -> Any:
         with torch.inference_mode():
             values = self._model(**{name: torch.from_numpy(feed) for name, feed in feeds.items()})
-        return values[self._model.names.index(output)].numpy()
+        return [values[self._model.names.index(output)].numpy() for output in outputs]
 
     def pair(self, task: str, first: Any, second: Any) -> Any:
         raise AssertionError(f"{task} reads one sequence")

@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +21,8 @@ from tests.training.test_resume import contents, stop_after
 
 import manyheads
 from manyheads.cli.show import results_table
+from manyheads.inference.graph_engine import OnnxGraphs
+from manyheads.ragged import flat
 from manyheads.reports.compare import compare
 from manyheads.reports.content import build_report
 from manyheads.reports.document import write_report
@@ -313,13 +317,17 @@ def test_the_server_predicts_every_kind(run: manyheads.Run) -> None:
             assert client.post(f"/v1/{route}/{name}", json={"texts": [item]}).status_code == 200
 
 
-def test_the_exported_graph_gives_the_predictions_of_the_model(recipe: Path, run: manyheads.Run) -> None:
+@pytest.fixture(scope="module")
+def graph(run: manyheads.Run, recipe: Path) -> manyheads.Predictor:
     from manyheads.runs.export import export_run
 
-    folder = recipe.parent / "onnx"
-    export_run(run.folder.path, "onnx", folder)
+    export_run(run.folder.path, "onnx", recipe.parent / "onnx")
+    return manyheads.load(recipe.parent / "onnx", runtime="onnx")
+
+
+def test_the_exported_graph_gives_the_predictions_of_the_model(run: manyheads.Run, graph: manyheads.Predictor) -> None:
     texts = ["good film", "slow bad story 7", "actor", "a bad film of an actor " * 20]
-    model, graph = manyheads.load(run.folder.path), manyheads.load(folder, runtime="onnx")
+    model = manyheads.load(run.folder.path)
     for task, form in model.tasks.items():
         items = texts if len(form.text) == 1 else [(text, "a film") for text in texts]
         if form.kind.reads == "candidates":
@@ -331,6 +339,31 @@ def test_the_exported_graph_gives_the_predictions_of_the_model(recipe: Path, run
         if one.probabilities is not None:
             for own, others in zip(one.probabilities, two.probabilities, strict=True):
                 np.testing.assert_allclose(own, others, atol=1e-5)
+
+
+def test_the_exported_graph_encodes_a_sequence_once_for_all_tasks(
+    graph: manyheads.Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = []
+    encode = OnnxGraphs.encode
+
+    def counted(self: OnnxGraphs, feeds: Any, outputs: Sequence[str]) -> list[Any]:
+        passes.append((len(feeds["input_ids"]), list(outputs)))
+        return encode(self, feeds, outputs)
+
+    texts = [("good film",), ("slow bad story",), ("good film",)]
+    rows = dict.fromkeys(("ordinal", "multilabel", "spans", "tags"), texts)
+    rows |= {"pairs": [("good film", "slow bad story")], "choice": [("good film", "actor", "story")]}
+    expected = {task: graph.decode_several({task: own})[task] for task, own in rows.items()}
+    monkeypatch.setattr(OnnxGraphs, "encode", counted)
+    found = graph.decode_several(rows)
+    assert passes == [
+        (2, ["task_ordinal", "task_multilabel", "task_spans", "task_tags", "vector"]),
+        (2, ["task_choice"]),
+    ]
+    for task, own in rows.items():
+        np.testing.assert_allclose(flat(found[task].values), flat(expected[task].values), atol=1e-5)
+        assert len(found[task].values) == len(own)
 
 
 def test_predictions_of_several_labels_are_lists_in_frames(run: manyheads.Run) -> None:

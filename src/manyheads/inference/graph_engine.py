@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads.data.batch import Batch, batches_by_length
-from manyheads.data.dataset import Split, assemble, assemble_texts, lengths, text_lengths
+from manyheads.data.batch import Batch
+from manyheads.data.dataset import Split
+from manyheads.data.shared import outputs_together
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import BundleError, call
@@ -36,8 +38,8 @@ class Graphs(Protocol):
     segments: bool
     """Whether the encoder reads `token_type_ids`."""
 
-    def encode(self, feeds: Mapping[str, NDArray[np.int64]], output: str) -> Floats:
-        """Return one output of the encoder for int64[S, L] inputs: float32[S, width], or [S, L, width] per token."""
+    def encode(self, feeds: Mapping[str, NDArray[np.int64]], outputs: Sequence[str]) -> list[Floats]:
+        """Return outputs of the encoder, from one pass, for int64[S, L] inputs: float32[S, width], or [S, L, width]."""
 
     def pair(self, task: str, first: Floats, second: Floats) -> Floats:
         """Return a bi-encoded pair head's outputs for vectors[n, hidden]: float32[n, outputs]."""
@@ -75,18 +77,26 @@ class GraphEngine:
 
     def outputs(self, store: TextStore, split: Split) -> Rows:
         """Return the head's outputs for every example, in the order of the split: float32[n, outputs], or ragged."""
-        if split.words is not None:
-            return self._of_words(store, split, split.words)
-        if split.candidates is not None:
-            return Ragged(self._of_texts(store, split.pairs), split.candidates.offsets)
-        return self._of_texts(store, split)
-
-    def _of_texts(self, store: TextStore, split: Split) -> Floats:
-        return self._of_pairs(store, split) if split.task.sequences > 1 else self._of_sequences(store, split)
+        return self.outputs_several(store, [split])[0]
 
     def outputs_several(self, store: TextStore, splits: Sequence[Split]) -> list[Rows]:
-        """Return `outputs` for several splits, one after the other."""
-        return [self.outputs(store, split) for split in splits]
+        """Return `outputs` for several splits. A sequence that several splits read is encoded once."""
+        read = [each if each.candidates is None else each.pairs for each in splits]
+        sequences = [_texts_of(each) if each.task.sequences > 1 else each for each in read]
+        found: list[Rows] = [None] * len(splits)
+        for width in (1, 2):
+            places = [place for place, each in enumerate(sequences) if each.text_index.shape[1] == width]
+            own, template = [sequences[place] for place in places], self._tokenizer.template
+            if own:
+                results = outputs_together(self._encode, store, template, own, max_length=self._max_length)
+                for place, each in zip(places, results, strict=True):
+                    found[place] = each
+        for place, (given, each) in enumerate(zip(splits, read, strict=True)):
+            if each.task.sequences > 1:
+                found[place] = self._of_pairs(each, sequences[place], found[place])
+            if given.candidates is not None:
+                found[place] = Ragged(found[place], given.candidates.offsets)
+        return found
 
     def explain(self, store: TextStore, split: Split) -> list[list[TokenWeight]]:
         """Raise an error: exported graphs have no gradients.
@@ -97,48 +107,39 @@ class GraphEngine:
         del store, split
         raise BundleError("token weights need gradients, and exported graphs have none", hint='use runtime="torch"')
 
-    def _of_sequences(self, store: TextStore, split: Split) -> Floats:
-        outputs = np.empty((len(split), split.task.outputs), dtype=np.float32)
-        template, length = self._tokenizer.template, self._max_length
-        for picks in batches_by_length(lengths(store, template, length, split)):
-            batch = assemble(store, template, length, [(split, picks)], deduplicate=True)
-            encoded = self._encode(batch, task_output(split.task.name))
-            outputs[picks] = encoded[batch.parts[0].sequences[:, 0]]
-        return outputs
-
-    def _of_words(self, store: TextStore, split: Split, words: Ragged) -> Ragged:
-        """Return the outputs for each word. The graph gives the outputs of every token: float32[S, L, outputs]."""
-        outputs = np.empty((len(words.values), split.task.outputs), dtype=np.float32)
-        template, length = self._tokenizer.template, self._max_length
-        for picks in batches_by_length(lengths(store, template, length, split)):
-            batch = assemble(store, template, length, [(split, picks)])
-            encoded, found = self._encode(batch, task_output(split.task.name)), batch.parts[0].words
-            if found is None:
-                raise AssertionError("the split has words")
-            outputs[words.places(picks)[0]] = encoded[found.values[:, 0], found.values[:, 1]]
-        return Ragged(outputs, words.offsets)
-
-    def _of_pairs(self, store: TextStore, split: Split) -> Floats:
+    def _of_pairs(self, split: Split, texts: Split, vectors: Floats) -> Floats:
+        """Return the outputs of a head that reads two vectors. `vectors`: those of the distinct texts."""
         if len(split) == 0:
             return np.empty((0, split.task.outputs), dtype=np.float32)
-        texts, places = np.unique(split.text_index.astype(np.int64), return_inverse=True)
-        places = places.reshape(split.text_index.shape)
-        template, length = self._tokenizer.template, self._max_length
-        vectors: Floats | None = None
-        for picks in batches_by_length(text_lengths(store, template, length, texts)):
-            encoded = self._encode(assemble_texts(store, template, length, texts[picks]), VECTOR)
-            if vectors is None:
-                vectors = np.empty((len(texts), encoded.shape[1]), dtype=np.float32)
-            vectors[picks] = encoded
-        assert vectors is not None
+        places = np.searchsorted(texts.text_index[:, 0], split.text_index)
         return self._graphs.pair(split.task.name, vectors[places[:, 0]], vectors[places[:, 1]])
 
-    def _encode(self, batch: Batch, output: str) -> Floats:
+    def _encode(self, batch: Batch) -> list[Floats]:
+        """Return what each part reads from one pass of the encoder: its task's outputs, or vectors for a head of pairs.
+
+        The graph has the outputs of every token for a task that reads words: float32[S, L, outputs].
+        """
         mask = np.arange(batch.max_length)[None] < np.diff(batch.offsets)[:, None]
         feeds = {"input_ids": _spread(batch.token_ids, mask, self._pad_id), "attention_mask": mask.astype(np.int64)}
         if self._graphs.segments:
             feeds["token_type_ids"] = _spread(batch.segment_ids, mask, 0)
-        return self._graphs.encode(feeds, output)
+        names = [VECTOR if self._tasks[part.task].sequences > 1 else task_output(part.task) for part in batch.parts]
+        wanted = list(dict.fromkeys(names))
+        encoded = dict(zip(wanted, self._graphs.encode(feeds, wanted), strict=True))
+        return [
+            encoded[name][part.sequences[:, 0]]
+            if part.words is None
+            else encoded[name][part.words.values[:, 0], part.words.values[:, 1]]
+            for name, part in zip(names, batch.parts, strict=True)
+        ]
+
+
+def _texts_of(split: Split) -> Split:
+    """Return the distinct texts of a split as examples of one text without targets, in the order of the store."""
+    texts = np.unique(split.text_index)
+    task = replace(split.task, text=split.task.text[:1], pair=None)
+    nothing = np.full(len(texts), np.nan, dtype=np.float32)
+    return Split(task, [""] * len(texts), texts[:, None], nothing, np.zeros(len(texts), dtype=np.int64))
 
 
 def _check_export(folder: Path, target: str, *needed: str) -> None:
@@ -202,10 +203,9 @@ class OnnxGraphs:
         self.segments = "token_type_ids" in {each.name for each in self._encoder.get_inputs()}
         self._pairs: dict[str, Any] = {}
 
-    def encode(self, feeds: Mapping[str, NDArray[np.int64]], output: str) -> Floats:
-        """Return one output of the encoder for int64[S, L] inputs: float32[S, width]."""
-        (values,) = self._encoder.run([output], dict(feeds))
-        return np.asarray(values, dtype=np.float32)
+    def encode(self, feeds: Mapping[str, NDArray[np.int64]], outputs: Sequence[str]) -> list[Floats]:
+        """Return outputs of the encoder, from one pass, for int64[S, L] inputs: float32[S, width], or [S, L, width]."""
+        return [np.asarray(values, dtype=np.float32) for values in self._encoder.run(list(outputs), dict(feeds))]
 
     def pair(self, task: str, first: Floats, second: Floats) -> Floats:
         """Return a bi-encoded pair head's outputs for vectors[n, hidden]: float32[n, outputs]."""

@@ -14,22 +14,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from manyheads.data.batch import TOKEN_BUDGET, Part, batches_by_length
+from manyheads.data.batch import TOKEN_BUDGET, Batch, Part, batches_by_length
 from manyheads.data.dataset import (
     Split,
     assemble,
     assemble_rows,
-    assemble_shared,
     assemble_texts,
     lengths,
     row_lengths,
     text_lengths,
 )
+from manyheads.data.shared import outputs_together, same_rows
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
 from manyheads.model.flat import FlatTokens
 from manyheads.model.multitask import MultitaskModel
-from manyheads.ragged import Ragged, Rows, offsets_of
+from manyheads.ragged import Ragged, Rows
 
 HEAD_ROWS = 8192
 """Pairs of vectors that a head reads at once."""
@@ -217,97 +217,25 @@ def forward_streams(
     return outputs
 
 
-def same_rows(splits: Sequence[Split]) -> list[list[int]]:
-    """Return groups of splits whose rows are encoded together: the places of the splits, in their order.
-
-    Two splits are in one group if they encode their texts in the same way and at least half of the distinct texts of
-    one of them are texts of the other. So are the tasks of a stream.
-    """
-    forms = [_form(each) for each in splits]
-    groups: list[list[int]] = []
-    texts: list[Ints] = []
-    for place, (split, form) in enumerate(zip(splits, forms, strict=True)):
-        rows = _distinct(split) if form is not None and forms.count(form) > 1 else np.zeros(0, dtype=np.int64)
-        for group, theirs in zip(groups, texts, strict=True):
-            if form is None or form != forms[group[0]]:
-                continue
-            common = len(np.intersect1d(rows, theirs, assume_unique=True))
-            if common and 2 * common >= min(len(rows), len(theirs)):
-                group.append(place)
-                break
-        else:
-            groups.append([place])
-            texts.append(rows)
-    return groups
-
-
-def _form(split: Split) -> object:
-    """Return how the texts of a split are encoded. None for a split that is encoded on its own."""
-    return None if split.task.kind.reads == "candidates" else (split.task.sequences, split.text_index.shape[1])
-
-
-def _distinct(split: Split) -> Ints:
-    """Return a number for each distinct row of texts. Two rows have the same one only by accident."""
-    numbers = np.zeros(len(split), dtype=np.int64)
-    for column in split.text_index.T:
-        numbers = numbers * 1_000_003 + column
-    return np.unique(numbers)
-
-
-def rows_of(
-    store: TextStore, template: Template, max_length: int, splits: Sequence[Split]
-) -> tuple[Ints, list[Ints], NDArray[np.int32]]:
-    """Return the distinct rows of texts of splits, the place of each example in them, and the tokens of each row.
-
-    The rows are int64[s, columns]. The tokens are those of the sequences of an example, int32[s].
-    """
-    rows = np.concatenate([each.text_index for each in splits]).astype(np.int64)
-    distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
-    ends = np.cumsum([len(each) for each in splits])
-    places = np.split(inverse.reshape(-1), ends[:-1])
-    sizes = np.zeros(len(distinct), dtype=np.int32)
-    for split, own in zip(splits, places, strict=True):
-        np.maximum.at(sizes, own, lengths(store, template, max_length, split))
-    return distinct, places, sizes
-
-
 def _together(
     model: MultitaskModel,
     store: TextStore,
     template: Template,
     splits: Sequence[Split],
     *,
-    max_length: int,
     device: torch.device,
-    token_budget: int,
     after_batch: Callable[[], None],
+    **options: Any,
 ) -> list[Rows]:
     """Return the outputs for splits of one sequence per example that read the same rows."""
-    rows, places, sizes = rows_of(store, template, max_length, splits)
-    examples = [
-        Ragged(np.argsort(each, kind="stable"), offsets_of(np.bincount(each, minlength=len(rows)))) for each in places
-    ]
-    outputs = [
-        np.empty((len(each) if each.words is None else len(each.words.values), each.task.outputs), dtype=np.float32)
-        for each in splits
-    ]
-    for picks in batches_by_length(sizes, token_budget):
-        chosen = [each[picks] for each in examples]
-        readers = [
-            (split, own.values, own.owners) for split, own in zip(splits, chosen, strict=True) if len(own.values)
-        ]
-        batch = assemble_shared(store, template, max_length, rows[picks], readers)
+
+    def forward(batch: Batch) -> list[NDArray[np.float32]]:
         with torch.inference_mode():
-            results = iter(model(FlatTokens.from_batch(batch, device), batch.parts))
-        for split, own, output in zip(splits, chosen, outputs, strict=True):
-            if len(own.values):
-                at = own.values if split.words is None else split.words.places(own.values)[0]
-                output[at] = next(results).float().cpu().numpy()
+            results = model(FlatTokens.from_batch(batch, device), batch.parts)
         after_batch()
-    return [
-        output if split.words is None else Ragged(output, split.words.offsets)
-        for split, output in zip(splits, outputs, strict=True)
-    ]
+        return [result.float().cpu().numpy() for result in results]
+
+    return outputs_together(forward, store, template, splits, **options)
 
 
 def _wanted(splits: Sequence[Split], width: int) -> tuple[Ints, list[Ints]]:

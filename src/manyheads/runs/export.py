@@ -167,8 +167,9 @@ def largest_difference(model: Engine, other: Engine, store: TextStore, splits: S
         BundleError: the difference is larger than `LARGEST`.
     """
     largest = 0.0
-    for split in splits:
-        gap = float(np.abs(flat(model.outputs(store, split)) - flat(other.outputs(store, split))).max(initial=0.0))
+    found = [engine.outputs_several(store, splits) for engine in (model, other)]
+    for split, expected, exported in zip(splits, *found, strict=True):
+        gap = float(np.abs(flat(expected) - flat(exported)).max(initial=0.0))
         if not gap <= LARGEST:
             hint = "nothing was written. Please report this with the architecture of the encoder"
             allowed = f"up to {LARGEST:g}"
@@ -194,10 +195,8 @@ def dev_data(run: RunFolder, bundle: Bundle) -> DevData:
 def _measured(engine: Engine, store: TextStore, splits: Sequence[Split], *, course_score: bool) -> Measurement:
     started = time.perf_counter()
     metrics = {
-        split.task.name: measure(
-            split.task, split.decode(engine.outputs(store, split), together=True), split.targets.astype(np.float64)
-        )
-        for split in splits
+        split.task.name: measure(split.task, split.decode(outputs, together=True), split.targets.astype(np.float64))
+        for split, outputs in zip(splits, engine.outputs_several(store, splits), strict=True)
     }
     seconds = time.perf_counter() - started
     tasks = {split.task.name: split.task for split in splits}

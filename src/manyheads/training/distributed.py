@@ -25,10 +25,11 @@ from torch.optim import AdamW
 
 from manyheads.data.batch import Batch
 from manyheads.data.dataset import Split, lengths
+from manyheads.data.shared import rows_of, same_rows
 from manyheads.data.texts import TextStore
 from manyheads.data.tokenizer import Template
 from manyheads.errors import ManyheadsError, TrainingError, argument
-from manyheads.model.forward import forward_streams, rows_of, same_rows
+from manyheads.model.forward import forward_streams
 from manyheads.model.multitask import MultitaskModel
 from manyheads.process_state import borrowing
 from manyheads.ragged import Ragged, Rows, offsets_of

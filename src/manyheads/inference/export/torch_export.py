@@ -58,11 +58,11 @@ class WrittenPrograms:
         self._folder, self._outputs, self.segments = folder, list(outputs), segments
         self._programs: dict[str, Any] = {}
 
-    def encode(self, feeds: Mapping[str, NDArray[np.int64]], output: str) -> Floats:
-        """Return one output of the encoder for int64[S, L] inputs: float32[S, width]."""
+    def encode(self, feeds: Mapping[str, NDArray[np.int64]], outputs: Sequence[str]) -> list[Floats]:
+        """Return outputs of the encoder, from one pass, for int64[S, L] inputs: float32[S, width], or [S, L, width]."""
         with torch.inference_mode():
             values = self._program(ENCODER)(**{name: torch.from_numpy(feed) for name, feed in feeds.items()})
-        return np.asarray(values[self._outputs.index(output)].numpy())
+        return [np.asarray(values[self._outputs.index(name)].numpy()) for name in outputs]
 
     def pair(self, task: str, first: Floats, second: Floats) -> Floats:
         """Return a bi-encoded pair head's outputs for vectors[n, hidden]: float32[n, outputs]."""
