@@ -109,6 +109,55 @@ def test_an_unknown_label_of_a_training_file_stays_a_bad_row(tiny_encoder: Path,
         read(recipe, 'tasks.mood.labels=["m0", "m1"]', "tasks.mood.labels_unknown=wrong")
 
 
+SOFT = [
+    {"text": "good", "mood": {"m0": 0.7, "m1": 0.3}},
+    {"text": "mostly new", "mood": {"m0": 0.2, "m1": 0.3, "new": 0.5}},
+    {"text": "mostly known", "mood": {"m1": 0.6, "new": 0.4}},
+    {"text": "only odd", "mood": "odd"},
+    {"text": "as often", "mood": {"new": 0.5, "m1": 0.5}},
+    {"text": "none", "mood": "-"},
+]
+
+
+def soft_recipe(folder: Path, encoder: Path, test: list[dict[str, Any]]) -> Path:
+    rows = {"train": [SOFT[0], {"text": "bad", "mood": "m1"}] * 3, "dev": [SOFT[0]], "test": test}
+    for name, each in rows.items():
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in each))
+    file = folder / "recipe.toml"
+    text = RECIPE.format(encoder=encoder, kind="classification").replace(".csv", ".jsonl")
+    file.write_text(text.replace('label = "mood"', 'label = "mood"\nsoft = true'))
+    return file
+
+
+def test_a_soft_label_with_an_unknown_label_is_its_most_probable_label(tiny_encoder: Path, tmp_path: Path) -> None:
+    recipe = soft_recipe(tmp_path, tiny_encoder, SOFT)
+    data, said = read(recipe)
+    assert data.test is not None
+    assert data.test.targets.tolist()[:5] == [0.0, 2.0, 1.0, 2.0, 1.0]
+    assert np.isnan(data.test.targets[5])
+    assert list(data.test.unknown or ()) == ["", '"new"', '"m1"', '"odd"', '"m1"', ""]
+    assert any(
+        "4 rows have labels that training does not know, counted as wrong: 'new' (3), 'odd' (1)" in each
+        for each in said
+    )
+    run = manyheads.train(recipe, tmp_path / "run")
+    found = read_records(
+        run.folder.prediction_file("mood", "test", "last"), load_task(run), probabilities=True, hint=""
+    )
+    assert found.targets.tolist() == [0.0, 2.0, 1.0, 2.0, 1.0]
+
+
+def test_a_soft_label_with_an_unknown_label_is_an_error_or_left_out(tiny_encoder: Path, tmp_path: Path) -> None:
+    recipe = soft_recipe(tmp_path, tiny_encoder, SOFT)
+    with pytest.raises(DataError, match=r"test.jsonl:2: label 'new' is not one of 'm0', 'm1'") as caught:
+        read(recipe, "tasks.mood.labels_unknown=error")
+    assert 'labels_unknown = "wrong"' in str(caught.value.hint)
+    data, said = read(recipe, "tasks.mood.labels_unknown=skip")
+    assert data.test is not None
+    assert len(data.test) == 2
+    assert any("4 rows have labels that training does not know, left out" in each for each in said)
+
+
 def test_kinds_without_labels_cannot_count_unknown_labels(tiny_encoder: Path, tmp_path: Path) -> None:
     recipe = write(tmp_path, tiny_encoder)
     recipe.write_text(RECIPE.format(encoder=tiny_encoder, kind="regression").replace('metrics = ["log', '# ["log'))

@@ -33,7 +33,7 @@ NO_LABEL = ("-", "-1", "?")
 LINE_BITS = 40
 """Bits of the line in the place of a row. The bits above are the number of the file among several."""
 
-VERSION = "7"
+VERSION = "8"
 """Part of every cache key. It changes when the rules for usable rows, their reasons or the columns change."""
 
 LISTED = 100
@@ -454,7 +454,7 @@ class _Writer:
 
     def _soft(self, row: Row, target: Target) -> Floats:
         kind = self._task.kind
-        if np.isnan(target).all():
+        if np.isnan(target).all() or self._presented:
             return np.full(kind.soft_shape, np.nan)
         return kind.soften(label_cell(row.values, self._task.label_columns))
 

@@ -15,7 +15,18 @@ from pydantic import Field
 from manyheads.errors import DataError
 from manyheads.options import Options
 from manyheads.tasks.cells import MISSING, MOSTLY, Columns, as_number, is_missing, quoted
-from manyheads.tasks.kind import Floats, HubForm, KeyFault, LabelError, Predictions, Target, finite, sigmoid, softmax
+from manyheads.tasks.kind import (
+    Floats,
+    HubForm,
+    KeyFault,
+    LabelError,
+    Predictions,
+    Target,
+    UnknownLabelError,
+    finite,
+    sigmoid,
+    softmax,
+)
 from manyheads.tasks.kinds.one_label import (
     CLASS_WEIGHTS,
     EQUAL_CLASSES,
@@ -74,7 +85,6 @@ class Classification(OneLabel):
     def __init__(self, labels: Iterable[Label], *, soft: bool = False) -> None:
         super().__init__(labels)
         self.soft_shape = (len(self.labels),) if soft else ()
-        self.counts_unknown = not soft
 
     @classmethod
     def of(cls, options: Any) -> Self | None:
@@ -231,19 +241,24 @@ def soft_label(raw: object, labels: Labels) -> Floats:
     probabilities in the order of the labels; one of the two as JSON text; or a label, whose probability is then 1.
 
     Raises:
+        UnknownLabelError: The cell has a label that is not among the labels, and no other fault. It presents the most
+            probable label.
         LabelError: The cell is empty or something else, or the probabilities are negative or do not add up to 1.
     """
     cell = raw if isinstance(raw, Mapping) else _value(raw)
     if is_missing(cell):
         raise LabelError(MISSING)
     numbers = np.zeros(len(labels))
+    strangers: dict[str, float] = {}
     if isinstance(cell, Mapping) and not isinstance(cell, Columns):
         for name, value in cell.items():
             code = labels.find(name)
-            if code is None:
-                raise LabelError(labels.unknown(name))
             # A struct of a Parquet file has null for a key that a row lacks.
-            numbers[code] = 0.0 if value is None else _probability(value)
+            number = 0.0 if value is None else _probability(value)
+            if code is None:
+                strangers[str(name).strip()] = number
+            else:
+                numbers[code] = number
     elif isinstance(cell, Columns | list | tuple):
         values = [*cell.values()] if isinstance(cell, Columns) else [*cell]
         if len(values) != len(labels):
@@ -252,11 +267,16 @@ def soft_label(raw: object, labels: Labels) -> Floats:
     else:
         code = labels.find(cell)
         if code is None:
-            raise LabelError(labels.unknown(cell))
-        numbers[code] = 1.0
-    total = float(numbers.sum())
+            strangers[str(cell).strip()] = 1.0
+        else:
+            numbers[code] = 1.0
+    total = float(numbers.sum()) + sum(strangers.values())
     if abs(total - 1) > TOLERANCE:
         raise LabelError(f"label {quoted(cell)}: the probabilities add up to {total:.6g} and not to 1")
+    if strangers:
+        probable = max(strangers, key=lambda name: strangers[name])
+        most = labels[int(numbers.argmax())] if numbers.max() >= strangers[probable] else probable
+        raise UnknownLabelError(labels.unknown(next(iter(strangers))), list(strangers), most)
     shares: Floats = numbers / total
     return shares
 
