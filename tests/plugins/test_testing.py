@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,10 @@ from manyheads.model.heads import HeadEntry
 from manyheads.model.heads.linear import Linear
 from manyheads.model.losses import LOSSES, LossEntry
 from manyheads.runs.exporters import Exporter, Written
+from manyheads.tasks.kind import Predictions
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.kinds.classification import Classification
+from manyheads.tasks.kinds.words import WordTags
 from manyheads.testing import (
     check_batching,
     check_exporter,
@@ -181,6 +183,30 @@ def test_a_kind_that_breaks_the_contract_is_found() -> None:
     KINDS["count"] = Wrong
     with pytest.raises(AssertionError, match="errors of correct predictions"):
         check_kind(Wrong(10), ["1"])
+
+
+def test_a_kind_per_word_that_breaks_the_contract_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Loose(WordTags):
+        def parse_of(self, raw: object, texts: Sequence[str]) -> Any:
+            return self.parse(raw)
+
+    class Short(WordTags):
+        def decode(self, outputs: Any) -> Predictions:
+            found = super().decode(outputs)
+            return Predictions(found.values, np.ones(len(outputs)))
+
+    class Forgiving(WordTags):
+        def right(self, predictions: Predictions, targets: Any) -> Any:
+            return np.ones(len(targets), dtype=bool)
+
+    for wrong, message in (
+        (Loose, "parse_of accepts 'O B-a' for a text of 3 words"),
+        (Short, "ragged outputs need ragged probabilities"),
+        (Forgiving, "a prediction is equal to"),
+    ):
+        monkeypatch.setitem(KINDS, "words", wrong)
+        with pytest.raises(AssertionError, match=message):
+            check_kind(wrong.sample(), ["O B-a"])
 
 
 def test_a_format_that_breaks_the_contract_is_found(tmp_path: Path) -> None:

@@ -251,6 +251,8 @@ class OneLabel(Kind):
         """
         rng = np.random.default_rng(0)
         unknown = targets >= len(self.labels)
+        if not len(targets):
+            return targets.copy()
         if unknown.any():
             predictions = np.zeros(len(targets))
             predictions[~unknown] = self.imagined(targets[~unknown], correlation)
