@@ -51,6 +51,38 @@ def test_the_command_shows_the_power_and_every_assumption(tiny_study: Path) -> N
     assert len(content["by_seeds"]) == 5
 
 
+@pytest.fixture
+def one_row(tiny_study: Path) -> Path:
+    tiny_study.write_text(tiny_study.read_text().partition("[rows.rescaled]")[0])
+    return tiny_study
+
+
+def test_a_study_of_one_row_has_a_precision_and_no_power(one_row: Path) -> None:
+    found = manyheads.power(one_row, seed_sd=0.02)
+    assert (found.comparisons, found.by_seeds, found.differences) == (0, (), ())
+    assert [each.seeds for each in found.precision] == [2, 3, 5, 10, 20]
+    errors = [each.standard_error for each in found.precision]
+    assert errors == sorted(errors, reverse=True)
+    examples = errors[-1] ** 2 - 0.02**2 / 20
+    assert examples > 0
+    assert [error**2 for error in errors] == pytest.approx(
+        [0.02**2 / n + examples for n in (2, 3, 5, 10, 20)], rel=1e-3
+    )
+    ratios = [each.half_width / each.standard_error for each in found.precision]
+    assert ratios == sorted(ratios, reverse=True)
+    assert ratios[-1] < 2.2
+    assert ratios[0] > 4
+    assert list(found.frame.columns) == ["seeds", "standard_error", "half_width"]
+
+
+def test_the_command_says_that_a_study_of_one_row_compares_nothing(one_row: Path) -> None:
+    shown = " ".join(CliRunner().invoke(app, ["power", str(one_row)]).output.split())
+    assert "Precision by number of seeds" in shown
+    assert "one row and no twins, so it compares nothing" in shown
+    assert "Holm" not in shown
+    assert "two rows" not in shown
+
+
 def test_the_table_says_what_it_could_have_found(synthetic: Any) -> None:
     table = write_table(synthetic.run({"even": 0.1}), synthetic.out)
     assert table.power is not None

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from manyheads.errors import RunError, by_caller
-from manyheads.evaluation.estimate import pseudo_examples
+from manyheads.evaluation.estimate import Components, components, pseudo_examples
 from manyheads.evaluation.looks import level_at
 from manyheads.evaluation.metrics.resolve import primary_of
-from manyheads.evaluation.power import SimulatedPower, Variances, estimated, power
+from manyheads.evaluation.power import ERROR, SimulatedPower, Variances, estimated, power
 from manyheads.evaluation.sample import Floats, Sample, sample
 from manyheads.pages.words import counted
 from manyheads.ragged import Rows, stack
@@ -24,7 +24,7 @@ from manyheads.studies.collect import collect
 from manyheads.studies.render.words import detectable, range_of
 from manyheads.studies.samples import of_metric, samples_of
 from manyheads.studies.schema import Row, StudyPlan
-from manyheads.studies.table import Power, PowerAt, rounded
+from manyheads.studies.table import Power, PowerAt, PrecisionAt, rounded
 from manyheads.tasks.kind import known as labelled
 
 SEEDS = (2, 3, 5, 10, 20)
@@ -77,15 +77,52 @@ def study_power(
     """
     recipe = plan.row(plan.baseline).recipe
     data = read_tasks(recipe, _ignore)
-    if pilot is None:
-        variances, assumptions = _assumed(plan, data, seed_sd, correlation)
-    else:
-        variances, assumptions = _of_pilot(plan, data, pilot, seed_sd, correlation)
     baseline = (plan.baseline, plan.row(plan.baseline).same_as)
-    compared = [row for row in plan.rows if row.twin_of is None and row.same_as is None and row.name not in baseline]
-    comparisons = sum(_comparable(plan, row) for row in compared)
-    differences = DIFFERENCES if difference is None else (abs(difference),)
-    return _power(plan, variances, max(1, comparisons), differences, (*SEEDS, len(plan.seeds)), assumptions)
+    others = [row for row in plan.rows if row.same_as is None and row.name not in baseline]
+    compared = sum(_comparable(plan, row) for row in others if row.twin_of is None)
+    comparisons = max(compared, int(bool(others)))
+    if pilot is None:
+        found = _assumed(plan, data, seed_sd, correlation, compares=comparisons > 0)
+    else:
+        found = _of_pilot(plan, data, pilot, seed_sd, correlation, compares=comparisons > 0)
+    seeds = (*SEEDS, len(plan.seeds))
+    if found.variances is not None:
+        differences = DIFFERENCES if difference is None else (abs(difference),)
+        power = _power(plan, found.variances, comparisons, differences, seeds, found.assumptions)
+        return replace(power, precision=found.precision(each.seeds for each in power.by_seeds))
+    return Power(
+        metric=plan.metric,
+        comparisons=0,
+        differences=(),
+        by_seeds=(),
+        looks=False,
+        seed_sd=rounded(math.sqrt(found.row.seeds)),
+        example_sd=rounded(math.sqrt(found.row.examples)),
+        df=None if math.isinf(found.row.seeds_df) else rounded(found.row.seeds_df),
+        assumptions=found.assumptions,
+        precision=found.precision(plan.looks or seeds),
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is assumed or known before a study.
+
+    `row`: the variance of one run of a row by its seed, and of the mean over all seeds by the examples. `variances`:
+    those of comparisons, None without any. `assumptions`: what was assumed, as sentences.
+    """
+
+    row: Components
+    variances: Variances | None
+    assumptions: tuple[str, ...]
+
+    def precision(self, seeds: Iterable[int]) -> tuple[PrecisionAt, ...]:
+        """Return the precision of the mean of a row by number of seeds, of which each is above 1."""
+        found = []
+        for count in sorted({count for count in seeds if count > 1}):
+            parts = replace(self.row, seeds=self.row.seeds / count, seeds_df=count - 1.0)
+            found.append(PrecisionAt(count, rounded(parts.standard_error), rounded(parts.half_width(ERROR))))
+        return tuple(found)
 
 
 def _comparable(plan: StudyPlan, row: Row) -> bool:
@@ -157,8 +194,8 @@ def _entry(found: SimulatedPower, differences: Sequence[float]) -> PowerAt:
 
 
 def _assumed(
-    plan: StudyPlan, data: Sequence[TaskData], seed_sd: float | None, correlation: float | None
-) -> tuple[Variances, tuple[str, ...]]:
+    plan: StudyPlan, data: Sequence[TaskData], seed_sd: float | None, correlation: float | None, *, compares: bool
+) -> _Found:
     """Return assumed variances, from the sizes, classes and metrics of the real dev examples."""
     parts = {each.task.name: _imagined(each, _targets(plan, each, data)) for each in data}
     row = of_metric(parts, plan.metric, {each.task.name: each.task.metric for each in data})
@@ -180,7 +217,9 @@ def _assumed(
         units=units,
         spread_df=max(1.0, units / SPREAD),
     )
-    return variances, tuple(_assumptions(plan, data, parts, seed_sd, math.sqrt(of_runs), correlation, variances))
+    own = Components(of_runs, math.inf, SAME_ROW * spread, units - 1)
+    assumptions = _assumptions(plan, data, parts, seed_sd, math.sqrt(of_runs), correlation, variances, compares)
+    return _Found(own, variances if compares else None, tuple(assumptions))
 
 
 def _assumptions(
@@ -191,6 +230,7 @@ def _assumptions(
     of_runs: float,
     correlation: float | None,
     variances: Variances,
+    compares: bool,
 ) -> Iterator[str]:
     yield (
         f"{'Test' if _on_test(plan, data) else 'Dev'} examples: "
@@ -199,6 +239,9 @@ def _assumptions(
     )
     given = "given" if seed_sd is not None else f"assumed: {SEED_SD:g} between models, and the noise on these examples"
     yield f"Standard deviation between seeds of one row: {of_runs:.4f} ({given})."
+    if not compares:
+        yield f"Correlation of two runs of the row on an example: {SAME_ROW:g} (assumed). No examples belong together."
+        return
     shared = CORRELATION if correlation is None else correlation
     given = "given" if correlation is not None else "assumed, the cautious value"
     yield f"Correlation of two rows with the same seed: {shared:g} ({given})."
@@ -257,8 +300,14 @@ def _sure(predictions: Floats, targets: Floats, classes: int) -> Floats:
 
 
 def _of_pilot(
-    plan: StudyPlan, data: Sequence[TaskData], out: Path, seed_sd: float | None, correlation: float | None
-) -> tuple[Variances, tuple[str, ...]]:
+    plan: StudyPlan,
+    data: Sequence[TaskData],
+    out: Path,
+    seed_sd: float | None,
+    correlation: float | None,
+    *,
+    compares: bool,
+) -> _Found:
     """Return the variances of finished runs, for the number of dev examples of the study."""
     own = pilot_plan(plan, out)
     collected = collect(own, out)
@@ -282,40 +331,50 @@ def _of_pilot(
             if found is not None:
                 rows.append(found)
                 scaled.append([_resized(part, sizes[part.task]) for part in found])
-    variances = estimated(scaled)
-    before = estimated(rows)
-    if variances is None or before is None:
+    variances = estimated(scaled) if compares else None
+    before = estimated(rows) if compares else None
+    several = [row for row in rows if len(row[0].values) > 1]
+    if not several or (compares and (variances is None or before is None)):
+        least = "two rows or more with two seeds or more in common" if compares else "a row with two seeds or more"
         raise RunError(
             "the pilot shows no seed variance",
             where=str(out),
             found=f"{counted(len(rows), 'row')} with finished runs",
-            allowed="two rows or more with two seeds or more in common",
+            allowed=least,
             hint="run a small study first, for example: "
             + by_caller(f"manyheads study {plan.file} --seeds 2", "study.run(seeds=2)"),
         )
+    total = float(np.mean([np.var(_means(row), ddof=1) for row in several]))
+    examples = float(np.mean([components([row], [1.0]).examples for row in scaled]))
+    units = min(min(part.influence.shape[1], sizes[part.task]) for part in rows[0])
+    own_df = math.inf if seed_sd is not None else float(sum(len(row[0].values) - 1 for row in several))
+    own_row = Components(total if seed_sd is None else seed_sd**2, own_df, examples, units - 1)
+    most = max(len(each[0].values) for each in rows)
+    source = f"Variances of {counted(len(rows), 'row')} in {out} with up to {counted(most, 'seed')}, pooled over rows."
+    between = f"Standard deviation between seeds of one row: {math.sqrt(total if compares else own_row.seeds):.4f}."
+    counts = ", ".join(f"{task} {size:,}" for task, size in sizes.items())
+    measured = f"{'Test' if _on_test(plan, data) else 'Dev'} examples of the study: {counts}."
+    if variances is None or before is None:
+        return _Found(own_row, None, (source, between, measured))
     # The noise of single examples is part of the seed variance, and smaller with more examples.
     seeds = max(0.0, variances.seeds + (variances.residual - before.residual) / 2)
     df = variances.seeds_df
-    total = float(np.mean([np.var(_means(row), ddof=1) for row in rows if len(row[0].values) > 1]))
     if seed_sd is not None or correlation is not None:
         of_runs = total if seed_sd is None else seed_sd**2
         shared = max(0.0, 1 - before.seeds / total) if correlation is None and total > 0 else correlation or 0.0
         seeds, df = (1 - shared) * of_runs, (math.inf if seed_sd is not None else df)
-    units = min(min(part.influence.shape[1], sizes[part.task]) for part in rows[0])
     variances = replace(variances, seeds=seeds, seeds_df=df, residual=min(variances.residual, 2 * seeds), units=units)
     shared = 1 - before.seeds / total if total > 0 else 0.0
-    most = max(len(row[0].values) for row in rows)
-    return variances, (
-        f"Variances of {counted(len(rows), 'row')} in {out} with up to {counted(most, 'seed')}, pooled over rows.",
-        f"Standard deviation between seeds of one row: {math.sqrt(total):.4f}.",
+    assumptions = (
+        source,
+        between,
         f"Correlation of two rows with the same seed: {shared:.2f}.",
         f"Used here: standard deviation of a run after the effects of row and seed {math.sqrt(seeds):.4f}"
         + ("." if seed_sd is None and correlation is None else " (from the given options)."),
-        f"{'Test' if _on_test(plan, data) else 'Dev'} examples of the study: "
-        + ", ".join(f"{task} {size:,}" for task, size in sizes.items())
-        + ".",
+        measured,
         "All rows are equally noisy (assumed)." + _caution(df),
     )
+    return _Found(own_row, variances, assumptions)
 
 
 def _caution(df: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from manyheads.errors import RunError, did_you_mean
@@ -357,15 +357,30 @@ class PowerAt:
     power: tuple[tuple[float, float, float], ...]
 
 
+@dataclass(frozen=True)
+class PrecisionAt:
+    """The precision of the mean of a row with one number of seeds, for other seeds and other examples.
+
+    `standard_error`: that of the mean. `half_width`: about half the width of its 95% interval in the table.
+    """
+
+    seeds: int
+    standard_error: float
+    half_width: float
+
+
 @dataclass(frozen=True, repr=False)
 class Power:
     """The power of a study to find one row significantly different from the baseline, after Holm's correction.
 
-    The other rows are equal to the baseline. `comparisons`: the number of tests. `differences`: the true differences
-    whose power is given. `by_seeds`: one entry per number of seeds. `looks`: whether the numbers of seeds are the
-    planned looks; the power is then that of a look and all looks before it. `seed_sd`: the standard deviation of runs
-    after the effects of rows and seeds. `example_sd`: that of a difference by the choice of dev examples. `df`: the
-    degrees of freedom of the seed variance, None if it is assumed. `assumptions`: what was assumed, as sentences.
+    The other rows are equal to the baseline. `comparisons`: the number of tests. It is 0 for a study of one row without
+    twins, which has no power: `differences` and `by_seeds` are then empty. `differences`: the true differences whose
+    power is given. `by_seeds`: one entry per number of seeds. `looks`: whether the numbers of seeds are the planned
+    looks; the power is then that of a look and all looks before it. `seed_sd`: the standard deviation of runs after the
+    effects of rows and seeds. `example_sd`: that of a difference, or of the mean of the only row, by the choice of dev
+    examples. `df`: the degrees of freedom of the seed variance, None if it is assumed. `assumptions`: what was assumed,
+    as sentences. `precision`: that of the mean of a row, by number of seeds; empty in the table of a study, which has
+    the intervals.
     """
 
     metric: str
@@ -377,6 +392,7 @@ class Power:
     example_sd: float
     df: float | None
     assumptions: tuple[str, ...]
+    precision: tuple[PrecisionAt, ...] = ()
 
     def at(self, seeds: int) -> PowerAt | None:
         """Return the entry of a number of seeds."""
@@ -384,7 +400,13 @@ class Power:
 
     @property
     def frame(self) -> Any:
-        """The power by number of seeds, as a DataFrame of pandas where it is installed, otherwise of polars."""
+        """The power by number of seeds, as a DataFrame of pandas where it is installed, otherwise of polars.
+
+        Without comparisons it is the precision of the mean of a row.
+        """
+        if not self.comparisons:
+            names = [field.name for field in fields(PrecisionAt)]
+            return data_frame({name: [getattr(each, name) for each in self.precision] for name in names})
         columns: dict[str, list[Any]] = {
             "seeds": [each.seeds for each in self.by_seeds],
             "smallest": [each.smallest for each in self.by_seeds],

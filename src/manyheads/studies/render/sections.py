@@ -370,7 +370,9 @@ def _power(table: Table) -> Section:
 
 
 def power_section(power: Power) -> Section:
-    """Return the power of a study by number of seeds."""
+    """Return the power of a study by number of seeds, or the precision of a row if nothing is compared."""
+    if not power.comparisons:
+        return _precision(power)
     columns = (
         Column("seeds", numeric=False),
         Column("smallest difference with 80% power"),
@@ -393,6 +395,28 @@ def power_section(power: Power) -> Section:
     if power.df is not None:
         note += " Brackets are 95% intervals, because the variances are estimated."
     return Section("Power by number of seeds", columns, tuple(rows), note)
+
+
+def _precision(power: Power) -> Section:
+    columns = (
+        Column("seeds", numeric=False),
+        Column("standard error"),
+        Column("half the width of the 95% interval"),
+    )
+    rows = [
+        (
+            Cell(str(entry.seeds), mark="name"),
+            Cell(words.detectable(entry.standard_error)),
+            Cell(words.detectable(entry.half_width)),
+        )
+        for entry in power.precision
+    ]
+    note = (
+        "The study has one row and no twins, so it compares nothing and has no power. The standard error is that of "
+        "the mean of the row over its seeds, for other seeds and other examples. The table of the study shows the mean "
+        "with an interval of about this width. Two seeds say little about the seed variance, so their interval is wide."
+    )
+    return Section("Precision by number of seeds", columns, tuple(rows), note)
 
 
 def _mark(table: Table, family: str) -> str:
