@@ -10,11 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from transformers import AutoTokenizer, pipeline
+import torch
+from tests.recipe.test_encoders import SHAPE
+from transformers import (
+    AutoModel,
+    AutoModelForMultipleChoice,
+    AutoTokenizer,
+    CamembertConfig,
+    ElectraConfig,
+    pipeline,
+)
 from typer.testing import CliRunner
 
 import manyheads
 from manyheads.cli.main import app
+from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import BundleError
 from manyheads.inference.bundle import Bundle, load_bundle
 from manyheads.inference.export.hub import TaskSample, check_pipeline, check_sentences
@@ -223,3 +233,46 @@ def test_the_tags_that_users_would_get_are_compared(tagged: tuple[RunFolder, Exp
     path.write_text(json.dumps({**json.loads(path.read_text()), "layer_norm_eps": 0.1}))
     with pytest.raises(BundleError, match="other tags"):
         check_pipeline(copy, bundle, store, found["span"])  # type: ignore[arg-type]
+
+
+WIDE = {**SHAPE, "initializer_range": 0.2}
+
+ENCODERS = {
+    "electra": lambda words: ElectraConfig(**WIDE, embedding_size=16, vocab_size=words, max_position_embeddings=64),
+    "camembert": lambda words: CamembertConfig(
+        **WIDE, vocab_size=words, max_position_embeddings=66, type_vocab_size=1, pad_token_id=0
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_the_stock_class_for_multiple_choice_scores_the_candidates(
+    name: str, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    encoder = Path(shutil.copytree(tiny_encoder, tmp_path / "encoder"))
+    (encoder / "model.safetensors").unlink()
+    torch.manual_seed(1)
+    with quiet():
+        AutoModel.from_config(ENCODERS[name](Tokenizer.load(encoder).highest_id + 1)).save_pretrained(encoder)
+    rows = [
+        {"text": one, "options": [two, one, "bad"][: 2 + place % 2], "right": place % 2}
+        for place, (one, two) in enumerate(PAIRS * 6)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = 'kind = "choice"\ntrain = "rows.jsonl"\ndev = 0.5\ntext = "text"\ncandidates = "options"\nlabel = "right"\n'
+    (tmp_path / "r.toml").write_text(
+        f'encoder = "encoder"\nthreads = 1\n[tasks.pick]\n{task}[training]\nmax_steps = 1\n[model]\nmax_length = 40\n'
+    )
+    run = manyheads.train(tmp_path / "r.toml", tmp_path / "run").folder
+    export = export_run(run.path, "hub")
+    assert list(export.compared) == ["pick"]
+    assert export.largest is not None
+    assert export.largest <= 1e-6
+    place = export.folder / "pipelines" / "pick"
+    with quiet(), torch.inference_mode():
+        read, model = AutoTokenizer.from_pretrained(place), AutoModelForMultipleChoice.from_pretrained(place)
+        given = read(["a fine film"] * 3, ["good", "bad story", "long"], padding=True, return_tensors="pt")
+        shares = model(**{key: each[None] for key, each in given.items()}).logits[0].softmax(0).tolist()
+    mine = manyheads.load(run.path).predict("pick", ("a fine film", ["good", "bad story", "long"]))
+    assert shares == pytest.approx(mine.probabilities, abs=1e-6)
+    assert np.ptp(shares) > 1e-4

@@ -25,8 +25,14 @@ from transformers import (
     BertForMultipleChoice,
     BertForSequenceClassification,
     BertForTokenClassification,
+    CamembertForMultipleChoice,
+    CamembertForTokenClassification,
+    DebertaV2ForTokenClassification,
     DistilBertForTokenClassification,
+    ElectraForMultipleChoice,
     ElectraForTokenClassification,
+    MPNetForMultipleChoice,
+    MPNetForTokenClassification,
     RobertaForMultipleChoice,
     RobertaForTokenClassification,
     XLMRobertaForMultipleChoice,
@@ -61,6 +67,9 @@ TAGGERS: Mapping[str, Any] = {
     "albert": AlbertForTokenClassification,
     "roberta": RobertaForTokenClassification,
     "xlm-roberta": XLMRobertaForTokenClassification,
+    "camembert": CamembertForTokenClassification,
+    "mpnet": MPNetForTokenClassification,
+    "deberta-v2": DebertaV2ForTokenClassification,
     "electra": ElectraForTokenClassification,
     "distilbert": DistilBertForTokenClassification,
 }
@@ -71,8 +80,16 @@ CHOOSERS: Mapping[str, Any] = {
     "albert": AlbertForMultipleChoice,
     "roberta": RobertaForMultipleChoice,
     "xlm-roberta": XLMRobertaForMultipleChoice,
+    "camembert": CamembertForMultipleChoice,
+    "mpnet": MPNetForMultipleChoice,
+    "electra": ElectraForMultipleChoice,
 }
 """The classes of transformers that compute exactly pooler, dropout and a score per candidate, by architecture."""
+
+SUMMARIES: Mapping[str, Mapping[str, Any]] = {
+    "electra": {"summary_type": "first", "summary_use_proj": False, "summary_activation": ""}
+}
+"""Architectures whose class in `CHOOSERS` scores the vector of the first token if its configuration has these keys."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +147,7 @@ def _reason(bundle: Bundle, task: Task) -> str | None:
     kind = encoder.model.config.model_type
     if task.kind.reads == "tokens":
         return None if kind in TAGGERS else f"no stock class of transformers has a linear head on the tokens of {kind}"
-    if kind not in _stock(task) or encoder.pooling != "pooler":
+    if kind not in _stock(task) or encoder.pooling != ("first" if kind in SUMMARIES else "pooler"):
         return f"no stock class of transformers has a linear head on the pooling {encoder.pooling} of {kind}"
     return None
 
@@ -153,6 +170,8 @@ def _stock_model(bundle: Bundle, task: Task) -> Any:
     config.id2label, config.label2id = dict(enumerate(names)), {name: place for place, name in enumerate(names)}
     config.problem_type = form.problem_type
     config.classifier_dropout = config.classifier_dropout_prob = task.dropout
+    for key, value in SUMMARIES.get(config.model_type, {}).items():
+        setattr(config, key, value)
     config._attn_implementation = "eager"
     model = _stock(task)[config.model_type](config)
     with torch.no_grad():
