@@ -30,10 +30,6 @@ def test_a_study_from_python(tiny_study: Path, tmp_path: Path) -> None:
     given = manyheads.power(tiny_study, pilot=tmp_path / "out", seed_sd=0.01, correlation=0.5)
     assert given.df is None
     assert given.seed_sd == pytest.approx(0.01 * 0.5**0.5, abs=1e-6)
-    tiny_study.write_text(tiny_study.read_text().partition("[rows.rescaled]")[0])
-    alone = manyheads.power(tiny_study, pilot=tmp_path / "out")
-    assert (alone.comparisons, alone.df) == (0, 2)
-    assert alone.precision[0].half_width > alone.precision[-1].half_width > 0
 
 
 def test_an_event_stops_a_study(tiny_study: Path, tmp_path: Path) -> None:

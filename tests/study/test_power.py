@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from typer.testing import CliRunner
 
 import manyheads
 from manyheads.cli.main import app
-from manyheads.errors import RunError
-from manyheads.studies.power import pilot_plan
+from manyheads.errors import DataError, RunError
+from manyheads.studies.power import pilot_plan, study_power
 from manyheads.studies.tabulate import tabulate, write_table
 
 pytestmark = pytest.mark.usefixtures("without_figures")
@@ -81,6 +82,26 @@ def test_the_command_says_that_a_study_of_one_row_compares_nothing(one_row: Path
     assert "one row and no twins, so it compares nothing" in shown
     assert "Holm" not in shown
     assert "two rows" not in shown
+
+
+def test_a_pilot_of_one_row_gives_its_precision(synthetic: Any) -> None:
+    plan = synthetic.run()
+    alone = replace(plan, rows=tuple(row for row in plan.rows if row.name == plan.baseline))
+    with pytest.raises(DataError, match=r"sst-train\.csv"):
+        study_power(alone, pilot=synthetic.out)
+    for name, header, labels in (
+        ("sst", "sentence,sentiment", ("bad", "fair", "good")),
+        ("para", "a,b,same", (0, 1)),
+        ("sts", "a,b,similarity", (0, 3.5, 5)),
+    ):
+        rows = [",".join([f"text {n}"] * header.count(",") + [str(labels[n % len(labels)])]) for n in range(60)]
+        for split, part in (("train", rows[:20]), ("dev", rows[20:])):
+            (synthetic.file.parent / f"{name}-{split}.csv").write_text("\n".join([header, *part]) + "\n")
+    found = study_power(alone, pilot=synthetic.out)
+    assert (found.comparisons, found.by_seeds) == (0, ())
+    assert found.df is not None
+    assert found.precision[0].half_width > found.precision[-1].half_width > found.precision[-1].standard_error > 0
+    assert not any("same seed" in each for each in found.assumptions)
 
 
 def test_the_table_says_what_it_could_have_found(synthetic: Any) -> None:
