@@ -80,6 +80,16 @@ def test_an_unfinished_run_is_refused_with_the_command_that_finishes_it(tmp_path
     assert folder.read_results() == {"best": None}
 
 
+def test_a_finished_run_without_a_model_is_not_called_unfinished(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.recipe.write_text("")
+    write_json(folder.results, {"best": None})
+    with on_command_line(), pytest.raises(RunError, match="the run has no model") as caught:
+        folder.require("model")
+    assert "keep_models = true" in str(caught.value.hint)
+    assert f"manyheads report {folder.path}" in str(caught.value.hint)
+
+
 def test_a_folder_with_other_files_is_refused_and_not_changed(tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("mine")
     with pytest.raises(RunError, match="has no run to resume"), RunFolder(tmp_path).writing(resume=True):

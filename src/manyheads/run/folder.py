@@ -225,6 +225,15 @@ class RunFolder:
         self.refuse_links()
         for name in names:
             if not (self.path / name).exists():
+                if name == self.model.name and self.results.exists():
+                    raise RunError(
+                        "the run has no model",
+                        where=str(self.path),
+                        found="a finished run whose model was removed, as a study does by default",
+                        hint=f"set keep_models = true in the study, or train again: "
+                        f"{call('train', self.recipe, out='NEW')}. The metrics of the run, on test files too, are in "
+                        f"its report: {call('report', self.path)}",
+                    )
                 hint = f"finish the run first: {call('train', self.recipe, out=self.path, resume=True)}"
                 raise RunError(f"the run is not finished: it has no {name}", where=str(self.path), hint=hint)
 
