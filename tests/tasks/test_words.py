@@ -62,6 +62,28 @@ def test_a_span_that_is_not_made_of_words_is_refused(span: dict[str, object], re
         BIO.parse_of([span], [TEXT])
 
 
+@pytest.mark.parametrize(
+    "span",
+    [
+        [5, 13, "city"],
+        {"start_offset": 5, "end_offset": 13, "label": "city"},
+        {"start": 5, "end": 13, "text": "New York", "labels": ["city"]},
+    ],
+)
+def test_spans_of_other_programs_are_read(span: object) -> None:
+    assert tags(BIO, [span], TEXT) == ["O", "B-city", "I-city", "O", "O", "O"]
+    assert infer([[], [span]]).space()["labels"] == ["O", "B-city", "I-city"]
+
+
+def test_iob1_is_read_as_bio_and_bilou_as_bioes() -> None:
+    """In IOB1, B- only begins a span that follows one of its type."""
+    kind = infer([["I-x", "O", "I-x", "B-x", "I-y"]])
+    assert kind.present(kind.parse("I-x I-x B-x I-y O I-y")) == ["B-x", "I-x", "B-x", "B-y", "O", "B-y"]
+    kind = infer([["U-x", "O", "B-x", "L-x"]])
+    assert kind.space()["scheme"] == "bioes"
+    assert kind.present(kind.parse("U-x B-x I-x L-x O")) == ["S-x", "B-x", "I-x", "E-x", "O"]
+
+
 def test_overlapping_spans_are_refused() -> None:
     spans = [{"start": 5, "end": 13, "label": "city"}, {"start": 9, "end": 13, "label": "day"}]
     with pytest.raises(LabelError, match="overlaps"):

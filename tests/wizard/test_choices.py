@@ -24,6 +24,43 @@ def lines(rows: list[dict[str, Any]]) -> str:
 
 
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "named.jsonl": (
+        lines(
+            [
+                {
+                    "question": f"Which of these is thing {n}?",
+                    "choices": {"text": ENDINGS, "label": list("ABCD") if n % 3 else list("1234")},
+                    "answerKey": ("ABCD" if n % 3 else "1234")[n % 4],
+                }
+                for n in range(12)
+            ]
+        ),
+        {
+            "text": "question",
+            "candidates": "choices.text",
+            "candidate_names": "choices.label",
+            "label": "answerKey",
+            "label_as": "name",
+        },
+    ),
+    "selected.jsonl": (
+        lines(
+            [
+                {
+                    "query": f"what is thing {n}",
+                    "query_type": "D",
+                    "passages": {"is_selected": [int(k in (n % 4, 1)) for k in range(4)], "passage_text": ENDINGS},
+                }
+                for n in range(12)
+            ]
+        ),
+        {
+            "text": "query",
+            "candidates": "passages.passage_text",
+            "label": "passages.is_selected",
+            "label_as": "relevance",
+        },
+    ),
     "columns.csv": (
         csv(
             ["id", "sent1", "sent2", *(f"ending{place}" for place in range(4)), "label"],

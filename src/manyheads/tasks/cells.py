@@ -5,8 +5,11 @@ Labels may look alike and be different, or be written in different ways and be t
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
@@ -94,6 +97,60 @@ def as_number(raw: object) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+_PYTHON_ITEM = r"""'[^'\\]*'|"[^"\\]*"|-?\d+(?:\.\d+)?"""
+
+_PYTHON_LIST = re.compile(rf"\[\s*(?:{_PYTHON_ITEM})(?:\s*,\s*(?:{_PYTHON_ITEM}))*\s*,?\s*\]")
+
+
+def listed_items(cell: object) -> list[object] | None:
+    """Return the items of a list. None for another cell.
+
+    A text may be a list in JSON, or one of texts and numbers as Python writes it, which pandas does in CSV files.
+    """
+    if isinstance(cell, list | tuple):
+        return list(cell)
+    text = cell.strip() if isinstance(cell, str) else ""
+    if not text.startswith("["):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        if _PYTHON_LIST.fullmatch(text) is None:
+            return None
+        return [each[1:-1] if each[0] in "'\"" else json.loads(each) for each in re.findall(_PYTHON_ITEM, text)]
+    return found if isinstance(found, list) else None
+
+
+SEPARATORS = (";", "|", ",")
+"""The separators of labels in a text cell that are tried, in order."""
+
+
+def separated_labels(cells: Iterable[object]) -> tuple[str, tuple[str, ...]] | None:
+    """Return the separator of texts with one or several labels, and the different labels. None for other texts.
+
+    Nearly all labels that a separator joins to others are in several different cells, and there are fewer labels than
+    different cells. Numbers with a decimal comma are not lists of labels.
+    """
+    distinct = list(dict.fromkeys(cell.strip() for cell in cells if isinstance(cell, str)))
+    for separator in SEPARATORS:
+        several = [cell for cell in distinct if separator in cell]
+        parts = [[part.strip() for part in cell.split(separator)] for cell in distinct]
+        found = Counter(label for each in parts for label in dict.fromkeys(each))
+        if len(several) < 2 or "" in found or len(found) >= len(distinct):
+            continue
+        numbers = separator == "," and all(as_number(label) is not None for label in found)
+        if numbers and max(map(len, parts)) < 3:
+            continue
+        joined = {label for each in parts if len(each) > 1 for label in each}
+        if sum(found[label] > 1 for label in joined) >= _REPEATED * len(joined):
+            return separator, tuple(found)
+    return None
+
+
+_REPEATED = 0.8
+"""The share of joined labels that are in several different cells."""
 
 
 def quoted(raw: object) -> str:

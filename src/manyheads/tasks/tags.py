@@ -23,6 +23,9 @@ BEGIN, INSIDE, END, SINGLE, NONE = range(5)
 
 CODES = {"B": BEGIN, "I": INSIDE, "E": END, "S": SINGLE}
 
+BILOU = {"L": "E", "U": "S"}
+"""The letters of BILOU for the last word of a span and for a span of one word, and those of BIOES."""
+
 Ints = NDArray[np.int64]
 
 
@@ -123,6 +126,17 @@ def scheme_of(labels: Iterable[object]) -> Scheme:
     if not marks:
         return "tags"
     return "bio" if marks <= {"B", "I"} else "bioes"
+
+
+def as_bioes(tags: Sequence[object]) -> Sequence[object]:
+    """Return the tags of BILOU as those of BIOES. Other tags are unchanged."""
+    parts = [parts_of(tag) for tag in tags]
+    prefixes = {prefix for prefix, _ in parts}
+    if not prefixes & BILOU.keys() or not prefixes <= {"B", "I", OUTSIDE, *BILOU}:
+        return tags
+    return [
+        f"{BILOU[prefix]}-{name}" if prefix in BILOU else tag for tag, (prefix, name) in zip(tags, parts, strict=True)
+    ]
 
 
 def complete(labels: Sequence[str], scheme: Scheme) -> tuple[str, ...]:

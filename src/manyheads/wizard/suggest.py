@@ -151,7 +151,8 @@ def _task(survey: Survey, place: Paths) -> str:
     elif several and len(survey.kind.pairings) > 1:
         lines.append(_line("pair", "cross", 'both texts in one sequence; or "bi": each text in its own sequence'))
     if layout.label is not None:
-        lines.append(_line("label", layout.label, survey.shares))
+        label = layout.label if isinstance(layout.label, str) else list(layout.label)
+        lines.append(_line("label", label, survey.shares))
     lines += _space(survey)
     if layout.id is not None:
         lines.append(_line("id", layout.id, "names the rows in the prediction files"))

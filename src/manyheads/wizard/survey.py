@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, time
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -18,12 +19,14 @@ from manyheads.data.cache import cache_folder
 from manyheads.data.examples import known_targets, labelled_rows, read_examples
 from manyheads.data.reading import BadRow, Row, Source, TextFormat, from_here, listed_columns, open_source
 from manyheads.data.reading.dotted import with_paths
+from manyheads.data.reading.formats import endings
+from manyheads.data.reading.lines import uncompressed_name
 from manyheads.data.reading.text_format import USUAL
 from manyheads.errors import DataError, by_caller, did_you_mean
 from manyheads.model.losses import fitting_losses
 from manyheads.ragged import Rows
 from manyheads.recipe.tasks import gathered, label_cells
-from manyheads.tasks.cells import MOSTLY, as_number, is_missing
+from manyheads.tasks.cells import MOSTLY, as_number, is_missing, listed_items, separated_labels
 from manyheads.tasks.kind import Kind, LabelError, Target
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.kinds.regression import DECIMAL_COMMA
@@ -36,14 +39,17 @@ FIRST_ROWS = 5_000
 _LABEL_WORD = re.compile(
     "labels?|targets?|class|category|sentiment|emotion|similarity|relatedness|scores?|rating|stars|grade|duplicate|"
     "paraphrase|entailment|intents?|topics?|polarity|toxic|toxicity|spam|gold|y|mood|tone|stance|irony|sarcasm|hate|"
-    "offensive|humou?r|urgency|priority|severity|aspect|genre|quality|helpful|helpfulness|acceptability|relevance"
+    "offensive|humou?r|urgency|priority|severity|aspect|genres?|quality|helpful|helpfulness|acceptability|relevance|"
+    "tags?|ner|entity|entities|spans?|slots?"
 )
 
 ID_WORD = re.compile("id|idx|index|uid|guid|uuid|key")
 
 DATE_WORD = re.compile("date|time|timestamp|datetime|created|updated|year|month|day|hour")
 
-TEXT_WORD = re.compile("text|sentence|review|comment|question|content|tweet|message|document|utterance|body")
+TEXT_WORD = re.compile(
+    "text|sentence|review|comment|question|content|tweet|message|document|utterance|body|tokens|words"
+)
 """Words in the name of a column that indicate its role."""
 
 PAIRS = (("premise", "hypothesis"), ("query", "passage"), ("query", "document"), ("question", "answer"))
@@ -56,6 +62,18 @@ MOST_LABELS = 200
 
 NEARLY_ALL = 0.9
 """A column of ids has at least this share of different values."""
+
+SPAN_TAG = re.compile(r"O|[BILUES]-\S+")
+"""A tag of a word in a span, or outside of spans."""
+
+THE_LABEL = re.compile("(?:gold_?)?(?:label|target|class|y)", re.IGNORECASE)
+"""The name of the only label column of a file."""
+
+LEAST_FLAGS = 3
+"""At least this number of columns of 0 and 1 are the labels of one task."""
+
+UNIVERSAL_TAGS = "4"
+"""The column of a CoNLL-U file with the tags of parts of speech that all languages share."""
 
 MOST_ENUMERATED = 10
 """In a file with more rows than this, a column of whole numbers that are all different is not a label column."""
@@ -80,6 +98,8 @@ class _Column:
     """Statistics of one column: cells that are not missing, what they are, all words and all letters.
 
     `commas`: numbers with a decimal comma. `dates`: dates and times. `codes`: words that look like ids, and links.
+    `lists`: the length of each list, by the number of its cell. `items`: the texts and numbers in lists. `first`: the
+    first lists.
     """
 
     name: str
@@ -91,11 +111,21 @@ class _Column:
     words: int = 0
     letters: int = 0
     values: Counter[str] = field(default_factory=Counter)
+    seen: int = 0
+    lists: dict[int, int] = field(default_factory=dict)
+    items: Counter[str] = field(default_factory=Counter)
+    first: list[list[object]] = field(default_factory=list)
 
     def add(self, cell: object) -> None:
         """Add one cell to the statistics."""
+        self.seen += 1
         if is_missing(cell):
             return
+        items = listed_items(cell)
+        if items is not None:
+            self.lists[self.seen] = len(items)
+            self.items.update(str(each) for each in items if isinstance(each, str | int))
+            self.first += [items] if len(self.first) < FIRST else []
         text = str(cell).strip()
         self.cells += 1
         self.numbers += as_number(cell) is not None
@@ -130,9 +160,32 @@ class _Column:
         return 0 < MOSTLY * self.cells <= self.codes and len(self.values) >= NEARLY_ALL * self.cells
 
     @property
+    def listed(self) -> bool:
+        """Whether the cells are lists."""
+        return 0 < MOSTLY * self.cells <= len(self.lists)
+
+    @property
+    def tagged(self) -> bool:
+        """Whether the cells are lists of labels, of tags of words or of spans."""
+        if self.items:
+            enough = 1 < len(self.items) <= min(MOST_LABELS, max(2, self.items.total() // 2))
+            return enough and (self.named(_LABEL_WORD) or not all(map(str.isdecimal, self.items)))
+        try:
+            found = guessed(self.first, self.name)
+        except DataError:
+            return False
+        return found is not None and found.ragged_targets
+
+    @property
+    def flags(self) -> bool:
+        """Whether the cells are 0 and 1, or false and true, and no other column says what they are."""
+        values = {each.lower() for each in self.values}
+        return bool(values) and (values <= {"0", "1"} or values <= {"false", "true"}) and not self.named(ID_WORD)
+
+    @property
     def distinct(self) -> bool:
-        """Whether all values are different."""
-        return len(self.values) == self.cells
+        """Whether all values are different. Those of lists of labels are not compared."""
+        return len(self.values) == self.cells and not (self.listed and self.tagged)
 
     def named(self, word: re.Pattern[str]) -> bool:
         """Whether a word of the name matches. `isDuplicate` and `is_duplicate` both have the words is, duplicate."""
@@ -142,13 +195,13 @@ class _Column:
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a task: its texts, the label and the id if there are any, and all others.
+    """The columns of a task: its texts, the label or the labels and the id if there are any, and all others.
 
     `decimal`: the decimal mark of the labels.
     """
 
     text: tuple[str, ...]
-    label: str | None
+    label: str | tuple[str, ...] | None
     id: str | None
     other: tuple[str, ...]
     decimal: Literal[".", ","] = "."
@@ -196,7 +249,8 @@ def guess_layout(
     everywhere = {name for name in train.columns if all(name in each.columns for each in (*labelled, *unlabelled))}
     rest = [columns[name] for name in train.columns if name in everywhere and name != chosen]
     id_ = next((column.name for column in rest if _is_id(column) and column.name not in text), None)
-    texts = tuple(text) or _best_texts([column for column in rest if column.name != id_])
+    texts = tuple(text) or _words_of(columns[chosen], rest)
+    texts = texts or _best_texts([column for column in rest if column.name != id_])
     if not texts:
         raise _not_found("text", train)
     other = tuple(name for name in train.columns if name not in (*texts, chosen, id_))
@@ -211,15 +265,23 @@ def _unlabelled_layout(train: Source, texts: tuple[str, ...]) -> Layout:
 
 
 def _guess_labels(
-    train: Source, labelled: Sequence[Source], unlabelled: Sequence[Source], *, text: Sequence[str] = ()
+    train: Source,
+    labelled: Sequence[Source],
+    unlabelled: Sequence[Source],
+    *,
+    text: Sequence[str] = (),
+    without: Sequence[str] = (),
 ) -> list[str]:
     """Return the label columns of a training file: all whose names indicate a label, or else the most likely one.
 
-    A column whose values only rename those of another one is left out.
+    A column whose values only rename those of another one is left out. `without`: columns that are labels of one task
+    together. With some, only columns whose names indicate a label are others.
     """
     columns = read_columns(train)
-    names = _labels(train, columns, labelled, unlabelled, text)
+    names = [name for name in _labels(train, columns, labelled, unlabelled, text) if name not in without]
     named = [name for name in names if columns[name].named(_LABEL_WORD) and len(columns[name].values) > 1]
+    if without:
+        return [name for name in train.columns if name in named]
     if len(named) < 2:
         return names[:1]
     rows = [row for row, _ in zip(train.rows(), range(FIRST_ROWS), strict=False) if isinstance(row, Row)]
@@ -255,10 +317,14 @@ def _labels(
         if name not in text and all(name in each.columns for each in labelled) and _could_be_label(column)
     ]
 
-    def likelihood(name: str) -> tuple[bool, bool, bool, bool, int]:
+    universal = bool(train.form.get("universal"))
+
+    def likelihood(name: str) -> tuple[bool, bool, bool, bool, bool, int]:
         column = columns[name]
         like_label, like_text = column.named(_LABEL_WORD), column.named(TEXT_WORD)
-        return (name in missing_in_test, like_label, not like_text, not column.distinct, train.columns.index(name))
+        usual = universal and name == UNIVERSAL_TAGS
+        place = train.columns.index(name)
+        return (usual, name in missing_in_test, like_label, not like_text, not column.distinct, place)
 
     return sorted(names, key=likelihood, reverse=True)
 
@@ -266,6 +332,8 @@ def _labels(
 def _could_be_label(column: _Column) -> bool:
     if column.named(_LABEL_WORD) and len(column.values) == 1:
         return True  # The error message is then about the labels, not about the column.
+    if column.listed:
+        return column.tagged
     if len(column.values) < 2 or _is_id(column):
         return False
     unnamed = not column.named(_LABEL_WORD)
@@ -273,7 +341,9 @@ def _could_be_label(column: _Column) -> bool:
         return False
     if column.numeric:
         return True
-    return len(column.values) <= min(MOST_LABELS, max(2, column.cells // 2))
+    separated = separated_labels(column.values)
+    different = len(column.values) if separated is None else len(separated[1])
+    return different <= min(MOST_LABELS, max(2, column.cells // 2))
 
 
 def _counts_rows(column: _Column) -> bool:
@@ -286,9 +356,19 @@ def _is_id(column: _Column) -> bool:
     return column.cells > 0 and column.distinct and column.named(ID_WORD)
 
 
+def _words_of(tags: _Column, columns: Sequence[_Column]) -> tuple[str, ...]:
+    """Return the column with a word for each tag. Of several columns, it has the most different words."""
+    own = [each for each in columns if tags.lists and tags.lists.items() <= each.lists.items()]
+    own = [each for each in own if not all(map(str.isdecimal, each.items))]
+    return (max(own, key=lambda column: len(column.items)).name,) if own else ()
+
+
 def _best_texts(columns: Sequence[_Column]) -> tuple[str, ...]:
     """Return the two text columns of a pair, or one text column."""
     texts = [column for column in columns if column.cells and not column.numeric and not column.dated]
+    texts = [column for column in texts if not (column.named(_LABEL_WORD) and column.listed)] or texts
+    plain = [column for column in texts if not column.listed]
+    texts = plain if any(column.words >= 3 * column.cells for column in plain) else texts
     texts = [column for column in texts if not column.coded and not column.named(ID_WORD)] or texts
     names = [column.name for column in texts]
     for first in names:
@@ -365,6 +445,7 @@ def surveys(
     Raises:
         DataError: as `survey`.
     """
+    written = _with_sentences(group, written)
     if label is not None:
         return [survey(group, text=text, label=label, written=written)]
     sources = _sources(group, written, text, None)
@@ -375,10 +456,16 @@ def surveys(
         return [survey(group, written=written)]
     labelled = [source for split, source in sources.items() if split != "test"]
     unlabelled = [source for split, source in sources.items() if split == "test"]
-    labels = _guess_labels(sources["train"], labelled, unlabelled, text=text)
-    if len(labels) < 2:
+    flags = _flags(sources["train"], labelled, text)
+    labels = _guess_labels(sources["train"], labelled, unlabelled, text=text, without=flags)
+    if flags and not labels:
+        return [_of_flags(group, flags, sources, text, written)]
+    if len(labels) + bool(flags) < 2:
         return [survey(group, text=text, written=written)]
     found = [survey(group, text=text, label=each, written=written, holes=True) for each in labels]
+    if flags:
+        found.append(_of_flags(group, flags, sources, text, written))
+        labels.append("labels")
     names: list[str] = []
     for each in labels:
         name = f"{group.name}-{task_name(each)}"
@@ -387,7 +474,9 @@ def surveys(
         replace(
             each,
             group=replace(group, name=name),
-            layout=replace(each.layout, other=tuple(other for other in each.layout.other if other not in labels)),
+            layout=replace(
+                each.layout, other=tuple(other for other in each.layout.other if other not in (*labels, *flags))
+            ),
         )
         for name, each in zip(names, found, strict=True)
     ]
@@ -420,7 +509,7 @@ def survey(
         kind, texts = found
         return _unlabelled(group, kind, texts, sources, written)
     layout = guess_layout(sources["train"], labelled, unlabelled, text=text, label=label)
-    if layout.label is None:
+    if not isinstance(layout.label, str):
         raise AssertionError("a layout was guessed without a label")
     written = replace(written, decimal=layout.decimal) if written.decimal == "." else written
     sources = _sources(group, written, layout.text, layout.label)
@@ -430,7 +519,24 @@ def survey(
     kind = guess_kind(sources["train"].name, cells, typed=typed)
     counts, bad, warnings = _audit(group.name, layout, kind, sources, holes=holes)
     train_cells = list(label_cells(sources["train"], [layout.label]))
-    return Survey(group, layout, kind, kind.digest(_targets(kind, train_cells)), counts, bad, written, warnings)
+    targets = _of_examples(group, layout, kind, sources) if kind.ragged_targets else _targets(kind, train_cells)
+    return Survey(group, layout, kind, kind.digest(targets), counts, bad, written, warnings)
+
+
+def _with_sentences(group: FileGroup, written: TextFormat) -> TextFormat:
+    """Return how the files are written: as CoNLL files, if delimited text has sentences with tags of spans."""
+    if written != USUAL or uncompressed_name(group.train).suffix.lower() not in endings("tsv"):
+        return written
+    sentences = replace(written, format="conll")
+    try:
+        source = open_source(from_here(str(group.train)), Path(), sentences)
+        rows = list(islice(source.rows(), FIRST))
+    except DataError:
+        return written
+    good = [row for row in rows if isinstance(row, Row)]
+    tags = Counter(str(tag) for row in good for tag in listed_items(row.values[source.columns[-1]]) or [])
+    several = len(good) > 1 and len(good) >= MOSTLY * len(rows) and len(source.columns) > 1
+    return sentences if several and len(tags) > 1 and all(map(SPAN_TAG.fullmatch, tags)) else written
 
 
 def _of_rows(train: Source) -> tuple[Kind, tuple[str, ...], str] | None:
@@ -451,10 +557,39 @@ def _with_candidates(group: FileGroup, kind: Kind, texts: tuple[str, ...], label
     id_ = next((name for name in others if name == "id"), None)
     layout = Layout(texts, label, id_, tuple(name for name in others if name != id_))
     counts, bad, warnings = _audit(group.name, layout, kind, sources, holes=False)
-    train = read_examples(
-        _task(group.name, layout, kind), sources["train"], on_bad_rows="skip", labelled=True, cache=cache_folder()
-    )[0]
-    return Survey(group, layout, kind, kind.digest(known_targets(train)), counts, bad, written, warnings)
+    shares = kind.digest(_of_examples(group, layout, kind, sources))
+    return Survey(group, layout, kind, shares, counts, bad, written, warnings)
+
+
+def _flags(train: Source, labelled: Sequence[Source], text: Sequence[str]) -> list[str]:
+    """Return the columns of 0 and 1 that all labelled files have, if they are enough to be the labels of one task.
+
+    If one of them is called label or the like, the others say something else about the rows.
+    """
+    found = [
+        name
+        for name, column in read_columns(train).items()
+        if column.flags and name not in text and all(name in each.columns for each in labelled)
+    ]
+    return found if len(found) >= LEAST_FLAGS and not any(map(THE_LABEL.fullmatch, found)) else []
+
+
+def _of_flags(
+    group: FileGroup, flags: Sequence[str], sources: Mapping[str, Source], text: Sequence[str], written: TextFormat
+) -> Survey:
+    """Survey files with one column of 0 and 1 per label."""
+    train = sources["train"]
+    rest = [column for name, column in read_columns(train).items() if name not in flags]
+    id_ = next((column.name for column in rest if _is_id(column) and column.name not in text), None)
+    texts = tuple(text) or _best_texts([column for column in rest if column.name != id_])
+    if not texts:
+        raise _not_found("text", train)
+    other = tuple(column.name for column in rest if column.name not in (*texts, id_))
+    layout = Layout(texts, tuple(flags), id_, other)
+    cells = list(label_cells(train, flags))
+    kind = guess_kind(train.name, cells, typed=train.typed)
+    counts, bad, warnings = _audit(group.name, layout, kind, sources, holes=False)
+    return Survey(group, layout, kind, kind.digest(_targets(kind, cells)), counts, bad, written, warnings)
 
 
 def _without_labels(sources: Mapping[str, Source]) -> tuple[Kind, tuple[str, ...]] | None:
@@ -495,16 +630,28 @@ def guess_kind(name: str, cells: Sequence[object], *, typed: bool = False) -> Ki
     Raises:
         DataError: there are fewer than two labels, or too many for a classification.
     """
-    for kind in KINDS.values():
-        found = kind.guess(cells, name=name, typed=typed)
-        if found is not None:
-            return found
-    raise DataError("the label column fits no kind of task", where=name, allowed=", ".join(KINDS))
+    found = guessed(cells, name, typed=typed)
+    if found is None:
+        raise DataError("the label column fits no kind of task", where=name, allowed=", ".join(KINDS))
+    return found
+
+
+def guessed(cells: Sequence[object], name: str, *, typed: bool = False) -> Kind | None:
+    """Return the first kind of the menu that the cells of a label column look like. None if there is none."""
+    return next((each for kind in KINDS.values() if (each := kind.guess(cells, name=name, typed=typed))), None)
 
 
 def _targets(kind: Kind, cells: Sequence[object]) -> Rows:
     """Return the targets of the cells that are labels."""
     return kind.targets([target for cell in cells if (target := _target(kind, cell)) is not None])
+
+
+def _of_examples(group: FileGroup, layout: Layout, kind: Kind, sources: Mapping[str, Source]) -> Rows:
+    """Return the known targets of the training rows, of a kind whose labels need their rows."""
+    task = _task(group.name, layout, kind)
+    return known_targets(
+        read_examples(task, sources["train"], on_bad_rows="skip", labelled=True, cache=cache_folder())[0]
+    )
 
 
 def _target(kind: Kind, cell: object) -> Target | None:
@@ -556,7 +703,8 @@ def _audit(
         warnings += examples.warnings
         if split == "train":
             absent = [label for label, count in kind.counts(known_targets(examples)).items() if not count]
-            if absent:
+            # The tags of spans are those of the scheme, of which a file need not have all.
+            if absent and kind.span_table is None:
                 names = ", ".join(map(repr, absent[:LISTED])) + (", ..." if len(absent) > LISTED else "")
                 warnings.append(f"no training row has the label {names}: only other files have it")
     return counts, Joined(rejected), tuple(warnings)

@@ -42,7 +42,10 @@ class JsonArray:
         self.name = str(path)
         self.columns = tuple(dict.fromkeys(key for row in self.rows() if isinstance(row, Row) for key in row.values))
         if not self.columns:
-            what, hint = "no item of the array is a JSON object with a key", "write an array of objects"
+            what, hint = (
+                "no item of the array is a JSON object with a key",
+                'write an array of objects, such as [{"text": "...", "label": "..."}]',
+            )
             raise DataError(what, where=str(path), hint=hint)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from pydantic import Field
 from manyheads.errors import DataError
 from manyheads.options import Options
 from manyheads.ragged import Ragged, Rows
-from manyheads.tasks.cells import MISSING, MOSTLY, as_number, is_missing, quoted
+from manyheads.tasks.cells import MISSING, MOSTLY, as_number, is_missing, listed_items, quoted
 from manyheads.tasks.kind import (
     Candidates,
     Floats,
@@ -201,16 +200,22 @@ class Choice(Kind):
         """Return the kind if a column or columns have candidates, or lines with a key have one candidate each."""
         for candidates in _candidate_columns(columns, rows):
             own = cls(candidates)
-            rest = [column for column in columns if column not in candidates and not _are_lists(rows, column)]
-            for label in sorted(rest, key=lambda column: _LABEL.search(column) is None):
-                found = [each for row in rows if (each := _labelled(own, label, row)) is not None]
-                form = _form_among(found)
-                if form is None or 2 * len(found) < len(rows):
-                    continue
-                first = _only_first(found) if form == "index" else 0
+            others = [column for column in columns if column not in candidates]
+            lists = [column for column in others if _are_lists(rows, column)]
+            rest = [column for column in others if column not in lists]
+            for label in sorted(others, key=lambda column: (_LABEL.search(column) is None, column in lists)):
                 texts = _contexts([column for column in rest if column != label], rows)
-                if first is not None and texts:
+                found = [each for row in rows if (each := _labelled(own, label, row)) is not None]
+                if not texts or 2 * len(found) < len(rows):
+                    continue
+                form = _form_among(found)
+                first = _only_first(found) if form == "index" else 0
+                if form is not None and first is not None:
                     return cls(candidates, label_as=form, label_from=first), texts, label
+                for names in lists:
+                    named = cls(candidates, label_as="name", names=names)
+                    if names != label and _names_all(named, label, rows):
+                        return named, texts, label
         return cls._guess_lines(columns, rows)
 
     @classmethod
@@ -595,6 +600,13 @@ def _form_among(found: Sequence[tuple[object, Candidates]]) -> LabelForm | None:
     return None
 
 
+def _names_all(named: Choice, label: str, rows: Sequence[Mapping[str, object]]) -> bool:
+    """Whether nearly all labels of rows are the name of a candidate."""
+    found = [each for row in rows if (each := _labelled(named, label, row)) is not None]
+    right = sum(_spelled(given) in (each.names or ()) for given, each in found)
+    return bool(found) and right >= MOSTLY * len(found)
+
+
 def _first_index(found: Sequence[tuple[object, Candidates]], name: str) -> int:
     """Return the index of the first candidate: the only one that all labels allow.
 
@@ -616,11 +628,11 @@ def _first_index(found: Sequence[tuple[object, Candidates]], name: str) -> int:
     )
 
 
-_LABEL = re.compile("label|answer|correct|gold|target|relevan|grade|score|key|solution", re.IGNORECASE)
+_LABEL = re.compile("label|answer|correct|gold|target|relevan|selected|grade|score|key|solution", re.IGNORECASE)
 _KEY = re.compile(r"(?:q|qry|query|question|topic)[-_ ]?(?:id|no|number)|qid", re.IGNORECASE)
 _QUESTION = re.compile("question|query", re.IGNORECASE)
 _ANSWER = re.compile("answer|candidate|passage|document|sentence|response|text", re.IGNORECASE)
-_LISTS = re.compile("choices|options|endings|candidates|answers|alternatives|responses", re.IGNORECASE)
+_LISTS = re.compile("choices|options|endings|candidates|answers|alternatives|responses|passages", re.IGNORECASE)
 _STEMS = (
     *("choice", "option", "ending", "candidate", "alternative", "answer", "response", "hypothesis"),
     *("solution", "sol", "opt", "op"),
@@ -636,7 +648,8 @@ _CONTEXTS = (
 def _candidate_columns(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> Iterator[list[str]]:
     """Yield what may be the columns of candidates: one with lists of texts, or several with names that continue."""
     for column in columns:
-        if _LISTS.search(column) and _are_lists(rows, column) and not column.endswith((".label", ".id", ".key")):
+        likely = _LISTS.search(column) is not None and not column.endswith((".label", ".id", ".key"))
+        if likely and _are_lists(rows, column) and _have_text(rows, column):
             yield [column]
     families: dict[str, list[str]] = {}
     for column in columns:
@@ -656,6 +669,11 @@ def _are_lists(rows: Sequence[Mapping[str, object]], column: str) -> bool:
         return False
     texts = all(isinstance(item, str | int | float) for items in found for item in items)
     return bool(found) and len(found) >= MOSTLY * len(cells) and texts
+
+
+def _have_text(rows: Sequence[Mapping[str, object]], column: str) -> bool:
+    """Whether a list in a column has a text."""
+    return any(isinstance(item, str) for row in rows for item in listed_items(row.get(column)) or ())
 
 
 def _contexts(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
@@ -695,25 +713,16 @@ def _listed(cell: object, column: str) -> list[object]:
     """
     if is_missing(cell):
         raise LabelError(f"{column!r} is missing")
-    found = cell
-    if isinstance(cell, str) and cell.lstrip().startswith("["):
-        try:
-            found = json.loads(cell)
-        except (ValueError, RecursionError) as error:
-            raise LabelError(f"{column!r} is {quoted(cell)} and not a list in JSON: {error}") from None
-    if not isinstance(found, list | tuple):
-        raise LabelError(f"{column!r} is {quoted(cell)} and not a list of candidates")
-    return list(found)
+    found = listed_items(cell)
+    if found is None:
+        form = " in JSON" if isinstance(cell, str) and cell.lstrip().startswith("[") else " of candidates"
+        raise LabelError(f"{column!r} is {quoted(cell)} and not a list{form}")
+    return found
 
 
 def _relevances(raw: object) -> Floats:
-    items = raw
-    if isinstance(raw, str) and raw.lstrip().startswith("["):
-        try:
-            items = json.loads(raw)
-        except (ValueError, RecursionError):
-            items = raw
-    if not isinstance(items, list | tuple) or not items:
+    items: Any = listed_items(raw)
+    if not items:
         raise LabelError(f"label {quoted(raw)} is not a list with the relevance of each candidate")
     numbers = [None if isinstance(item, list | dict) else as_number(item) for item in items]
     for item, number in zip(items, numbers, strict=True):

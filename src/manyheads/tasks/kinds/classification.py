@@ -14,7 +14,16 @@ from pydantic import Field
 
 from manyheads.errors import DataError
 from manyheads.options import Options
-from manyheads.tasks.cells import MISSING, MOSTLY, Columns, as_number, is_missing, quoted
+from manyheads.tasks.cells import (
+    MISSING,
+    MOSTLY,
+    Columns,
+    as_number,
+    is_missing,
+    listed_items,
+    quoted,
+    separated_labels,
+)
 from manyheads.tasks.kind import (
     Floats,
     HubForm,
@@ -161,7 +170,9 @@ class Classification(OneLabel):
         soft = cls._soft(cells, name) if objects else None
         if soft is not None:
             return soft
-        if any(isinstance(cell, list | tuple) for cell in cells[:1]):
+        if any(isinstance(cell, Columns) or listed_items(cell) is not None for cell in cells[:1]):
+            return None
+        if separated_labels(cells) is not None:
             return None
         numbers = [(number, cell) for cell in cells if (number := as_number(cell)) is not None]
         if numbers and len(numbers) >= MOSTLY * len(cells):

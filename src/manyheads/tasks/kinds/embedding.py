@@ -23,7 +23,11 @@ OF_RANKS = ("mrr", "recall_at_1", "recall_at_5", "recall_at_10")
 OF_SCORES = ("spearman", "pearson")
 """The metrics of rows without and with scores."""
 
-ROLES = (("anchor", "query", "question"), ("positive", "pos"), ("negative", "neg", "hard_negative"))
+ROLES = (
+    ("anchor", "query", "question", "sent0"),
+    ("positive", "pos", "sent1"),
+    ("negative", "neg", "hard_negative", "hard_neg"),
+)
 """Names of the columns of pairs and triplets."""
 
 TIE = 1e-6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Literal, Self
@@ -12,7 +11,17 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from manyheads.options import Options
-from manyheads.tasks.cells import MISSING, alike_warnings, is_missing, quoted, spelled_boolean
+from manyheads.tasks.cells import (
+    MISSING,
+    SEPARATORS,
+    Columns,
+    alike_warnings,
+    is_missing,
+    listed_items,
+    quoted,
+    separated_labels,
+    spelled_boolean,
+)
 from manyheads.tasks.kind import (
     Floats,
     HubForm,
@@ -44,9 +53,6 @@ from manyheads.tasks.labels import (
     listed,
     named_probabilities,
 )
-
-SEPARATORS = (";", "|", ",")
-"""The separators of labels in a text cell that are tried, in order."""
 
 
 class MultilabelOptions(Options):
@@ -163,10 +169,13 @@ class Multilabel(Kind):
 
     @classmethod
     def guess(cls, cells: Sequence[object], *, name: str, typed: bool) -> Self | None:
-        """Return the kind if the cells are lists."""
-        if not cells or not all(isinstance(cell, list | tuple) for cell in cells):
+        """Return the kind if the cells are lists, texts with separated labels, or those of one column per label."""
+        separated = separated_labels(cells)
+        listed = all(isinstance(cell, Columns) or listed_items(cell) is not None for cell in cells)
+        if not cells or not (listed or separated):
             return None
-        return cls.infer(cls.options(), cells, name=name, typed=typed)[0]
+        options = cls.options(separator=None if separated is None else separated[0])
+        return cls.infer(options, cells, name=name, typed=typed)[0]
 
     @classmethod
     def faults(cls, options: Any) -> Iterator[KeyFault]:
@@ -402,18 +411,12 @@ class Multilabel(Kind):
 
 
 def _items(raw: object, separator: str | None) -> list[object]:
-    """Return the labels in a cell: those of a list, of a JSON list, or of a text with separators."""
-    if isinstance(raw, list | tuple):
-        return list(raw)
+    """Return the labels in a cell: those of a list, also one written as text, or of a text with separators."""
+    found = listed_items(raw)
+    if found is not None and (separator is None or not isinstance(raw, str)):
+        return found
     if not isinstance(raw, str):
         return [raw]
-    if raw.lstrip().startswith("[") and separator is None:
-        try:
-            found = json.loads(raw)
-        except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, list):
-            return found
     mark = separator or next((each for each in SEPARATORS if each in raw), None)
     parts = [raw] if mark is None else raw.split(mark)
     return [part.strip() for part in parts if part.strip()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from pydantic import Field
 from manyheads.errors import DataError
 from manyheads.options import Options
 from manyheads.ragged import Ragged, Rows
-from manyheads.tasks.cells import MISSING, alike_warnings, is_missing, quoted
+from manyheads.tasks.cells import MISSING, alike_warnings, is_missing, listed_items, quoted
 from manyheads.tasks.kind import (
     Floats,
     HubForm,
@@ -44,6 +43,7 @@ from manyheads.tasks.tags import (
     PREFIXES,
     Scheme,
     TagTable,
+    as_bioes,
     best_tags,
     complete,
     parts_of,
@@ -56,7 +56,8 @@ from manyheads.tasks.written import shortest
 MOSTLY = 0.99
 """`init` takes a column for tags if at least this share of its cells are lists."""
 
-SPAN_KEYS = ("start", "end", "label")
+SPAN_KEYS = (("start", "start_offset"), ("end", "end_offset"), ("label", "labels"))
+"""The keys of a span: where it starts and ends, and its label or the list with it."""
 
 
 class WordTagsOptions(Options):
@@ -71,7 +72,7 @@ class WordTagsOptions(Options):
         default=None,
         description='What the tags mean. "bio" and "bioes": spans of words, with the tag O for words outside (BIO is '
         'also named IOB2; BIOES has tags for the last word and for spans of one word). "tags": each tag stands for '
-        "itself. Default: found from the tags.",
+        "itself. Tags of IOB1 are read as BIO, those of BILOU as BIOES. Default: found from the tags.",
     )
     split: Literal["blanks", "punctuation"] | None = Field(
         default=None,
@@ -86,8 +87,8 @@ class WordTags(Kind):
     """A kind whose targets have a tag per word: float64[w], the index of each word's tag.
 
     A cell is a list of tags, a text with tags between blanks, or a JSON list, with as many tags as the text has words.
-    Or it is a list of spans, `{"start": 0, "end": 6, "label": "city"}`, in characters of the text, which must begin and
-    end with a word. `[]` is a text without spans.
+    Or it is a list of spans, `{"start": 0, "end": 6, "label": "city"}` or `[0, 6, "city"]`, in characters of the text,
+    which must begin and end with a word. `[]` is a text without spans.
 
     Raises:
         ValueError: There are too few labels, a label is blank, two labels are equal, or a tag has not the form of the
@@ -146,11 +147,12 @@ class WordTags(Kind):
         for cell in cells:
             found = _items(cell)
             if _are_spans(found):
-                types |= {str(each["label"]) for each in found if each.get("label") is not None}
+                types |= {str(name) for _, _, name in map(_span, found) if name is not None}
             fresh = [] if _are_spans(found) else [tag for tag in found if not isinstance(tag, list | dict)]
             new = [tag for tag in dict.fromkeys(fresh) if tag not in seen]
             seen.update(new)
             tags += new
+        tags = list(as_bioes(tags)) if options.scheme in (None, "bioes") else tags
         split = options.split or ("punctuation" if types else "blanks")
         if types and not tags:
             scheme: Scheme = options.scheme if options.scheme in PREFIXES else "bio"
@@ -175,10 +177,10 @@ class WordTags(Kind):
     @classmethod
     def guess(cls, cells: Sequence[object], *, name: str, typed: bool) -> Self | None:
         """Return the kind if the cells are lists with repeated items, as tags are, or lists of spans."""
-        lists = [found for cell in cells if isinstance(cell, list | tuple) and (found := list(cell)) is not None]
+        lists = [found for cell in cells if (found := listed_items(cell)) is not None]
         if not lists or len(lists) < MOSTLY * len(cells):
             return None
-        spans = [found for found in lists if found and _are_spans(found)]
+        spans = [found for found in lists if found and _are_spans(found) and all(map(_is_whole, map(_span, found)))]
         repeated = [found for found in lists if len(set(map(str, found))) < len(found)]
         tagged = all(isinstance(tag, str | int) for tag in chain.from_iterable(lists))
         if spans or (repeated and tagged):
@@ -407,20 +409,37 @@ class WordTags(Kind):
         for tag in tags:
             if isinstance(tag, list | dict):
                 raise LabelError(self.labels.unknown(tag))
+        tags = self._in_scheme(tags)
         unknown = [tag for tag in tags if self.labels.find(tag) is None]
         if unknown:
             shown = [str(tag).strip() for tag in tags]
             raise UnknownLabelError(self.labels.unknown(unknown[0]), [str(tag).strip() for tag in unknown], shown)
         return np.array([self.labels.code(tag) for tag in tags], dtype=np.float64)
 
-    def _of_spans(self, items: Sequence[Mapping[str, Any]], text: str, words: Ints) -> list[str]:
+    def _in_scheme(self, tags: Sequence[object]) -> Sequence[object]:
+        """Return tags as the scheme writes them: those of BILOU as BIOES, and those of IOB1 as BIO.
+
+        In IOB1, a span begins with I- unless it follows a span of its type.
+        """
+        if self._table is None:
+            return tags
+        found: list[object] = []
+        before = ""
+        for tag in as_bioes(tags) if self.scheme == "bioes" else tags:
+            prefix, name = parts_of(tag)
+            begins = self.scheme == "bio" and prefix == "I" and name != before and f"B-{name}" in self._codes
+            found.append(f"B-{name}" if begins else tag)
+            before = name
+        return found
+
+    def _of_spans(self, items: Sequence[object], text: str, words: Ints) -> list[str]:
         """Return the tags of the words of a text with spans of characters."""
         tags = [OUTSIDE] * len(words)
         starts, ends = ({int(each): place for place, each in enumerate(words[:, side])} for side in (0, 1))
         taken = np.zeros(len(words), dtype=bool)
         for item in items:
-            start, end, name = (item.get(key) for key in SPAN_KEYS)
-            shown = quoted(dict(item))
+            start, end, name = _span(item)
+            shown = quoted(dict(item) if isinstance(item, Mapping) else item)
             if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start < end <= len(text):
                 raise LabelError(f"label {shown} has no characters of the text, which has {len(text)}")
             if start not in starts or end not in ends:
@@ -474,20 +493,24 @@ def _scheme_fault(labels: Labels, scheme: Scheme) -> str | None:
 
 
 def _items(raw: object) -> list[Any]:
-    """Return the tags or the spans in a cell: those of a list, of a JSON list, or of a text between blanks."""
-    if isinstance(raw, list | tuple):
-        return list(raw)
-    if not isinstance(raw, str):
-        return [raw]
-    if raw.lstrip().startswith("["):
-        try:
-            found = json.loads(raw)
-        except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, list):
-            return found
-    return raw.split()
+    """Return the tags or the spans in a cell: those of a list, also one written as text, or of a text with blanks."""
+    found = listed_items(raw)
+    if found is not None:
+        return found
+    return raw.split() if isinstance(raw, str) else [raw]
 
 
 def _are_spans(items: Sequence[object]) -> bool:
-    return all(isinstance(item, Mapping) for item in items)
+    return all(isinstance(item, Mapping) or (isinstance(item, list | tuple) and len(item) == 3) for item in items)
+
+
+def _span(item: Any) -> tuple[Any, Any, Any]:
+    """Return where a span starts and ends, and its label. None for what an object lacks."""
+    if not isinstance(item, Mapping):
+        return item[0], item[1], item[2]
+    start, end, name = (next((item[key] for key in keys if item.get(key) is not None), None) for keys in SPAN_KEYS)
+    return start, end, name[0] if isinstance(name, list | tuple) and len(name) == 1 else name
+
+
+def _is_whole(span: tuple[Any, Any, Any]) -> bool:
+    return isinstance(span[0], int) and isinstance(span[1], int) and isinstance(span[2], str)

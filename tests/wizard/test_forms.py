@@ -1,0 +1,180 @@
+"""Published forms of words with tags, spans and several labels: init finds them, and the recipe reads every row."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manyheads.recipe.load import recipe_from
+from manyheads.recipe.prepare import read_tasks
+from manyheads.wizard.suggest import suggest
+
+WORDS = ("we", "saw", "Oslo", "and", "New", "York", "today")
+SENTENCES = [[WORDS[(place + number) % 7] for place in range(3 + number % 5)] for number in range(20)]
+CITIES = {"Oslo": ("Oslo",), "New": ("New", "York")}
+
+
+def found(words: list[str]) -> list[tuple[int, int]]:
+    """The first word of each span and the one after it."""
+    starts = [place for place, word in enumerate(words) if tuple(words[place : place + 2]) == ("New", "York")]
+    return [*((place, place + 2) for place in starts), *((p, p + 1) for p, word in enumerate(words) if word == "Oslo")]
+
+
+def tags(words: list[str], scheme: str = "bio") -> list[str]:
+    own = ["O"] * len(words)
+    for start, end in found(words):
+        long = end - start > 1
+        first = {"bio": "B", "iob1": "I", "bilou": "B" if long else "U"}[scheme]
+        own[start] = f"{first}-city"
+        if long:
+            own[end - 1] = "L-city" if scheme == "bilou" else "I-city"
+    return own
+
+
+def spans(words: list[str]) -> list[list[Any]]:
+    starts = [len(" ".join(words[:place])) + (place > 0) for place in range(len(words))]
+    return [[starts[one], starts[two - 1] + len(words[two - 1]), "city"] for one, two in sorted(found(words))]
+
+
+def conll(scheme: str = "bio") -> str:
+    lines = ["-DOCSTART- -X- -X- O", ""]
+    for words in SENTENCES:
+        lines += [f"{word} NN B-NP {tag}" for word, tag in zip(words, tags(words, scheme), strict=True)] + [""]
+    return "\n".join(lines) + "\n"
+
+
+def universal() -> str:
+    lines = []
+    for words in SENTENCES:
+        lines += ["# a comment", f"1-2\t{words[0]}{words[1]}{8 * chr(9)}"]
+        for place, word in enumerate(words, start=1):
+            tag = "PROPN" if word[0].isupper() else "X"
+            lines.append("\t".join([str(place), word, word, tag, "_", "_", str(place - 1), "dep", "_", "_"]))
+        lines.append("")
+    return "\n".join(lines) + "\n"
+
+
+def lines(row: Callable[[list[str]], dict[str, Any]]) -> str:
+    return "".join(json.dumps(row(words)) + "\n" for words in SENTENCES)
+
+
+def table(column: str, cell: Callable[[list[str]], str]) -> str:
+    return f"text\t{column}\n" + "".join(f"{' '.join(words)}\t{cell(words)}\n" for words in SENTENCES)
+
+
+def topics(words: list[str]) -> list[str]:
+    return [word.lower() for word in ("Oslo", "York", "saw") if word in words] or ["none"]
+
+
+def offsets(words: list[str]) -> list[dict[str, Any]]:
+    return [{"id": 1, "label": name, "start_offset": start, "end_offset": end} for start, end, name in spans(words)]
+
+
+def objects(words: list[str]) -> list[dict[str, Any]]:
+    return [{"start": start, "end": end, "label": name} for start, end, name in spans(words)]
+
+
+FORMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "four.conll": (conll(), {"kind": "words", "text": "1", "label": "4", "scheme": "bio"}),
+    "four.txt": (conll(), {"kind": "words", "text": "1", "label": "4", "scheme": "bio", "format": "conll"}),
+    "iob1.conll": (conll("iob1"), {"kind": "words", "label": "4", "scheme": "bio"}),
+    "bilou.conll": (conll("bilou"), {"kind": "words", "label": "4", "scheme": "bioes"}),
+    "tree.conllu": (universal(), {"kind": "words", "text": "2", "label": "4", "scheme": "tags"}),
+    "doccano.jsonl": (
+        lines(lambda words: {"id": " ".join(words), "text": " ".join(words), "label": spans(words)}),
+        {"kind": "words", "text": "text", "label": "label"},
+    ),
+    "entities.jsonl": (
+        lines(lambda words: {"text": " ".join(words), "entities": offsets(words), "relations": []}),
+        {"kind": "words", "text": "text", "label": "entities"},
+    ),
+    "prodigy.jsonl": (
+        lines(
+            lambda words: {
+                "text": " ".join(words),
+                "tokens": [{"text": word, "start": 0, "end": 1} for word in words],
+                "spans": objects(words),
+            }
+        ),
+        {"kind": "words", "text": "text", "label": "spans"},
+    ),
+    "json-spans.tsv": (
+        "text\tspans\n" + "".join(f"{' '.join(words)}\t{json.dumps(objects(words))}\n" for words in SENTENCES),
+        {"kind": "words", "text": "text", "label": "spans"},
+    ),
+    "numbers.jsonl": (
+        lines(lambda words: {"tokens": words, "ner_tags": [int(tag != "O") for tag in tags(words)]}),
+        {"kind": "words", "text": "tokens", "label": "ner_tags", "labels": [0, 1]},
+    ),
+    "pipes.tsv": (
+        table("genres", lambda words: "|".join(topics(words))),
+        {"kind": "multilabel", "label": "genres", "separator": "|", "labels": ["oslo", "saw", "york"]},
+    ),
+    "commas.tsv": (
+        table("topics", lambda words: ", ".join(topics(words))),
+        {"kind": "multilabel", "label": "topics", "separator": ","},
+    ),
+    "json.tsv": (
+        table("labels", lambda words: json.dumps(topics(words))),
+        {"kind": "multilabel", "labels": ["oslo", "saw", "york"]},
+    ),
+    "pandas.tsv": (
+        table("labels", lambda words: str(topics(words))),
+        {"kind": "multilabel", "labels": ["oslo", "saw", "york"]},
+    ),
+    "flags.csv": (
+        "id,comment_text,toxic,obscene,insult\n"
+        + "".join(f"{n:08x},{' '.join(words)},{n % 2},{n % 3 % 2},{n // 4 % 2}\n" for n, words in enumerate(SENTENCES)),
+        {"kind": "multilabel", "text": "comment_text", "label": ["toxic", "obscene", "insult"], "id": "id"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_published_form_is_found_and_every_row_is_read(name: str, tmp_path: Path) -> None:
+    content, expected = FORMS[name]
+    (tmp_path / name).write_text(content)
+    recipe = tomllib.loads(suggest([tmp_path / name], tmp_path))
+    (task,) = recipe["tasks"].values()
+    assert {key: task.get(key) for key in expected} == expected
+    (data,) = read_tasks(recipe_from(recipe, tmp_path, ".".join), lambda *_, **__: None)
+    assert len(data.train) + len(data.dev) == len(SENTENCES)
+    assert not data.rejected
+
+
+def test_a_file_with_tags_intents_and_topics_becomes_three_tasks(tmp_path: Path) -> None:
+    rows = [
+        {"tokens": words, "slots": tags(words), "intent": ["ask", "tell"][n % 2], "topics": topics(words)}
+        for n, words in enumerate(SENTENCES)
+    ]
+    for n, key in enumerate(("slots", "intent", "topics")):
+        rows[n][key] = None
+    (tmp_path / "joint.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tasks = tomllib.loads(suggest([tmp_path / "joint.jsonl"], tmp_path))["tasks"]
+    assert {name: (task["kind"], task["text"]) for name, task in tasks.items()} == {
+        "joint-slots": ("words", "tokens"),
+        "joint-intent": ("classification", "tokens"),
+        "joint-topics": ("multilabel", "tokens"),
+    }
+
+
+def test_columns_of_0_and_1_next_to_a_label_are_a_task_of_their_own(tmp_path: Path) -> None:
+    rows = [f"{' '.join(words)},{n % 2},{n % 3 % 2},{n // 4 % 2},{n % 4}" for n, words in enumerate(SENTENCES)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,funny,sad,short,stars", *rows]) + "\n")
+    tasks = tomllib.loads(suggest([tmp_path / "a.csv"], tmp_path))["tasks"]
+    assert {name: task["label"] for name, task in tasks.items()} == {
+        "a-stars": "stars",
+        "a-labels": ["funny", "sad", "short"],
+    }
+
+
+def test_columns_of_0_and_1_next_to_one_called_label_are_no_labels(tmp_path: Path) -> None:
+    rows = [f"{' '.join(words)},{n % 2},{n % 3 % 2},{n // 4 % 2}" for n, words in enumerate(SENTENCES)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,has_url,edited,label", *rows]) + "\n")
+    (task,) = tomllib.loads(suggest([tmp_path / "a.csv"], tmp_path))["tasks"].values()
+    assert (task["kind"], task["label"]) == ("classification", "label")
