@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from manyheads.errors import ManyheadsError
+from manyheads.errors import ManyheadsError, argument, by_caller
 from manyheads.menu import Menu
 
 GROUP = "manyheads.plugins"
@@ -302,10 +302,12 @@ def require_members(origins: object, where: str, keys: Iterable[str] | None = No
 
 def _how_to_give(origin: str) -> str:
     if origin == MAIN:
-        return "it was added in a program: call manyheads.register with it before, or move it to a file for --plugin"
+        register = "it was added in a program: call manyheads.register with it before"
+        return by_caller(f"move it from the program that added it to a file for {argument('plugin')}", register)
     if origin.endswith(".py"):
-        return f"give the file with --plugin PATH/{origin} or {VARIABLE}, or import it in Python"
-    return f"install the package {origin}, or import it in Python"
+        give = f"give the file with {argument('plugin', f'PATH/{origin}')} or {VARIABLE}"
+        return by_caller(give, f"import {origin.removesuffix('.py')}, or set {VARIABLE} to the path of {origin}")
+    return by_caller(f"install the package {origin}", f"install the package {origin}, or import it")
 
 
 def changed_since(recorded: object, origins: Origins) -> tuple[list[str], list[str]]:
@@ -343,8 +345,9 @@ def handed_on(used: Used) -> list[dict[str, str]]:
                 raise PluginError(
                     "a member that the program or notebook itself registers cannot be used in other processes",
                     found=f"the {menu_of(key).noun} {name!r}",
-                    hint="write it to a file of its own and import that file, or name the file with --plugin: "
-                    "a process of a study cannot import the program that started it",
+                    hint="write it to a file of its own and "
+                    + by_caller("name the file with --plugin", "import that file")
+                    + ": a process of a study cannot import the program that started it",
                 )
     names = sorted({name for members in origins.values() for name in members.values()})
     plugins = [_STATE.plugins[name] for name in names]

@@ -6,11 +6,13 @@ module. It does not import torch: without torch there is nothing to restore.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,17 @@ from manyheads.errors import RunError
 
 DEVICES = ("cpu", "cuda")
 """The types of devices for which autocast may be on around a call."""
+
+
+def without_widgets() -> None:
+    """Import tqdm, on whose bars other libraries build. Call it before they are imported.
+
+    In a notebook without ipywidgets, the import warns, and shows bars as text. The warning is not about manyheads.
+    """
+    if "ipykernel" in sys.modules:
+        with warnings.catch_warnings(), suppress(ImportError):
+            warnings.simplefilter("ignore")
+            importlib.import_module("tqdm.auto")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from tests.forked.start import ForkServer
 
 import manyheads as mh
 from manyheads.api.progress import RunProgress, shown
-from manyheads.errors import on_command_line
+from manyheads.errors import ServeError, on_command_line
+from manyheads.inference.server.options import require_token
 from manyheads.run.folder import RunFolder
 
 FIRST = """
@@ -70,6 +72,12 @@ def test_a_cell_shows_its_progress_and_its_warnings_and_can_be_interrupted(
         assert "already finished" in run_cell(own, 3)[0]["data"]["text/plain"]
 
 
+def test_a_kernel_without_widgets_does_not_warn_of_them() -> None:
+    program = "import ipykernel.zmqshell, manyheads.model, tqdm.auto"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
 def test_progress_elsewhere_is_shown_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     with shown(None) as output:
         assert output is None
@@ -109,6 +117,12 @@ def test_messages_name_arguments_as_their_reader_writes_them(tmp_path: Path) -> 
         pytest.raises(mh.ManyheadsError, match=r"resume the run with --resume, choose another folder with --out,"),
     ):
         _write(tmp_path)
+
+
+def test_a_server_without_a_token_names_arguments() -> None:
+    for typed, expected in ((False, r"token=, .*without_token=True"), (True, r"--token-file .*--without-token")):
+        with on_command_line(typed), pytest.raises(ServeError, match=expected):
+            require_token("0.0.0.0", token=False, without_token=False)
 
 
 def _write(folder: Path) -> None:

@@ -45,8 +45,12 @@ def study(encoder: Path, **keys: Any) -> mh.Study:
 def test_a_study_from_python(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     made = study(tiny_encoder)
-    assert made.power().by_seeds
-    table = made.run("five", jobs=1)
+    assert len(made.power().figure().axes) == 2
+    about: list[Any] = []
+    table = made.run("five", jobs=1, notify=lambda event, **fields: about.append((event, fields.get("text"))))
+    assert about[0] == ("start", "study: 2 rows x 2 seeds = 4 runs, 0 done, 4 to run, 1 parallel run, 1 thread per run")
+    assert about[-1] == ("table", "computing the table")
+    assert table.folder == Path("five")
     assert list(table.frame["row"]) == ["even", "sequential"]
     assert set(table.differences["row"]) == {"sequential"}
     figure = table.figure("differences")

@@ -67,6 +67,7 @@ def test_predictions_carry_the_index(run: mh.Run) -> None:
 def test_a_run_shows_its_metrics(run: mh.Run) -> None:
     assert set(run.metrics.columns) == {"task", "metric", "best", "last", "low", "high"}
     assert list(run.history["step"]) == [2]
+    assert run.history["step"].dtype == "int64"
     assert run.recipe.options.tasks["held"].dev == 0.4
     assert os.fspath(run) == str(run.path)
     assert "Dev metrics of all tasks" in repr(run)
@@ -240,6 +241,11 @@ def test_report_compare_and_export(run: mh.Run, tmp_path: Path) -> None:
     assert "<table>" in found._repr_html_()
     assert json.loads(found.text("json")) == json.loads(json.dumps(found.to_dict()))
     assert found.save(tmp_path / "found.md").read_text() == found.text("md")
+    assert found.save(tmp_path / "found", "json").read_text() == found.text("json")
+    assert found.folders == (run.path, other.path)
+    held, given = found.figure().axes
+    assert [held.get_title(loc="left"), given.get_title(loc="left")] == ["held", "given"]
+    assert len(held.get_yticklabels()) == sum(found.frame["task"] == "held")
     exported = mh.export(run, "onnx", tmp_path / "onnx", check=False)
     assert not list(exported.folder.rglob("*.parquet"))
     assert repr(exported) == f"exported to {exported.folder}\nnot checked against the model"

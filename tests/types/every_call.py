@@ -59,7 +59,7 @@ def runs(recipe: mh.Recipe) -> mh.Run:
     """Train, pretrain, and use what works on finished runs."""
     stop = threading.Event()
     try:
-        run = mh.train(recipe, "runs/first", listeners=[listen], stop=stop, progress=False)
+        run = mh.train(recipe, "runs/first", track=["trackio"], listeners=[listen], stop=stop)
     except KeyboardInterrupt:
         run = mh.train("runs/first/recipe.toml", Path("runs/first"), resume=True)
     except mh.ManyheadsError as error:
@@ -69,9 +69,17 @@ def runs(recipe: mh.Recipe) -> mh.Run:
     compared: mh.Comparison = mh.compare([run, "runs/other"], [Path("runs/third")])
     exported = mh.export(run, "onnx", int8=True)
     page: Path = mh.report(run, out="report")
-    print(pretrained.folder, measured.examples, exported.folder, page, compared.save("compared.md"))
+    print(
+        pretrained.folder,
+        measured.examples,
+        exported.folder,
+        page,
+        compared.save("compared.md"),
+        compared.save("c", "json"),
+    )
     print(run.finished, run.path, run.results["seconds"], run.recipe.options.seed, run.report())
     print(run.metrics, run.history, run.predictions("reviews", "dev", "best"), compared.frame, compared.to_dict())
+    print(compared.folders, compared.figure())
     return mh.open_run(run)
 
 
@@ -101,6 +109,7 @@ def studies(recipe: mh.Recipe) -> mh.Table:
     power: mh.Power = study.power(difference=0.02)
     print(power.by_seeds[0].smallest, power.frame, study.name, study.save("study.toml"), mh.power("study.toml").looks)
     table = mh.study(study, "runs/five", jobs=2, only=["even"], seeds=2, progress=True)
+    print(power.figure(), table.folder, mh.study(study, "runs/five", ray="auto").frame)
     print(table.frame, table.differences, table.figure("differences"), study.run("runs/five", jobs=1).rows)
     return mh.table(mh.open_study("runs/five"), changes=["seed=1"]) if table.rows else mh.run_study("study.toml")
 

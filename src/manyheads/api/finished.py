@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal
 
@@ -208,28 +209,46 @@ class Comparison:
 
     Attributes:
         result: the numbers.
+        folders: the folders of the runs.
     """
 
-    def __init__(self, result: RunComparison | GroupComparison) -> None:
-        self.result = result
+    def __init__(self, result: RunComparison | GroupComparison, folders: Sequence[Path] = ()) -> None:
+        self.result, self.folders = result, tuple(folders)
 
     def text(self, form: Form = "md") -> str:
         """Return the comparison in one format."""
         return comparison_text(self.result, form)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the comparison to a file, whose ending is the format: .html, .md or .json.
+    def save(self, path: str | os.PathLike[str], form: Form | None = None) -> Path:
+        """Write the comparison to a file.
+
+        Args:
+            path: The file.
+            form: The format: "html", "md" or "json". Default: from the ending of the file.
 
         Raises:
-            RunError: The file has another ending.
+            RunError: The ending of the file is not that of a format.
         """
         file = Path(path)
-        form = file.suffix.lstrip(".")
-        if form not in ("html", "md", "json"):
+        ending = form or file.suffix.lstrip(".")
+        if ending not in ("html", "md", "json"):
             raise RunError("the file has no format of a comparison", where=str(file), allowed=".html, .md, .json")
         with writing_to(file) as new:
-            new.write_text(comparison_text(self.result, form), encoding="utf-8", newline="")
+            new.write_text(comparison_text(self.result, ending), encoding="utf-8", newline="")
         return file
+
+    def figure(self) -> Any:
+        """Return the differences with their intervals as a `matplotlib.figure.Figure`, which can be changed and saved.
+
+        Filled points are significant after the correction for the number of differences.
+        """
+        import matplotlib as mpl
+
+        from manyheads.pages.figures import SETTINGS
+        from manyheads.reports.figures import draw_comparison
+
+        with mpl.rc_context(SETTINGS):
+            return draw_comparison(self.result)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain values, as in its JSON form."""
@@ -265,7 +284,9 @@ def _html(block: Block) -> str:
         return table_html(block.title, block.columns, block.rows, sorted({0, *block.words}))
     if isinstance(block, Items):
         return "".join(paragraph(f"- {item}") for item in block.items)
-    return paragraph(block.text) if isinstance(block, Heading | Text) else ""
+    if isinstance(block, Heading):
+        return f"<h4>{escape(block.text)}</h4>"
+    return paragraph(block.text) if isinstance(block, Text) else ""
 
 
 def compare(runs: Sequence[AnyRun], others: Sequence[AnyRun] = ()) -> Comparison:
@@ -282,7 +303,7 @@ def compare(runs: Sequence[AnyRun], others: Sequence[AnyRun] = ()) -> Comparison
     runs = [runs] if isinstance(runs, str | os.PathLike) else runs
     first, second = [Path(each) for each in runs], [Path(each) for each in others]
     with left_as_found():
-        return Comparison(compare_groups(first, second) if second else compare_runs(first))
+        return Comparison(compare_groups(first, second) if second else compare_runs(first), [*first, *second])
 
 
 def export(
@@ -308,5 +329,11 @@ def export(
 
     Raises:
         ManyheadsError: The run is not finished, or its model cannot be exported.
+
+    Warns:
+        ManyheadsWarning: The files of this target need attention, such as archives that may execute code.
     """
-    return export_run(Path(run), to, None if out is None else Path(out), int8=int8, check=check)
+    done = export_run(Path(run), to, None if out is None else Path(out), int8=int8, check=check)
+    if done.warning is not None:
+        warn(done.warning)
+    return done

@@ -40,7 +40,7 @@ from manyheads.run.names import user_path
 from manyheads.studies.cells import STUDY_FILE, Notify
 from manyheads.studies.load import REMARK, StudySource, plan_study, read_study, require_test_labels
 from manyheads.studies.power import study_power
-from manyheads.studies.run import default_jobs, local_runner, survey
+from manyheads.studies.run import opening, runner_for, survey
 from manyheads.studies.run import run_study as run_cells
 from manyheads.studies.schema import StudyPlan
 from manyheads.studies.table import Power, Table
@@ -204,6 +204,7 @@ class Study:
         out: str | os.PathLike[str] | None = None,
         *,
         jobs: int | None = None,
+        ray: str | None = None,
         only: Sequence[str] = (),
         seeds: int | None = None,
         retry_failed: bool = False,
@@ -212,17 +213,19 @@ class Study:
         data_limit: int = LIMIT,
         progress: bool | None = None,
     ) -> Table:
-        """Run the missing runs in processes of this machine, and write the table.
+        """Run the missing runs in processes of this machine or on a Ray cluster, and write the table.
 
         Finished runs are kept. Runs that failed are not repeated unless `retry_failed` is true.
 
         Args:
             out: The folder of the study. Default: `runs/NAME` for a study file `NAME.toml`.
-            jobs: Number of runs at a time. Default: cores of this machine / threads per run.
+            jobs: Number of runs at a time. Default: the CUDA devices if the recipes use them, otherwise cores of this
+                machine / threads per run.
+            ray: Run on the Ray cluster with this address, or "auto". Default: on this machine.
             only: Names of the rows to run. Default: all.
             seeds: Run only the first seeds, this number of them. Default: all.
             retry_failed: Run failed cells again.
-            notify: A function that is called as `notify(event, row=..., seed=..., **fields)` for every event of a run.
+            notify: A function that is called as `notify(event, **fields)` for every event of the study and its runs.
             stop: An event such as `threading.Event()`. Once it is set, every run stops after a checkpoint.
             data_limit: The largest number of bytes of a table that was given in memory. The folder keeps a copy of it.
             progress: Show the number of finished runs, as in `train`.
@@ -240,16 +243,19 @@ class Study:
             if cells.todo:
                 require_test_labels(plan)
             self.keep(folder)
-            flag = StopFlag(stop)
-            runner = local_runner(plan, jobs or default_jobs(plan, 0), 0, flag)
+            flag = StopFlag.of(stop)
+            runner, how = runner_for(plan, jobs, ray, flag)
             with shown(progress) as output:
                 listener = StudyProgress(output, len(cells.todo), notify or _ignore)
+                states = [(cell.row, cell.seed, state) for cell, state in zip(cells.cells, cells.states, strict=True)]
+                listener("start", text=opening(chosen, cells, how), cells=states, todo=len(cells.todo))
                 run_cells(chosen, folder, runner, listener, cells)
-            if flag:
-                resume = by_caller("the same command", f"manyheads.open_study({str(folder)!r}).run()")
-                text = f"the study was stopped. To resume: {resume}"
-                raise Interrupted(0, flag.signal_number or 0, text)
-            return write_table(chosen, folder)
+                if flag:
+                    resume = by_caller("repeat the same command", f"manyheads.open_study({str(folder)!r}).run()")
+                    text = f"the study was stopped. Finished runs are kept. To resume: {resume}"
+                    raise Interrupted(0, flag.signal_number or 0, text)
+                listener("table", text="computing the table")
+                return write_table(chosen, folder)
 
     def table(self, out: str | os.PathLike[str] | None = None) -> Table:
         """Write the table and the figures of the study from its finished runs, and return the table.

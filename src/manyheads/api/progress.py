@@ -169,8 +169,9 @@ class StudyProgress:
             warn(f"the run of row {fields['row']} with seed {fields['seed']} failed: {reason}")
         if self._output is None:
             return
-        if event == "note":
+        if event in ("start", "note"):
             self._output.say(fields["text"])
+        if event in ("start", "note", "table"):
             return
         self._left.note(event, (fields["row"], fields["seed"]), fields)
         self._output.say(f"{self._left}  |  {event.removeprefix('cell_')}: {fields['row']}, seed {fields['seed']}")

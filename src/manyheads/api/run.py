@@ -96,7 +96,9 @@ class Run(os.PathLike[str]):
     def history(self) -> Any:
         """The metrics of every evaluation, as in results.csv, as a DataFrame."""
         rows = self.folder.read_curve(self.results, {})
-        return data_frame({name: [row[name] for row in rows] for name in (rows[0] if rows else ())})
+        columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+        whole = [None if step is None else int(step) for step in columns.get("step", ())]
+        return data_frame({**columns, **({"step": whole} if rows else {})})
 
     def predictions(self, task: str, split: str = "dev", which: str = "best") -> Any:
         """Return the predictions for a split as a DataFrame, one row per example.

@@ -19,6 +19,7 @@ def study(
     out: str | os.PathLike[str] | None = None,
     *,
     jobs: int | None = None,
+    ray: str | None = None,
     only: Sequence[str] = (),
     seeds: int | None = None,
     retry_failed: bool = False,
@@ -28,17 +29,20 @@ def study(
     data_limit: int = LIMIT,
     progress: bool | None = None,
 ) -> Table:
-    """Run the missing runs of a study in processes of this machine, and write its table.
+    """Run the missing runs of a study in processes of this machine or on a Ray cluster, and write its table.
 
     Args:
         study: The study: a `Study`, a dict with the keys of one, or the path of a file.
         out: The folder of the study. Default: `runs/NAME` for a study file `NAME.toml`.
-        jobs: Number of runs at a time. Default: cores of this machine / threads per run.
+        jobs: Number of runs at a time. Default: the CUDA devices if the recipes use them, otherwise cores of this
+            machine / threads per run.
+        ray: Run on the Ray cluster with this address, or "auto". Default: on this machine.
         only: Names of the rows to run. Default: all.
         seeds: Run only the first seeds, this number of them. Default: all.
         retry_failed: Run failed cells again.
         changes: Changes of the recipe of every row, as in `train`.
-        notify: A function that is called as `notify(event, row=..., seed=..., **fields)` for every event of a run.
+        notify: A function that is called as `notify(event, **fields)` for every event of the study and its runs. Events
+            of a run have the fields `row` and `seed`.
         stop: An event such as `threading.Event()`. Once it is set, every run stops after a checkpoint.
         data_limit: The largest number of bytes of a table that was given in memory. The folder keeps a copy of it.
         progress: Show the number of finished runs, as in `train`.
@@ -54,6 +58,7 @@ def study(
     return study_of(study, changes).run(
         out,
         jobs=jobs,
+        ray=ray,
         only=only,
         seeds=seeds,
         retry_failed=retry_failed,

@@ -26,6 +26,7 @@ from manyheads.pretraining.cache import Pretrained
 from manyheads.process_state import check_threads, left_as_found, one_training
 from manyheads.recipe import schema
 from manyheads.recipe.assemble import train as train_recipe
+from manyheads.recipe.build import keep_freed_memory
 from manyheads.recipe.given import LIMIT, in_temporary_folder
 from manyheads.recipe.pretrain import pretrain as pretrain_recipe
 from manyheads.recipe.toml import Noun
@@ -35,6 +36,7 @@ from manyheads.run.folder import RunFolder
 from manyheads.training.launch import Launch
 from manyheads.training.listener import Listener
 from manyheads.training.stop import Event, Interrupted
+from manyheads.training.tracking import make_tracker
 from manyheads.wizard.suggest import suggest
 
 AnyRecipe = Recipe | schema.Recipe | Mapping[str, Any] | str | os.PathLike[str]
@@ -48,6 +50,7 @@ def train(
     *,
     changes: Changes = (),
     resume: bool = False,
+    track: Sequence[str] = (),
     listeners: Sequence[Listener] = (),
     stop: Event | None = None,
     tune_allocator: bool = False,
@@ -67,6 +70,8 @@ def train(
         changes: Changes of the recipe: `{"training.epochs": 3}`, or as on the command line `["training.epochs=3"]`.
         resume: Resume from the last checkpoint in the run folder. Without a checkpoint, training starts from the
             beginning. If false, an existing run folder is an error.
+        track: Trackers that also get the losses and metrics: "tensorboard", "trackio", "wandb", "mlflow", or the names
+            of registered trackers.
         listeners: Functions that are called as `listener(event, **fields)` for every event.
         stop: An event such as `threading.Event()`. Once it is set, the run stops after a checkpoint.
         tune_allocator: Let the C library keep freed memory for the next step, which saves about 5% of a step with small
@@ -97,11 +102,13 @@ def train(
     folder = Path("runs", str(made.name)) if out is None else Path(out)
     check_threads(_threads(loaded))
     with one_training(folder), _explained(folder), shown(progress) as output:
+        own = _with_progress(listeners, output)
+        trackers = [make_tracker(name, folder, _told(own)) for name in ([track] if isinstance(track, str) else track)]
         done = train_recipe(
             loaded,
             folder,
             resume=resume,
-            listeners=_with_progress(listeners, output),
+            listeners=[*own, *trackers],
             stop=stop,
             tune_allocator=tune_allocator,
             tables=made.tables,
@@ -163,12 +170,13 @@ def pretrain(
 
 
 @left_as_found(seeds=True)
-def check(recipe: AnyRecipe, *, changes: Changes = ()) -> Check:
+def check(recipe: AnyRecipe, *, changes: Changes = (), tune_allocator: bool = False) -> Check:
     """Check a recipe and its data, and estimate time and memory. Nothing is trained.
 
     Args:
         recipe: The recipe, as in `train`.
         changes: Changes of the recipe, as in `train`.
+        tune_allocator: As in `train`, whose time is estimated.
 
     Returns:
         What was found, which shows itself as `manyheads check` prints it. `check.stops`: whether training would stop at
@@ -179,6 +187,8 @@ def check(recipe: AnyRecipe, *, changes: Changes = ()) -> Check:
     """
     made = recipe_of(recipe, changes)
     check_threads(_threads(made.options))
+    if tune_allocator:
+        keep_freed_memory()
     with in_temporary_folder(made.options, made.tables) as loaded, naming_tables():
         found = rehearse(loaded)
         return Check(_named(found, loaded) if made.tables else found)
@@ -315,6 +325,16 @@ def recipe_of(recipe: AnyRecipe, changes: Changes) -> Recipe:
 def _with_progress(listeners: Sequence[Listener], output: Output | None) -> Sequence[Listener]:
     """Return listeners and those that warn and show the progress."""
     return [*listeners, warned, *([] if output is None else [RunProgress(output)])]
+
+
+def _told(listeners: Sequence[Listener]) -> Listener:
+    """Return a listener that calls several."""
+
+    def tell(event: str, **fields: Any) -> None:
+        for listener in listeners:
+            listener(event, **fields)
+
+    return tell
 
 
 @contextmanager

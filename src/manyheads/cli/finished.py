@@ -107,18 +107,15 @@ def compare(
 ) -> None:
     """Compare finished runs: metrics, paired differences with intervals, and examples with different predictions."""
     import manyheads as mh
-    from manyheads.run.atomic import writing_to
 
     ending = "" if output is None else output.suffix.lstrip(".")
     given = _Form.json if json_ else format_
     form = given if given is not None else (_Form(ending) if ending in tuple(_Form) else _Form.md)
-    text = mh.compare(runs, with_ or ()).text(form.value)
+    compared = mh.compare(runs, with_ or ())
     if output is None:
-        show(text)
+        show(compared.text(form.value))
     else:
-        with writing_to(output) as file:
-            file.write_text(text, encoding="utf-8", newline="")
-        say(output)
+        say(compared.save(output, form.value))
 
 
 SHOWN = 10
@@ -258,19 +255,13 @@ def export(
 
     The export is checked against the model on the dev files, and is not written if it differs.
     """
-    import shlex
-
     import manyheads as mh
-    from manyheads.runs.export import exporter_named
 
-    exporter = exporter_named(to)
     done = mh.export(run, to, out, int8=int8, check=check)
     if done.measured is not None:
         console = make_console()
         console.print(_table_of(done.measured, "dev files, in onnxruntime", console.width))
     for line in done.findings:
         say(line)
-    if exporter.warning is not None:
-        typer.secho(f"warning: {exporter.warning}", fg=typer.colors.YELLOW, err=True)
-    if exporter.advice is not None:
-        say(exporter.advice.format(folder=shlex.quote(str(done.folder))))
+    if done.warning is not None:
+        typer.secho(f"warning: {done.warning}", fg=typer.colors.YELLOW, err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +10,6 @@ import typer
 from manyheads.cli.predict import RunFolderArgument, RuntimeName, RuntimeOption
 from manyheads.errors import ServeError
 from manyheads.run.names import MOST_THREADS
-
-TOKEN = "MANYHEADS_TOKEN"
 
 
 def serve(
@@ -61,7 +58,7 @@ def serve(
         typer.Option(
             "--token-file",
             metavar="FILE",
-            help=f"File with the bearer token that clients must send. Default: the token in ${TOKEN}.",
+            help="File with the bearer token that clients must send. Default: the token in $MANYHEADS_TOKEN.",
             show_default=False,
         ),
     ] = None,
@@ -115,11 +112,10 @@ def serve(
     / has a page to try the tasks, and /docs documents the API. By default only this machine can connect.
     """
     try:
-        from manyheads.inference.server.run import run_server
+        from manyheads.inference.server.run import serve_run
     except ModuleNotFoundError as error:
         raise ServeError(f"{error.name} is not installed", hint="pip install 'manyheads[serve]'") from error
-    import manyheads
-    from manyheads.inference.server.options import ServerOptions, hosts_for, require_token
+    from manyheads.inference.server.options import ServerOptions, read_token
 
     options = ServerOptions(
         batching=batching,
@@ -129,7 +125,7 @@ def serve(
         body_bytes=body_bytes,
         request_texts=request_texts,
         text_characters=text_characters,
-        token=_token(token_file),
+        token=read_token(token_file),
         header_bytes=header_bytes,
         connections=connections,
         idle_seconds=idle_seconds,
@@ -137,29 +133,4 @@ def serve(
         hosts=tuple(allowed_host) if allowed_host else None,
         without_token=without_token,
     )
-    # The same checks as those of the server, before the model is loaded.
-    require_token(host, token=options.token is not None, without_token=without_token)
-    hosts_for(host, options.hosts, token=options.token is not None)
-    predictor = manyheads.load(run, int8=int8, runtime=runtime.value, threads=threads)
-    run_server(predictor, host, port, options)
-
-
-def _token(file: Path | None) -> str | None:
-    """Read the token from a file or the environment. All users of a machine can read command lines.
-
-    Raises:
-        ServeError: the file cannot be read, or the token is empty.
-    """
-    if file is None and TOKEN not in os.environ:
-        return None
-    try:
-        token = (os.environ[TOKEN] if file is None else file.read_text(encoding="utf-8")).strip()
-    except (OSError, UnicodeError) as error:
-        raise ServeError("the token file cannot be read", where=str(file), found=str(error)) from error
-    if not token:
-        where, hint = (f"${TOKEN}", f"set a token, or unset {TOKEN}") if file is None else (str(file), None)
-        raise ServeError("the token is empty", where=where, hint=hint)
-    if not token.isprintable():
-        where = f"${TOKEN}" if file is None else str(file)
-        raise ServeError("the token has a control character", where=where, hint="a token is one line of text")
-    return token
+    serve_run(run, host, port, options, int8=int8, runtime=runtime.value, threads=threads)

@@ -93,18 +93,17 @@ def run_and_show(
         import manyheads as mh
         from manyheads.recipe.load import overrides
         from manyheads.training.stop import Interrupted, StopFlag
-        from manyheads.training.tracking import make_tracker
 
         recipe = mh.Recipe.load(recipe_file, overrides(changes))
     try:
         with ProgressDisplay(console) as display:
             shown = Shown(display)
-            listeners = [shown, *(make_tracker(name, out, display) for name in trackers)]
             run = mh.train(
                 recipe,
                 out,
                 resume=resume,
-                listeners=listeners,
+                track=trackers,
+                listeners=[shown],
                 stop=StopFlag(ends_process=True),
                 tune_allocator=True,
                 report=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,10 +14,6 @@ from rich.text import Text
 
 from manyheads.api.progress import RunsLeft
 from manyheads.cli.terminal import make_console
-from manyheads.pages.words import counted
-from manyheads.studies.cells import read_error
-from manyheads.studies.run import Runner, Survey
-from manyheads.studies.schema import StudyPlan
 
 SEEDS_SHOWN = 10
 """Maximum number of seeds with a column of their own. Other seeds are only counted."""
@@ -26,8 +21,8 @@ SEEDS_SHOWN = 10
 
 def study_and_show(
     file: Path,
-    changes: list[str],
-    out: Path,
+    changes: Sequence[str],
+    out: Path | None,
     *,
     jobs: int | None,
     ray: str | None,
@@ -35,42 +30,40 @@ def study_and_show(
     seeds: int | None,
     retry_failed: bool,
 ) -> None:
-    """Run a study in the folder `out`, show its progress, and write its table."""
+    """Run a study, show its progress, and show its table."""
     console = make_console(soft_wrap=True)
-    with console.status("starting"):
-        from manyheads.api.planned import Study
+    stopped: Interrupted | None = None
+    with StudyDisplay(console) as display:
+        import manyheads as mh
         from manyheads.recipe.load import overrides
-        from manyheads.studies.load import require_test_labels
-        from manyheads.studies.run import run_study, survey
+        from manyheads.training.stop import Interrupted, StopFlag
 
-        own = Study.load(file, overrides(changes))
-        plan = own.begin(out)
-        chosen = replace(plan, seeds=plan.seeds[:seeds])
-        chosen_cells = survey(chosen, out, only=only, retry_failed=retry_failed)
-        if chosen_cells.todo:
-            require_test_labels(plan)
-        own.keep(out)
-        runner, how = _runner(plan, jobs, ray)
-    console.print(_opening(chosen, chosen_cells, how), markup=False, highlight=False)
-    stopped_by = 0
-    if chosen_cells.todo:
-        with StudyDisplay(console, chosen_cells) as display:
-            stopped_by = run_study(chosen, out, runner, display, chosen_cells)
-    else:
-        run_study(chosen, out, lambda _cells, _notify: 0, _ignore, chosen_cells)
-    if stopped_by:
+        try:
+            table = mh.study(
+                file,
+                out,
+                jobs=jobs,
+                ray=ray,
+                only=only,
+                seeds=seeds,
+                retry_failed=retry_failed,
+                changes=overrides(changes),
+                notify=display,
+                stop=StopFlag(ends_process=True),
+                progress=False,
+            )
+        except Interrupted as error:
+            stopped = error
+    if stopped is not None:
         console.print("Stopped. Finished runs are kept. Repeat the same command to resume.", markup=False)
-        raise SystemExit(128 + stopped_by)
+        raise SystemExit(128 + stopped.signal_number)
     from manyheads.cli.study import show_table
-    from manyheads.studies.tabulate import write_table
 
-    with console.status("computing the table"):
-        result = write_table(chosen, out)
-    show_table(console, result, out)
-    failed = [cell for cell in chosen_cells.cells if cell.error_file.exists()]
-    for cell in failed:
-        first = read_error(cell.error_file)["error"].strip().splitlines()
-        console.print(f"failed: {cell.row}, seed {cell.seed}: {first[0] if first else ''}", style="red", markup=False)
+    show_table(console, table)
+    failed = [each for each in table.failures if display.has(each.row, each.seed)]
+    for each in failed:
+        first = each.message.strip().splitlines()
+        console.print(f"failed: {each.row}, seed {each.seed}: {first[0] if first else ''}", style="red", markup=False)
     if failed:
         console.print(
             "The complete errors are at the end of table.html. Use --retry-failed to run the failed cells again.",
@@ -79,73 +72,51 @@ def study_and_show(
         raise SystemExit(1)
 
 
-def _runner(plan: StudyPlan, jobs: int | None, ray: str | None) -> tuple[Runner, str]:
-    """Return what runs the cells, and a description of it."""
-    import torch
-
-    from manyheads.studies.run import default_jobs, local_runner
-    from manyheads.training.stop import StopFlag
-
-    stop = StopFlag(ends_process=True)
-
-    threads = max(row.recipe.threads or 1 for row in plan.rows)
-    each = f"{counted(threads, 'thread')} per run"
-    if ray is not None:
-        from manyheads.studies.cluster import run_on_ray
-
-        def run(cells: Sequence[Any], notify: Any) -> int:
-            return run_on_ray(cells, address=ray, notify=notify, keep_models=plan.keep_models, stop=stop)
-
-        return run, f"on the Ray cluster {ray}, {each}"
-    devices = torch.cuda.device_count() if any(row.recipe.device != "cpu" for row in plan.rows) else 0
-    count = jobs or default_jobs(plan, devices)
-    return local_runner(plan, count, devices, stop), f"{counted(count, 'parallel run')}, {each}"
-
-
-def _opening(plan: StudyPlan, survey: Survey, how: str) -> str:
-    states = list(survey.states)
-    parts = [f"{states.count('done')} done"]
-    parts += [f"{states.count('failed')} failed"] if "failed" in states else []
-    names = {cell.row for cell in survey.cells}
-    twins = sum(row.name in names and row.twin_of is not None for row in plan.rows)
-    rows = counted(len(names) - twins, "row")
-    if twins:
-        rows = f"({rows} and {counted(twins, 'single-task twin')})"
-    counts = f"{rows} x {counted(len(plan.seeds), 'seed')} = {counted(len(states), 'run')}"
-    return f"{plan.title}: {counts}, {', '.join(parts)}, {len(survey.todo)} to run, {how}"
-
-
-def _ignore(event: str, **fields: object) -> None:
-    """Ignore the event."""
-
-
 class StudyDisplay:
     """Shows the events of a study: as a live table on a terminal, otherwise one line per event."""
 
-    def __init__(self, console: Console, survey: Survey) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._rows = list(dict.fromkeys(cell.row for cell in survey.cells))
-        self._seeds = list(dict.fromkeys(cell.seed for cell in survey.cells))
-        self._state: dict[tuple[str, int], str] = {
-            (cell.row, cell.seed): state for cell, state in zip(survey.cells, survey.states, strict=True)
-        }
+        self._state: dict[tuple[str, int], str] = {}
         self._average: dict[tuple[str, int], float | None] = {}
-        self._left = RunsLeft(len(survey.todo))
-        self._live = Live(self._view(), console=console, refresh_per_second=2, transient=True)
+        self._left = RunsLeft(0)
+        self._status = console.status("starting")
+        self._live = Live(console=console, refresh_per_second=2, transient=True)
+
+    def has(self, row: str, seed: int) -> bool:
+        """Return whether a run is one of those that were chosen."""
+        return (row, seed) in self._state
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live.start()
+        self._status.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._console.is_terminal:
-            self._live.stop()
+        self._live.stop()
+        self._status.stop()
+
+    def _start(self, fields: Mapping[str, Any]) -> None:
+        self._status.stop()
+        self._console.print(fields["text"], markup=False, highlight=False)
+        self._state = {(row, seed): state for row, seed, state in fields["cells"]}
+        self._left = RunsLeft(fields["todo"])
+        if self._console.is_terminal and fields["todo"]:
+            self._live.update(self._view())
+            self._live.start()
+
+    def _table(self, fields: Mapping[str, Any]) -> None:
+        self._live.stop()
+        self._status.update(fields["text"])
+        self._status.start()
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Show one event."""
+        about = {"start": self._start, "table": self._table}.get(event)
+        if about is not None:
+            about(fields)
+            return
         if event == "note":
             self._console.print(fields["text"], markup=False, highlight=False)
             return
@@ -179,10 +150,11 @@ class StudyDisplay:
     def _view(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("row", overflow="fold")
-        for seed in self._seeds[:SEEDS_SHOWN]:
+        seeds = list(dict.fromkeys(seed for _, seed in self._state))[:SEEDS_SHOWN]
+        for seed in seeds:
             table.add_column(f"seed {seed}", justify="right")
-        for row in self._rows:
-            table.add_row(row, *(self._cell((row, seed)) for seed in self._seeds[:SEEDS_SHOWN]))
+        for row in dict.fromkeys(row for row, _ in self._state):
+            table.add_row(row, *(self._cell((row, seed)) for seed in seeds))
         return Group(table, Text(str(self._left), style="dim"))
 
     def _cell(self, cell: tuple[str, int]) -> Text:

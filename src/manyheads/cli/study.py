@@ -54,7 +54,7 @@ def study(
     study_and_show(
         study,
         set_ or [],
-        out or Path("runs") / study.stem,
+        out,
         jobs=jobs,
         ray=ray,
         only=only or [],
@@ -74,14 +74,15 @@ def table(study: _Study, out: _Out = None, set_: Changes = None) -> None:
         import manyheads as mh
         from manyheads.recipe.load import overrides
 
-        own = mh.Study.load(study, overrides(set_ or []))
-        result = own.table(out)
-    show_table(console, result, own.folder(out))
+        result = mh.table(study, out, changes=overrides(set_ or []))
+    show_table(console, result)
 
 
-def show_table(console: Console, result: Table, out: Path) -> None:
-    """Show the table of a study on the terminal, and print the names of its files. `out`: their folder."""
+def show_table(console: Console, result: Table) -> None:
+    """Show the table of a study on the terminal, and print the names of its files."""
     from manyheads.studies.render.sections import sections
+
+    out = Path(result.folder or "")
 
     for section in sections(result):
         _print_section(console, section)
@@ -246,8 +247,10 @@ def power(
 
     console = make_console(soft_wrap=True)
     with console.status("reading the dev files"):
-        plan = mh.Study.load(study, overrides(set_ or []))
-        found = plan.power(pilot=pilot, seed_sd=seed_sd, correlation=correlation, difference=difference)
+        own = overrides(set_ or [])
+        found = mh.power(
+            study, pilot=pilot, seed_sd=seed_sd, correlation=correlation, difference=difference, changes=own
+        )
     if as_json:
         show(json.dumps(asdict(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
         return

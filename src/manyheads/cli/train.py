@@ -117,13 +117,11 @@ def check(recipe: _Recipe, set_: Changes = None) -> None:
     import manyheads as mh
     from manyheads.api.checked import STOPS, file_lines
     from manyheads.cli.show import width_of
-    from manyheads.recipe.build import keep_freed_memory
     from manyheads.recipe.load import overrides
 
-    keep_freed_memory()  # as in the training whose time is estimated
     console = make_console(soft_wrap=True)
     with console.status("reading the files and timing a few steps"):
-        found = mh.check(mh.Recipe.load(recipe, overrides(set_ or [])))
+        found = mh.check(recipe, changes=overrides(set_ or []), tune_allocator=True)
     table = _files_table(found.rehearsal.files)
     if width_of(table) <= console.width:
         console.print(table)

@@ -77,6 +77,35 @@ def light_grid(axes: Axes, axis: str) -> None:
     axes.grid(visible=True, axis="x" if axis == "x" else "y", color=GREY, alpha=0.3, linewidth=0.5)
 
 
+def draw_interval(
+    axes: Axes,
+    place: float,
+    mean: float,
+    ends: tuple[float, float] | None,
+    colour: str,
+    text: str,
+    *,
+    fill: bool,
+) -> None:
+    """Draw a number with its interval as a horizontal line, and the number as text to the right of the axes."""
+    if ends is not None:
+        axes.plot(list(ends), [place, place], color=colour, linewidth=1.6, solid_capstyle="butt")
+    own = colour if fill else "none"
+    axes.plot([mean], [place], marker="o", markersize=4.5, color=colour, markerfacecolor=own)
+    shown = text.replace("-", "\N{MINUS SIGN}")
+    right = ("axes fraction", "data")
+    axes.annotate(shown, (1.01, place), xycoords=right, va="center", annotation_clip=False)
+
+
+def name_lines(axes: Axes, names: Sequence[str]) -> None:
+    """Name the lines of `draw_interval`, which are at the places 0, 1, 2 from the top."""
+    axes.set_yticks(range(len(names)), list(names))
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    light_grid(axes, "x")
+
+
 def shortened(name: str, most: int = 46) -> str:
     """Return the name of a row for a figure. Long names are shortened in the middle."""
     if len(name) <= most:

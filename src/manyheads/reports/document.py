@@ -72,7 +72,7 @@ def _summary(report: Report) -> Iterator[Block]:
         yield Grid("Rows on which every task is right", heads, tuple(whole), words=frozenset({1}))
     explanation = (
         "Brackets are 95% confidence intervals. They cover the sampling variance of the dev examples, but not the seed "
-        "variance, which a single run cannot measure (manyheads study can)."
+        "variance, which a single run cannot measure. A study with several seeds measures it."
     )
     if report.which == "best":
         explanation += " The best epoch was chosen on the same dev examples, so its metrics are slightly optimistic."
@@ -302,7 +302,7 @@ def _blocks(comparison: Comparison) -> Iterator[Block]:
     yield Text(
         f"Differences are paired differences from {comparison.runs[0]}, on the same dev examples. The 95% confidence "
         "intervals cover only the sampling variance of the dev examples. They do not cover seed variance, which single "
-        "runs cannot measure. Use a study with several seeds (manyheads study). The last column "
+        "runs cannot measure. Use a study with several seeds. The last column "
         "is corrected for the number of differences that are shown: all intervals together cover with 95% confidence."
     )
     if comparison.excluded:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -12,9 +13,22 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from manyheads.evaluation.interval import share
-from manyheads.pages.figures import BLUE, GREY, INK, ORANGE, canvas, figure_files, light_grid, shortened
+from manyheads.pages.figures import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    canvas,
+    draw_interval,
+    figure_files,
+    light_grid,
+    name_lines,
+    shortened,
+)
 from manyheads.pages.render import Picture
 from manyheads.pages.words import counted, name_of, number
+from manyheads.reports.compare import Comparison
+from manyheads.reports.compare_groups import AVERAGE, GroupComparison
 from manyheads.reports.content import Report, TaskReport
 from manyheads.tasks.written import visible
 
@@ -215,6 +229,53 @@ def curves_alt(report: Report) -> str:
         elif known:
             parts.append(f"{task.name}: {name_of(task.metric)} from {number(known[0])} to {number(known[-1])}")
     return f"Dev metrics by epoch. {'; '.join(parts)}."
+
+
+def draw_comparison(comparison: Comparison | GroupComparison) -> Figure:
+    """Draw the differences with their 95% intervals, one part per task. Filled: significant after correction."""
+    lines = list(_lines(comparison))
+    first = comparison.first.name if isinstance(comparison, GroupComparison) else comparison.runs[0]
+    only = len({each.run for each in lines}) == 1
+    tasks = list(dict.fromkeys(each.task for each in lines))
+    parts = [[each for each in lines if each.task == task] for task in tasks]
+    figure = canvas(sum(0.75 + 0.24 * len(part) for part in parts))
+    every = figure.subplots(len(parts), 1, squeeze=False, height_ratios=[0.75 + 0.24 * len(part) for part in parts])
+    for axes, part in zip(every[:, 0], parts, strict=True):
+        axes.axvline(0, color=INK, linewidth=0.8)
+        for place, each in enumerate(part):
+            colour = BLUE if each.significant else GREY
+            text = f"{each.value:+.3f}"
+            draw_interval(axes, place, each.value, (each.low, each.high), colour, text, fill=each.significant)
+        name_lines(axes, [each.metric + ("" if only else f", {shortened(each.run, 30)}") for each in part])
+        axes.set_title(part[0].task, fontsize=8.5, loc="left")
+    axes.set_xlabel(f"difference from {shortened(first)} (95% confidence interval)")
+    return figure
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A difference of a comparison. `run`: the run that is compared with the first one."""
+
+    task: str
+    metric: str
+    run: str
+    value: float
+    low: float
+    high: float
+    significant: bool
+
+
+def _lines(comparison: Comparison | GroupComparison) -> Iterator[_Line]:
+    if isinstance(comparison, GroupComparison):
+        for each in comparison.differences:
+            metric = "primary metrics" if each.task == AVERAGE else name_of(each.metric)
+            significant = each.p_holm is not None and each.p_holm < 0.05
+            yield _Line(each.task, metric, comparison.second.name, each.value, each.low, each.high, significant)
+        return
+    for task in comparison.tasks:
+        for own in task.differences:
+            significant = own.all_low > 0 or own.all_high < 0
+            yield _Line(task.name, name_of(own.metric), own.run, own.value, own.low, own.high, significant)
 
 
 DRAWINGS: tuple[Drawing, ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -46,6 +47,8 @@ class Export:
         cut: number of dev examples whose pair transformers truncates at another token. They were not compared.
         sentences: largest difference between a vector of sentence-transformers and of the model. None if it was not
             compared: no task is bi-encoded, or the package is not installed.
+        advice: what to do with the export, and None for most targets.
+        warning: what to know before it is used, and None for most targets.
     """
 
     folder: Path
@@ -56,6 +59,8 @@ class Export:
     left_out: Mapping[str, str] = field(default_factory=dict)
     cut: int = 0
     sentences: float | None = None
+    advice: str | None = None
+    warning: str | None = None
 
     @property
     def findings(self) -> list[str]:
@@ -75,7 +80,7 @@ class Export:
             lines.append(f"not compared: {self.cut:,} pairs, which transformers truncates at another token")
         if self.sentences is not None:
             lines.append(f"largest difference of a vector of sentence-transformers: {self.sentences:.1e}")
-        return lines
+        return [*lines, *([] if self.advice is None else [self.advice])]
 
     def __repr__(self) -> str:
         return "\n".join([*([] if self.measured is None else [repr(self.measured)]), *self.findings])
@@ -122,7 +127,8 @@ def export_run(folder: Path, target: str, out: Path | None = None, *, int8: bool
         written = exporter.write(bundle, run.model, temporary, int8)
         if not (temporary / MANIFEST).is_file():
             add_common_files(temporary, target, bundle, run.model)
-        export = Export(to, (), 0, None, left_out=written.left_out)
+        advice = None if exporter.advice is None else exporter.advice.format(folder=shlex.quote(str(to)))
+        export = Export(to, (), 0, None, left_out=written.left_out, advice=advice, warning=exporter.warning)
         if data is not None and written.compare is not None:
             found = written.compare(data)
             export = replace(

@@ -64,7 +64,7 @@ class Exporter:
 
     `write(bundle, folder, to, int8)` writes the bundle in `folder` to the empty folder `to`. If it writes no manifest,
     the tokenizer, the model card and the manifest are added. `title`: what is written, for the help. `int8`: whether it
-    can also write a model in 8-bit integers. `warning`, `advice`: printed after an export, with the folder in place of
+    can also write a model in 8-bit integers. `warning`, `advice`: shown after an export, with the folder in place of
     `{folder}` in `advice`.
     """
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from manyheads.errors import RunError
+from manyheads.errors import RunError, argument
 from manyheads.pages.words import counted
 from manyheads.studies.cells import Cell, Notify
 from manyheads.studies.worker import fail, request_of, requested, work
@@ -47,13 +47,13 @@ def run_on_ray(
     try:
         import ray
     except ImportError:
-        raise RunError("Ray is not installed", where="--ray", hint="pip install 'manyheads[ray]'") from None
+        raise RunError("Ray is not installed", where=argument("ray"), hint="pip install 'manyheads[ray]'") from None
     try:
         ray.init(address=address, log_to_driver=False, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         hint = "start a cluster with `ray start --head`, or check the address"
         raise RunError(
-            "the Ray cluster cannot be reached", where=f"--ray {address}", found=str(error), hint=hint
+            "the Ray cluster cannot be reached", where=argument("ray", address), found=str(error), hint=hint
         ) from None
     try:
         return _Cluster(ray, deque(cells), notify, keep_models, StopFlag() if stop is None else stop).run()

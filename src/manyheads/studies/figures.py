@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy import stats
 
+from manyheads.evaluation.power import LIKELY
 from manyheads.pages.figures import (
     BLUE,
     GREY,
@@ -18,14 +21,16 @@ from manyheads.pages.figures import (
     ORANGE,
     SERIES,
     canvas,
+    draw_interval,
     figure_files,
     label_of,
     legend_below,
     light_grid,
+    name_lines,
     shortened,
 )
 from manyheads.studies.render import words
-from manyheads.studies.table import Difference, Interval, Profile, RowCurve, Table, TableRow
+from manyheads.studies.table import Difference, Interval, Power, Profile, RowCurve, Table, TableRow
 
 _LEGEND = "Small points: single seeds. Crosses: collapsed seeds, which the means do not include."
 
@@ -133,23 +138,10 @@ def intervals(axes: Axes, differences: list[tuple[str, Difference]], points: Seq
     for place, ((_, difference), seeds) in enumerate(zip(differences, points, strict=True)):
         _draw_seeds(axes, [(each.value, place + 0.25, each.collapsed) for each in seeds], GREY)
         colour = GREY if not difference.significant else (BLUE if difference.mean > 0 else ORANGE)
-        if difference.low is not None and difference.high is not None:
-            ends = [difference.low, difference.high]
-            axes.plot(ends, [place, place], color=colour, linewidth=1.6, solid_capstyle="butt")
-        fill = colour if difference.significant else "none"
-        axes.plot([difference.mean], [place], marker="o", markersize=4.5, color=colour, markerfacecolor=fill)
-        axes.annotate(
-            words.signed(difference.mean).replace("-", "\N{MINUS SIGN}"),
-            (1.01, place),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            annotation_clip=False,
-        )
-    axes.set_yticks(range(len(differences)), [name for name, _ in differences])
-    axes.set_ylim(len(differences) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    light_grid(axes, "x")
+        low, high, text = difference.low, difference.high, words.signed(difference.mean)
+        ends = None if low is None or high is None else (low, high)
+        draw_interval(axes, place, difference.mean, ends, colour, text, fill=difference.significant)
+    name_lines(axes, [name for name, _ in differences])
 
 
 _FOREST = Drawing(
@@ -532,3 +524,50 @@ FIGURES: dict[str, Drawing] = {
     "ranks": _RANKS,
 }
 """Figures by file name."""
+
+
+def draw_power(power: Power) -> Figure:
+    """Draw the power for each difference, and the smallest difference that is found, by the number of seeds.
+
+    Bands are 95% intervals for the unknown variances. Dotted: 80% power. Without comparisons: the precision of a row.
+    """
+    figure = canvas(3.2)
+    if not power.comparisons:
+        _draw_precision(figure.add_subplot(), power)
+        return figure
+    left, right = figure.subplots(1, 2)
+    seeds = [each.seeds for each in power.by_seeds]
+    for place, (difference, colour) in enumerate(zip(power.differences, itertools.cycle(SERIES), strict=False)):
+        found = np.array([each.power[place] for each in power.by_seeds], np.float64).reshape(-1, 3)
+        left.fill_between(seeds, found[:, 1], found[:, 2], color=colour, alpha=0.15, linewidth=0)
+        left.plot(seeds, found[:, 0], "o-", color=colour, markersize=3, label=f"difference {difference:g}")
+    left.axhline(LIKELY, color=GREY, linewidth=0.8, linestyle=":")
+    left.set_ylim(0, 1.02)
+    left.set_ylabel("power")
+    left.legend(loc="best")
+    lows, highs = [each.low for each in power.by_seeds], [each.high for each in power.by_seeds]
+    right.fill_between(seeds, lows, highs, color=BLUE, alpha=0.15, linewidth=0)
+    right.plot(seeds, [each.smallest for each in power.by_seeds], "o-", color=BLUE, markersize=3)
+    right.set_ylim(bottom=0)
+    right.set_ylabel(f"smallest difference found with {LIKELY:.0%} power")
+    _by_seeds(left)
+    _by_seeds(right)
+    return figure
+
+
+def _draw_precision(axes: Axes, power: Power) -> None:
+    seeds = [each.seeds for each in power.precision]
+    widths = [each.half_width for each in power.precision]
+    axes.plot(seeds, widths, "o-", color=BLUE, markersize=3, label="half the width of the 95% interval")
+    errors = [each.standard_error for each in power.precision]
+    axes.plot(seeds, errors, "o-", color=ORANGE, markersize=3, label="standard error")
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(f"precision of the mean in {power.metric}")
+    axes.legend(loc="upper right")
+    _by_seeds(axes)
+
+
+def _by_seeds(axes: Axes) -> None:
+    axes.set_xlabel("seeds")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    light_grid(axes, "y")

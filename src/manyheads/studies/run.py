@@ -14,9 +14,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from manyheads.errors import RunError, argument, did_you_mean
+from manyheads.pages.words import counted
 from manyheads.recipe.load import plugins_for
 from manyheads.run.folder import only_writer
 from manyheads.studies.cells import Cell, Notify, State, cells_of, state_of
@@ -81,6 +83,44 @@ def run_study(plan: StudyPlan, out: Path, runner: Runner, notify: Notify, survey
             if state == "done":
                 drop_weights(cell, keep_models=plan.keep_models)
         return runner(survey.todo, notify)
+
+
+def runner_for(plan: StudyPlan, jobs: int | None, ray: str | None, stop: StopFlag) -> tuple[Runner, str]:
+    """Return what runs the cells of a study, and a description of it.
+
+    Args:
+        plan: the study.
+        jobs: the number of parallel runs on this machine. None: `default_jobs`.
+        ray: the address of a Ray cluster that runs the cells instead, or None.
+        stop: the flag that signals set.
+    """
+    each = f"{counted(max(row.recipe.threads or 1 for row in plan.rows), 'thread')} per run"
+    if ray is not None:
+        from manyheads.studies.cluster import run_on_ray
+
+        runner = partial(run_on_ray, address=ray, keep_models=plan.keep_models, stop=stop)
+        return lambda cells, notify: runner(cells, notify=notify), f"on the Ray cluster {ray}, {each}"
+    devices = 0
+    if any(row.recipe.device != "cpu" for row in plan.rows):
+        import torch
+
+        devices = torch.cuda.device_count()
+    count = jobs or default_jobs(plan, devices)
+    return local_runner(plan, count, devices, stop), f"{counted(count, 'parallel run')}, {each}"
+
+
+def opening(plan: StudyPlan, survey: Survey, how: str) -> str:
+    """Return what a study will run, as a line. `how`: the description of its runner."""
+    states = list(survey.states)
+    parts = [f"{states.count('done')} done"]
+    parts += [f"{states.count('failed')} failed"] if "failed" in states else []
+    names = {cell.row for cell in survey.cells}
+    twins = sum(row.name in names and row.twin_of is not None for row in plan.rows)
+    rows = counted(len(names) - twins, "row")
+    if twins:
+        rows = f"({rows} and {counted(twins, 'single-task twin')})"
+    counts = f"{rows} x {counted(len(plan.seeds), 'seed')} = {counted(len(states), 'run')}"
+    return f"{plan.title}: {counts}, {', '.join(parts)}, {len(survey.todo)} to run, {how}"
 
 
 def local_runner(plan: StudyPlan, jobs: int, devices: int, stop: StopFlag | None = None) -> Runner:

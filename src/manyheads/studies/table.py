@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from manyheads.errors import RunError, did_you_mean
@@ -415,6 +416,19 @@ class Power:
             columns[f"power at {difference:g}"] = [each.power[place][0] for each in self.by_seeds]
         return data_frame(columns)
 
+    def figure(self) -> Any:
+        """Return the power by number of seeds as a `matplotlib.figure.Figure`, which can be changed and saved.
+
+        Without comparisons it is the precision of the mean of a row.
+        """
+        import matplotlib as mpl
+
+        from manyheads.pages.figures import SETTINGS
+        from manyheads.studies.figures import draw_power
+
+        with mpl.rc_context(SETTINGS):
+            return draw_power(self)
+
     def __repr__(self) -> str:
         from manyheads.studies.render.sections import power_section, section_text
 
@@ -436,7 +450,7 @@ class Table:
     file, None if it does not have it. `primary`: the primary family of tests, "baseline", "twins" or "effects".
     `margins`: the margin of each metric that has one. `across_tasks`: the rows over the tasks, None with fewer than
     three tasks. `power`: None if there are too few rows or seeds for a test. `looks`: None for a study whose p values
-    are those of one test.
+    are those of one test. `folder`: the folder of the study, with the files of the table and the figures.
     """
 
     title: str
@@ -464,6 +478,7 @@ class Table:
     primary: str = "baseline"
     margins: Mapping[str, float] = field(default_factory=dict)
     across_tasks: AcrossTasks | None = None
+    folder: Path | None = field(default=None, compare=False)
 
     @property
     def listed(self) -> tuple[TableRow, ...]:

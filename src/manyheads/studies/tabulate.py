@@ -347,7 +347,7 @@ def write_table(plan: StudyPlan, out: Path) -> Table:
     write_text(out / "table.md", to_markdown(table))
     write_text(out / "table.tex", to_latex(table))
     write_text(out / "table.html", to_html(table, pictures))
-    return table
+    return replace(table, folder=out)
 
 
 def _write_figures(table: Table, folder: Path) -> list[Drawn]:

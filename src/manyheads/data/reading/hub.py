@@ -14,6 +14,7 @@ from typing import Any
 
 from manyheads.data.reading.rows import BadRow, Row
 from manyheads.errors import DataError, did_you_mean
+from manyheads.process_state import without_widgets
 from manyheads.tasks.cells import ClassName
 
 PREFIX = "hub:"
@@ -94,6 +95,7 @@ def _has_card(folder: Path) -> bool:
 
 
 def _load(spec: str, path: str, config: str | None, split: str | None) -> Any:
+    without_widgets()
     try:
         import datasets
     except ImportError as error:

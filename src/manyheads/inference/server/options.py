@@ -7,12 +7,14 @@ The header then has that name, so a server without a token accepts only names th
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from manyheads.errors import ServeError, argument
+from manyheads.errors import ServeError, argument, by_caller
 
 LIMITS = (
     *("batch_texts", "queue_texts", "body_bytes", "request_texts", "text_characters"),
@@ -20,6 +22,9 @@ LIMITS = (
 )
 
 LONGEST_DELAY = 1.0
+
+TOKEN = "MANYHEADS_TOKEN"
+"""The variable of the environment that has the token of a server."""
 
 
 @dataclass(frozen=True)
@@ -157,13 +162,34 @@ def require_token(host: str, *, token: bool, without_token: bool) -> None:
         ServeError: it has none, or both a token and `without_token` are given.
     """
     if token and without_token:
-        hint = "omit --without-token, or unset the token"
-        raise ServeError("a token is set, and --without-token is given", where="--without-token", hint=hint)
+        without = argument("without_token", True)
+        raise ServeError(f"a token is set, and {without} is given", where=without, hint=f"omit {without} or the token")
     if not token and not without_token and not is_loopback(host):
-        hint = "set one with --token-file or MANYHEADS_TOKEN, or accept everyone with --without-token"
-        raise ServeError(
-            "a server that other machines can reach needs a token", where=f"--host {host}", found="no token", hint=hint
-        )
+        own = by_caller(f"--token-file or {TOKEN}", "token=")
+        hint = f"set one with {own}, or accept everyone with {argument('without_token', True)}"
+        what = "a server that other machines can reach needs a token"
+        raise ServeError(what, where=argument("host", host), found="no token", hint=hint)
+
+
+def read_token(file: Path | None) -> str | None:
+    """Return the token of a file, or else of the environment. All users of a machine can read command lines.
+
+    Raises:
+        ServeError: the file cannot be read, or the token is empty or has a control character.
+    """
+    if file is None and TOKEN not in os.environ:
+        return None
+    where = f"${TOKEN}" if file is None else str(file)
+    try:
+        token = (os.environ[TOKEN] if file is None else file.read_text(encoding="utf-8")).strip()
+    except (OSError, UnicodeError) as error:
+        raise ServeError("the token file cannot be read", where=where, found=str(error)) from error
+    if not token:
+        hint = f"set a token, or unset {TOKEN}" if file is None else None
+        raise ServeError("the token is empty", where=where, hint=hint)
+    if not token.isprintable():
+        raise ServeError("the token has a control character", where=where, hint="a token is one line of text")
+    return token
 
 
 def _checked(allowed: str) -> str:

@@ -10,23 +10,45 @@ import asyncio
 import os
 import socket
 import threading
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from manyheads.errors import ServeError
+from manyheads.errors import ServeError, argument
+from manyheads.inference.load import load
 from manyheads.inference.predictor import Predictor
 from manyheads.inference.server.app import create_app
 from manyheads.inference.server.gate import log
-from manyheads.inference.server.options import ServerOptions, is_loopback, require_token
+from manyheads.inference.server.options import ServerOptions, hosts_for, is_loopback, require_token
 
 BACKLOG = 256
 """Connections that the system keeps until the server accepts them, and that the server accepts at once."""
 
 GRACE = 0.8
 """Share of the time to stop after which requests that are still running are cancelled."""
+
+
+def serve_run(
+    run: Path,
+    host: str,
+    port: int,
+    options: ServerOptions,
+    *,
+    int8: bool = False,
+    runtime: Literal["torch", "onnx"] = "torch",
+    threads: int = 0,
+) -> None:
+    """Load the model of a run and serve it, as `run_server` does. The address is checked before the model is loaded.
+
+    Raises:
+        ManyheadsError: the model cannot be loaded, or the server cannot start.
+    """
+    require_token(host, token=options.token is not None, without_token=options.without_token)
+    hosts_for(host, options.hosts, token=options.token is not None)
+    run_server(load(run, int8=int8, runtime=runtime, threads=threads), host, port, options)
 
 
 def run_server(predictor: Predictor, host: str, port: int, options: ServerOptions) -> None:
@@ -43,7 +65,7 @@ def run_server(predictor: Predictor, host: str, port: int, options: ServerOption
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
-        hint = "choose another port with --port, or a free port with --port 0"
+        hint = f"choose another port with {argument('port')}, or a free port with {argument('port', 0)}"
         raise ServeError(
             "the server cannot listen on the address", where=f"{host}:{port}", found=str(error), hint=hint
         ) from error

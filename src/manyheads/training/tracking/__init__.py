@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from manyheads.errors import RunError, did_you_mean
+from manyheads.errors import RunError, argument, did_you_mean
 from manyheads.menu import Menu, require
 from manyheads.training.listener import Listener
 from manyheads.training.tracking.mlflow import MLflow
@@ -52,5 +52,5 @@ def make_tracker(name: str, folder: Path, notify: Listener) -> Listener:
     """
     if name not in TRACKERS:
         hint = did_you_mean(name, TRACKERS)
-        raise RunError("unknown tracker", where="--track", found=name, allowed=", ".join(TRACKERS), hint=hint)
+        raise RunError("unknown tracker", where=argument("track"), found=name, allowed=", ".join(TRACKERS), hint=hint)
     return guarded(name, Tracker(TRACKERS[name].build(folder, notify), folder / "events.jsonl"), notify)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from manyheads.errors import RunError
+from manyheads.errors import RunError, argument
 from manyheads.run.atomic import write_json
 from manyheads.run.events import read_events
 from manyheads.training.listener import Listener, UntilFailure
@@ -168,7 +168,7 @@ def require(*modules: str, tracker: str) -> Any:
     except ImportError as error:
         raise RunError(
             f"the packages of the tracker {tracker} are not installed",
-            where=f"--track {tracker}",
+            where=argument("track", tracker),
             found=str(error),
             hint=f"pip install 'manyheads[{tracker}]'",
         ) from error
