@@ -1,7 +1,9 @@
 """Joint batches against separate ones: `python -m benchmarks.streams`.
 
-Two classification tasks read the same synthetic rows. In each round, both forms train on the same number of labels, one
-after the other. The ratio is the median over rounds of the ratio within a round. An example is a row with one label.
+Two classification tasks read the same synthetic rows. `--recipe` takes the tasks of a recipe instead:
+`--recipe recipes/more/atis.toml --set data_dir=FOLDER_OF_JOINTBERT/data/atis`. In each round, both forms train on the
+same number of labels, one after the other. The ratio is the median over rounds of the ratio within a round. An example
+is a row with one label.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ text = "text"
 label = "{name}"
 """
 
-COLUMNS = ("encoder", "batch", "joint examples/s", "separate examples/s", "ratio", "low", "high")
+COLUMNS = ("data", "encoder", "batch", "joint examples/s", "separate examples/s", "ratio", "low", "high")
 
 WARM = 3
 """Steps before the measurement."""
@@ -78,9 +80,10 @@ class Form:
         return used / (time.perf_counter() - started)
 
 
-def form_of(file: Path, streams: str, batch_size: int) -> Form:
+def form_of(file: Path, changes: list[str], streams: str, batch_size: int) -> Form:
     """Prepare one form of training."""
-    recipe = load_recipe(file, [f"batching.streams={streams}", f"batching.batch_size={batch_size}", "threads=1"])
+    own = [f"batching.streams={streams}", f"batching.batch_size={batch_size}", "threads=1"]
+    recipe = load_recipe(file, [*changes, *own])
     data = read_tasks(recipe, lambda *_, **__: None)
     recipe = resolve_recipe(recipe, [each.task for each in data], use_threads(recipe))
     source, tokenizer = open_encoder(recipe)
@@ -93,17 +96,14 @@ def form_of(file: Path, streams: str, batch_size: int) -> Form:
     return Form(make_steps(recipe, model, optimizer, prepared, tokenizer.template, length, batching))
 
 
-def measure(encoder: str, batch_size: int, rounds: int, labels: int, words: int) -> dict[str, Any]:
-    """Measure both forms in turns."""
-    with tempfile.TemporaryDirectory() as name:
-        file = write(Path(name), encoder, 2000, words)
-        forms = {streams: form_of(file, streams, batch_size) for streams in ("joint", "separate")}
-        for form in forms.values():
-            form.rate(WARM * batch_size)
-        rates = [{streams: form.rate(labels) for streams, form in forms.items()} for _ in range(rounds)]
+def measure(file: Path, changes: list[str], batch_size: int, rounds: int, labels: int) -> dict[str, Any]:
+    """Measure both forms of a recipe in turns."""
+    forms = {streams: form_of(file, changes, streams, batch_size) for streams in ("joint", "separate")}
+    for form in forms.values():
+        form.rate(WARM * batch_size)
+    rates = [{streams: form.rate(labels) for streams, form in forms.items()} for _ in range(rounds)]
     ratios = sorted(each["joint"] / each["separate"] for each in rates)
     return {
-        "encoder": Path(encoder).name,
         "batch": batch_size,
         "joint examples/s": round(statistics.median(each["joint"] for each in rates), 1),
         "separate examples/s": round(statistics.median(each["separate"] for each in rates), 1),
@@ -122,9 +122,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--labels", type=int, default=512, help="labels per round and form")
     parser.add_argument("--words", type=int, default=12, help="mean number of words of a text")
+    parser.add_argument("--recipe", type=Path, help="a recipe in place of the synthetic rows")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a value of the recipe"
+    )
     parser.add_argument("--out", default="streams")
     own = parser.parse_args()
-    rows = [measure(each, own.batch, own.rounds, own.labels, own.words) for each in own.encoders]
+    if own.recipe is not None:
+        recipe = load_recipe(own.recipe, own.set)
+        named = {"data": own.recipe.stem, "encoder": recipe.encoder}
+        rows = [{**named, **measure(own.recipe, own.set, own.batch, own.rounds, own.labels)}]
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            rows = [
+                {
+                    "data": f"{own.words} words",
+                    "encoder": Path(each).name,
+                    **measure(write(Path(name), each, 2000, own.words), [], own.batch, own.rounds, own.labels),
+                }
+                for each in own.encoders
+            ]
     print(table(rows, COLUMNS), flush=True)
     save(own.out, rows)
 

@@ -20,6 +20,7 @@ import numpy as np
 import manyheads
 from benchmarks.record import table
 from manyheads.evaluation.metrics.f1 import f1
+from manyheads.reports.content import build_report
 from manyheads.tasks.kind import Predictions
 
 STANCE = "stance_"
@@ -34,7 +35,7 @@ def main() -> int:
     arguments = parser.parse_args()
     run = manyheads.open_run(arguments.run)
     frames = {name: run.predictions(name, "test") for name in run.recipe.to_dict()["tasks"]}
-    own = manyheads.evaluate(run, "test").scores["tasks"]
+    own = {task.name: {each.name: each.value for each in task.test} for task in build_report(run.path).tasks}
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for name, frame in frames.items():
