@@ -1,7 +1,8 @@
 """Train one shared text encoder on many tasks at once, and measure what each training choice is worth.
 
-Every command of the program has a function with its name. Recipes are made with `Recipe` and `Task`, or are read from
-files. The names are imported when they are first used, so `import manyheads` is fast.
+The commands that work on recipes, runs and studies have functions with their names. `asgi` is the server as an
+application. Recipes are made with `Recipe` and `Task`, or are read from files. The names are imported when they are
+first used, so `import manyheads` is fast.
 """
 
 from __future__ import annotations

@@ -146,7 +146,9 @@ def test_a_recipe_without_a_file_has_no_default_folder(tiny_encoder: Path) -> No
 
 def test_representations(tiny_encoder: Path) -> None:
     made = recipe(tiny_encoder, tasks={"sentiment": task()})
-    assert repr(made).startswith(f"Recipe(encoder='{tiny_encoder}', tasks={{'sentiment': Task(kind='classification', ")
+    assert repr(made).startswith(
+        f"Recipe(\n    encoder='{tiny_encoder}',\n    tasks={{\n        'sentiment': Task(kind='cl"
+    )
     assert repr(mh.TrainingOptions(epochs=3)) == "TrainingOptions(epochs=3)"
 
 

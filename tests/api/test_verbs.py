@@ -298,7 +298,7 @@ def test_init_writes_a_recipe_with_comments(tmp_path: Path) -> None:
     assert again.options.tasks["films"].dev == 0.1
 
 
-def test_the_server_is_mounted(run: mh.Run) -> None:
+def test_the_server_is_mounted(run: mh.Run, capsys: pytest.CaptureFixture[str]) -> None:
     app = FastAPI()
     app.mount("/model", mh.asgi(run, token="secret", hosts=["*"], request_texts=2))
     with TestClient(app) as client:
@@ -309,6 +309,7 @@ def test_the_server_is_mounted(run: mh.Run) -> None:
         assert response.status_code == 200, response.text
         assert len(response.json()["predictions"]) == 1
         assert client.post(path, json={"texts": ["a", "b", "c"]}, headers=headers).status_code == 413
+    assert '"request"' not in capsys.readouterr().err
 
 
 def test_two_models_in_an_application_end_with_it(run: mh.Run) -> None:

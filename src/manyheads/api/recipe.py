@@ -206,9 +206,10 @@ class Recipe:
 
     def __repr__(self) -> str:
         content = self.to_dict()
-        tasks = ", ".join(f"{name!r}: {Task(**keys)!r}" for name, keys in content.pop("tasks").items())
-        others = "".join(f", {key}={shown(value)}" for key, value in content.items() if key != "encoder")
-        return f"Recipe(encoder={content.get('encoder')!r}, tasks={{{tasks}}}{others})"
+        tasks = "".join(f"        {name!r}: {Task(**keys)!r},\n" for name, keys in content.pop("tasks").items())
+        encoder = content.pop("encoder", None)
+        others = "".join(f"    {key}={shown(value)},\n" for key, value in content.items())
+        return f"Recipe(\n    encoder={encoder!r},\n    tasks={{\n{tasks}    }},\n{others})"
 
 
 def read_changes(changes: Changes) -> list[Change]:

@@ -37,6 +37,7 @@ def asgi(
     batch_texts: int = 64,
     delay: float = 0.005,
     batching: bool = True,
+    log_requests: bool = False,
 ) -> Application:
     """Return the HTTP API of `manyheads serve` as an ASGI application: `app.mount("/model", manyheads.asgi(model))`.
 
@@ -55,6 +56,7 @@ def asgi(
         batch_texts: Maximum texts per pass.
         delay: Seconds that a text waits for further texts.
         batching: Predict the texts of several requests in one pass.
+        log_requests: Write a line of JSON for every request to standard error. Errors are always written.
 
     Raises:
         ServeError: The extra `serve` is not installed, or the token or a host name cannot be used.
@@ -74,5 +76,6 @@ def asgi(
         text_characters=text_characters,
         token=token,
         hosts=None if hosts is None else (hosts,) if isinstance(hosts, str) else tuple(hosts),
+        log_requests=log_requests,
     )
     return create_app(model if isinstance(model, Predictor) else load(model), options)

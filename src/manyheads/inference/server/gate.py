@@ -79,7 +79,8 @@ class Gate:
         seconds = time.perf_counter() - started
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
-        log("request", method=_method(scope), route=route, status=status, seconds=round(seconds, 4))
+        if self._options.log_requests:
+            log("request", method=_method(scope), route=route, status=status, seconds=round(seconds, 4))
 
     def _admit(self, scope: Scope) -> None:
         """Check everything about a request but its body.

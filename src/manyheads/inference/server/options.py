@@ -48,6 +48,7 @@ class ServerOptions:
         hosts: names in the header `Host` that are accepted. None: every name if the server has a token, otherwise
             the names of its own address.
         without_token: listen on an address that other machines can reach without a token.
+        log_requests: write a line for every request to standard error. Errors are always written.
 
     Raises:
         ServeError: the token is empty, or a limit is not above 0.
@@ -68,6 +69,7 @@ class ServerOptions:
     token: str | None = None
     hosts: tuple[str, ...] | None = None
     without_token: bool = False
+    log_requests: bool = True
 
     def __post_init__(self) -> None:
         for name in LIMITS:
