@@ -1,9 +1,9 @@
-"""Scores of TweetEval's own script for a run: `python -m benchmarks.tweeteval RUN --data FOLDER_OF_TWEETEVAL`.
+"""Scores of TweetEval's own script for runs: `python -m benchmarks.tweeteval RUN... --data FOLDER_OF_TWEETEVAL`.
 
-RUN is a run of `recipes/more/tweeteval.toml` or one of its single-task twins. The predictions for the test files, at
-the epoch of the best dev average, are written in the form of the script, which then measures them. The program fails if
-a score of the script and the metric of manyheads for the same predictions differ by more than 1e-9. The script pools
-the five topics of stance. Its pooled score is compared with the same metric over all their rows.
+RUN is a run of `recipes/more/tweeteval.toml`, or several runs of its single-task twins. The predictions for the test
+files, at the epoch of the best dev average, are written in the form of the script, which then measures them. The
+program fails if a score of the script and the metric of manyheads for the same predictions differ by more than 1e-9.
+The script pools the five topics of stance. Its pooled score is compared with the same metric over all their rows.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ TOLERANCE = 1e-9
 def main() -> int:
     """Print the scores. Return 1 if some differ."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--data", type=Path, required=True, help="the folder with evaluation_script.py and datasets/")
     arguments = parser.parse_args()
-    run = manyheads.open_run(arguments.run)
-    frames = {name: run.predictions(name, "test") for name in run.recipe.to_dict()["tasks"]}
-    own = {task.name: {each.name: each.value for each in task.test} for task in build_report(run.path).tasks}
+    frames, own = {}, {}
+    for run in map(manyheads.open_run, arguments.runs):
+        frames.update({name: run.predictions(name, "test") for name in run.recipe.to_dict()["tasks"]})
+        own.update({task.name: {each.name: each.value for each in task.test} for task in build_report(run.path).tasks})
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for name, frame in frames.items():

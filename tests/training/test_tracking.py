@@ -324,7 +324,7 @@ def test_a_missing_package_is_an_error_that_names_the_extra(
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(RunError, match=rf"the packages of the tracker {name} are not installed") as caught:
         make_tracker(name, tmp_path, _raise)
-    assert f"--track {name}" in str(caught.value)
+    assert f"track='{name}'" in str(caught.value)
     assert f"pip install 'manyheads[{name}]'" in str(caught.value)
 
 

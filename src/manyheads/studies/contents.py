@@ -176,6 +176,7 @@ TABLE: dict[str, str] = {
             "example_sd": "Standard deviation of a difference because of the choice of dev examples.",
             "df": "Degrees of freedom of the seed variance.",
             "assumptions": "What was assumed. Empty in a table.",
+            "precision": "Precision of the mean of a row by number of seeds. Empty in a table.",
         },
     ),
     **_nested(

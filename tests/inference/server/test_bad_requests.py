@@ -10,7 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 
 import manyheads
-from manyheads.errors import ServeError
+from manyheads.errors import ServeError, on_command_line
 from manyheads.inference.server.options import ServerOptions
 from manyheads.inference.server.run import run_server
 
@@ -74,7 +74,7 @@ def test_an_unknown_path_is_named(server) -> None:
 
 def test_an_address_in_use_is_named(server, trained: manyheads.Run) -> None:
     port = int(server.address.rsplit(":", 1)[1])
-    with pytest.raises(ServeError, match="--port 0"):
+    with on_command_line(), pytest.raises(ServeError, match="--port 0"):
         run_server(manyheads.load(trained), "127.0.0.1", port, ServerOptions())
 
 
