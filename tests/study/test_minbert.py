@@ -9,7 +9,7 @@ import pytest
 
 from manyheads.recipe.load import load_recipe
 from manyheads.studies.load import load_study
-from manyheads.studies.render.formats import to_json
+from manyheads.studies.render.formats import to_json, to_markdown
 from manyheads.studies.schema import StudyPlan
 from manyheads.studies.tabulate import tabulate
 
@@ -114,3 +114,11 @@ def test_the_kept_runs_of_the_study_give_its_table_again() -> None:
         assert (row["difference"] is None) == (other["difference"] is None)
         for key in ("mean", "low", "high", "p", "p_holm") if row["difference"] is not None else ():
             assert row["difference"][key] == pytest.approx(other["difference"][key], abs=2e-6)
+
+
+def test_the_table_of_one_row_has_no_columns_of_comparisons() -> None:
+    table = tabulate(load_study(ROOT / "studies" / "copa.toml"), ROOT / "results" / "kinds" / "copa")
+    lines = to_markdown(table).splitlines()
+    place = lines.index("## Results") + 2
+    assert [cell.strip() for cell in lines[place].strip("|").split("|")] == ["row", "copa (accuracy)", "average"]
+    assert not any("Differences are paired" in note or "among the best" in note for note in table.notes)

@@ -84,8 +84,10 @@ def _notes(
     if alone:
         yield f"No intervals for {', '.join(alone)}: one finished seed does not show the seed variance."
     yield from cluster_notes(collected.examples(split))
-    yield _comparisons(plan, rows, split)
-    if any(row.may_be_best is not None for row in rows):
+    compares = sum(row.twin_of is None for row in rows) > 1
+    if compares:
+        yield _comparisons(plan, rows, split)
+    if compares and any(row.may_be_best is not None for row in rows):
         yield (
             'The rows marked "among the best" (bold average) are not significantly worse than the row with the highest '
             "value. This set contains the truly best row with 95% confidence."

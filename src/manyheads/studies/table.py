@@ -486,6 +486,11 @@ class Table:
         return tuple(row for row in self.rows if row.twin_of is None)
 
     @property
+    def compares(self) -> bool:
+        """Whether the table has rows to compare. A study of one row has only its twins."""
+        return len(self.listed) > 1
+
+    @property
     def frame(self) -> Any:
         """One line per row, as a DataFrame of pandas where it is installed, otherwise of polars.
 

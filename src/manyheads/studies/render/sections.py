@@ -88,13 +88,16 @@ def _main(table: Table) -> Section:
         *(Column(f"{task.name} ({task.metric})") for task in table.tasks),
         Column("average"),
         *((Column("course score"),) if table.has_course_score else ()),
-        Column(f"difference in {metric_title(table)}{_mark(table, 'baseline')}"),
-        Column("p", attached=True),
-        Column("p (Holm)", attached=True),
-        *_page_column(table, "baseline"),
-        *((Column("result", numeric=False),) if table.metric in table.margins else ()),
-        Column("among the best", numeric=False),
     ]
+    if table.compares:
+        columns += [
+            Column(f"difference in {metric_title(table)}{_mark(table, 'baseline')}"),
+            Column("p", attached=True),
+            Column("p (Holm)", attached=True),
+            *_page_column(table, "baseline"),
+            *((Column("result", numeric=False),) if table.metric in table.margins else ()),
+            Column("among the best", numeric=False),
+        ]
     rows = [tuple(_main_row(table, row)) for row in table.listed]
     return Section("Results", tuple(columns), tuple(rows))
 
@@ -105,9 +108,11 @@ def _main_row(table: Table, row: TableRow) -> Iterator[Cell]:
         yield Cell(words.level(row.levels.get(factor, "")))
     for task in table.tasks:
         yield interval_cell(row.figures.tasks.get(task.name))
-    yield interval_cell(row.figures.average, "best" if row.may_be_best else "")
+    yield interval_cell(row.figures.average, "best" if row.may_be_best and table.compares else "")
     if table.has_course_score:
         yield interval_cell(row.figures.course_score)
+    if not table.compares:
+        return
     yield from difference_cells(row.difference)
     yield from _page_cells(table, "baseline", row.difference)
     if table.metric in table.margins:
@@ -117,7 +122,7 @@ def _main_row(table: Table, row: TableRow) -> Iterator[Cell]:
 
 def _remark(table: Table, row: TableRow) -> str:
     parts = []
-    if row.name == table.baseline:
+    if row.name == table.baseline and table.compares:
         parts.append("baseline")
     if row.same_as:
         parts.append(f"same runs as {row.same_as}")
