@@ -13,7 +13,10 @@ import pytest
 
 import manyheads
 from manyheads.errors import DataError
+from manyheads.inference.items import read_items
 from manyheads.inference.predictions import Prediction, Predictions
+from manyheads.tasks.kinds.words import WordTags
+from manyheads.tasks.task import Task
 
 TEXTS = ["A fine film.", "The soup was bad.", "I liked the room."]
 PAIRS = [("a dog runs", "a cat sleeps"), ("the soup is cold", "cold soup"), ("a film", "a film")]
@@ -193,6 +196,20 @@ def test_a_pair_that_is_not_two_texts_is_named(model: manyheads.Predictor) -> No
     with pytest.raises(DataError) as caught:
         model.predict("similarity", [("a", "b"), ("a", "b", "c")])
     assert caught.value.where == "item 1"
+
+
+def test_a_table_with_a_word_per_row_is_a_text_per_group() -> None:
+    kind = WordTags(["O", "B-x", "I-x"], scheme="bio", group_by="s")
+    task = Task("t", kind, ("w",), ("y",), None, None, "", 0.0, "cross_entropy", "span_f1")
+    frame = pd.DataFrame({"s": [1, 1, 2], "w": ["New", "York", "we"], "n": [5, 6, 7]})
+    for table in (frame, pl.from_pandas(frame), datasets.Dataset.from_pandas(frame), frame.to_dict("records")):
+        assert list(read_items(task, table).rows) == [("New York",), ("we",)]
+    assert list(read_items(task, frame[["w"]]).rows) == [("New",), ("York",), ("we",)]
+    lists = pd.DataFrame({"s": [1, 2], "w": [["New", "York"], ["we"]]})
+    assert list(read_items(task, lists).rows) == [("New York",), ("we",)]
+    frame.loc[1, "w"] = None
+    with pytest.raises(DataError, match="'w' is missing in line 2 of the lines with 's' '1'"):
+        read_items(task, frame)
 
 
 def test_a_table_without_the_text_column_is_refused(model: manyheads.Predictor) -> None:

@@ -237,9 +237,9 @@ def test_a_group_without_a_right_candidate_is_a_bad_row_that_may_be_skipped(tmp_
     assert len(read(tmp_path, table, labelled=False)) == 2
 
 
-def lines(tmp_path: Path, content: str, shared: tuple[str, ...] = ("q",)) -> Grouped:
+def lines(tmp_path: Path, content: str, texts: tuple[str, ...] = ("q",), *, words: bool = False) -> Grouped:
     (tmp_path / "f.csv").write_text(content)
-    source = gathered(open_source("f.csv", tmp_path), "k", ("c", "y", "k"), shared)
+    source = gathered(open_source("f.csv", tmp_path), "k", ("c", "y", "k"), texts, words=words)
     assert isinstance(source, Grouped)
     return source
 
@@ -262,7 +262,27 @@ def test_different_texts_in_one_group_and_a_missing_key_are_bad_rows(tmp_path: P
     found = list(lines(tmp_path, "k,q,c,y\n1,a,x,0\n1,b,y,1\n,b,z,1\n").rows())
     assert [(row.line, row.reason) for row in found if isinstance(row, BadRow)] == [
         (4, "'k' is missing"),
-        (2, "the lines with 'k' '1' have different cells in 'q'"),
+        (2, "different cells in 'q' in the lines with 'k' '1'"),
+    ]
+
+
+def test_a_group_with_a_line_that_cannot_be_read_is_a_bad_row(tmp_path: Path) -> None:
+    found = list(lines(tmp_path, "k,q,c,y\n1,a,x,0\n1,a,y,1,extra\n1,a,z,1\n2,b,x,1\n2,b\n3,c,x,1\n").rows())
+    assert [row.line for row in found if isinstance(row, Row)] == [5, 7]
+    assert [row.line for row in found if isinstance(row, BadRow)] == [3, 2, 6]
+    assert "line 3 cannot be read, which may be one of the lines with 'k' '1'" in str(found[1])
+
+
+def test_lines_with_a_word_each_may_leave_the_key_out_and_no_word_may_be_missing(tmp_path: Path) -> None:
+    content = "k,w,y\n,lost,O\n1,New,B-x\n,York,I-x\n2,Oslo,B-x\n2,,O\n3,we,O\n"
+    found = list(lines(tmp_path, content, ("w",), words=True).rows())
+    assert [str(row).split(": ", 1)[1] for row in found if isinstance(row, BadRow)] == [
+        "'k' is missing",
+        "'w' is missing in line 6 of the lines with 'k' '2'",
+    ]
+    assert [dict(row.values) for row in found if isinstance(row, Row)] == [
+        {"k": "1", "w": ["New", "York"], "y": ["B-x", "I-x"]},
+        {"k": "3", "w": ["we"], "y": ["O"]},
     ]
 
 

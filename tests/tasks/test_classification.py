@@ -164,3 +164,10 @@ def test_kinds_with_equal_labels_are_equal() -> None:
     assert Classification([0, 1]) == Classification((0, 1))
     assert hash(Classification([0, 1])) == hash(Classification((0, 1)))
     assert Classification([0, 1]) != Classification([1, 0])
+
+
+def test_a_dash_among_words_is_warned_of_and_one_among_signs_is_not() -> None:
+    (warning,) = Classification(["-", "no", "yes"]).warnings()
+    assert 'labels = ["no", "yes"] and on_bad_rows = "skip"' in warning
+    assert Classification(["+", "-"]).warnings() == []
+    assert Classification(["-", "yes"]).warnings() == []

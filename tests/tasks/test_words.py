@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from manyheads.errors import DataError
+from manyheads.errors import DataError, RecipeError
 from manyheads.ragged import Ragged
+from manyheads.recipe.load import recipe_from
+from manyheads.recipe.prepare import read_tasks
 from manyheads.tasks.kind import LabelError, Predictions
 from manyheads.tasks.kinds.words import WordTags
 from manyheads.tasks.tags import SplitText, spans_of
@@ -95,6 +99,37 @@ def test_another_number_of_tags_than_of_words_is_refused_with_both() -> None:
         infer([["O", "B-a"]]).parse_of("O B-a", ["one two three"])
     with pytest.raises(LabelError, match="2 tags for 1 words"):
         infer([["O", "B-a"]]).parse_of(["O", "O"], [SplitText(["one two"])])
+
+
+def test_a_word_per_line_is_read_like_lists_of_words(tmp_path: Path) -> None:
+    sentences = [["we", "saw", "Oslo"], ["Oslo", "again"], ["all"], ["of", "New", "York"]]
+    tags = [["O", "O", "B-city"], ["B-city", "O"], ["O"], ["O", "B-city", "I-city"]]
+    (tmp_path / "lists.jsonl").write_text(
+        "".join(json.dumps({"w": w, "t": t}) + "\n" for w, t in zip(sentences, tags, strict=True))
+    )
+    lines = [
+        f"{'' if place else number},{word},{tag}"
+        for number, (words, own) in enumerate(zip(sentences, tags, strict=True))
+        for place, (word, tag) in enumerate(zip(words, own, strict=True))
+    ]
+    (tmp_path / "lines.csv").write_text("s,w,t\n" + "\n".join(lines) + "\n")
+    table = {"kind": "words", "dev": 0.25, "text": "w", "label": "t"}
+    found = []
+    for keys in ({"train": "lists.jsonl"}, {"train": "lines.csv", "group_by": "s"}):
+        recipe = recipe_from({"encoder": "minilm-offline", "tasks": {"t": {**table, **keys}}}, tmp_path, ".".join)
+        (data,) = read_tasks(recipe, lambda *_, **__: None)
+        assert data.task.kind.labels == ("O", "B-city", "I-city")  # type: ignore[attr-defined]
+        found.append([(list(each.texts[0]), [list(row) for row in each.targets]) for each in (data.train, data.dev)])
+    assert found[0] == found[1]
+    kind = data.task.kind
+    assert kind.space()["group_by"] == "s"
+    assert "group_by" not in kind.meaning()
+
+
+def test_the_column_of_the_text_does_not_group_words() -> None:
+    table = {"kind": "words", "train": "f.csv", "dev": 0.5, "text": "w", "label": "t", "group_by": "w"}
+    with pytest.raises(RecipeError, match="to which text a word belongs"):
+        recipe_from({"encoder": "minilm-offline", "tasks": {"t": table}}, Path(), ".".join)
 
 
 def test_the_label_space_is_read_from_tags_or_spans_and_completed() -> None:

@@ -222,6 +222,21 @@ def test_one_item_in_every_form(run: Path) -> None:
     assert frame["text"].to_list() == [ITEM[1], ["this"]]
 
 
+def test_a_table_with_a_candidate_per_row_is_grouped_as_a_file_is(run: Path) -> None:
+    model = manyheads.load(run)
+    rows = [{"number": 7, "stem": ITEM[0], "text": each} for each in ITEM[1]]
+    rows += [{"number": 8, "stem": "a story", "text": each} for each in ("this", "bad")]
+    expected = list(model.predict("bi", [ITEM, ("a story", ["this", "bad"])]))
+    for table in (rows, pl.DataFrame(rows), pl.DataFrame(rows).to_pandas()):
+        found = model.predict("bi", table)
+        assert list(found) == expected
+        assert found.frame["number"].to_list() == [7, 8]
+    with pytest.raises(DataError, match="different cells in 'stem'"):
+        model.predict("bi", [*rows[:2], {**rows[2], "stem": "another"}])
+    with pytest.raises(DataError, match="do not follow one another"):
+        model.predict("bi", [*rows, rows[0]])
+
+
 def test_a_bi_encoder_encodes_each_distinct_text_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from manyheads.model import forward
 

@@ -127,6 +127,34 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
         table("labels", lambda words: str(topics(words))),
         {"kind": "multilabel", "labels": ["oslo", "saw", "york"]},
     ),
+    "kaggle.csv": (
+        "Sentence #,Word,POS,Tag\n"
+        + "".join(
+            f"{'' if place else f'Sentence: {number}'},{word},NN,{tag}\n"
+            for number, words in enumerate(SENTENCES)
+            for place, (word, tag) in enumerate(zip(words, tags(words), strict=True))
+        ),
+        {"kind": "words", "text": "Word", "label": "Tag", "group_by": "Sentence #", "scheme": "bio"},
+    ),
+    "frame.csv": (
+        "sentence_id,words,labels\n"
+        + "".join(
+            f"{number},{word},{'NAME' if word[0].isupper() else 'X'}\n"
+            for number, words in enumerate(SENTENCES)
+            for word in words
+        ),
+        {"kind": "words", "text": "words", "label": "labels", "group_by": "sentence_id", "labels": ["NAME", "X"]},
+    ),
+    "fasttext.txt": (
+        "".join(f"__label__{len(words) % 3} {' '.join(words)}\n" for words in SENTENCES),
+        {"kind": "classification", "text": "text", "label": "label", "format": "fasttext", "labels": [0, 1, 2]},
+    ),
+    "topics.txt": (
+        "".join(
+            " ".join(f"__label__{topic}" for topic in topics(words)) + f" {' '.join(words)}\n" for words in SENTENCES
+        ),
+        {"kind": "multilabel", "text": "text", "label": "label", "format": "fasttext"},
+    ),
     "flags.csv": (
         "id,comment_text,toxic,obscene,insult\n"
         + "".join(f"{n:08x},{' '.join(words)},{n % 2},{n % 3 % 2},{n // 4 % 2}\n" for n, words in enumerate(SENTENCES)),
@@ -145,6 +173,17 @@ def test_a_published_form_is_found_and_every_row_is_read(name: str, tmp_path: Pa
     (data,) = read_tasks(recipe_from(recipe, tmp_path, ".".join), lambda *_, **__: None)
     assert len(data.train) + len(data.dev) == len(SENTENCES)
     assert not data.rejected
+
+
+def test_a_dash_among_words_is_no_label(tmp_path: Path) -> None:
+    rows = [
+        f"{' '.join(words)}\t{['-', 'neutral', 'entailment', 'contradiction'][n % 4]}"
+        for n, words in enumerate(SENTENCES)
+    ]
+    (tmp_path / "nli.tsv").write_text("sentence\tgold_label\n" + "\n".join(rows) + "\n")
+    text = suggest([tmp_path / "nli.tsv"], tmp_path)
+    assert tomllib.loads(text)["tasks"]["nli"]["labels"] == ["contradiction", "entailment", "neutral"]
+    assert "# 5 rows cannot be used" in text
 
 
 def test_a_file_with_tags_intents_and_topics_becomes_three_tasks(tmp_path: Path) -> None:

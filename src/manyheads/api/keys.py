@@ -144,13 +144,13 @@ class TaskKeys(TypedDict, total=False):
     range: Sequence[Number] | None
     scheme: Literal["tags", "bio", "bioes"] | None
     split: Literal["blanks", "punctuation"] | None
+    group_by: str | None
     separator: str | None
     threshold: Number | Sequence[Number] | Literal["search"] | None
     search_share: Number
     rows: Literal["pairs", "triplets", "scored"] | None
     candidates: str | Sequence[str] | None
     candidate_names: str | None
-    group_by: str | None
     label_as: Literal["index", "letter", "text", "name", "relevance"] | None
     label_from: Literal[0, 1] | None
 

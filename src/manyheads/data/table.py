@@ -19,16 +19,13 @@ from manyheads.data.reading import BadRow, Row, Several, Source, listed_columns
 from manyheads.data.reading.combined import LabelDecidesError, read_together, rows_together
 from manyheads.data.reading.parallel import Parallel
 from manyheads.errors import DataError, did_you_mean
-from manyheads.tasks.cells import Spellings, as_number, is_missing, label_cell, quoted
+from manyheads.tasks.cells import NO_LABEL, Spellings, as_number, is_missing, label_cell, quoted
 from manyheads.tasks.kind import Candidates, Floats, LabelError, Target, UnknownLabelError
 from manyheads.tasks.tags import SplitText
 from manyheads.tasks.task import Task
 
 Unknown = Literal["wrong", "error", "skip"]
 """What to do with a label that is not in the label space."""
-
-NO_LABEL = ("-", "-1", "?")
-"""Cells of test files that say that a row has no label."""
 
 LINE_BITS = 40
 """Bits of the line in the place of a row. The bits above are the number of the file among several."""

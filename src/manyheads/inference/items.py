@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from manyheads.data.reading import BadRow, Row
+from manyheads.data.reading.combined import Grouped
 from manyheads.data.reading.dotted import DottedPath, PathError
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.cells import LONGEST_QUOTE, is_missing, quoted
@@ -46,16 +48,18 @@ def read_items(task: Task, texts: Any) -> Items:
 
     A list always has items. An item of a task that reads words may be a list of words. A string, and a tuple of two
     strings for a task of pairs, is one item. An item of a task with candidates is a pair of a text and a list, or a
-    list with the text first; one tuple is one item. The task's own columns are read from a table.
+    list with the text first; one tuple is one item. The task's own columns are read from a table. If the task was
+    trained on a file with a word or a candidate per line, so may a table be: its items are the groups of its rows.
 
     Raises:
-        DataError: The input has another type, or a table lacks a text column. A wrong item is an error with its
-            position when it is read.
+        DataError: The input has another type, a table lacks a text column, or rows cannot be grouped. A wrong item is
+            an error with its position when it is read.
     """
     chooses = task.kind.reads == "candidates"
     texts = _framed(texts)
     if isinstance(texts, str) or (isinstance(texts, tuple) and (chooses or len(texts) == len(task.text) == 2)):
         return Items(_checked(task, [texts], lambda _: "the input"), single=True)
+    texts = _gathered(task, texts)
     columns = _columns(task, texts)
     if columns is not None:
         cells = zip(*columns, strict=True)
@@ -81,6 +85,60 @@ def _framed(texts: Any) -> Any:
     import polars as pl
 
     return pl.DataFrame(pl.from_arrow(texts))
+
+
+def _gathered(task: Task, table: Any) -> Any:
+    """Return a table with a row per group of lines if it has a word or a candidate per row. Others are unchanged.
+
+    Raises:
+        DataError: The rows of a group do not follow one another, or do not fit together.
+    """
+    key, pandas = task.kind.gathered_by, _of("pandas", "DataFrame", table)
+    if key is None:
+        return table
+    if pandas:
+        rows = table.to_dict("records")
+    elif _of("polars", "DataFrame", table):
+        rows = table.to_dicts()
+    elif _of("datasets", "Dataset", table):
+        rows = table.with_format(None).to_list()
+    else:
+        rows = table if isinstance(table, list) else []
+    own = (*task.kind.input_columns, *task.text)[0]
+    if not rows or not all(isinstance(row, Mapping) and key in row and own in row for row in rows):
+        return table
+    if any(isinstance(row[own], Sequence | np.ndarray) and not isinstance(row[own], str) for row in rows):
+        return table
+    place = _place(table)
+    groups: list[dict[str, Any]] = []
+    words = task.kind.reads == "tokens"
+    for row in Grouped(_InMemory(rows), key, task.kind.input_columns, task.text, words=words).rows():
+        if isinstance(row, BadRow):
+            raise DataError(row.reason, where=place(row.line - 1))
+        groups.append(dict(row.values))
+    return sys.modules["pandas"].DataFrame(groups) if pandas else groups
+
+
+class _InMemory:
+    """The rows of a table in memory as a source. The line of a row is its number, from 1."""
+
+    name, typed = "the input", True
+    warnings: tuple[str, ...] = ()
+
+    def __init__(self, records: Sequence[Mapping[str, Any]]) -> None:
+        self._records = records
+        self.columns = tuple(map(str, records[0]))
+
+    @property
+    def form(self) -> Mapping[str, object]:
+        return {}
+
+    def rows(self) -> Iterator[Row | BadRow]:
+        for number, record in enumerate(self._records, start=1):
+            yield Row(number, record)
+
+    def fingerprint(self) -> str:
+        return ""
 
 
 def _columns(task: Task, table: Any) -> list[Iterable[Any]] | None:

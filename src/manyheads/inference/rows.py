@@ -74,7 +74,9 @@ def open_input(spec: Files, task: Task, text: TextFormat = USUAL) -> Source:
     key = task.kind.gathered_by
     for column in (*task.columns, *(() if key is None else (key,))):
         require_column(source, column, task.name)
-    return source if key is None else Grouped(source, key, task.kind.input_columns, task.text)
+    if key is None:
+        return source
+    return Grouped(source, key, task.kind.input_columns, task.text, words=task.kind.reads == "tokens")
 
 
 def _optional(task: Task) -> tuple[str, ...]:

@@ -55,20 +55,27 @@ def open_task_source(
         *options.text,
         *own,
         *label,
-        *(each for each in (options.id, options.group, options.weight) if each is not None),
+        *(each for each in (options.id, options.group, options.weight, _group_by(options)) if each is not None),
     ]
     source = open_source(spec, folder, text or options.text_format, wanted=wanted, label=next(iter(labels), None))
-    return gathered(source, getattr(options, "group_by", None), (*own, *labels), options.text)
+    words = KINDS[options.kind].reads == "tokens"
+    return gathered(source, _group_by(options), (*own, *labels), options.text, words=words)
 
 
-def gathered(source: Source, key: str | None, listed: Sequence[str], shared: Sequence[str]) -> Source:
-    """Return the source of rows of which each line has one candidate. Without a key, a line is a row.
+def gathered(source: Source, key: str | None, listed: Sequence[str], texts: Sequence[str], *, words: bool) -> Source:
+    """Return the source of rows of which each line has one candidate or one word. Without a key, a line is a row.
 
-    `listed`, `shared`: see `Grouped`. A source that lacks the column of the key is unchanged.
+    `listed`, `texts`, `words`: see `Grouped`. A source that lacks the column of the key is unchanged.
     """
     if key is None or key not in source.columns:
         return source
-    return Grouped(source, key, [column for column in listed if column != key], shared)
+    return Grouped(source, key, [column for column in listed if column != key], texts, words=words)
+
+
+def _group_by(options: TaskOptions) -> str | None:
+    """Return the column by which the lines of a row are found. Kinds without the key have a line per row."""
+    key: str | None = getattr(options, "group_by", None)
+    return key
 
 
 def kind_of(options: TaskOptions) -> Kind:
@@ -364,5 +371,6 @@ def _reading(options: TaskOptions) -> object:
         options.train_rows,
         options.id,
         options.group,
+        _group_by(options),
         options.text_format,
     )

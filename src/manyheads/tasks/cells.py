@@ -12,10 +12,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from manyheads.tasks.kind import Kind, Target
+
+Item = TypeVar("Item")
 
 MISSING = "label is missing"
 """The reason that is reported for a row without a label."""
@@ -175,6 +177,17 @@ def alike(labels: Iterable[object]) -> list[tuple[object, ...]]:
 def alike_warnings(labels: Iterable[object]) -> list[str]:
     """Return a warning for each group of labels that look alike."""
     return [alike_warning(group) for group in alike(labels)]
+
+
+NO_LABEL = ("-", "-1", "?")
+"""What files without labels, and corpora without agreement about some rows, have in place of a label."""
+
+
+def without_agreement(labels: Sequence[Item]) -> Sequence[Item]:
+    """Return labels without "-", which stands for rows without agreement if all other labels are words."""
+    words = [label for label in labels if label != "-"]
+    spelled = all(isinstance(label, str) and any(map(str.isalpha, label)) for label in words)
+    return words if len(words) > 1 and spelled else labels
 
 
 def alike_warning(group: Iterable[object]) -> str:

@@ -145,7 +145,10 @@ class Kind(ABC):
     """The column with the names of the candidates of a row, which only labels need."""
 
     gathered_by: str | None = None
-    """The column that is equal in all lines of one row, which have a candidate each. Without it, a line is a row."""
+    """The column that is equal in all lines of one row, which have a candidate or a word each.
+
+    Without it, a line is a row.
+    """
 
     target: str
     """What a target is, such as "class" or "value", by which losses and metrics say that they fit."""
@@ -271,6 +274,17 @@ class Kind(ABC):
         """
         del columns, rows
         return None
+
+    def completed(self, cells: Iterable[object], *, name: str, typed: bool) -> Self:
+        """Return a kind that `guess_rows` found in the first rows with the label space of all label cells.
+
+        Default: the kind itself.
+
+        Raises:
+            DataError: The cells have no label space.
+        """
+        del cells, name, typed
+        return self
 
     @abstractmethod
     def space(self) -> dict[str, Any]:

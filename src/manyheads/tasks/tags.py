@@ -238,6 +238,9 @@ Spans = NDArray[np.int64]
 
 BLANKS = re.compile(r"\S+")
 
+SPAN_TAG = re.compile(r"O|[BILUES]-\S+")
+"""A tag of a word in a span, or outside of spans, in any scheme."""
+
 PUNCTUATION = re.compile(r"\w+|[^\w\s]")
 """Runs of letters, digits and underscores, and single other characters."""
 

@@ -30,6 +30,7 @@ from manyheads.tasks.cells import MOSTLY, as_number, is_missing, listed_items, s
 from manyheads.tasks.kind import Kind, LabelError, Target
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.kinds.regression import DECIMAL_COMMA
+from manyheads.tasks.tags import SPAN_TAG
 from manyheads.tasks.task import Pairing, Task
 from manyheads.wizard.file_groups import FileGroup, task_name
 
@@ -62,9 +63,6 @@ MOST_LABELS = 200
 
 NEARLY_ALL = 0.9
 """A column of ids has at least this share of different values."""
-
-SPAN_TAG = re.compile(r"O|[BILUES]-\S+")
-"""A tag of a word in a span, or outside of spans."""
 
 THE_LABEL = re.compile("(?:gold_?)?(?:label|target|class|y)", re.IGNORECASE)
 """The name of the only label column of a file."""
@@ -445,13 +443,13 @@ def surveys(
     Raises:
         DataError: as `survey`.
     """
-    written = _with_sentences(group, written)
+    written = _as_found(group, written)
     if label is not None:
         return [survey(group, text=text, label=label, written=written)]
     sources = _sources(group, written, text, None)
     found_rows = None if text else _of_rows(sources["train"])
     if found_rows is not None:
-        return [_with_candidates(group, *found_rows, written)]
+        return [_with_own_columns(group, *found_rows, written)]
     if not text and _without_labels(sources) is not None:
         return [survey(group, written=written)]
     labelled = [source for split, source in sources.items() if split != "test"]
@@ -523,12 +521,19 @@ def survey(
     return Survey(group, layout, kind, kind.digest(targets), counts, bad, written, warnings)
 
 
-def _with_sentences(group: FileGroup, written: TextFormat) -> TextFormat:
-    """Return how the files are written: as CoNLL files, if delimited text has sentences with tags of spans."""
+def _as_found(group: FileGroup, written: TextFormat) -> TextFormat:
+    """Return how the files are written, if their ending is that of delimited text.
+
+    They are files of fastText if the first line has its labels, and CoNLL files if they have sentences with tags of
+    spans.
+    """
     if written != USUAL or uncompressed_name(group.train).suffix.lower() not in endings("tsv"):
         return written
     sentences = replace(written, format="conll")
     try:
+        first = next(open_source(from_here(str(group.train)), Path(), replace(written, format="fasttext")).rows(), None)
+        if isinstance(first, Row) and not is_missing(first.values["label"]):
+            return replace(written, format="fasttext")
         source = open_source(from_here(str(group.train)), Path(), sentences)
         rows = list(islice(source.rows(), FIRST))
     except DataError:
@@ -547,12 +552,17 @@ def _of_rows(train: Source) -> tuple[Kind, tuple[str, ...], str] | None:
     return next((found for kind in KINDS.values() if (found := kind.guess_rows(columns, rows)) is not None), None)
 
 
-def _with_candidates(group: FileGroup, kind: Kind, texts: tuple[str, ...], label: str, written: TextFormat) -> Survey:
+def _with_own_columns(group: FileGroup, kind: Kind, texts: tuple[str, ...], label: str, written: TextFormat) -> Survey:
     """Survey files whose rows have columns of the kind's own."""
     own = tuple(each for each in (*kind.input_columns, kind.names, kind.gathered_by) if each is not None)
     opened = _sources(group, written, (*texts, *own), label)
     listed = (*kind.input_columns, label)
-    sources = {split: gathered(source, kind.gathered_by, listed, texts) for split, source in opened.items()}
+    words = kind.reads == "tokens"
+    sources = {
+        split: gathered(source, kind.gathered_by, listed, texts, words=words) for split, source in opened.items()
+    }
+    train = sources["train"]
+    kind = kind.completed(label_cells(train, [label]), name=train.name, typed=train.typed)
     others = [name for name in listed_columns(opened["train"]) if name not in (*texts, *own, label)]
     id_ = next((name for name in others if name == "id"), None)
     layout = Layout(texts, label, id_, tuple(name for name in others if name != id_))

@@ -1,7 +1,7 @@
 """Sources that are made from other sources.
 
-The rows of several files are one source. Lines with one candidate each are grouped to rows. One pass over a file serves
-several tasks that read it.
+The rows of several files are one source. Lines with one candidate or one word each are grouped to rows. One pass over a
+file serves several tasks that read it.
 """
 
 from __future__ import annotations
@@ -68,25 +68,30 @@ class Grouped:
     """A source whose rows are the groups of lines of another source that have the same key.
 
     A column of which the lines have different cells, and each of `listed`, has the list of the cells. A group begins on
-    its first line. The lines of a group must follow one another.
+    its first line. The lines of a group must follow one another. A group with a line that cannot be read is a bad row.
 
     Args:
         inner: the source of the lines.
         key: the column of the key.
         listed: columns whose cells are lists also in a group whose lines have equal cells, or that has one line.
-        shared: columns that must be equal in all lines of a group.
+        texts: the text columns, which must be equal in all lines of a group.
+        words: whether each line has one word of the texts instead. Their cells are then lists, no cell of them may be
+            missing, and a line without a key belongs to the group above it.
     """
 
-    def __init__(self, inner: Source, key: str, listed: Sequence[str], shared: Sequence[str] = ()) -> None:
-        self.inner, self.key = inner, key
-        self._listed, self._shared = tuple(listed), tuple(shared)
+    def __init__(
+        self, inner: Source, key: str, listed: Sequence[str], texts: Sequence[str] = (), *, words: bool = False
+    ) -> None:
+        self.inner, self.key, self._words = inner, key, words
+        self._listed = (*texts, *listed) if words else tuple(listed)
+        self._texts = tuple(texts)
         self.name, self.warnings, self.columns = inner.name, inner.warnings, inner.columns
         self.typed = inner.typed
 
     @property
     def form(self) -> Mapping[str, object]:
         """The form of the source, and the columns of the groups."""
-        own = {"key": self.key, "listed": self._listed, "shared": self._shared}
+        own = {"key": self.key, "listed": self._listed, "texts": self._texts, "word_per_line": self._words}
         several = [each.name for each in self.inner.sources] if isinstance(self.inner, Several) else []
         return {"of": [type(self.inner).__name__, dict(self.inner.form), several], **own}
 
@@ -98,21 +103,28 @@ class Grouped:
         """
         seen: set[int] = set()
         lines: list[Row] = []
+        bad: int | None = None
+        fault: int | None = None
         for row in self.inner.rows():
             if isinstance(row, BadRow):
                 yield row
+                bad = row.line
                 continue
-            if is_missing(row.values.get(self.key)):
+            keyless = is_missing(row.values.get(self.key))
+            if keyless and not (self._words and lines):
                 yield BadRow(row.file or self.name, row.line, f"{self.key!r} is missing")
                 continue
-            if lines and self._key(lines[0]) != self._key(row):
-                yield self._group(lines)
-                lines = []
+            if lines and not keyless and self._key(lines[0]) != self._key(row):
+                yield self._group(lines, fault)
+                lines, fault = [], None
+            elif lines:
+                fault = fault or bad
             if not lines:
                 self._begin(row, seen)
             lines.append(row)
+            bad = None
         if lines:
-            yield self._group(lines)
+            yield self._group(lines, fault)
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the source."""
@@ -133,18 +145,29 @@ class Grouped:
             )
         seen.add(number)
 
-    def _group(self, lines: Sequence[Row]) -> Row | BadRow:
+    def _group(self, lines: Sequence[Row], fault: int | None) -> Row | BadRow:
+        """Return the row of a group. `fault`: a line between its lines that cannot be read."""
         first = lines[0]
+        if fault is not None:
+            return self._bad(first, f"line {fault} cannot be read, which may be one of")
         values: dict[str, object] = {}
         for column in first.values:
             cells = [line.values.get(column) for line in lines]
             equal = all(cell == cells[0] for cell in cells)
-            if not equal and column in self._shared:
-                reason = f"the lines with {self.key!r} {self._key(first)!r} have different cells in {column!r}"
-                return BadRow(first.file or self.name, first.line, reason)
+            if column in self._texts:
+                if not self._words and not equal:
+                    return self._bad(first, f"different cells in {column!r} in")
+                missing = next((line.line for line in lines if is_missing(line.values.get(column))), None)
+                if self._words and missing is not None:
+                    return self._bad(first, f"{column!r} is missing in line {missing} of")
             values[column] = cells if column in self._listed or not equal else cells[0]
+        values[self.key] = first.values[self.key]
         warning = next((line.warning for line in lines if line.warning is not None), None)
         return replace(first, values=values, fields=None, warning=warning)
+
+    def _bad(self, first: Row, fault: str) -> BadRow:
+        reason = f"{fault} the lines with {self.key!r} {self._key(first)!r}"
+        return BadRow(first.file or self.name, first.line, reason)
 
 
 class LabelDecidesError(Exception):

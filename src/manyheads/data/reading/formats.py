@@ -9,6 +9,7 @@ from pathlib import Path
 from manyheads.data.reading.conll import Conll
 from manyheads.data.reading.delimited import Delimited
 from manyheads.data.reading.dotted import DottedPath
+from manyheads.data.reading.fasttext import FastText
 from manyheads.data.reading.json_array import open_json
 from manyheads.data.reading.json_lines import JsonLines
 from manyheads.data.reading.lines import COMPRESSIONS, uncompressed_name
@@ -72,6 +73,11 @@ def _conllu(path: Path, text: TextFormat, wanted: tuple[str, ...], label: str | 
     return Conll(path, text, universal=True)
 
 
+def _fasttext(path: Path, text: TextFormat, wanted: tuple[str, ...], label: str | None) -> Source:
+    del wanted, label
+    return FastText(path, text)
+
+
 def _xml(path: Path, text: TextFormat, wanted: tuple[str, ...], label: str | None) -> Source:
     del wanted, label
     return XmlRecords(path, text)
@@ -96,6 +102,7 @@ FORMATS = Menu(
         Format("parquet", (".parquet",), _parquet, compressed=False),
         Format("conll", (".conll", ".bio", ".iob", ".iob2"), _conll, sentences=True),
         Format("conllu", (".conllu",), _conllu, sentences=True),
+        Format("fasttext", (".fasttext", ".ft"), _fasttext),
         Format("xml", (".xml",), _xml),
     ),
     _check,

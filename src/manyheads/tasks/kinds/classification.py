@@ -23,6 +23,7 @@ from manyheads.tasks.cells import (
     listed_items,
     quoted,
     separated_labels,
+    without_agreement,
 )
 from manyheads.tasks.kind import (
     Floats,
@@ -179,7 +180,7 @@ class Classification(OneLabel):
             if not _are_classes([number for number, _ in numbers]):
                 return None
             cells = [cell for _, cell in numbers]
-        return cls(labels_among(name, cells, typed=typed))
+        return cls(without_agreement(labels_among(name, cells, typed=typed)))
 
     @classmethod
     def _soft(cls, cells: Sequence[object], name: str) -> Self | None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from manyheads.tasks.cells import MISSING, alike_warnings, is_missing, quoted
+from manyheads.tasks.cells import MISSING, alike_warnings, is_missing, quoted, without_agreement
 from manyheads.tasks.kind import (
     Floats,
     Ints,
@@ -135,8 +135,16 @@ class OneLabel(Kind):
         return {"labels": list(self.labels)}
 
     def warnings(self) -> list[str]:
-        """Return a warning for each group of labels that look alike."""
-        return alike_warnings(self.labels)
+        """Return a warning for each group of labels that look alike, and for a label that looks like none."""
+        found = alike_warnings(self.labels)
+        words = without_agreement(self.labels)
+        if len(words) < len(self.labels):
+            listed_words = ", ".join(f'"{label}"' for label in words)
+            found.append(
+                "the label '-' is a class of its own, but usually marks rows without a label: "
+                f'to leave them out, set labels = [{listed_words}] and on_bad_rows = "skip"'
+            )
+        return found
 
     def parse(self, raw: object) -> float:
         """Return the index of the label in a cell.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -41,6 +42,7 @@ from manyheads.tasks.labels import UNKNOWN, Label, Labels, counts_digest, found_
 from manyheads.tasks.tags import (
     OUTSIDE,
     PREFIXES,
+    SPAN_TAG,
     Scheme,
     TagTable,
     as_bioes,
@@ -55,6 +57,15 @@ from manyheads.tasks.written import shortest
 
 MOSTLY = 0.99
 """`init` takes a column for tags if at least this share of its cells are lists."""
+
+_KEY = re.compile(
+    r"(?:sent|sentence|doc|document|text|example|tweet|seq|sequence|utterance)s?[-_ .]?"
+    r"(?:id|idx|index|no|nr|num|number|#)",
+    re.IGNORECASE,
+)
+_WORD = re.compile("words?|tokens?|form", re.IGNORECASE)
+_TAG = re.compile("tags?|labels?|ner(?:[-_ ]?tags?)?|[ux]?pos(?:[-_ ]?tags?)?", re.IGNORECASE)
+"""The names of columns that say to which sentence a word belongs, of words, and of tags, for `init`."""
 
 SPAN_KEYS = (("start", "start_offset"), ("end", "end_offset"), ("label", "labels"))
 """The keys of a span: where it starts and ends, and its label or the list with it."""
@@ -79,6 +90,12 @@ class WordTagsOptions(Options):
         description='How a plain text is split into words: "blanks", at white space, or "punctuation", also around '
         'every punctuation mark. A list of words is not split. Default: "punctuation" if the labels are spans of '
         'characters, else "blanks".',
+    )
+    group_by: str | None = Field(
+        default=None,
+        description="Column that is equal in the lines of one text, for a delimited file with one word and its tag per "
+        "line. The lines of a text must follow one another. A line without a cell in this column belongs to the text "
+        "above it. Default: a line is a text.",
     )
     class_weights: CLASS_WEIGHTS | None = weights_field("tag", "n / (k * count), over n words with k different tags")
 
@@ -108,10 +125,12 @@ class WordTags(Kind):
     counts_unknown = True
     hub_task = "token-classification"
 
-    def __init__(self, labels: Iterable[Label], *, scheme: Scheme = "tags", split: str = "blanks") -> None:
+    def __init__(
+        self, labels: Iterable[Label], *, scheme: Scheme = "tags", split: str = "blanks", group_by: str | None = None
+    ) -> None:
         self.labels = Labels(labels, noun=self.noun, least=2)
         self.scheme: Scheme = scheme
-        self.split = split
+        self.split, self.gathered_by = split, group_by
         fault = _scheme_fault(self.labels, scheme)
         if fault is not None:
             raise ValueError(fault)
@@ -132,7 +151,7 @@ class WordTags(Kind):
         if options.labels is None:
             return None
         scheme = options.scheme or scheme_of(options.labels)
-        return cls(options.labels, scheme=scheme, split=options.split or "blanks")
+        return cls(options.labels, scheme=scheme, split=options.split or "blanks", group_by=options.group_by)
 
     @classmethod
     def infer(cls, options: Any, cells: Iterable[object], *, name: str, typed: bool) -> tuple[Self, str]:
@@ -163,7 +182,7 @@ class WordTags(Kind):
             if scheme in PREFIXES:
                 labels = complete([str(label) for label in labels], scheme)
         try:
-            kind = cls(labels, scheme=scheme, split=split)
+            kind = cls(labels, scheme=scheme, split=split, group_by=options.group_by)
         except ValueError as error:
             raise DataError(str(error), where=name, hint='set scheme = "tags"') from None
         note = found_note(name, labels)
@@ -188,12 +207,47 @@ class WordTags(Kind):
         return None
 
     @classmethod
+    def guess_rows(
+        cls, columns: Sequence[str], rows: Sequence[Mapping[str, object]]
+    ) -> tuple[Self, tuple[str, ...], str] | None:
+        """Return the kind if each line has one word and its tag, and a column says to which sentence it belongs."""
+        for key in filter(_KEY.fullmatch, columns):
+            starts = [cell for row in rows if not is_missing(cell := row.get(key))]
+            keys = [str(cell) for cell, _ in groupby(starts)]
+            if len(set(keys)) < len(keys) or not 1 < len(keys) < len(rows) / 2 or is_missing(rows[0].get(key)):
+                continue
+            cells = {name: [str(row.get(name) or "").strip() for row in rows] for name in columns if name != key}
+            single = {name: set(each) for name, each in cells.items() if all(len(cell.split()) == 1 for cell in each)}
+            words = [name for name in single if _WORD.fullmatch(name)]
+            tags = [name for name, each in single.items() if len(each) > 1 and all(map(SPAN_TAG.fullmatch, each))]
+            if words:
+                tags += [name for name in single if _TAG.fullmatch(name) and 1 < len(single[name]) < len(rows) / 2]
+            words = words or [name for name in single if name not in tags]
+            if tags and words:
+                text = max(words, key=lambda name: len(single[name]))
+                options = WordTagsOptions(group_by=key)
+                return cls.infer(options, [cells[tags[0]]], name=text, typed=False)[0], (text,), tags[0]
+        return None
+
+    def completed(self, cells: Iterable[object], *, name: str, typed: bool) -> Self:
+        """Return the kind with the tags of all cells."""
+        return self.infer(WordTagsOptions(group_by=self.gathered_by), cells, name=name, typed=typed)[0]
+
+    @classmethod
     def faults(cls, options: Any) -> Iterator[KeyFault]:
-        """Yield the faults of the labels, the scheme and the weights."""
+        """Yield the faults of the labels, the scheme, the column of the texts and the weights."""
+        key = options.group_by
+        if key is not None and key in (getattr(options, "text", None) or []):
+            yield KeyFault("group_by", "the column of the text cannot also say to which text a word belongs", key)
         yield from class_weight_faults(options.class_weights, options.labels)
         yield from super().faults(options)
 
     def space(self) -> dict[str, Any]:
+        """Return the labels, the scheme, how texts are split, and by which column words are gathered, if by one."""
+        found = {"labels": list(self.labels), "scheme": self.scheme, "split": self.split}
+        return found if self.gathered_by is None else {**found, "group_by": self.gathered_by}
+
+    def meaning(self) -> dict[str, Any]:
         """Return the labels, the scheme, and how texts are split."""
         return {"labels": list(self.labels), "scheme": self.scheme, "split": self.split}
 
