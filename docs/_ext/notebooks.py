@@ -1,7 +1,8 @@
 """The tutorials as notebooks: each page of the folder `tutorials` has one, which is made from the page itself.
 
 Blocks that are run become cells of code, blocks that are files become cells that write them, and the text between
-becomes cells of text. The notebooks have no outputs: a reader makes them. The tests run the notebooks in a kernel.
+becomes cells of text. If a page needs files or a run, the first cell of code makes them. The notebooks have no outputs:
+a reader makes them. The tests run the notebooks in a kernel.
 """
 
 from __future__ import annotations
@@ -17,6 +18,16 @@ from tests.docs.blocks import Block, Page, parse
 FOLDER = "tutorials"
 WAIT = "!curl -sS -o /dev/null --retry 600 --retry-delay 1 --retry-connrefused {}\n"
 """Waits until a server that an earlier cell started responds."""
+
+SETUPS = {
+    "files": "![ -e reviews.csv ] || manyheads demo --files .",
+    "run": """%%bash -eu
+[ -e reviews.csv ] || manyheads demo --files .
+[ -e first.toml ] || manyheads init reviews.csv questions.csv --output first.toml
+[ -e runs/first ] || manyheads train first.toml
+""",
+}
+"""The cell that makes what a page needs, by the name of the setup of the tests."""
 
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 PICTURE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
@@ -39,6 +50,9 @@ def cells(text: str, name: str) -> tuple[Page, list[tuple[str, str, Block | None
         elif block.role != "output":
             found += [("code", source, block) for source in _sources(block)]
     _add_text(found, lines[start:])
+    if page.setup:
+        first = next(place for place, (kind, _, _) in enumerate(found) if kind == "code")
+        found.insert(first, ("code", SETUPS[page.setup], None))
     return page, found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from manyheads.errors import DataError
 from manyheads.recipe.load import recipe_from
 from manyheads.wizard.suggest import suggest
 
@@ -155,3 +156,15 @@ def test_init_finds_candidates_and_labels(name: str, tmp_path: Path) -> None:
 def test_pairs_are_no_choices(content: str, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(content)
     assert 'kind = "classification"' in suggest([tmp_path / "rows.csv"], tmp_path, encoder="minilm-offline")
+
+
+def test_several_questions_in_a_row_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    rows = [
+        {"article": "a text", "questions": ["q", "r"], "answers": ["A", "B"], "options": [["a", "b"], ["c", "d"]]}
+        for _ in range(4)
+    ]
+    (tmp_path / "race.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match="a row has several questions") as caught:
+        suggest([tmp_path / "race.jsonl"], tmp_path)
+    assert caught.value.hint == "write a row for each question, with its candidates and its label"
+    assert str(caught.value.where).endswith("race.jsonl")

@@ -271,6 +271,9 @@ class Kind(ABC):
         """Return the kind, the text columns and the label column of rows with several columns of its own.
 
         `manyheads init` uses it. Default: None, the kind has no columns of its own.
+
+        Raises:
+            DataError: The rows have a form of which the kind can say that it must be written in another way.
         """
         del columns, rows
         return None

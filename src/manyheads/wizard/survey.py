@@ -549,7 +549,11 @@ def _of_rows(train: Source) -> tuple[Kind, tuple[str, ...], str] | None:
     columns = listed_columns(train)
     source = with_paths(train, columns)
     rows = [row.values for row, _ in zip(source.rows(), range(FIRST), strict=False) if isinstance(row, Row)]
-    return next((found for kind in KINDS.values() if (found := kind.guess_rows(columns, rows)) is not None), None)
+    try:
+        return next((found for kind in KINDS.values() if (found := kind.guess_rows(columns, rows)) is not None), None)
+    except DataError as error:
+        error.where = error.where or train.name
+        raise
 
 
 def _with_own_columns(group: FileGroup, kind: Kind, texts: tuple[str, ...], label: str, written: TextFormat) -> Survey:

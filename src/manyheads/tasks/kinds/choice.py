@@ -197,7 +197,16 @@ class Choice(Kind):
     def guess_rows(
         cls, columns: Sequence[str], rows: Sequence[Mapping[str, object]]
     ) -> tuple[Self, tuple[str, ...], str] | None:
-        """Return the kind if a column or columns have candidates, or lines with a key have one candidate each."""
+        """Return the kind if a column or columns have candidates, or lines with a key have one candidate each.
+
+        Raises:
+            DataError: A row has several questions with their candidates.
+        """
+        nested = next((column for column in columns if _LISTS.search(column) and _nested(rows, column)), None)
+        if nested is not None:
+            shown = f"the column {nested!r} has lists of lists of candidates"
+            hint = "write a row for each question, with its candidates and its label"
+            raise DataError("a row has several questions", found=shown, hint=hint)
         for candidates in _candidate_columns(columns, rows):
             own = cls(candidates)
             others = [column for column in columns if column not in candidates]
@@ -669,6 +678,12 @@ def _are_lists(rows: Sequence[Mapping[str, object]], column: str) -> bool:
         return False
     texts = all(isinstance(item, str | int | float) for items in found for item in items)
     return bool(found) and len(found) >= MOSTLY * len(cells) and texts
+
+
+def _nested(rows: Sequence[Mapping[str, object]], column: str) -> bool:
+    """Whether the cells of a column are lists of lists of texts."""
+    items = [item for row in rows for item in listed_items(row.get(column)) or ()]
+    return bool(items) and all(isinstance(item, list) and item and isinstance(item[0], str) for item in items)
 
 
 def _have_text(rows: Sequence[Mapping[str, object]], column: str) -> bool:
