@@ -2,7 +2,7 @@
 
 A line `<!-- include: FILE -->`, with FILE relative to the repository, is replaced by the content of FILE. Links and
 pictures are rewritten: a link to a file that is a page becomes a link to that page, another file of the repository is
-named in place of the link, and pictures are taken from where they are.
+named in place of the link, and pictures are taken from where they are. The ends of an interval stay on one line.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[2]
 INCLUDE = re.compile(r"^<!-- include: (\S+) -->$", re.MULTILINE)
+INTERVAL = re.compile(r"\[([-+]?\d*\.\d+), ([-+]?\d*\.\d+)\]")
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<fragment>#[^)\s]*)?\)")
 
 
@@ -33,7 +34,8 @@ def fill(text: str, page: str, pages: dict[str, str]) -> str:
 
     def content(found: re.Match[str]) -> str:
         file = found[1]
-        return LINK.sub(lambda link: _link(link, file, page, pages), (ROOT / file).read_text(encoding="utf-8"))
+        own = LINK.sub(lambda link: _link(link, file, page, pages), (ROOT / file).read_text(encoding="utf-8"))
+        return INTERVAL.sub("[\\1,\N{NO-BREAK SPACE}\\2]", own)
 
     return INCLUDE.sub(content, text)
 
