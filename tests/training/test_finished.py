@@ -61,7 +61,7 @@ def original(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture
 def place(original: Path) -> Path:
     """The same folder at the same path. Its content is restored before each test."""
-    kept = original.with_name("kept")
+    kept = original.with_name(f"{original.name}-kept")
     if not kept.exists():
         shutil.copytree(original, kept)
     shutil.rmtree(original)

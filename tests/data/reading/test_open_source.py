@@ -28,6 +28,8 @@ def write(path: Path) -> None:
     elif path.suffix == ".xml":
         items = "".join(f"<item><text>{each['text']}</text><label>{each['label']}</label></item>" for each in RECORDS)
         path.write_text(f"<items>{items}</items>")
+    elif path.suffix in FORMATS["fasttext"].endings:
+        path.write_text("".join(f"__label__{each['label']} {each['text']}\n" for each in RECORDS))
     else:
         path.write_text('text\tlabel\nfirst\t1\n"a, b; ""c"""\t0\n')
 
@@ -99,7 +101,7 @@ def test_an_unknown_format_is_an_error_with_the_nearest_one(tmp_path: Path) -> N
     with pytest.raises(DataError, match="unknown format") as caught:
         open_source("file.csv", tmp_path, TextFormat(format="conl"))
     assert caught.value.hint == "did you mean 'conll'?"
-    assert caught.value.allowed == "tsv, csv, jsonl, json, parquet, conll, conllu, xml"
+    assert caught.value.allowed == "tsv, csv, jsonl, json, parquet, conll, conllu, fasttext, xml"
 
 
 def test_a_folder_has_the_files_of_the_named_format(tmp_path: Path) -> None:
