@@ -96,8 +96,8 @@ def predict(
         typer.Option(
             "--input-format",
             metavar="FORMAT",
-            help="Format of the input: csv, tsv, json, jsonl, parquet, conll, conllu, fasttext, xml, or lines. Default: "
-            "found from the name and the first bytes.",
+            help="Format of the input: csv, tsv, json, jsonl, parquet, conll, conllu, fasttext, xml, or lines. "
+            "Default: found from the name and the first bytes.",
             show_default=False,
         ),
     ] = None,
