@@ -153,7 +153,7 @@ def _schedule(rehearsal: Rehearsal) -> list[str]:
     plan, recipe = rehearsal.plan, rehearsal.recipe
     lines = ["", f"schedule: {counted(plan.total_steps, 'step')} ({plan.steps_per_epoch:,} per epoch)"]
     lines += [
-        f"  {each.task}: {counted(each.steps, 'step')}, each example seen {each.times:.4g} times on average"
+        f"  {each.task}: {counted(each.steps, 'step')}, each example seen {_times(each.times)} on average"
         for each in rehearsal.schedule
     ]
     training, evaluation = _duration(rehearsal.training_seconds), _duration(rehearsal.evaluation_seconds)
@@ -165,6 +165,12 @@ def _schedule(rehearsal: Rehearsal) -> list[str]:
         f"memory: {rehearsal.peak_gib:.1f} GiB at the peak of the timed steps",
     ]
     return lines
+
+
+def _times(number: float) -> str:
+    """Return a number of times with four significant digits."""
+    digits = f"{number:.4g}"
+    return "once" if digits == "1" else f"{digits} times"
 
 
 def _duration(seconds: float) -> str:

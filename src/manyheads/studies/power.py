@@ -299,6 +299,23 @@ def _sure(predictions: Floats, targets: Floats, classes: int) -> Floats:
     return probabilities
 
 
+@dataclass(frozen=True)
+class _Pilot:
+    """The rows of finished runs: as measured, and as if measured on the number of dev examples of the study."""
+
+    rows: list[list[Sample]]
+    scaled: list[list[Sample]]
+
+    def seed_variance(self) -> float | None:
+        """Return the variance between seeds of one row, pooled over rows. None if every row has one seed."""
+        several = [row for row in self.rows if len(row[0].values) > 1]
+        return float(np.mean([np.var(_means(row), ddof=1) for row in several])) if several else None
+
+    def seeds_df(self) -> float:
+        """Return the degrees of freedom of the variance between seeds of one row."""
+        return float(sum(max(0, len(row[0].values) - 1) for row in self.rows))
+
+
 def _of_pilot(
     plan: StudyPlan,
     data: Sequence[TaskData],
@@ -309,62 +326,39 @@ def _of_pilot(
     compares: bool,
 ) -> _Found:
     """Return the variances of finished runs, for the number of dev examples of the study."""
-    own = pilot_plan(plan, out)
-    collected = collect(own, out)
-    metrics = {task: dev.metric for task, dev in collected.dev.items()}
-    wanted = {each.task.name: each.task.metric for each in data}
-    if any(metrics.get(task) != metric for task, metric in wanted.items()):
-        raise RunError(
-            "the pilot has other tasks or metrics than the study",
-            where=str(out),
-            found=_pairs(metrics),
-            allowed=_pairs(wanted),
-            hint="run the pilot with the tasks of the study",
-        )
     sizes = {each.task.name: len(_targets(plan, each, data)) for each in data}
-    scaled, rows = [], []
-    for row in own.rows:
-        parts = samples_of(collected, collected.rows[row.name], collected.selection.chosen)
-        if set(parts) >= set(wanted):
-            kept = {task: parts[task] for task in wanted}
-            found = of_metric(kept, plan.metric, wanted)
-            if found is not None:
-                rows.append(found)
-                scaled.append([_resized(part, sizes[part.task]) for part in found])
-    variances = estimated(scaled) if compares else None
-    before = estimated(rows) if compares else None
-    several = [row for row in rows if len(row[0].values) > 1]
-    if not several or (compares and (variances is None or before is None)):
+    pilot = _read_pilot(plan, {each.task.name: each.task.metric for each in data}, sizes, out)
+    variances = estimated(pilot.scaled) if compares else None
+    before = estimated(pilot.rows) if compares else None
+    total = pilot.seed_variance()
+    if total is None or (compares and (variances is None or before is None)):
         least = "two rows or more with two seeds or more in common" if compares else "a row with two seeds or more"
         raise RunError(
             "the pilot shows no seed variance",
             where=str(out),
-            found=f"{counted(len(rows), 'row')} with finished runs",
+            found=f"{counted(len(pilot.rows), 'row')} with finished runs",
             allowed=least,
             hint="run a small study first, for example: "
             + by_caller(f"manyheads study {plan.file} --seeds 2", "study.run(seeds=2)"),
         )
-    total = float(np.mean([np.var(_means(row), ddof=1) for row in several]))
-    examples = float(np.mean([components([row], [1.0]).examples for row in scaled]))
-    units = min(min(part.influence.shape[1], sizes[part.task]) for part in rows[0])
-    own_df = math.inf if seed_sd is not None else float(sum(len(row[0].values) - 1 for row in several))
-    own_row = Components(total if seed_sd is None else seed_sd**2, own_df, examples, units - 1)
-    most = max(len(each[0].values) for each in rows)
-    source = f"Variances of {counted(len(rows), 'row')} in {out} with up to {counted(most, 'seed')}, pooled over rows."
+    units = min(min(part.influence.shape[1], sizes[part.task]) for part in pilot.rows[0])
+    own_row = Components(
+        total if seed_sd is None else seed_sd**2,
+        pilot.seeds_df() if seed_sd is None else math.inf,
+        float(np.mean([components([row], [1.0]).examples for row in pilot.scaled])),
+        units - 1,
+    )
+    most = max(len(each[0].values) for each in pilot.rows)
+    count = counted(len(pilot.rows), "row")
+    source = f"Variances of {count} in {out} with up to {counted(most, 'seed')}, pooled over rows."
     between = f"Standard deviation between seeds of one row: {math.sqrt(total if compares else own_row.seeds):.4f}."
     counts = ", ".join(f"{task} {size:,}" for task, size in sizes.items())
     measured = f"{'Test' if _on_test(plan, data) else 'Dev'} examples of the study: {counts}."
     if variances is None or before is None:
         return _Found(own_row, None, (source, between, measured))
-    # The noise of single examples is part of the seed variance, and smaller with more examples.
-    seeds = max(0.0, variances.seeds + (variances.residual - before.residual) / 2)
-    df = variances.seeds_df
-    if seed_sd is not None or correlation is not None:
-        of_runs = total if seed_sd is None else seed_sd**2
-        shared = max(0.0, 1 - before.seeds / total) if correlation is None and total > 0 else correlation or 0.0
-        seeds, df = (1 - shared) * of_runs, (math.inf if seed_sd is not None else df)
-    variances = replace(variances, seeds=seeds, seeds_df=df, residual=min(variances.residual, 2 * seeds), units=units)
     shared = 1 - before.seeds / total if total > 0 else 0.0
+    seeds, df = _seeds_of(variances, before, shared, total, seed_sd, correlation)
+    variances = replace(variances, seeds=seeds, seeds_df=df, residual=min(variances.residual, 2 * seeds), units=units)
     assumptions = (
         source,
         between,
@@ -375,6 +369,53 @@ def _of_pilot(
         "All rows are equally noisy (assumed)." + _caution(df),
     )
     return _Found(own_row, variances, assumptions)
+
+
+def _read_pilot(plan: StudyPlan, wanted: Mapping[str, str], sizes: Mapping[str, int], out: Path) -> _Pilot:
+    """Return the rows of a pilot that have every task. `wanted`, `sizes`: metric and dev examples of each task.
+
+    Raises:
+        RunError: the pilot has other tasks or metrics.
+    """
+    own = pilot_plan(plan, out)
+    collected = collect(own, out)
+    metrics = {task: dev.metric for task, dev in collected.dev.items()}
+    if any(metrics.get(task) != metric for task, metric in wanted.items()):
+        raise RunError(
+            "the pilot has other tasks or metrics than the study",
+            where=str(out),
+            found=_pairs(metrics),
+            allowed=_pairs(wanted),
+            hint="run the pilot with the tasks of the study",
+        )
+    rows = []
+    for row in own.rows:
+        parts = samples_of(collected, collected.rows[row.name], collected.selection.chosen)
+        if set(parts) >= set(wanted):
+            found = of_metric({task: parts[task] for task in wanted}, plan.metric, wanted)
+            if found is not None:
+                rows.append(found)
+    return _Pilot(rows, [[_resized(part, sizes[part.task]) for part in row] for row in rows])
+
+
+def _seeds_of(
+    variances: Variances,
+    before: Variances,
+    shared: float,
+    total: float,
+    seed_sd: float | None,
+    correlation: float | None,
+) -> tuple[float, float]:
+    """Return the seed variance of a comparison and its degrees of freedom, from a pilot and the given options.
+
+    `variances`, `before`: for the dev examples of the study, and for those of the pilot. `shared`: the correlation of
+    two rows with the same seed in the pilot. `total`: the variance between seeds of one row in the pilot.
+    """
+    if seed_sd is None and correlation is None:
+        # The noise of single examples is part of the seed variance, and smaller with more examples.
+        return max(0.0, variances.seeds + (variances.residual - before.residual) / 2), variances.seeds_df
+    of_runs, df = (total, variances.seeds_df) if seed_sd is None else (seed_sd**2, math.inf)
+    return (1 - (max(0.0, shared) if correlation is None else correlation)) * of_runs, df
 
 
 def _caution(df: float | None) -> str:
