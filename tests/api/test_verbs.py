@@ -83,6 +83,13 @@ def test_frames_are_those_of_polars_without_pandas(run: mh.Run, monkeypatch: pyt
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     assert isinstance(run.metrics, pl.DataFrame)
     assert list(run.predictions("given").columns[:2]) == ["film", "id"]
+    assert isinstance(run.model.predict("given", ["fine"]).frame, pl.DataFrame)
+
+
+def test_the_frame_of_a_list_is_one_of_pandas(run: mh.Run) -> None:
+    found = run.model.predict("given", ["fine", "dull"])
+    assert found.frame["prediction"].tolist() == found.labels
+    assert isinstance(found.frame, type(run.metrics))
 
 
 def test_evaluate(run: mh.Run) -> None:

@@ -122,7 +122,7 @@ def test_a_frame_has_the_index_and_the_columns_of_the_input(model: manyheads.Pre
     records = [{"sentence": TEXTS[0], "n": 1}, {"sentence": TEXTS[1], "late": [1, 2]}]
     assert model.predict("sentiment", records).frame["late"].to_list() == [None, [1, 2]]
     listed = model.predict("similarity", PAIRS).frame
-    assert listed.select("sentence1", "sentence2").rows() == PAIRS
+    assert list(zip(listed["sentence1"], listed["sentence2"], strict=True)) == PAIRS
 
 
 @pytest.mark.parametrize(

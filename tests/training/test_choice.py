@@ -218,7 +218,7 @@ def test_one_item_in_every_form(run: Path) -> None:
     assert several[1].probabilities == [1.0]
     assert [len(each) for each in several.probabilities] == [3, 1]
     frame = several.frame
-    assert frame.columns == ["stem", "text", "prediction", "text_", "probabilities"]
+    assert list(frame.columns) == ["stem", "text", "prediction", "text_", "probabilities"]
     assert frame["text"].to_list() == [ITEM[1], ["this"]]
 
 

@@ -192,6 +192,6 @@ def test_windows_give_every_word_of_a_long_text_a_tag_in_each_form_of_input(run:
     (prediction,) = model.stream("spans", [" ".join(words)])
     assert prediction == as_list[0]
     frame = model.predict("spans", [{"words": words}]).frame
-    assert frame.columns == ["words", "prediction", "spans"]
+    assert list(frame.columns) == ["words", "prediction", "spans"]
     for span in as_list[0].spans or ():
         assert " ".join(words)[span["start"] : span["end"]] == span["text"]

@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 
 from manyheads.ragged import Ragged, Rows, concatenated
+from manyheads.shown import data_frame
 from manyheads.tasks.kind import Predictions as Decoded
 from manyheads.tasks.task import Task
 from manyheads.tasks.written import shortest
@@ -127,9 +128,10 @@ class Predictions(Sequence[Prediction]):
     def frame(self) -> Any:
         """The columns of the input with the columns `prediction`, and `p_LABEL` for each label of a classification.
 
-        It is a DataFrame of pandas with the index of the input if the input was one or was a Series of pandas, and a
-        DataFrame of polars otherwise. For a list, its columns are the task's text columns. An underscore is appended to
-        the name of an added column that the input already has.
+        For a DataFrame or a Series of pandas, it is a DataFrame of pandas with the index of the input. For another
+        table, it is a DataFrame of polars. For a list, it is one of pandas where pandas is installed and of polars
+        otherwise, and the columns of a list of texts are the task's text columns. An underscore is appended to the name
+        of an added column that the input already has.
         """
         frame = self._input()
         added = self._added(list(map(str, frame.columns)))
@@ -141,21 +143,18 @@ class Predictions(Sequence[Prediction]):
 
     def _input(self) -> Any:
         """Return the input as a DataFrame."""
-        import polars as pl
-
         table, columns = self._table, self._task.text
         if table is None and self._task.kind.reads == "candidates":
             own = self._task.kind.input_columns
-            text = pl.Series(columns[0] if len(columns) == 1 else "text", [row[0] for row in self._texts], pl.String)
-            lists = [list(row[1:]) for row in self._texts]
-            return pl.DataFrame([text, pl.Series(own[0] if len(own) == 1 else "candidates", lists, pl.List(pl.String))])
+            text, candidates = columns[0] if len(columns) == 1 else "text", own[0] if len(own) == 1 else "candidates"
+            own_texts, lists = [row[0] for row in self._texts], [list(row[1:]) for row in self._texts]
+            return data_frame({text: own_texts, candidates: lists})
         if table is None:
             cells = zip(*self._texts, strict=True) if self._texts else [()] * len(columns)
-            return pl.DataFrame([pl.Series(name, each, pl.String) for name, each in zip(columns, cells, strict=True)])
+            return data_frame(dict(zip(columns, cells, strict=True)))
         if isinstance(table, list):
             names = dict.fromkeys(key for item in table for key in item)
-            records = {str(name): [item.get(name) for item in table] for name in names}
-            return pl.DataFrame({name: pl.Series(each, strict=False) for name, each in records.items()})
+            return data_frame({str(name): [item.get(name) for item in table] for name in names})
         if hasattr(table, "to_polars"):
             return table.with_format(None).to_polars()
         if not hasattr(table, "to_frame"):
