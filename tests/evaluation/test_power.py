@@ -86,3 +86,8 @@ def test_a_look_adds_to_the_power_of_the_looks_before_it() -> None:
     )
     assert first.at(0.03) < last.at(0.03)
     assert np.all(last.margins <= first.margins)
+
+
+def test_without_variance_the_smallest_difference_is_found() -> None:
+    found = SimulatedPower(3, np.full(40, 0.0704123456), np.full(40, -0.0704123456))
+    assert found.at(found.smallest()) == 1.0

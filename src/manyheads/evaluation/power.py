@@ -93,7 +93,8 @@ class SimulatedPower:
     def at(self, difference: float, factor: float = 1.0) -> float:
         """Return the power for a true difference. `factor`: multiplies the standard error."""
         scaled = abs(difference) / factor
-        return float(np.mean(self.margins < scaled) + np.mean(self.opposite > scaled))
+        # Without any variance, all margins are equal. The power at this margin is 100%.
+        return float(np.mean(self.margins <= scaled) + np.mean(self.opposite > scaled))
 
     def bounds_at(self, difference: float) -> tuple[float, float]:
         """Return the 95% interval of the power, because the variances are estimates."""

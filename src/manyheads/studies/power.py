@@ -171,11 +171,11 @@ def _power(
     )
     if differences is None:
         reached = next((each for each in found if each.seeds == own), found[-1])
-        differences = (rounded(reached.smallest()),)
+        differences = (reached.smallest(),)
     return Power(
         metric=plan.metric,
         comparisons=comparisons,
-        differences=differences,
+        differences=tuple(rounded(each) for each in differences),
         by_seeds=tuple(_entry(each, differences) for each in found),
         looks=bool(looks),
         seed_sd=rounded(math.sqrt(variances.seeds)),
@@ -422,9 +422,8 @@ def _caution(df: float | None) -> str:
     """Return a warning if too few runs show the seed variance."""
     if df is None or df >= FEW:
         return ""
-    return (
-        f" With {df:.3g} degrees of freedom of the seed variance, the power is too large on average: add seeds or rows."
-    )
+    degrees = "1 degree" if df == 1 else f"{df:.3g} degrees"
+    return f" With {degrees} of freedom of the seed variance, the power is too large on average: add seeds or rows."
 
 
 def power_notes(found: Power | None) -> Iterator[str]:
