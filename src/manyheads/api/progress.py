@@ -113,6 +113,16 @@ class RunProgress:
         self._output.begin(what, self._total, fields["at"])
 
 
+STATES = {
+    "cell_start": "started",
+    "cell_progress": "running",
+    "cell_done": "done",
+    "cell_failed": "failed",
+    "cell_stopped": "stopped",
+}
+"""What the line of a study says of the run of an event."""
+
+
 class RunsLeft:
     """The number of finished runs of a study, and an estimate of the time left.
 
@@ -174,7 +184,7 @@ class StudyProgress:
         if event in ("start", "note", "table"):
             return
         self._left.note(event, (fields["row"], fields["seed"]), fields)
-        self._output.say(f"{self._left}  |  {event.removeprefix('cell_')}: {fields['row']}, seed {fields['seed']}")
+        self._output.say(f"{self._left}  |  {STATES[event]}: {fields['row']}, seed {fields['seed']}")
 
 
 class Line(Protocol):
