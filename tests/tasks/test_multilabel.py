@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from manyheads.errors import DataError
 from manyheads.tasks.cells import label_cell
 from manyheads.tasks.kind import LabelError
 from manyheads.tasks.kinds.multilabel import Multilabel, MultilabelOptions
@@ -21,10 +22,38 @@ KIND = Multilabel(["joy", "fear", "sad; blue"])
         ("sad; blue", ["sad; blue"]),
         ([], []),
         ("[]", []),
+        ({"fear": 1, "joy": 0}, ["fear"]),
+        ({"fear": True, "joy": 1.0, "sad; blue": None}, ["joy", "fear"]),
+        ('{"fear": 1, "joy": 0}', ["fear"]),
+        ("{'joy': 1, 'fear': False}", ["joy"]),
+        ([0, 1, 1], ["fear", "sad; blue"]),
+        ("[1.0, 0.0, 0.0]", ["joy"]),
     ],
 )
 def test_the_labels_of_a_cell_are_read_in_every_form(cell: object, labels: list[str]) -> None:
     assert KIND.present(KIND.parse(cell)) == labels
+
+
+def test_the_keys_of_an_object_are_labels_in_any_order() -> None:
+    cells = [{"joy": 1, "fear": 0}, {"fear": 1, "joy": 0, "calm": 0}]
+    kind, _ = Multilabel.infer(MultilabelOptions(), cells, name="f", typed=True)
+    assert list(kind.labels) == ["calm", "fear", "joy"]
+    assert [kind.present(kind.parse(cell)) for cell in cells] == [["joy"], ["fear"]]
+    with pytest.raises(LabelError, match="'joy' is not 0 or 1"):
+        kind.parse({"joy": 0.5})
+    with pytest.raises(LabelError, match="did you mean 'joy'"):
+        kind.parse({"jov": 1})
+
+
+def test_lists_of_zeros_and_ones_do_not_name_their_labels() -> None:
+    cells = [[0, 1, 0], [1, 0, 0]]
+    with pytest.raises(DataError, match="do not name their labels") as caught:
+        Multilabel.infer(MultilabelOptions(), cells, name="f", typed=True)
+    assert caught.value.found == "lists of 3 numbers, each 0 or 1"
+    kind, _ = Multilabel.infer(MultilabelOptions(), [[0, 1], [2]], name="f", typed=True)
+    assert kind.parse([0, 1]).tolist() == [1, 1, 0]
+    numbers = Multilabel([0, 1])
+    assert numbers.present(numbers.parse([0, 0])) == [0]
 
 
 def test_numbers_with_commas_are_labels_of_a_headerless_file() -> None:
@@ -63,9 +92,9 @@ def test_one_column_per_label_has_zeros_and_ones() -> None:
     ):
         assert kind.parse(label_cell(dict(zip(columns, cells, strict=True)), columns)).tolist() == target
     with pytest.raises(LabelError, match="in column 'fear' is not 0 or 1"):
-        kind.parse({"joy": 1, "fear": "2"})
+        kind.parse(label_cell({"joy": 1, "fear": "2"}, columns))
     with pytest.raises(LabelError, match="missing in column 'joy'"):
-        kind.parse({"joy": "", "fear": "1"})
+        kind.parse(label_cell({"joy": "", "fear": "1"}, columns))
     assert label_cell({"joy": "", "fear": None}, columns) is None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from manyheads.errors import DataError
 from manyheads.recipe.load import recipe_from
 from manyheads.recipe.prepare import read_tasks
 from manyheads.wizard.suggest import suggest
@@ -65,6 +66,9 @@ def lines(row: Callable[[list[str]], dict[str, Any]]) -> str:
 
 def table(column: str, cell: Callable[[list[str]], str]) -> str:
     return f"text\t{column}\n" + "".join(f"{' '.join(words)}\t{cell(words)}\n" for words in SENTENCES)
+
+
+NAMES = ("york", "oslo", "saw")
 
 
 def topics(words: list[str]) -> list[str]:
@@ -127,6 +131,18 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
         table("labels", lambda words: str(topics(words))),
         {"kind": "multilabel", "labels": ["oslo", "saw", "york"]},
     ),
+    "cats.jsonl": (
+        lines(lambda words: {"text": " ".join(words), "cats": {name: name in topics(words) for name in NAMES}}),
+        {"kind": "multilabel", "text": "text", "label": "cats", "labels": ["oslo", "saw", "york"]},
+    ),
+    "cats.tsv": (
+        table("cats", lambda words: str({name: float(name in topics(words)) for name in NAMES})),
+        {"kind": "multilabel", "text": "text", "label": "cats", "labels": ["oslo", "saw", "york"]},
+    ),
+    "tag-lines.csv": (
+        "tags,sentence\n" + "".join(f"{' '.join(tags(words))},{' '.join(words)}\n" for words in SENTENCES),
+        {"kind": "words", "text": "sentence", "label": "tags", "scheme": "bio", "split": "blanks"},
+    ),
     "kaggle.csv": (
         "Sentence #,Word,POS,Tag\n"
         + "".join(
@@ -184,6 +200,24 @@ def test_a_dash_among_words_is_no_label(tmp_path: Path) -> None:
     text = suggest([tmp_path / "nli.tsv"], tmp_path)
     assert tomllib.loads(text)["tasks"]["nli"]["labels"] == ["contradiction", "entailment", "neutral"]
     assert "# 5 rows cannot be used" in text
+
+
+def test_lists_of_flags_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    rows = lines(lambda words: {"text": " ".join(words), "labels": [int(name in topics(words)) for name in NAMES]})
+    (tmp_path / "vectors.jsonl").write_text(rows)
+    with pytest.raises(DataError, match="do not name their labels") as caught:
+        suggest([tmp_path / "vectors.jsonl"], tmp_path)
+    assert "labels = " in (caught.value.hint or "")
+
+
+def test_lines_of_tags_next_to_an_intent_become_two_tasks(tmp_path: Path) -> None:
+    rows = "".join(f"{' '.join(words)}\task {n % 2}\t{' '.join(tags(words))}\n" for n, words in enumerate(SENTENCES))
+    (tmp_path / "two.tsv").write_text("utterance\tintent\tslots\n" + rows)
+    tasks = tomllib.loads(suggest([tmp_path / "two.tsv"], tmp_path))["tasks"]
+    assert {name: (task["kind"], task["text"]) for name, task in tasks.items()} == {
+        "two-intent": ("classification", "utterance"),
+        "two-slots": ("words", "utterance"),
+    }
 
 
 def test_a_file_with_tags_intents_and_topics_becomes_three_tasks(tmp_path: Path) -> None:

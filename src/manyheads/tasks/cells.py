@@ -5,14 +5,16 @@ Labels may look alike and be different, or be written in different ways and be t
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from manyheads.tasks.kind import Kind, Target
@@ -106,6 +108,21 @@ _PYTHON_ITEM = r"""'[^'\\]*'|"[^"\\]*"|-?\d+(?:\.\d+)?"""
 _PYTHON_LIST = re.compile(rf"\[\s*(?:{_PYTHON_ITEM})(?:\s*,\s*(?:{_PYTHON_ITEM}))*\s*,?\s*\]")
 
 
+def is_flag(item: object) -> bool:
+    """Return whether an item is the number 0 or 1, or a boolean."""
+    return isinstance(item, int | float) and item in (0, 1)
+
+
+def are_flag_lists(lists: Sequence[Sequence[object]]) -> bool:
+    """Return whether lists have a 0 or a 1 for each of several labels.
+
+    They have one length, and one repeats an item.
+    """
+    if len({len(each) for each in lists}) != 1 or not all(is_flag(item) for each in lists for item in each):
+        return False
+    return any(len({bool(item) for item in each}) < len(each) for each in lists)
+
+
 def listed_items(cell: object) -> list[object] | None:
     """Return the items of a list. None for another cell.
 
@@ -123,6 +140,23 @@ def listed_items(cell: object) -> list[object] | None:
             return None
         return [each[1:-1] if each[0] in "'\"" else json.loads(each) for each in re.findall(_PYTHON_ITEM, text)]
     return found if isinstance(found, list) else None
+
+
+def object_of(cell: object) -> Mapping[Any, object] | None:
+    """Return the object in a cell. None for another cell, also for the cells of several columns.
+
+    A text may be an object in JSON, or as Python writes it, which pandas does in CSV files.
+    """
+    if isinstance(cell, Mapping):
+        return None if isinstance(cell, Columns) else cell
+    text = cell.strip() if isinstance(cell, str) else ""
+    if not text.startswith("{"):
+        return None
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            found = read(text)
+            return found if isinstance(found, dict) else None
+    return None
 
 
 SEPARATORS = (";", "|", ",")

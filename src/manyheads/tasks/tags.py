@@ -241,6 +241,14 @@ BLANKS = re.compile(r"\S+")
 SPAN_TAG = re.compile(r"O|[BILUES]-\S+")
 """A tag of a word in a span, or outside of spans, in any scheme."""
 
+
+def are_tag_lines(cells: Sequence[object]) -> bool:
+    """Return whether the cells are texts of tags of spans with blanks between them, and one has several tags."""
+    if not all(isinstance(cell, str) and all(map(SPAN_TAG.fullmatch, cell.split())) for cell in cells):
+        return False
+    return any(len(str(cell).split()) > 1 for cell in cells)
+
+
 PUNCTUATION = re.compile(r"\w+|[^\w\s]")
 """Runs of letters, digits and underscores, and single other characters."""
 

@@ -30,7 +30,7 @@ from manyheads.tasks.cells import MOSTLY, as_number, is_missing, listed_items, s
 from manyheads.tasks.kind import Kind, LabelError, Target
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.kinds.regression import DECIMAL_COMMA
-from manyheads.tasks.tags import SPAN_TAG
+from manyheads.tasks.tags import SPAN_TAG, are_tag_lines
 from manyheads.tasks.task import Pairing, Task
 from manyheads.wizard.file_groups import FileGroup, task_name
 
@@ -173,6 +173,11 @@ class _Column:
         except DataError:
             return False
         return found is not None and found.ragged_targets
+
+    @property
+    def tag_lines(self) -> bool:
+        """Whether the cells are texts of tags with blanks between them."""
+        return are_tag_lines([*self.values])
 
     @property
     def flags(self) -> bool:
@@ -330,8 +335,8 @@ def _labels(
 def _could_be_label(column: _Column) -> bool:
     if column.named(_LABEL_WORD) and len(column.values) == 1:
         return True  # The error message is then about the labels, not about the column.
-    if column.listed:
-        return column.tagged
+    if column.listed or column.tag_lines:
+        return column.tag_lines or column.tagged
     if len(column.values) < 2 or _is_id(column):
         return False
     unnamed = not column.named(_LABEL_WORD)
@@ -364,6 +369,7 @@ def _words_of(tags: _Column, columns: Sequence[_Column]) -> tuple[str, ...]:
 def _best_texts(columns: Sequence[_Column]) -> tuple[str, ...]:
     """Return the two text columns of a pair, or one text column."""
     texts = [column for column in columns if column.cells and not column.numeric and not column.dated]
+    texts = [column for column in texts if not column.tag_lines] or texts
     texts = [column for column in texts if not (column.named(_LABEL_WORD) and column.listed)] or texts
     plain = [column for column in texts if not column.listed]
     texts = plain if any(column.words >= 3 * column.cells for column in plain) else texts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -21,6 +20,7 @@ from manyheads.tasks.cells import (
     as_number,
     is_missing,
     listed_items,
+    object_of,
     quoted,
     separated_labels,
     without_agreement,
@@ -47,6 +47,7 @@ from manyheads.tasks.kinds.one_label import (
     weights_field,
 )
 from manyheads.tasks.labels import Label, Labels, found_note, labels_among
+from manyheads.tasks.tags import are_tag_lines
 
 FEW = 20
 """Whole numbers with at most 20 different values are taken for classes.
@@ -167,11 +168,11 @@ class Classification(OneLabel):
 
         If the cells are objects with the probability of each label, the labels are soft.
         """
-        objects = cells and all(isinstance(cell, Mapping) and not isinstance(cell, Columns) for cell in cells)
-        soft = cls._soft(cells, name) if objects else None
-        if soft is not None:
-            return soft
+        if cells and all(object_of(cell) is not None for cell in cells):
+            return cls._soft(cells, name)
         if any(isinstance(cell, Columns) or listed_items(cell) is not None for cell in cells[:1]):
+            return None
+        if are_tag_lines(cells):
             return None
         if separated_labels(cells) is not None:
             return None
@@ -311,12 +312,10 @@ def _labels_within(cells: Iterable[object]) -> Iterator[object]:
 
 def _value(raw: object) -> object:
     """Return the value of a cell, which may be written as JSON."""
-    if isinstance(raw, str) and raw.lstrip()[:1] in ("{", "["):
-        try:
-            return json.loads(raw)
-        except (ValueError, RecursionError):
-            return raw
-    return raw
+    if not isinstance(raw, str):
+        return raw
+    named, items = object_of(raw), listed_items(raw)
+    return named if named is not None else raw if items is None else items
 
 
 def _probability(cell: object) -> float:

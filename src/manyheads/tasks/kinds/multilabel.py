@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from manyheads.errors import DataError
 from manyheads.options import Options
 from manyheads.tasks.cells import (
     MISSING,
     SEPARATORS,
     Columns,
     alike_warnings,
+    are_flag_lists,
+    is_flag,
     is_missing,
     listed_items,
+    object_of,
     quoted,
     separated_labels,
     spelled_boolean,
@@ -67,7 +71,7 @@ class MultilabelOptions(Options):
         default=None,
         min_length=1,
         description='Text between the labels of a cell. Default: ";", "|" or ",", the first that splits the cell into '
-        "labels. A cell may also be a list.",
+        "labels. A cell may also be a list, or an object that gives labels 0 or 1.",
     )
     threshold: float | list[float] | Literal["search"] | None = Field(
         default=None,
@@ -93,8 +97,10 @@ class MultilabelOptions(Options):
 class Multilabel(Kind):
     """A kind whose texts have any number of labels. A target is float64[labels], 1 for a label and 0 for its absence.
 
-    A cell is a list of labels, a text with separated labels, or a JSON list. `[]` is a text without labels; an empty
-    cell is a missing label. If the task names one column per label, the cells of a row are 0 or 1, or false or true.
+    A cell is a list of labels, a text with separated labels, or a JSON list. It may also be an object that gives labels
+    0 or 1, or false or true, or a list with a 0 or a 1 for each label in their order. `[]` is a text without labels; an
+    empty cell is a missing label. If the task names one column per label, the cells of a row are 0 or 1, or false or
+    true.
 
     Where labels that training does not know are counted, a target is float64[labels + 1]. The last number is that of
     the unknown labels, which no prediction has.
@@ -152,13 +158,17 @@ class Multilabel(Kind):
 
     @classmethod
     def infer(cls, options: Any, cells: Iterable[object], *, name: str, typed: bool) -> tuple[Self, str]:
-        """Return the kind with the distinct labels of the cells, or with the names of the columns."""
+        """Return the kind with the distinct labels of the cells, or with the names of the columns.
+
+        Raises:
+            DataError: The cells have no labels, or are lists with a 0 or a 1 for each label, which do not name them.
+        """
         cells = iter(cells)
         first = next(cells, None)
-        if isinstance(first, Mapping):
+        if isinstance(first, Columns):
             labels: tuple[Label, ...] = tuple(first)
         else:
-            several = chain.from_iterable(_items(cell, options.separator) for cell in chain([first], cells))
+            several = chain.from_iterable(_named(cells if first is None else chain([first], cells), name, options))
             labels = labels_among(name, several, typed=typed, least=1, hint="set another separator")
         return cls._with(labels, options), found_note(name, labels)
 
@@ -169,9 +179,12 @@ class Multilabel(Kind):
 
     @classmethod
     def guess(cls, cells: Sequence[object], *, name: str, typed: bool) -> Self | None:
-        """Return the kind if the cells are lists, texts with separated labels, or those of one column per label."""
+        """Return the kind if the cells are lists, texts with separated labels, or those of one column per label.
+
+        They may also be objects that give labels 0 or 1.
+        """
         separated = separated_labels(cells)
-        listed = all(isinstance(cell, Columns) or listed_items(cell) is not None for cell in cells)
+        listed = all(_is_object(cell) or listed_items(cell) is not None for cell in cells)
         if not cells or not (listed or separated):
             return None
         options = cls.options(separator=None if separated is None else separated[0])
@@ -254,7 +267,7 @@ class Multilabel(Kind):
             LabelError: A cell is empty, or has something that is not one of the labels.
         """
         target = np.zeros(self.shape)
-        if isinstance(raw, Mapping):
+        if isinstance(raw, Columns):
             for code, cell in enumerate(raw.values()):
                 target[code] = _flag(str(self.labels[code]), cell)
             return target
@@ -407,11 +420,58 @@ class Multilabel(Kind):
         """Return the labels in a cell. The whole cell may be one label, also with a separator in it."""
         if isinstance(raw, str) and self.separator is None and self.labels.find(raw) is not None:
             return [raw]
-        return _items(raw, self.separator)
+        items = _items(raw, self.separator)
+        if len(items) != len(self.labels) or len(items) < 2 or not all(map(is_flag, items)):
+            return items
+        # A list with a 0 or a 1 for each label, unless these are labels themselves.
+        named = self.labels.find(0) is None and self.labels.find(1) is None
+        return [label for label, item in zip(self.labels, items, strict=True) if item] if named else items
+
+
+def _is_object(cell: object) -> bool:
+    """Return whether a cell is an object that gives labels 0 or 1, or has the cells of several columns."""
+    found = object_of(cell)
+    if found is None:
+        return isinstance(cell, Columns)
+    return all(item is None or is_flag(item) for item in found.values())
+
+
+def _named(cells: Iterable[object], name: str, options: Any) -> Iterator[Iterable[object]]:
+    """Yield the labels that each cell names: those of a list or a text, or all keys of an object.
+
+    Raises:
+        DataError: The cells are lists with a 0 or a 1 for each label.
+    """
+    lists: list[list[object]] | None = []
+    for cell in cells:
+        found = object_of(cell)
+        items = _items(cell, options.separator) if found is None else [*found]
+        if lists is not None and (found is not None or not all(map(is_flag, items))):
+            lists = None
+        elif lists is not None:
+            lists.append(items)
+        yield items
+    if lists and are_flag_lists(lists):
+        raise DataError(
+            "the cells do not name their labels",
+            where=name,
+            found=f"lists of {len(lists[0])} numbers, each 0 or 1",
+            hint="name the labels in the order of the numbers: labels = [...]",
+        )
 
 
 def _items(raw: object, separator: str | None) -> list[object]:
-    """Return the labels in a cell: those of a list, also one written as text, or of a text with separators."""
+    """Return the labels in a cell: those of a list, also one written as text, or of a text with separators.
+
+    Those of an object are the keys with 1 or true.
+
+    Raises:
+        LabelError: An object has something else than 0 and 1.
+    """
+    named = object_of(raw)
+    if named is not None:
+        # A struct of a Parquet file has null for a key that a row lacks.
+        return [label for label, cell in named.items() if cell is not None and _flag(str(label), cell)]
     found = listed_items(raw)
     if found is not None and (separator is None or not isinstance(raw, str)):
         return found

@@ -16,7 +16,7 @@ from pydantic import Field
 from manyheads.errors import DataError
 from manyheads.options import Options
 from manyheads.ragged import Ragged, Rows
-from manyheads.tasks.cells import MISSING, alike_warnings, is_missing, listed_items, quoted
+from manyheads.tasks.cells import MISSING, alike_warnings, are_flag_lists, is_missing, listed_items, quoted
 from manyheads.tasks.kind import (
     Floats,
     HubForm,
@@ -45,6 +45,7 @@ from manyheads.tasks.tags import (
     SPAN_TAG,
     Scheme,
     TagTable,
+    are_tag_lines,
     as_bioes,
     best_tags,
     complete,
@@ -195,9 +196,14 @@ class WordTags(Kind):
 
     @classmethod
     def guess(cls, cells: Sequence[object], *, name: str, typed: bool) -> Self | None:
-        """Return the kind if the cells are lists with repeated items, as tags are, or lists of spans."""
+        """Return the kind if the cells are lists with repeated items, as tags are, lists of spans, or lines of tags.
+
+        Lists of 0 and 1 with one length are not: each has a number for each of several labels.
+        """
+        if are_tag_lines(cells):
+            return cls.infer(cls.options(), cells, name=name, typed=typed)[0]
         lists = [found for cell in cells if (found := listed_items(cell)) is not None]
-        if not lists or len(lists) < MOSTLY * len(cells):
+        if not lists or len(lists) < MOSTLY * len(cells) or are_flag_lists(lists):
             return None
         spans = [found for found in lists if found and _are_spans(found) and all(map(_is_whole, map(_span, found)))]
         repeated = [found for found in lists if len(set(map(str, found))) < len(found)]
