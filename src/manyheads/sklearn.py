@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import weakref
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,26 +67,23 @@ class _Model:
 
 
 class _Temporary:
-    """A temporary folder, removed when nothing refers to the object any more.
+    """A temporary folder, removed when nothing refers to the object any more, or when the program ends.
 
     What a killed process leaves, such as a worker of a search, is removed by the next one.
     """
 
-    _process: int | None = None
-    """The process that made the folder. None if it could not be made."""
-
     def __init__(self) -> None:
         sweep(Path(tempfile.gettempdir()), "manyheads-")
-        self._lock = held(lambda: Path(tempfile.mkdtemp(prefix=".manyheads-", suffix=SUFFIX)))
-        self.path = self._lock.__enter__()
-        self._process = os.getpid()
+        lock = held(lambda: Path(tempfile.mkdtemp(prefix=".manyheads-", suffix=SUFFIX)))
+        self.path = lock.__enter__()
+        self.remove = weakref.finalize(self, _remove, lock, self.path, os.getpid())
 
-    def remove(self, remove: Any = shutil.rmtree, process: Any = os.getpid) -> None:
-        """Remove the folder, in the process that made it. A forked process has a copy of the object."""
-        if process() == self._process:
-            remove(self.path, ignore_errors=True)
 
-    __del__ = remove
+def _remove(lock: AbstractContextManager[Path], folder: Path, process: int) -> None:
+    """Remove a folder, in the process that made it. A forked process has a copy of its object."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
+    lock.__exit__(None, None, None)
 
 
 class _TextEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]

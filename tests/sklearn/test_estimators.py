@@ -204,3 +204,22 @@ def test_the_run_is_kept_on_request(options: dict[str, Any], tmp_path: Path) -> 
     model = TextClassifier(**options | {"epochs": 1}, out=tmp_path / "run").fit(TEXTS, LABELS)
     del model
     assert (tmp_path / "run" / "results.json").is_file()
+
+
+KEPT = """
+import sys, tempfile
+from pathlib import Path
+from manyheads.sklearn import TextClassifier
+
+tempfile.tempdir = sys.argv[1]
+# A module refers to the model until the end of the program.
+sys.model = TextClassifier(sys.argv[2], epochs=1, changes={"threads": 1}).fit(["good", "bad"] * 8, [1, 0] * 8)
+print(len(list(Path(tempfile.tempdir).glob(".manyheads-*"))))
+"""
+
+
+def test_the_end_of_a_program_leaves_no_folder_and_no_message(options: dict[str, Any], tmp_path: Path) -> None:
+    words = [sys.executable, "-W", "ignore", "-c", KEPT, str(tmp_path), options["encoder"]]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+    assert list(tmp_path.iterdir()) == []
