@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from manyheads.api.training import train
 from manyheads.inference.load import load
@@ -137,7 +137,8 @@ class _TextEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             ManyheadsError: The model cannot be trained.
-            ValueError: X and y have different lengths, or a text or a label is missing.
+            ValueError: X, y and the weights have different lengths, a text or a label is missing, or the labels of an
+                output are text and others.
         """
         texts, names = _texts(X)
         columns, self.n_outputs_ = _outputs(y)
@@ -151,8 +152,11 @@ class _TextEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             name: [row[place] for row in texts] for place, name in enumerate(COLUMNS[: self.n_features_in_])
         }
         if sample_weight is not None:
-            check_consistent_length(texts, sample_weight)
-            table[WEIGHT] = [float(each) for each in np.asarray(sample_weight)]
+            weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+            if weights.ndim != 1:
+                raise ValueError(f"sample_weight has {weights.ndim} dimensions, and one is possible")
+            check_consistent_length(texts, weights)
+            table[WEIGHT] = weights.tolist()
         self._fit_outputs(columns)
         tasks = {}
         for name, cells in columns.items():
@@ -269,8 +273,14 @@ class TextClassifier(ClassifierMixin, _TextEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each text: [n], or [n, outputs] for several outputs."""
         shares = self._shares(X)
-        found = [np.asarray(self._classes[name])[each.argmax(axis=1)] for name, each in shares.items()]
-        return found[0] if self.n_outputs_ is None else np.stack(found, axis=1)
+        found: list[NDArray[Any]] = [
+            np.asarray(self._classes[name])[each.argmax(axis=1)] for name, each in shares.items()
+        ]
+        if self.n_outputs_ is None:
+            return found[0]
+        # An array of text would have the numbers of the other outputs as text.
+        mixed = len({each.dtype.kind == "U" for each in found}) > 1
+        return np.stack([each.astype(object) if mixed else each for each in found], axis=1)
 
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, float64[n, classes]. For several outputs, a list with one per output.
@@ -282,7 +292,10 @@ class TextClassifier(ClassifierMixin, _TextEstimator):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy. With several outputs, a row is correct if all its outputs are."""
-        correct = np.asarray(self.predict(X)) == np.asarray(y)
+        predicted, wanted = np.asarray(self.predict(X)), np.asarray(y)
+        if predicted.shape != wanted.shape:
+            raise ValueError(f"y has the shape {wanted.shape}, and the predictions have {predicted.shape}")
+        correct = predicted == wanted
         correct = correct if correct.ndim == 1 else correct.all(axis=1)
         return float(np.average(correct, weights=sample_weight))
 
@@ -290,6 +303,9 @@ class TextClassifier(ClassifierMixin, _TextEstimator):  # type: ignore[misc]
         return {name: self._features(each) for name, each in self._predicted(X).items()}
 
     def _fit_outputs(self, columns: Mapping[str, list[Any]]) -> None:
+        for name, cells in columns.items():
+            if len({isinstance(each, str) for each in cells}) > 1:
+                raise ValueError(f"output {name!r} has labels that are text and others: convert them to one type")
         self._classes = {name: np.unique(np.array(cells)) for name, cells in columns.items()}
         for name, classes in self._classes.items():
             if len(classes) < 2:
@@ -330,7 +346,7 @@ class TextRegressor(RegressorMixin, _TextEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Return the value of each text: float64[n], or float64[n, outputs] for several outputs."""
-        values = self.transform(X)
+        values = np.concatenate([self._features(each) for each in self._predicted(X).values()], axis=1)
         return values[:, 0] if self.n_outputs_ is None else values
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -338,7 +354,8 @@ class TextRegressor(RegressorMixin, _TextEstimator):  # type: ignore[misc]
         return float(super().score(X, y, sample_weight))
 
     def _fit_outputs(self, columns: Mapping[str, list[Any]]) -> None:
-        self._ranges = {name: (float(min(cells)), float(max(cells))) for name, cells in columns.items()}
+        values = {name: [float(each) for each in cells] for name, cells in columns.items()}
+        self._ranges = {name: (min(each), max(each)) for name, each in values.items()}
         for name, (low, high) in self._ranges.items():
             if not low < high:
                 raise ValueError(f"all values of output {name!r} are {low}: there is nothing to learn")
@@ -366,9 +383,12 @@ def _texts(X: Any) -> tuple[Texts, list[str] | None]:
     names = None
     if hasattr(X, "columns"):
         names = [str(name) for name in X.columns]
+        if len(set(names)) < len(names):
+            raise ValueError("two columns of X have the same name")
         rows: Sequence[Any] = list(zip(*(list(X[name]) for name in X.columns), strict=True))
-    elif isinstance(X, str | bytes):
-        raise ValueError("X is one text: pass a list, an array, a Series or a DataFrame of texts")
+    elif isinstance(X, str | bytes | Mapping) or not hasattr(X, "__iter__"):
+        found_type = "one text" if isinstance(X, str | bytes) else f"of the type {type(X).__name__}"
+        raise ValueError(f"X is {found_type}: pass a list, an array, a Series or a DataFrame of texts")
     else:
         rows = X.tolist() if isinstance(X, np.ndarray) else list(X)
     found: Texts = []
@@ -401,9 +421,13 @@ def _outputs(y: Any) -> tuple[dict[str, list[Any]], int | None]:
             raise ValueError("two columns of y have the same name")
         outputs: int | None = len(columns)
     else:
-        array = np.asarray(y)
-        if array.ndim > 2:
-            raise ValueError(f"y has {array.ndim} dimensions, and one or two are possible")
+        try:
+            array = np.asarray(y)
+        except ValueError:
+            hint = "for labels in lists, pass columns of 0 and 1"
+            raise ValueError(f"the rows of y have different lengths: {hint}") from None
+        if array.ndim not in (1, 2):
+            raise ValueError(f"y ({type(y).__name__}) has {array.ndim} dimensions, and one or two are possible")
         outputs = None if array.ndim == 1 else array.shape[1]
         columns = (
             {"output": array.tolist()}
@@ -412,7 +436,8 @@ def _outputs(y: Any) -> tuple[dict[str, list[Any]], int | None]:
         )
     for name, cells in columns.items():
         for place, cell in enumerate(cells):
-            if cell is None or (isinstance(cell, float) and not np.isfinite(cell)):
+            missing = cell is None or type(cell).__name__ in ("NAType", "NaTType")
+            if missing or (isinstance(cell, float) and not np.isfinite(cell)):
                 raise ValueError(f"Input y contains NaN or infinity: output {name!r}, row {place}")
     return columns, outputs
 

@@ -98,8 +98,8 @@ def test_several_outputs_are_one_model(options: dict[str, Any]) -> None:
     assert [shares.shape for shares in model.predict_proba(TEXTS[:3])] == [(3, 2), (3, 2)]
     predicted = model.predict(TEXTS)
     assert predicted.shape == (len(TEXTS), 2)
-    both = list(zip(LABELS, map(str, lengths), strict=True))
-    correct = [tuple(map(str, row)) == each for row, each in zip(predicted.tolist(), both, strict=True)]
+    both = list(zip(LABELS, lengths, strict=True))
+    correct = [tuple(row) == each for row, each in zip(predicted.tolist(), both, strict=True)]
     assert model.score(TEXTS, np.array(both, dtype=object)) == pytest.approx(np.mean(correct))
 
 
@@ -134,11 +134,49 @@ def test_a_regressor_of_pairs_in_a_frame(options: dict[str, Any]) -> None:
         ([], [], "no rows"),
         ([("a", "b"), ("a",)], [0, 1], "row 1"),
         (["a", "b"], None, "y"),
+        (["a", "b"], 3, "dimensions"),
+        (["a", "b"], [["x"], ["x", "y"]], "different lengths"),
+        (["a", "b"], np.array(["x", 1], dtype=object), "'output' has labels that are text and others"),
+        (None, [0, 1], "of the type NoneType"),
+        ({"text": ["a", "b"]}, [0, 1], "of the type dict"),
     ],
 )
 def test_bad_input_is_refused_with_its_place(X: Any, y: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TextClassifier().fit(X, y)
+
+
+def test_bad_frames_and_weights_are_refused() -> None:
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="row 1"):
+        TextClassifier().fit(["a", "b", "c"], pd.Series(["x", None, "y"], dtype="string"))
+    with pytest.raises(ValueError, match="same name"):
+        TextClassifier().fit(pd.DataFrame([["a", "b"], ["c", "d"]], columns=["text", "text"]), [0, 1])
+    for weights in ([1, None], ["a", "b"], [[1], [1]]):
+        with pytest.raises(ValueError, match=r"dimension|convert|NaN"):
+            TextClassifier().fit(["a", "b"], [0, 1], sample_weight=weights)
+
+
+def test_outputs_of_different_types_keep_them(options: dict[str, Any]) -> None:
+    pd = pytest.importorskip("pandas")
+    both = pd.DataFrame({"mood": LABELS, "long": [int(len(text) > 18) for text in TEXTS]})
+    model = TextClassifier(**options | {"epochs": 1}).fit(TEXTS, both)
+    predicted = model.predict(TEXTS)
+    assert {type(each) for each in predicted[:, 0]} == {str}
+    assert {type(each) for each in predicted[:, 1]} == {int}
+    assert model.score(TEXTS, pd.DataFrame(predicted, columns=both.columns)) == 1
+    with pytest.raises(ValueError, match="shape"):
+        model.score(TEXTS, LABELS)
+
+
+def test_a_regressor_predicts_next_to_frames_and_reads_numbers_as_text(options: dict[str, Any]) -> None:
+    pytest.importorskip("pandas")
+    model = TextRegressor(**options | {"epochs": 1}).fit(TEXTS, [str(each) for each in range(len(TEXTS))])
+    predicted = model.predict(TEXTS)
+    assert (predicted >= 0).all()
+    assert (predicted <= len(TEXTS)).all()
+    with sklearn.config_context(transform_output="pandas"):
+        assert model.predict(TEXTS).tolist() == predicted.tolist()
 
 
 def test_in_a_pipeline_and_a_cross_validation(options: dict[str, Any]) -> None:
