@@ -181,6 +181,13 @@ def test_what_is_not_a_table_is_refused(tiny_encoder: Path, tmp_path: Path) -> N
     with pytest.raises(DataError, match="cannot be stored") as caught:
         recipe(tiny_encoder, frame(4).assign(other=[object()] * 4))
     assert caught.value.found == "a object"
+    for odd, found in ((b"a", "bytes"), ([{"a": [b"a"]}], "bytes"), ({}, "an object without keys")):
+        for table in (frame(4).assign(other=[odd] * 4), datasets.Dataset.from_list([{"other": odd}])):
+            with pytest.raises(DataError, match="'other' cannot be stored") as caught:
+                recipe(tiny_encoder, table)
+            assert caught.value.found == found
+    with pytest.raises(DataError, match="two columns have the same name"):
+        recipe(tiny_encoder, pa.table([pa.array(["a"])] * 2, names=["sentence", "sentence"]))
     with pytest.raises(DataError, match="different lengths"):
         recipe(tiny_encoder, {"sentence": ["a"], "sentiment": [1, 2]})
     with pytest.raises(DataError, match="not a dict"):

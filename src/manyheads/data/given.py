@@ -163,6 +163,10 @@ def given_table(value: Any, key: str) -> GivenTable:
     frame, index, names = _read(value, key)
     if not frame.height:
         raise DataError("the table has no rows", where=key, allowed="at least one row")
+    for name, kind in frame.schema.items():
+        odd = _not_stored(kind)
+        if odd is not None:
+            raise _unusable(name, key, odd)
     return GivenTable(frame, key, index, names, _digest(frame, names))
 
 
@@ -188,7 +192,10 @@ def _read(value: Any, key: str) -> tuple[pl.DataFrame, pl.DataFrame | None, Mapp
                 raise DataError(f"the column {str(name)!r} is not a list", where=key, found=found, allowed=ALLOWED)
         return _stored({str(name): list(cells) for name, cells in value.items()}, key), None, {}
     if hasattr(value, "__arrow_c_stream__"):
-        frame = pl.DataFrame(value)
+        try:
+            frame = pl.DataFrame(value)
+        except pl.exceptions.DuplicateError as error:
+            raise DataError("two columns have the same name", where=key, found=str(error)) from None
         return _stored({name: frame[name] for name in frame.columns}, key), None, {}
     hint = "pass one of its splits" if isinstance(value, Mapping) else "convert it to one of these"
     raise DataError("this is not a table", where=key, found=type(value).__name__, allowed=ALLOWED, hint=hint)
@@ -261,6 +268,18 @@ def _series(name: str, cells: Any, key: str) -> pl.Series:
         odd = next((each for each in cells if each is not None), None)
         raise _unusable(name, key, f"a {type(odd).__name__}")
     return series.fill_nan(None) if series.dtype.is_float() else series
+
+
+def _not_stored(kind: Any) -> str | None:
+    """Return what cells of a type have that the tables of a run cannot have. None if there is nothing."""
+    import polars as pl
+
+    if isinstance(kind, pl.List | pl.Array):
+        return _not_stored(kind.inner)
+    if isinstance(kind, pl.Struct):
+        parts = [_not_stored(each.dtype) for each in kind.fields]
+        return next((each for each in parts if each), None) if parts else "an object without keys"
+    return "bytes" if kind == pl.Binary else None
 
 
 def _unusable(name: str, key: str, found: str) -> DataError:
