@@ -195,6 +195,14 @@ def test_what_is_not_a_table_is_refused(tiny_encoder: Path, tmp_path: Path) -> N
     with pytest.raises(DataError, match="not a table") as caught:
         recipe(tiny_encoder, datasets.DatasetDict(train=datasets.Dataset.from_pandas(frame(4))))
     assert caught.value.hint == "pass one of its splits"
+    rows = datasets.Dataset.from_pandas(frame(4)).to_iterable_dataset()
+    for given in (rows, iter([{"sentence": "a"}]), {"a.csv"}):
+        with pytest.raises(DataError, match=r"not a table[\s\S]*list\(") as caught:
+            recipe(tiny_encoder, given)
+        assert caught.value.where == 'tasks["sentiment"].train'
+    for empty in ([], {}):
+        with pytest.raises(DataError, match="no rows"):
+            recipe(tiny_encoder, empty)
     with pytest.raises(DataError, match="too large") as caught:
         mh.train(recipe(tiny_encoder, frame()), tmp_path / "run", data_limit=100)
     assert caught.value.where == 'tasks["sentiment"].train'

@@ -12,7 +12,9 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
+import datasets
 import httpx
 import pandas as pd
 import polars as pl
@@ -232,6 +234,12 @@ def test_evaluate_names_arguments(run: mh.Run, tmp_path: Path) -> None:
     assert mh.evaluate(run, task="given", data=files, text_format={"delimiter": ";"}).examples["given"] == 18
     with pytest.raises(DataError, match="did you mean 'delimiter'"):
         mh.evaluate(run, task="given", data=files, text_format={"delimeter": ";"})
+    with pytest.raises(DataError, match="dict of keys"):
+        mh.evaluate(run, task="given", data=files, text_format="csv")  # type: ignore[arg-type]
+    for given in ([], iter(files), 3, {"sentence": frame()}):
+        with pytest.raises(DataError, match=r"no rows|not a table|not the name of a file") as caught:
+            mh.evaluate(run, task="given", data=given)  # type: ignore[arg-type]
+        assert caught.value.where == "data"
     with (tmp_path / "one.csv").open("ab") as file:
         file.write("id;4;ein caf\xe9".encode("cp1252"))
     with pytest.raises(DataError, match="text_format="):
@@ -277,6 +285,18 @@ def test_init_suggests_a_recipe_for_frames() -> None:
     assert len(made.tables) == 2
     assert made.options.data_dir == str(Path.cwd())
     assert list(mh.init(CORPUS / "sentiment-train.tsv", encoder="minilm-offline").options.tasks)
+    assert list(mh.init(iter([CORPUS / "sentiment-train.tsv"])).options.tasks)  # type: ignore[arg-type]
+    splits = datasets.DatasetDict({name: datasets.Dataset.from_pandas(frame()) for name in ("train", "test")})
+    (made,) = mh.init(splits, label="sentiment").options.tasks.items()  # type: ignore[arg-type]
+    assert made[0] == "data"
+    assert made[1].test is not None
+
+
+@pytest.mark.parametrize("data", [[], {}, None, 3, frame()["sentence"]])
+def test_init_refuses_what_is_not_data(data: Any) -> None:
+    with pytest.raises(DataError) as caught:
+        mh.init(data)
+    assert caught.value.where == "data"
 
 
 def test_init_writes_a_recipe_with_comments(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal
 
 from manyheads.api.progress import shown, warn
-from manyheads.api.values import Files, Rows, plain, text_format_of
+from manyheads.api.values import Files, Rows, files_of, text_format_of
 from manyheads.data.given import given_table, is_table, naming_tables, write_given
 from manyheads.data.reading import TextFormat
 from manyheads.data.reading.text_format import as_argument, naming_arguments
@@ -77,7 +77,7 @@ def evaluate(
         return _warned(measure_run(own, split=split, task=task, int8=int8))
     if not is_table(data):
         with naming_arguments():
-            found = measure_run(own, split=split, task=task, file=plain(data), text=text, int8=int8)
+            found = measure_run(own, split=split, task=task, file=files_of(data, "data"), text=text, int8=int8)
             return _warned(found, as_argument)
     with tempfile.TemporaryDirectory(prefix="manyheads-") as home, naming_tables():
         write_given({"data": given_table(data, "data")}, Path(home), LIMIT)
@@ -142,7 +142,7 @@ def predict(
         raise DataError("data is a table in memory, and not a file", where="data", found=type(data).__name__, hint=hint)
     text = TextFormat(**text_format_of(text_format))
     predictor = model if isinstance(model, Predictor) else load(model)
-    source: Any = data if hasattr(data, "read") else plain(data)
+    source: Any = data if hasattr(data, "read") else files_of(data, "data")
     to = Path(out) if isinstance(out, str | os.PathLike) else out
     own = _FirstWarnings()
     tell = own if notify is None else notify

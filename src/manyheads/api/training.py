@@ -298,14 +298,21 @@ def _suggested(written: str, tables: Mapping[str, Any]) -> Recipe:
 @contextmanager
 def _files(data: Any, out: Path | None) -> Iterator[tuple[list[Path], dict[str, Any]]]:
     """Give the files of data, and the tables that were given by their files. `out`: the recipe that keeps the files."""
-    named = data if isinstance(data, Mapping) and all(map(is_table, data.values())) else {"data": data}
-    if not all(map(is_table, named.values())):
+    if isinstance(data, Iterator):
+        data = list(data)
+    several = isinstance(data, Mapping) and bool(data) and all(map(is_table, data.values()))
+    named = isinstance(data, Sequence | Mapping) and not several and not is_table(data)
+    if named or isinstance(data, str | os.PathLike):
         yield [Path(each) for each in ([data] if isinstance(data, str | os.PathLike) else data)], {}
         return
-    tables = {str(name): given_table(each, f'data["{name}"]') for name, each in named.items()}
+    if several:
+        tables = {str(name): given_table(each, f'data["{name}"]') for name, each in data.items()}
+    else:
+        tables = {"data": given_table(data, "data")}
     with ExitStack() as stack:
         if out is None:
-            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-")))
+            # Tasks of tables that are named "train" and "test" have the name of their folder.
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-")), "data")
         else:
             home = out.with_name(f"{out.stem}.data")
             remove_given(home)

@@ -108,6 +108,21 @@ def plain(value: Any) -> Any:
     return items if column is None else Column(items, column.found)
 
 
+def files_of(data: Any, where: str) -> Any:
+    """Return files that were given to a call, as a recipe file would name them. `where`: their place, for messages.
+
+    Raises:
+        DataError: They are no names of files.
+    """
+    names = plain(data)
+    parts = names.values() if isinstance(names, Mapping) else names if isinstance(names, list) else [names]
+    if not all(isinstance(each, str) for each in parts):
+        allowed = "a file, a folder or a pattern; a list of them; a dict with the file of each column"
+        found = f"a value of the type {type(data).__name__}"
+        raise DataError("this is not the name of a file", where=where, found=found, allowed=allowed)
+    return names
+
+
 def place(key: Iterable[str]) -> str:
     """Return the place of a key in Python: `tasks["reviews"].label`."""
     text = ""
@@ -135,6 +150,9 @@ def text_format_of(keys: Mapping[str, Any] | None) -> dict[str, Any]:
     Raises:
         DataError: A key or a value is invalid.
     """
+    if keys is not None and not isinstance(keys, Mapping):
+        what = "the value is not a dict of keys"
+        raise DataError(what, where="text_format", found=plain(keys), allowed='a dict such as {"delimiter": ";"}')
     given = {str(key): plain(value) for key, value in (keys or {}).items()}
     try:
         _TextFormatKeys(**given)

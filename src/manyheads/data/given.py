@@ -109,11 +109,12 @@ def is_table(value: Any) -> bool:
     if isinstance(value, str | bytes | type) or value is None:
         return False
     if isinstance(value, Mapping):
-        return hasattr(value, "column_names") or any(_is_list(each) for each in value.values())
+        return not value or hasattr(value, "column_names") or any(_is_list(each) for each in value.values())
     if isinstance(value, list | tuple):
-        return not all(isinstance(each, str | os.PathLike) for each in value)
+        return not value or not all(isinstance(each, str | os.PathLike) for each in value)
     stream = hasattr(type(value), "__arrow_c_stream__") and hasattr(type(value), "schema")
-    return stream or has_columns(value) or as_column(value) is not None
+    items = hasattr(type(value), "__iter__") and not hasattr(value, "read")
+    return stream or items or has_columns(value) or as_column(value) is not None
 
 
 def has_columns(value: Any) -> bool:
@@ -197,7 +198,8 @@ def _read(value: Any, key: str) -> tuple[pl.DataFrame, pl.DataFrame | None, Mapp
         except pl.exceptions.DuplicateError as error:
             raise DataError("two columns have the same name", where=key, found=str(error)) from None
         return _stored({name: frame[name] for name in frame.columns}, key), None, {}
-    hint = "pass one of its splits" if isinstance(value, Mapping) else "convert it to one of these"
+    hint = "convert it to one of these" + (", such as list(...)" if hasattr(type(value), "__iter__") else "")
+    hint = "pass one of its splits" if isinstance(value, Mapping) else hint
     raise DataError("this is not a table", where=key, found=type(value).__name__, allowed=ALLOWED, hint=hint)
 
 
