@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +144,30 @@ def test_a_recipe_without_a_file_has_no_default_folder(tiny_encoder: Path) -> No
         mh.train(recipe(tiny_encoder))
     with pytest.raises(TypeError, match="not a int"):
         mh.train(3)  # type: ignore[arg-type]
+
+
+def test_copies_are_equal(tiny_encoder: Path, tiny_recipe: Path) -> None:
+    rows = [{"sentence": f"a film {number}", "sentiment": number % 2} for number in range(8)]
+    given = task(train=rows, dev=0.25, labels=[0, 1])
+    made = recipe(tiny_encoder, tasks={"sentiment": given})
+    assert made.tables
+    for each in (made, mh.Recipe.load(tiny_recipe)):
+        for copied in (pickle.loads(pickle.dumps(each)), copy.deepcopy(each)):
+            assert copied == each
+            assert copied.tables == each.tables
+    study = mh.Study(base=made, seeds=[1], rows={"even": {}}, twins=[])
+    assert pickle.loads(pickle.dumps(study)).to_dict() == study.to_dict()
+    assert copy.deepcopy(given) == given
+
+
+def test_an_attribute_that_would_change_nothing_is_refused(tiny_encoder: Path) -> None:
+    made = recipe(tiny_encoder)
+    with pytest.raises(AttributeError, match=r"recipe\.with_\(\{'seed': VALUE\}\)"):
+        made.seed = 3  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"Task\(\*\*\{\*\*before, 'label': VALUE\}\)"):
+        task().label = "stars"  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="seeds=VALUE"):
+        mh.Study(base=made, seeds=[1], rows={"even": {}}, twins=[]).seeds = [1, 2]  # type: ignore[attr-defined]
 
 
 def test_representations(tiny_encoder: Path) -> None:

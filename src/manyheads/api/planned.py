@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Unpack
 
 import tomli_w
@@ -114,7 +113,7 @@ class Study:
     _content: Mapping[str, Any]
     _source: StudySource
     _changes: Sequence[Change] = ()
-    _tables: Tables = MappingProxyType({})
+    _tables: Tables = {}  # noqa: RUF012
     _plan: StudyPlan
     _out: Path | None = None
 
@@ -124,8 +123,13 @@ class Study:
         marked = without_none(base.options.model_dump(exclude_unset=True))
         source = StudySource(Path("study"), place, marked, Path.cwd(), _base_where)
         self._content, self._source, self._changes = content, source, changes
-        self._tables = MappingProxyType(dict(tables))
+        self._tables = dict(tables)
         self._plan = plan_study(content, source, changes)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_"):
+            raise AttributeError(f"a study does not change: make another one, Study(..., {name}=VALUE)")
+        super().__setattr__(name, value)
 
     @property
     def plan(self) -> StudyPlan:

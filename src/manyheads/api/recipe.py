@@ -108,7 +108,7 @@ class Recipe:
         return made
 
     _options: schema.Recipe
-    _tables: Tables = MappingProxyType({})
+    _tables: Tables = {}  # noqa: RUF012
     _name: str | None = None
 
     def _fill(self, content: Mapping[str, Any], folder: Path, where: Where, changes: Changes = ()) -> None:
@@ -116,7 +116,7 @@ class Recipe:
         tables: dict[str, GivenTable] = {}
         taken = take_tables(applied(content, found), tables)
         self._options = recipe_from(taken, folder, placed(content, where, found, place))
-        self._tables = MappingProxyType(tables)
+        self._tables = tables
 
     def _require_files(self) -> None:
         """Check that lists of texts were not given as files.
@@ -170,7 +170,7 @@ class Recipe:
     @property
     def tables(self) -> Tables:
         """The tables that were given in memory, by what the options have in their place."""
-        return self._tables
+        return MappingProxyType(self._tables)
 
     def save(self, path: str | os.PathLike[str], *, data_limit: int = LIMIT) -> Path:
         """Write the recipe to a TOML file, which `manyheads train` trains to the same model.
@@ -203,6 +203,11 @@ class Recipe:
         return isinstance(other, Recipe) and self._options == other._options
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_"):
+            raise AttributeError(f"a recipe does not change: recipe.with_({{{name!r}: VALUE}}) returns a changed one")
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         content = self.to_dict()

@@ -66,6 +66,12 @@ class Table(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._keys)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_"):
+            own = type(self).__name__
+            raise AttributeError(f"a {own} does not change: make another one, {own}(**{{**before, {name!r}: VALUE}})")
+        super().__setattr__(name, value)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={shown(value)}' for key, value in self._keys.items())})"
 
