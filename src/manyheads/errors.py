@@ -61,6 +61,8 @@ def _shown(found: object) -> str:
     except (ValueError, RecursionError):
         # Python does not write numbers of more than some thousand digits, or values that are nested deeply.
         return f"a value that is too large to show ({type(found).__name__})"
+    if "\n" in text and not isinstance(found, str):  # such as a DataFrame or a tensor
+        return f"a value of the type {type(found).__name__}"
     long = len(found) > SHOWN if isinstance(found, str) else len(text) > SHOWN
     return f"{text[:SHOWN]}... (truncated)" if long else text
 

@@ -172,6 +172,9 @@ def test_missing_values_are_named_by_their_index(tiny_encoder: Path, tmp_path: P
     with pytest.raises(DataError, match="index 3: text"):
         mh.train(recipe(tiny_encoder, rows.reset_index(drop=True)), tmp_path / "run")
     mh.train(recipe(tiny_encoder, rows, on_bad_rows="skip"), tmp_path / "run")
+    with pytest.raises(DataError, match="no usable rows") as caught:
+        recipe(tiny_encoder, rows, labels=["a", "b"], on_bad_rows="skip").check()
+    assert "index 'r0': label" in str(caught.value.found)
 
 
 def test_what_is_not_a_table_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:

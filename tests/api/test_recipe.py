@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.tiny import CORPUS
 
@@ -113,8 +114,25 @@ def test_changes_work_on_every_form(tiny_recipe: Path) -> None:
         made.with_("training.epoch=3")
     with pytest.raises(RecipeError, match='changes "epochs 3"'):
         made.with_(["epochs 3"])
-    with pytest.raises(RecipeError, match="is not a dotted TOML key"):
+    with pytest.raises(RecipeError, match="is not a dotted TOML key") as caught:
         made.with_({"training epochs": 3})
+    assert "KEY=VALUE" not in str(caught.value)
+    with pytest.raises(RecipeError, match=r'write "tasks\.sentiment\.label"'):
+        made.with_({'tasks["sentiment"].label': "stars"})
+    with pytest.raises(RecipeError, match=r'of the type int[\s\S]*{"training\.epochs": 3}'):
+        made.with_(3)  # type: ignore[arg-type]
+
+
+def test_what_was_found_is_named_without_the_data(tiny_encoder: Path, tmp_path: Path) -> None:
+    rows = pd.DataFrame({"sentence": ["a film", "b"], "sentiment": [0, 1]})
+    with pytest.raises(RecipeError, match="of the type DataFrame") as caught:
+        recipe(tiny_encoder, tasks={"sentiment": rows})
+    assert "film" not in str(caught.value)
+    with pytest.raises(RecipeError, match=r"None is not a value\n  where:   training\.epochs"):
+        recipe(tiny_encoder, training={"epochs": None})
+    for made in (recipe(tiny_encoder), mh.Study(base=recipe(tiny_encoder), seeds=[1], rows={"even": {}}, twins=[])):
+        with pytest.raises(RecipeError, match="is a folder"):
+            made.save(tmp_path)
 
 
 def test_relative_paths_are_resolved_when_the_recipe_is_made(

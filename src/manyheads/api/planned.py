@@ -164,9 +164,11 @@ class Study:
 
         Raises:
             DataError: A table is larger than the limit.
-            RecipeError: The study has changes, which no study file has.
+            RecipeError: The study has changes, which no study file has, or the path is that of a folder.
         """
         file = Path(path)
+        if file.is_dir():
+            raise RecipeError("the place of the study is a folder", where=str(file), hint="name a file in it")
         if self._changes:
             hint = "save a study without changes, and set the values in its base recipe"
             raise RecipeError("a study file cannot have changes of the command line", where="changes", hint=hint)

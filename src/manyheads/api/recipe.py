@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack, get_type_hints
@@ -20,6 +20,7 @@ from manyheads.recipe import schema
 from manyheads.recipe.given import LIMIT, SPLITS, Tables, names_of, naming_files, take_tables, with_tables, write_tables
 from manyheads.recipe.load import (
     FORM,
+    KEY,
     Change,
     applied,
     dotted_key,
@@ -186,8 +187,11 @@ class Recipe:
 
         Raises:
             DataError: A table is larger than the limit.
+            RecipeError: The path is that of a folder.
         """
         file = Path(path)
+        if file.is_dir():
+            raise RecipeError("the place of the recipe is a folder", where=str(file), hint="name a file in it")
         options = self._options
         if self._tables:
             names, folder = names_of(options, self._tables), file.with_name(f"{file.stem}.data")
@@ -225,6 +229,10 @@ def read_changes(changes: Changes) -> list[Change]:
     """
     if isinstance(changes, Mapping):
         return [_change(key, value) for key, value in changes.items()]
+    if not isinstance(changes, Iterable):
+        allowed = f'a dict such as {{"training.epochs": 3}}, or texts: {FORM}'
+        found_type = f"a value of the type {type(changes).__name__}"
+        raise RecipeError("the changes are not a dict or texts", where="changes", found=found_type, allowed=allowed)
     found = []
     for change in [changes] if isinstance(changes, str) else changes:
         if isinstance(change, Change):
@@ -241,7 +249,7 @@ def read_changes(changes: Changes) -> list[Change]:
 def _change(key: object, value: Any) -> Change:
     where = f'changes["{key}"]'
     if not isinstance(key, str):
-        raise RecipeError("the key of a change is not a text", where=where, allowed='a key such as "training.epochs"')
+        raise RecipeError("the key of a change is not a text", where=where, allowed=KEY)
     parts = dotted_key(key, where)
     return Change(tuple(parts), from_here(parts, plain(value)), where, merged=True)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from manyheads.data.arrays import Strings, TextLists, blocks, gather, scratch
 from manyheads.data.distinct import distinct, hashes_of
+from manyheads.data.given import given_row
 from manyheads.data.reading import BadRow, Source
 from manyheads.data.table import LINE_BITS, BadRows, Unknown, read_table, require_column, text_of
 from manyheads.errors import DataError
@@ -166,9 +167,10 @@ def read_examples(
     else:
         targets = _targets(arrays["targets"], len(arrays["lines"]), task)
     if not len(arrays["lines"]) or (holes and not known(targets).any()):
-        reasons = "; ".join(f"line {row.line}: {row.reason}" for row in bad[:3])
+        places = [given_row(row.source, row.line) or f"line {row.line}" for row in bad[:3]]
+        reasons = "; ".join(f"{place}: {row.reason}" for place, row in zip(places, bad, strict=False))
         found = reasons or "a header without rows"
-        hint = "; or ".join([*bad_row_hints(bad), "check the file, the text column and the label column in the recipe"])
+        hint = "; or ".join([*bad_row_hints(bad), "check the rows, the text column and the label column in the recipe"])
         raise DataError("the file has no usable rows", where=source.name, found=found, hint=hint)
     texts = tuple(Strings.of(arrays, f"text{place}") for place in range(len(task.text)) if f"text{place}" in arrays)
     ids, lines = Strings.of(arrays, "ids"), arrays["lines"]
@@ -205,7 +207,7 @@ def bad_rows_error(bad: Sequence[BadRow]) -> DataError:
     if len(bad) > SHOWN:
         lines.append(f"    ... and {len(bad) - SHOWN} more")
     count = "1 row" if len(bad) == 1 else f"{len(bad)} rows"
-    hints = [*bad_row_hints(bad), 'correct the file, or skip bad rows with on_bad_rows = "skip" in the task\'s table']
+    hints = [*bad_row_hints(bad), 'correct the rows, or skip bad rows with the key on_bad_rows = "skip" of the task']
     return DataError(f"{count} cannot be used:\n" + "\n".join(lines), hint="; or ".join(hints))
 
 

@@ -99,7 +99,7 @@ def _fault(key: tuple[str, ...], model: type[BaseModel] | None, entry: Mapping[s
         return Fault(key, "the value is not allowed", value, allowed, did_you_mean(str(value), names))
     if kind == "value_error":
         return Fault(key, str(entry["msg"]).removeprefix("Value error, "), value)
-    return Fault(key, "the value is invalid", value, _allowed(entry))
+    return Fault(key, "the value is invalid" if value is not None else "None is not a value", value, _allowed(entry))
 
 
 def _allowed(entry: Mapping[str, Any]) -> str:

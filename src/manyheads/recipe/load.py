@@ -25,6 +25,8 @@ from manyheads.run.names import user_path
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.metric_choice import MetricChoice
 
+KEY = 'a key such as "training.epochs"'
+
 FORM = "KEY=VALUE, such as training.epochs=3"
 
 
@@ -41,11 +43,11 @@ def parse_override(text: str, where: str | None = None) -> tuple[list[str], Any]
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise RecipeError("the override is not of the form KEY=VALUE", where=place, allowed=FORM)
-    return dotted_key(key, place), _value(value.strip())
+    return dotted_key(key, place, FORM), _value(value.strip())
 
 
-def dotted_key(key: str, where: str) -> list[str]:
-    """Return the parts of a dotted TOML key. `where`: its place for messages.
+def dotted_key(key: str, where: str, allowed: str = KEY) -> list[str]:
+    """Return the parts of a dotted TOML key. `where`, `allowed`: its place and its form for messages.
 
     Raises:
         RecipeError: It is not one.
@@ -53,7 +55,9 @@ def dotted_key(key: str, where: str) -> list[str]:
     try:
         return list(key_parts(key.strip()))
     except TomlError as error:
-        raise RecipeError("the key of the override is not a dotted TOML key", where=where, allowed=FORM) from error
+        written = key.replace('["', ".").replace('"]', "")
+        hint = f'write "{written}"' if written != key else None
+        raise RecipeError("the key is not a dotted TOML key", where=where, allowed=allowed, hint=hint) from error
 
 
 def apply_override(recipe: Mapping[str, Any], parts: list[str], value: Any) -> dict[str, Any]:
