@@ -158,6 +158,8 @@ def _literal(value: object) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the name in `names` that is most similar to `name`, or None if no name is similar."""
+    if not isinstance(name, str):  # such as None in a call from Python
+        return None
     names = list(names)
     lowered = {candidate.lower(): candidate for candidate in names}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)

@@ -123,6 +123,27 @@ def test_wrong_arguments_are_named(run: mh.Run) -> None:
         with pytest.raises(ServeError, match=f"where:   {key}"):
             mh.asgi(run, **{key: value})  # type: ignore[arg-type]
     assert mh.asgi(run, hosts="example.org")
+    for call in (mh.load, mh.asgi):
+        with pytest.raises(TypeError, match="not a NoneType"):
+            call(None)  # type: ignore[operator]
+    with pytest.raises(BundleError, match="unknown target"):
+        mh.export(run, None)  # type: ignore[arg-type]
+    for task in (None, ["a film"]):
+        with pytest.raises(DataError, match=r"the name of the task is not a text(.|\n)*before the texts"):
+            run.model.predict(task, "given")  # type: ignore[call-overload]
+    with pytest.raises(DataError, match=r"stream of text(.|\n)*sys\.stdin\.buffer"):
+        mh.predict(run, "given", io.StringIO("sentence\na film\n"), "out.csv")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"cannot be written to\n  where:   out"):
+        mh.predict(run, "given", io.BytesIO(), None)  # type: ignore[arg-type]
+
+
+def test_what_is_no_listener_and_no_event_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+    for listeners in (print, [3]):
+        with pytest.raises(TypeError, match="listeners is a list of functions"):
+            mh.train(recipe(tiny_encoder), tmp_path / "run", listeners=listeners)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"threading\.Event\(\), not a bool"):
+        mh.train(recipe(tiny_encoder), tmp_path / "run", stop=True)  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()
 
 
 def test_tables_without_a_column_are_named(run: mh.Run, tiny_encoder: Path, tmp_path: Path) -> None:

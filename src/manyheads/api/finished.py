@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -140,6 +141,12 @@ def predict(
     if is_table(data):
         hint = "use manyheads.load(run).predict(task, table).frame"
         raise DataError("data is a table in memory, and not a file", where="data", found=type(data).__name__, hint=hint)
+    if isinstance(data, io.TextIOBase):
+        hint = "give a binary stream, such as sys.stdin.buffer"
+        raise DataError("data is a stream of text", where="data", found=type(data).__name__, hint=hint)
+    if not isinstance(out, str | os.PathLike) and not hasattr(out, "write"):
+        found, allowed = f"a value of the type {type(out).__name__}", "the path of a file, or a stream"
+        raise DataError("this cannot be written to", where="out", found=found, allowed=allowed)
     text = TextFormat(**text_format_of(text_format))
     predictor = model if isinstance(model, Predictor) else load(model)
     source: Any = data if hasattr(data, "read") else files_of(data, "data")

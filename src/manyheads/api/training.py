@@ -330,7 +330,14 @@ def recipe_of(recipe: AnyRecipe, changes: Changes) -> Recipe:
 
 
 def _with_progress(listeners: Sequence[Listener], output: Output | None) -> Sequence[Listener]:
-    """Return listeners and those that warn and show the progress."""
+    """Return listeners and those that warn and show the progress.
+
+    Raises:
+        TypeError: Something is not a listener.
+    """
+    odd = [listeners] if callable(listeners) else [each for each in listeners if not callable(each)]
+    if odd:
+        raise TypeError(f"listeners is a list of functions, found {odd[0]!r}")
     return [*listeners, warned, *([] if output is None else [RunProgress(output)])]
 
 

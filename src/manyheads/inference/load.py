@@ -49,7 +49,10 @@ def load(
     Raises:
         ManyheadsError: the folder is not a finished run, a bundle or an export, or one of its files was changed, or the
             number of threads cannot be used.
+        TypeError: `run` is something else.
     """
+    if not isinstance(run, str | os.PathLike) and not hasattr(run, "folder"):
+        raise TypeError(f"a run is what manyheads.train returns, or the path of a folder, not a {type(run).__name__}")
     folder = Path(run) if isinstance(run, str | os.PathLike) else run.folder.path
     if runtime not in RUNTIMES:
         hint = "archives of torch.export may execute code when they are loaded, so manyheads only writes them"

@@ -83,8 +83,11 @@ class Predictor:
         Raises:
             DataError: the model has no such task.
         """
+        allowed = ", ".join(self.tasks)
+        if not isinstance(name, str):
+            found, hint = f"a value of the type {type(name).__name__}", "the name comes before the texts"
+            raise DataError("the name of the task is not a text", found=found, allowed=allowed, hint=hint)
         if name not in self.tasks:
-            allowed = ", ".join(self.tasks)
             raise DataError(
                 "the model has no such task", found=name, allowed=allowed, hint=did_you_mean(name, self.tasks)
             )

@@ -72,7 +72,13 @@ class StopFlag:
 
     @classmethod
     def of(cls, stop: StopFlag | Event | None) -> StopFlag:
-        """Return the flag itself, or a new one that follows an event."""
+        """Return the flag itself, or a new one that follows an event.
+
+        Raises:
+            TypeError: The value is not an event.
+        """
+        if stop is not None and not callable(getattr(stop, "is_set", None)):
+            raise TypeError(f"stop is an event such as threading.Event(), not a {type(stop).__name__}")
         return stop if isinstance(stop, StopFlag) else cls(stop)
 
     def __bool__(self) -> bool:
