@@ -142,6 +142,20 @@ def test_training_and_dev_data_that_are_the_same_are_warned_about(tiny_encoder: 
     assert list(run.predictions("sentiment").index) == list(rows.index)
 
 
+def test_warnings_and_progress_name_tables_by_their_keys(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = frame(40)
+    same = rows[rows["sentiment"] == rows["sentiment"].iloc[0]]
+    with pytest.warns(mh.ManyheadsWarning) as caught:
+        mh.train(recipe(tiny_encoder, rows, same), tmp_path / "run", progress=True)
+    texts = [str(each.message) for each in caught]
+    assert any('sentiment: tasks["sentiment"].dev: every example has the same class' in each for each in texts)
+    shown = capsys.readouterr().err
+    assert 'labels found in tasks["sentiment"].train' in shown
+    assert str(tmp_path) not in "".join([*texts, shown])
+
+
 def test_changed_files_of_tables_are_refused(tiny_encoder: Path, tmp_path: Path) -> None:
     rows = frame(60).set_index(pd.Index([f"r{number}" for number in range(60)]))
     made = recipe(tiny_encoder, rows)

@@ -27,7 +27,7 @@ from manyheads.process_state import check_threads, left_as_found, one_training
 from manyheads.recipe import schema
 from manyheads.recipe.assemble import train as train_recipe
 from manyheads.recipe.build import keep_freed_memory
-from manyheads.recipe.given import LIMIT, in_temporary_folder
+from manyheads.recipe.given import LIMIT, in_temporary_folder, names_of
 from manyheads.recipe.pretrain import pretrain as pretrain_recipe
 from manyheads.recipe.toml import Noun
 from manyheads.reports.document import write_report
@@ -101,8 +101,11 @@ def train(
     loaded = made.options
     folder = Path("runs", str(made.name)) if out is None else Path(out)
     check_threads(_threads(loaded))
+    home = RunFolder(folder).data.absolute()
+    names = names_of(loaded, made.tables)
+    keys = {str(home / f"{name}.parquet"): made.tables[mark].key for mark, name in names.items()}
     with one_training(folder), _explained(folder), shown(progress) as output:
-        own = _with_progress(listeners, output)
+        own = _with_progress(listeners, output, keys)
         trackers = [make_tracker(name, folder, _told(own)) for name in ([track] if isinstance(track, str) else track)]
         done = train_recipe(
             loaded,
@@ -165,7 +168,7 @@ def pretrain(
         naming_tables(),
         shown(progress) as output,
     ):
-        own = _with_progress(listeners, output)
+        own = _with_progress(listeners, output, _keys(loaded) if made.tables else {})
         return pretrain_recipe(loaded, folder, listeners=own, stop=stop, tune_allocator=tune_allocator)
 
 
@@ -329,8 +332,8 @@ def recipe_of(recipe: AnyRecipe, changes: Changes) -> Recipe:
     return made.with_(changes) if changes else made
 
 
-def _with_progress(listeners: Sequence[Listener], output: Output | None) -> Sequence[Listener]:
-    """Return listeners and those that warn and show the progress.
+def _with_progress(listeners: Sequence[Listener], output: Output | None, keys: Mapping[str, str]) -> Sequence[Listener]:
+    """Return listeners and those that warn and show the progress. These name the files `keys` by their keys.
 
     Raises:
         TypeError: Something is not a listener.
@@ -338,7 +341,15 @@ def _with_progress(listeners: Sequence[Listener], output: Output | None) -> Sequ
     odd = [listeners] if callable(listeners) else [each for each in listeners if not callable(each)]
     if odd:
         raise TypeError(f"listeners is a list of functions, found {odd[0]!r}")
-    return [*listeners, warned, *([] if output is None else [RunProgress(output)])]
+    own: list[Listener] = [warned, *([] if output is None else [RunProgress(output)])]
+
+    def tell(event: str, **fields: Any) -> None:
+        if isinstance(fields.get("text"), str):
+            fields["text"] = _with_keys(fields["text"], keys)
+        for listener in own:
+            listener(event, **fields)
+
+    return [*listeners, tell]
 
 
 def _told(listeners: Sequence[Listener]) -> Listener:
@@ -393,20 +404,29 @@ class _GivenRow(BadRow):
         return f"{self.place}: {self.reason}"
 
 
-def _named(found: Rehearsal, recipe: schema.Recipe) -> Rehearsal:
-    """Return a rehearsal that names tables by their keys and not by their temporary files."""
-    folder = Path(recipe.data_dir)
-    keys = {
-        str(folder / spec): f'tasks["{name}"].{split}'
+def _keys(recipe: schema.Recipe) -> dict[str, str]:
+    """Return the keys of the files of a recipe, by their paths."""
+    return {
+        str(Path(recipe.data_dir, spec)): f'tasks["{name}"].{split}'
         for name, task in recipe.tasks.items()
         for split in ("train", "dev", "test")
         if isinstance(spec := getattr(task, split), str)
     }
 
+
+def _with_keys(text: str, keys: Mapping[str, str]) -> str:
+    """Return a text with keys in place of the files that have them."""
+    for file, key in keys.items():
+        text = text.replace(file, key)
+    return text
+
+
+def _named(found: Rehearsal, recipe: schema.Recipe) -> Rehearsal:
+    """Return a rehearsal that names tables by their keys and not by their temporary files."""
+    keys = _keys(recipe)
+
     def named(text: str) -> str:
-        for file, key in keys.items():
-            text = text.replace(file, key)
-        return text
+        return _with_keys(text, keys)
 
     def row(bad: BadRow) -> BadRow:
         place = given_row(bad.source, bad.line)
