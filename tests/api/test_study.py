@@ -118,7 +118,7 @@ def test_a_saved_study_is_the_same(tiny_encoder: Path, tmp_path: Path) -> None:
     assert mh.Study(**made.to_dict()).plan.rows == made.plan.rows
 
 
-def test_errors_name_the_key(tiny_encoder: Path) -> None:
+def test_errors_name_the_key(tiny_encoder: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r'where:   rows\["bad"\]\.batching\.strateg\n') as caught:
         study(tiny_encoder, rows={"bad": {"batching.strateg": "even"}})
     assert caught.value.hint == "did you mean 'strategy'?"
@@ -130,6 +130,15 @@ def test_errors_name_the_key(tiny_encoder: Path) -> None:
         mh.open_study("nowhere")
     with pytest.raises(TypeError, match="requires `out`"):
         study(tiny_encoder).run()
+    for name, value in (("jobs", -1), ("jobs", "2"), ("seeds", 0), ("seeds", [1])):
+        with pytest.raises(RunError, match=rf"where:   {name}=\n"):
+            study(tiny_encoder).run("nowhere", **{name: value})
+    for name, value in (("seed_sd", -1), ("seed_sd", "x"), ("correlation", 2), ("difference", 5)):
+        with pytest.raises(RunError, match=rf"where:   {name}=\n"):
+            study(tiny_encoder).power(**{name: value})
+    with pytest.raises(RunError, match=r"only=\n  found:   'evn'(.|\n)*did you mean 'even'"):
+        study(tiny_encoder, rows={"even": {}}).run(tmp_path, only="evn")
+    assert not Path("nowhere").exists()
 
 
 def test_the_old_name_is_deprecated(tiny_encoder: Path, tmp_path: Path) -> None:

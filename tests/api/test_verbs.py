@@ -26,6 +26,7 @@ from fastapi.testclient import TestClient
 from tests.tiny import CORPUS
 
 import manyheads as mh
+import manyheads.api.finished
 import manyheads.api.training
 from manyheads.errors import BundleError, DataError, RecipeError, RunError, ServeError
 from manyheads.reports.document import write_report
@@ -278,6 +279,9 @@ def test_report_compare_and_export(run: mh.Run, tmp_path: Path) -> None:
     assert json.loads(found.text("json")) == json.loads(json.dumps(found.to_dict()))
     assert found.save(tmp_path / "found.md").read_text() == found.text("md")
     assert found.save(tmp_path / "found", "json").read_text() == found.text("json")
+    for call in (found.text, lambda form: manyheads.api.finished.report_text(run, form)):
+        with pytest.raises(RunError, match="no such format"):
+            call("txt")
     assert found.folders == (run.path, other.path)
     held, given = found.figure().axes
     assert [held.get_title(loc="left"), given.get_title(loc="left")] == ["held", "given"]

@@ -39,6 +39,8 @@ AnyRun = str | os.PathLike[str]
 
 Form = Literal["html", "md", "json"]
 
+FORMS: tuple[Form, ...] = ("html", "md", "json")
+
 OutputFormat = Literal["same", "csv", "tsv", "jsonl", "parquet", "lines", "course"]
 
 
@@ -205,10 +207,16 @@ def report_text(run: AnyRun, form: Form = "md") -> str:
     """Return the report of a finished run as text in one format: "html", "md" or "json".
 
     Raises:
-        RunError: The run is not finished or is damaged.
+        RunError: The run is not finished or is damaged, or there is no such format.
     """
+    _check_form(form)
     with left_as_found():
         return text_of(build_report(Path(run)), form)
+
+
+def _check_form(form: object) -> None:
+    if form not in FORMS:
+        raise RunError("there is no such format", where="form=", found=form, allowed=", ".join(FORMS))
 
 
 class Comparison:
@@ -223,7 +231,12 @@ class Comparison:
         self.result, self.folders = result, tuple(folders)
 
     def text(self, form: Form = "md") -> str:
-        """Return the comparison in one format."""
+        """Return the comparison in one format.
+
+        Raises:
+            RunError: There is no such format.
+        """
+        _check_form(form)
         return comparison_text(self.result, form)
 
     def save(self, path: str | os.PathLike[str], form: Form | None = None) -> Path:
@@ -238,7 +251,7 @@ class Comparison:
         """
         file = Path(path)
         ending = form or file.suffix.lstrip(".")
-        if ending not in ("html", "md", "json"):
+        if ending not in FORMS:
             raise RunError("the file has no format of a comparison", where=str(file), allowed=".html, .md, .json")
         with writing_to(file) as new:
             new.write_text(comparison_text(self.result, ending), encoding="utf-8", newline="")

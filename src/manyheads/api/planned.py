@@ -17,7 +17,7 @@ import tomli_w
 from manyheads.api.keys import StudyKeys
 from manyheads.api.progress import StudyProgress, shown
 from manyheads.api.recipe import Changes, Recipe, read_changes
-from manyheads.api.values import place, plain
+from manyheads.api.values import check_number, place, plain
 from manyheads.data.given import GivenTable, naming_tables, remove_given
 from manyheads.errors import RecipeError, RunError, by_caller
 from manyheads.process_state import left_as_found
@@ -237,10 +237,13 @@ class Study:
             progress: Show the number of finished runs, as in `train`.
 
         Raises:
-            ManyheadsError: The data or the encoder cannot be used, or the folder has other runs.
+            ManyheadsError: The data or the encoder cannot be used, the folder has other runs, or a number is below 1.
             KeyboardInterrupt: Ctrl-C, another signal or `stop` stopped the study. The same call resumes it. The class
                 is `manyheads.training.stop.Interrupted`.
         """
+        check_number("jobs", jobs, 1, whole=True)
+        check_number("seeds", seeds, 1, whole=True)
+        only = [only] if isinstance(only, str) else only
         folder = self.folder(out)
         with left_as_found(), naming_tables():
             plan = self.begin(folder, data_limit=data_limit)
@@ -281,7 +284,14 @@ class Study:
         correlation: float | None = None,
         difference: float | None = None,
     ) -> Power:
-        """Compute which differences the study can find, by number of seeds. The arguments are those of `power`."""
+        """Compute which differences the study can find, by number of seeds. The arguments are those of `power`.
+
+        Raises:
+            ManyheadsError: The dev files or the pilot cannot be used, or a number is not in its range.
+        """
+        check_number("seed_sd", seed_sd, 0)
+        check_number("correlation", correlation, 0, 1)
+        check_number("difference", difference, -2, 2)
         own = None if pilot is None else Path(pilot)
         with left_as_found(), self._readable() as plan, naming_tables():
             return study_power(plan, pilot=own, seed_sd=seed_sd, correlation=correlation, difference=difference)

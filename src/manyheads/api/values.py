@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -13,7 +15,7 @@ from pydantic import ValidationError, create_model
 
 from manyheads.data.given import Column, GivenTable, as_column, has_columns
 from manyheads.data.reading.text_format import TextFormat
-from manyheads.errors import DataError
+from manyheads.errors import DataError, RunError
 from manyheads.options import Options
 from manyheads.recipe.check_options import from_validation
 from manyheads.recipe.schema import TaskOptions
@@ -127,6 +129,19 @@ def files_of(data: Any, where: str) -> Any:
         found = f"a value of the type {type(data).__name__}"
         raise DataError("this is not the name of a file", where=where, found=found, allowed=allowed)
     return names
+
+
+def check_number(name: str, value: object, low: float, high: float = math.inf, *, whole: bool = False) -> None:
+    """Check a number that was given to a call. None is the default of the call.
+
+    Raises:
+        RunError: It is not a number, or not in the range.
+    """
+    kind = numbers.Integral if whole else numbers.Real
+    if value is None or (isinstance(value, kind) and not isinstance(value, bool) and low <= float(value) <= high):
+        return
+    allowed = f"a {'whole ' if whole else ''}number from {low:g}" + ("" if math.isinf(high) else f" to {high:g}")
+    raise RunError("the value is invalid", where=f"{name}=", found=value, allowed=f"{allowed}, or None")
 
 
 def place(key: Iterable[str]) -> str:
