@@ -164,7 +164,7 @@ def test_a_recipe_without_a_file_has_no_default_folder(tiny_encoder: Path) -> No
         mh.train(3)  # type: ignore[arg-type]
 
 
-def test_copies_are_equal(tiny_encoder: Path, tiny_recipe: Path) -> None:
+def test_copies_are_equal(tiny_encoder: Path, tiny_recipe: Path, tmp_path: Path) -> None:
     rows = [{"sentence": f"a film {number}", "sentiment": number % 2} for number in range(8)]
     given = task(train=rows, dev=0.25, labels=[0, 1])
     made = recipe(tiny_encoder, tasks={"sentiment": given})
@@ -174,7 +174,10 @@ def test_copies_are_equal(tiny_encoder: Path, tiny_recipe: Path) -> None:
             assert copied == each
             assert copied.tables == each.tables
     study = mh.Study(base=made, seeds=[1], rows={"even": {}}, twins=[])
-    assert pickle.loads(pickle.dumps(study)).to_dict() == study.to_dict()
+    for planned in (study, mh.Study.load(study.save(tmp_path / "study.toml"))):
+        assert pickle.loads(pickle.dumps(planned)).to_dict() == planned.to_dict()
+    study.keep(tmp_path)
+    assert pickle.loads(pickle.dumps(mh.open_study(tmp_path))).plan.seeds == (1,)
     assert copy.deepcopy(given) == given
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -106,7 +107,7 @@ class Study:
         study = cls.__new__(cls)
         name = Path(str(kept.get("file", "study")))
         study._content, study._changes, study._out = content, changes, Path(out)
-        study._source = StudySource(name, _where(str(file)), base, home, _base_where)
+        study._source = StudySource(name, functools.partial(_where, str(file)), base, home, _base_where)
         study._plan = plan_study(content, study._source, changes)
         return study
 
@@ -392,8 +393,8 @@ def _renamed(partial: Mapping[str, Any], names: Mapping[str, str], before: Path,
     return changed
 
 
-def _where(file: str) -> Any:
-    return lambda key: f"{file}, key {'.'.join(key)}"
+def _where(file: str, key: Sequence[str]) -> str:
+    return f"{file}, key {'.'.join(key)}"
 
 
 def _base_where(key: Sequence[str], row: str) -> str:

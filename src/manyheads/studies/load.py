@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -76,16 +77,17 @@ def read_study(path: str | Path) -> tuple[dict[str, Any], StudySource]:
     file = Path(path)
     text, content = read_toml(file, "study")
 
-    def where(key: Sequence[str]) -> str:
-        return file_place(file, text, key)
-
+    where = functools.partial(file_place, file, text)
     base = (file.parent / user_path(_options(content, where).base)).resolve()
     base_text, recipe = read_toml(base, "recipe")
 
-    def base_where(key: Sequence[str], row: str) -> str:
-        return f"{file_place(base, base_text, key)}, row {row} of {file}"
-
+    base_where = functools.partial(_base_place, file, base, base_text)
     return content, StudySource(file, where, recipe, base.parent, base_where)
+
+
+def _base_place(file: Path, base: Path, text: str, key: Sequence[str], row: str) -> str:
+    """Return the place of a key of the base recipe in a row of a study file. `text`: the text of the base recipe."""
+    return f"{file_place(base, text, key)}, row {row} of {file}"
 
 
 def plan_study(content: Mapping[str, Any], source: StudySource, changes: Sequence[Change]) -> StudyPlan:
