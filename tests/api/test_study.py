@@ -128,6 +128,8 @@ def test_errors_name_the_key(tiny_encoder: Path, tmp_path: Path) -> None:
         study(tiny_encoder, row={})
     with pytest.raises(RunError, match="the study of the folder cannot be read"):
         mh.open_study("nowhere")
+    with pytest.raises(RecipeError, match=r"manyheads\.open_study\("):
+        mh.table(tmp_path)
     with pytest.raises(TypeError, match="requires `out`"):
         study(tiny_encoder).run()
     for name, value in (("jobs", -1), ("jobs", "2"), ("seeds", 0), ("seeds", [1])):

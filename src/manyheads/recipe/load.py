@@ -270,7 +270,11 @@ def _read(file: Path, noun: str) -> str:
         hint = did_you_mean(file.name, names) or (_init() if noun == "recipe" else None)
         raise RecipeError(f"the {noun} file does not exist", where=str(file), hint=hint) from None
     except IsADirectoryError:
-        raise RecipeError(f"the {noun} is a folder, not a TOML file", where=str(file)) from None
+        opened = f"manyheads.open_study({str(file)!r}) is the study of a folder"
+        hint = by_caller("", opened) if noun == "study" else ""
+        if noun == "recipe" and (file / "recipe.toml").is_file():
+            hint = f"name the recipe of the run: {file / 'recipe.toml'}"
+        raise RecipeError(f"the {noun} is a folder, not a TOML file", where=str(file), hint=hint or None) from None
     except UnicodeDecodeError as error:
         raise RecipeError(f"the {noun} is not encoded in UTF-8", where=str(file), found=str(error)) from error
 
