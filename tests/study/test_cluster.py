@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray runs its workers at niceness 15: among other tests they would get almost no processor time.
+    # Ray runs its workers at niceness 15. Next to other tests they would get almost no processor time.
     monkeypatch.setenv("RAY_worker_niceness", "0")
     started = ray_cluster.Cluster(
         initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": 10**8}
