@@ -147,7 +147,7 @@ def test_nothing_gives_no_predictions(model: manyheads.Predictor, empty: Any) ->
         (["a", ("b", "c")], "item 1"),
         (["a", []], "item 1"),
         (["a", {"text": "b"}], "item 1"),
-        (["a", {"sentence": 3}], "item 1"),
+        (["a", {"sentence": {"a": 3}}], "item 1"),
         (["a", " \n"], "item 1"),
         (["a", "\ud800"], "item 1"),
         (np.array([1.5]), "item 0"),
@@ -219,3 +219,16 @@ def test_a_table_without_the_text_column_is_refused(model: manyheads.Predictor) 
     repeated = pd.DataFrame([["a", "b"]], columns=["sentence", "sentence"])
     with pytest.raises(DataError, match="more than once"):
         model.predict("sentiment", repeated)
+
+
+def test_the_cells_of_a_table_are_read_as_those_of_a_file(model: manyheads.Predictor) -> None:
+    words = ["a", "fine", "film", 7]
+    texts = ["a fine film 7", "7", "1.5"]
+    cells: list[Any] = [words, 7, 1.5]
+    expected = model.predict("sentiment", texts)
+    assert model.predict("sentiment", pd.DataFrame({"sentence": pd.Series(cells, dtype=object)})) == expected
+    assert model.predict("sentiment", [{"sentence": cell} for cell in cells]) == expected
+    arrays = pd.DataFrame({"sentence": [np.array(["a", "fine", "film", "7"])]})
+    assert model.predict("sentiment", arrays) == model.predict("sentiment", texts[:1])
+    with pytest.raises(DataError):
+        model.predict("sentiment", pd.DataFrame({"sentence": [1.0, float("nan")]}))

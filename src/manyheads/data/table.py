@@ -471,12 +471,19 @@ def text_of(row: Row, column: str) -> str:
         LabelError: The text is missing, or is an object or a list of other things. The message is the reason.
     """
     cell = row.values.get(column)
-    text = SplitText([str(each) for each in cell]) if _are_words(cell) else cell
+    text = as_text(cell)
     if is_missing(text):
         raise LabelError(f"text {column!r} is missing")
-    if not isinstance(text, str | int | float):
+    if not isinstance(text, str):
         raise LabelError(f"text {column!r} is a {type(text).__name__} and not text or a number")
-    return text if isinstance(text, SplitText) else str(text)
+    return text
+
+
+def as_text(cell: Any) -> Any:
+    """Return a number as text, and the words of a list as a `SplitText`. Another cell, or NaN, is unchanged."""
+    if _are_words(cell):
+        return SplitText([str(each) for each in cell])
+    return str(cell) if isinstance(cell, int | float) and not is_missing(cell) else cell
 
 
 def _are_words(cell: object) -> TypeGuard[list[str | int | float]]:

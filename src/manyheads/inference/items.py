@@ -13,6 +13,7 @@ import numpy as np
 from manyheads.data.reading import BadRow, Row
 from manyheads.data.reading.combined import Grouped
 from manyheads.data.reading.dotted import DottedPath, PathError
+from manyheads.data.table import as_text
 from manyheads.errors import DataError, did_you_mean
 from manyheads.tasks.cells import LONGEST_QUOTE, is_missing, quoted
 from manyheads.tasks.kind import LabelError
@@ -63,7 +64,7 @@ def read_items(task: Task, texts: Any) -> Items:
     columns = _columns(task, texts)
     if columns is not None:
         cells = zip(*columns, strict=True)
-        rows = (dict(zip(task.columns, each, strict=True)) for each in cells) if chooses else cells
+        rows = (dict(zip(task.columns, each, strict=True)) for each in cells) if chooses else _as_read(cells)
         return Items(_checked(task, rows, _place(texts)), table=texts)
     if isinstance(texts, np.ndarray) and texts.ndim in (1, 2):
         return Items(_checked(task, texts.tolist(), _numbered))
@@ -159,6 +160,12 @@ def _columns(task: Task, table: Any) -> list[Iterable[Any]] | None:
     return None
 
 
+def _as_read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+    """Yield the cells of rows as a file with them is read: numbers are text, and lists of words are joined."""
+    for row in rows:
+        yield tuple(as_text(cell.tolist() if isinstance(cell, np.ndarray) else cell) for cell in row)
+
+
 def _cells(table: Any, column: str) -> Iterator[Any]:
     """Yield the cells of a column of a datasets.Dataset."""
     for batch in table.select_columns([column]).iter(1000):
@@ -200,7 +207,7 @@ def _cells_of(task: Task, item: Any) -> list[Any]:
         cell = cell[0] if isinstance(cell, tuple) and len(cell) == 1 else cell
         return [] if isinstance(cell, Mapping) else [_joined(cell)]
     if isinstance(item, Mapping):
-        return [item[column] for column in task.text if column in item]
+        return [as_text(item[column]) for column in task.text if column in item]
     return [item] if isinstance(item, str) or not isinstance(item, Sequence | np.ndarray) else list(item)
 
 
