@@ -216,3 +216,11 @@ def test_an_error_has_no_error_of_pydantic_before_it() -> None:
         mh.Recipe(encoder="minilm-offline", tasks={}, trainig={})  # type: ignore[call-arg]
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+def test_a_misspelt_task_in_changes_is_one_fault(tiny_encoder: Path) -> None:
+    before = recipe(tiny_encoder)
+    with pytest.raises(RecipeError, match="there is no task 'sentimnt'") as caught:
+        before.with_({"tasks.sentimnt.label": "x"})
+    assert caught.value.hint == "did you mean 'sentiment'?"
+    assert "missing" not in str(caught.value)

@@ -83,6 +83,18 @@ def from_validation(error: ValidationError, root: type[BaseModel] = Recipe) -> l
     return list(faults.values())
 
 
+def misspelt_tasks(content: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield a fault for each task that has neither a kind nor a train file, and nearly the name of another task."""
+    tasks = content.get("tasks")
+    named = tasks if isinstance(tasks, Mapping) else {}
+    tables = {name: keys for name, keys in named.items() if isinstance(keys, Mapping)}
+    complete = [name for name, keys in tables.items() if "kind" in keys]
+    for name, keys in tables.items():
+        hint = None if "kind" in keys or "train" in keys else did_you_mean(name, complete)
+        if hint is not None:
+            yield Fault(("tasks", name), f"there is no task {name!r}", allowed=", ".join(complete), hint=hint)
+
+
 def _fault(key: tuple[str, ...], model: type[BaseModel] | None, entry: Mapping[str, Any]) -> Fault:
     kind, value, context = entry["type"], entry["input"], entry.get("ctx", {})
     if kind in ("extra_forbidden", "unknown_key"):

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from manyheads import plugins
 from manyheads.errors import RecipeError, by_caller, did_you_mean
 from manyheads.plugins import Used, handed_on, origins_of, records_of
-from manyheads.recipe.check_options import check_recipe, from_validation, head_of, raise_faults
+from manyheads.recipe.check_options import check_recipe, from_validation, head_of, misspelt_tasks, raise_faults
 from manyheads.recipe.schema import Recipe
 from manyheads.recipe.toml import TomlError, agreement, key_parts, line_of, parse
 from manyheads.run.names import user_path
@@ -236,7 +236,9 @@ def recipe_from(content: Mapping[str, Any], folder: Path, where: Callable[[Seque
         invalid = error
     if invalid is not None:
         # Raised here, so that a traceback has only this error and not that of pydantic before it.
-        raise_faults(from_validation(invalid), where)
+        misspelt = list(misspelt_tasks(content))
+        own = {fault.key for fault in misspelt}
+        raise_faults([*misspelt, *(each for each in from_validation(invalid) if each.key[:2] not in own)], where)
         raise invalid
     raise_faults(check_recipe(recipe), where)
     data_dir = (folder / user_path(recipe.data_dir)).absolute()
