@@ -108,6 +108,31 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
         ),
         {"text": "question", "candidates": "options", "label": "answer", "label_as": "text"},
     ),
+    "letters.csv": (
+        csv(
+            ["question", "A", "B", "C", "D", "answer"],
+            [[f"Which of these is thing {n}?", *ENDINGS, "ABCD"[n % 4]] for n in range(12)],
+        ),
+        {"text": "question", "candidates": ["A", "B", "C", "D"], "label": "answer", "label_as": "letter"},
+    ),
+    "object.jsonl": (
+        lines(
+            [
+                {
+                    "question": f"Which of these is thing {n}?",
+                    "options": dict(zip("ABCD", ENDINGS, strict=True)),
+                    "answer_idx": "ABCD"[n % 4],
+                }
+                for n in range(12)
+            ]
+        ),
+        {
+            "text": "question",
+            "candidates": ["options.A", "options.B", "options.C", "options.D"],
+            "label": "answer_idx",
+            "label_as": "letter",
+        },
+    ),
     "lines.tsv": (
         csv(
             ["QuestionID", "Question", "DocumentTitle", "Sentence", "Label"],
@@ -149,11 +174,15 @@ def test_init_finds_candidates_and_labels(name: str, tmp_path: Path) -> None:
             [[n, f"what is {n}", f"it is {n} or so", n % 2] for n in range(12)],
         ),
         csv(
+            ["text", "A", "B", "label"],
+            [[f"the dog {n} runs", n, n + 1, n % 2] for n in range(12)],
+        ),
+        csv(
             ["sentence1", "sentence2", "label"], [[f"a dog runs {n}", f"the cat {n} sleeps", n % 2] for n in range(12)]
         ),
     ],
 )
-def test_pairs_are_no_choices(content: str, tmp_path: Path) -> None:
+def test_pairs_and_numbers_are_no_choices(content: str, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(content)
     assert 'kind = "classification"' in suggest([tmp_path / "rows.csv"], tmp_path, encoder="minilm-offline")
 

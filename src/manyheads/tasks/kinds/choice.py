@@ -646,7 +646,10 @@ _STEMS = (
     *("choice", "option", "ending", "candidate", "alternative", "answer", "response", "hypothesis"),
     *("solution", "sol", "opt", "op"),
 )
-_FAMILIES = re.compile(rf"({'|'.join(_STEMS)})[-_ ]?([0-9]|[A-Ha-h])")
+_FAMILIES = re.compile(rf"({'|'.join(_STEMS)})(?:[-_ ]?|s\.)([0-9]|[A-Ha-h])")
+_ALPHABETS = ("ABCDEFGH", "abcdefgh")
+"""Names of the columns of candidates that have no other name."""
+
 _CONTEXTS = (
     *(("premise", "question"), ("context", "question"), ("article", "question"), ("passage", "question")),
     *(("sent1", "sent2"), ("ctx",), ("question.stem",), ("stem",), ("question",), ("query",), ("goal",), ("prompt",)),
@@ -655,7 +658,10 @@ _CONTEXTS = (
 
 
 def _candidate_columns(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> Iterator[list[str]]:
-    """Yield what may be the columns of candidates: one with lists of texts, or several with names that continue."""
+    """Yield what may be the columns of candidates: one with lists of texts, or several with names that continue.
+
+    The names may be letters alone.
+    """
     for column in columns:
         likely = _LISTS.search(column) is not None and not column.endswith((".label", ".id", ".key"))
         if likely and _are_lists(rows, column) and _have_text(rows, column):
@@ -666,6 +672,14 @@ def _candidate_columns(columns: Sequence[str], rows: Sequence[Mapping[str, objec
         if named:
             families.setdefault(named[1], []).append(column)
     yield from (family for family in families.values() if len(family) > 1)
+    for alphabet in _ALPHABETS:
+        lettered = [column for column in columns if len(column) == 1 and column in alphabet]
+        if (
+            len(lettered) > 1
+            and "".join(lettered) == alphabet[: len(lettered)]
+            and any(_words(rows, each) for each in lettered)
+        ):
+            yield lettered
 
 
 def _are_lists(rows: Sequence[Mapping[str, object]], column: str) -> bool:
