@@ -136,6 +136,31 @@ def test_columns_that_are_named_so_give_a_recipe_of_triplets(recipe: Path) -> No
     assert load_recipe(recipe.parent / "init.toml").tasks["rows"].label is None
 
 
+def test_lists_of_several_texts_are_not_joined_to_one(recipe: Path, tmp_path: Path) -> None:
+    rows = [
+        {"query": f"a good film {n}", "pos": [f"the film {n} is good"], "neg": ["a red house", f"a slow dog {n}"]}
+        for n in range(12)
+    ]
+    (tmp_path / "lists.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    changes = [f"tasks.near.train={tmp_path}/lists.jsonl", 'tasks.near.text=["query", "pos", "neg"]']
+    with pytest.raises(DataError, match="text 'neg' is a list of 2 texts") as caught:
+        manyheads.train(recipe, tmp_path / "run", changes=[*changes, "tasks.near.dev=0.3"])
+    assert "name the first text as 'neg[0]'" in str(caught.value.hint)
+    text = suggest([tmp_path / "lists.jsonl"], folder=tmp_path)
+    assert 'text = ["query", "pos", "neg[0]"]' in text
+    assert "12 rows" in text
+    assert "# Warning: 'neg' has lists of several texts, of which only the first is read" in text
+
+
+def test_the_first_of_several_columns_of_negatives_is_suggested(tmp_path: Path) -> None:
+    rows = [
+        {"anchor": f"a film {n}", "positive": f"film {n}", **{f"negative_{k}": f"house {n + k}" for k in (1, 2)}}
+        for n in range(12)
+    ]
+    (tmp_path / "several.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert 'text = ["anchor", "positive", "negative_1"]' in suggest([tmp_path / "several.jsonl"], folder=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -30,7 +30,7 @@ Unknown = Literal["wrong", "error", "skip"]
 LINE_BITS = 40
 """Bits of the line in the place of a row. The bits above are the number of the file among several."""
 
-VERSION = "8"
+VERSION = "9"
 """Part of every cache key. It changes when the rules for usable rows, their reasons or the columns change."""
 
 LISTED = 100
@@ -344,7 +344,7 @@ class _Writer:
         texts: list[str] = []
         for column in self._task.text:
             self._at = column
-            texts.append(text_of(row, column))
+            texts.append(text_of(row, column, one=self._task.kind.vectors))
         candidates = Candidates(())
         if self._chooses:
             texts = [" ".join(texts)]
@@ -464,13 +464,19 @@ class _Writer:
         return str(self._seen) if cell is None or cell == "" else str(cell)
 
 
-def text_of(row: Row, column: str) -> str:
+def text_of(row: Row, column: str, *, one: bool = False) -> str:
     """Return the text in a row's column. A number is converted to text, and the words of a list are a `SplitText`.
+
+    `one`: whether a list of several texts is refused, because each of them has a vector of its own.
 
     Raises:
         LabelError: The text is missing, or is an object or a list of other things. The message is the reason.
     """
     cell = row.values.get(column)
+    if one and are_texts(cell):
+        first = f"{column}[0]"
+        hint = f"name the first text as {first!r}, or write a row for each text"
+        raise LabelError(f"text {column!r} is a list of {len(cell)} texts", hint)
     text = as_text(cell)
     if is_missing(text):
         raise LabelError(f"text {column!r} is missing")
@@ -491,6 +497,11 @@ def _are_words(cell: object) -> TypeGuard[list[str | int | float]]:
     return isinstance(cell, list | tuple) and all(
         isinstance(each, str | int | float) and not isinstance(each, bool) for each in cell
     )
+
+
+def are_texts(cell: object) -> TypeGuard[list[str | int | float]]:
+    """Whether a cell is a list of several texts: one of its items has several words."""
+    return _are_words(cell) and len(cell) > 1 and any(len(str(each).split()) > 1 for each in cell)
 
 
 def group_of(row: Row, column: str) -> int:

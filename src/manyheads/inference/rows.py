@@ -139,7 +139,7 @@ def _read(task: Task, row: Row | BadRow) -> Reading:
     if isinstance(row, BadRow):
         return row, row.reason
     try:
-        texts = tuple(text_of(row, column) for column in task.text)
+        texts = tuple(text_of(row, column, one=task.kind.vectors) for column in task.text)
         if task.kind.reads != "candidates":
             return row, texts
         return row, (" ".join(texts), *task.kind.candidates(row.values).texts)

@@ -22,6 +22,7 @@ from manyheads.data.reading.dotted import with_paths
 from manyheads.data.reading.formats import endings
 from manyheads.data.reading.lines import uncompressed_name
 from manyheads.data.reading.text_format import USUAL
+from manyheads.data.table import are_texts
 from manyheads.errors import DataError, by_caller, did_you_mean
 from manyheads.model.losses import fitting_losses
 from manyheads.ragged import Rows
@@ -260,11 +261,12 @@ def guess_layout(
     return Layout(texts, chosen, id_, other, columns[chosen].decimal)
 
 
-def _unlabelled_layout(train: Source, texts: tuple[str, ...]) -> Layout:
-    """Return the layout of rows without labels, with the id column if there is one."""
+def _unlabelled_layout(train: Source, texts: tuple[str, ...], lists: Sequence[str]) -> Layout:
+    """Return the layout of rows without labels, with the id column if there is one. `lists`: columns of which a text
+    column is a part."""
     columns = read_columns(train)
     id_ = next((name for name in train.columns if name not in texts and _is_id(columns[name])), None)
-    return Layout(texts, None, id_, tuple(name for name in train.columns if name not in (*texts, id_)))
+    return Layout(texts, None, id_, tuple(name for name in train.columns if name not in (*texts, *lists, id_)))
 
 
 def _guess_labels(
@@ -617,16 +619,23 @@ def _without_labels(sources: Mapping[str, Source]) -> tuple[Kind, tuple[str, ...
     columns = sources["train"].columns
     if any(_Column(name).named(_LABEL_WORD) for name in columns):
         return None
-    return next((found for kind in KINDS.values() if (found := kind.guess_unlabelled(columns)) is not None), None)
+    found = next((found for kind in KINDS.values() if (found := kind.guess_unlabelled(columns)) is not None), None)
+    if found is None:
+        return None
+    kind, texts = found
+    read = read_columns(sources["train"])
+    return kind, tuple(f"{each}[0]" if any(map(are_texts, read[each].first)) else each for each in texts)
 
 
 def _unlabelled(
     group: FileGroup, kind: Kind, texts: tuple[str, ...], sources: Mapping[str, Source], written: TextFormat
 ) -> Survey:
     """Survey files whose rows have no labels. The dev and test files need not have what only training reads."""
-    layout = _unlabelled_layout(sources["train"], texts)
-    counts, bad, warnings = _audit(group.name, layout, kind, sources, holes=False)
-    return Survey(group, layout, kind, "", counts, bad, written, warnings)
+    lists = [each.removesuffix("[0]") for each in texts if each not in sources["train"].columns]
+    layout = _unlabelled_layout(sources["train"], texts, lists)
+    counts, bad, warnings = _audit(group.name, layout, kind, _sources(group, written, texts, None), holes=False)
+    first = tuple(f"{each!r} has lists of several texts, of which only the first is read" for each in lists)
+    return Survey(group, layout, kind, "", counts, bad, written, (*warnings, *first))
 
 
 def _sources(group: FileGroup, written: TextFormat, text: Sequence[str], label: str | None) -> dict[str, Source]:

@@ -660,7 +660,7 @@ _CONTEXTS = (
 def _candidate_columns(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> Iterator[list[str]]:
     """Yield what may be the columns of candidates: one with lists of texts, or several with names that continue.
 
-    The names may be letters alone.
+    A name may be a letter.
     """
     for column in columns:
         likely = _LISTS.search(column) is not None and not column.endswith((".label", ".id", ".key"))

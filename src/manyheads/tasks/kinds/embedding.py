@@ -26,7 +26,7 @@ OF_SCORES = ("spearman", "pearson")
 ROLES = (
     ("anchor", "query", "question", "sent0"),
     ("positive", "pos", "sent1"),
-    ("negative", "neg", "hard_negative", "hard_neg"),
+    ("negative", "neg", "hard_negative", "hard_neg", "negative_1", "negative_0", "neg_1", "neg_0"),
 )
 """Names of the columns of pairs and triplets."""
 
