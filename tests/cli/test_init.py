@@ -207,6 +207,14 @@ def test_a_label_without_training_rows_is_named(tmp_path: Path, capsys: pytest.C
     assert load_recipe(tmp_path / "r.toml").tasks["a"].labels == ["x", "y", "z"]
 
 
+def test_a_label_that_is_most_probable_in_no_row_has_training_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [json.dumps({"text": f"words {row}", "label": {"x": 0.2, "y": 0.8}}) for row in range(20)]
+    assert _run(_write(tmp_path, "a-train.jsonl", *rows), "-o", str(tmp_path / "r.toml")) == 0
+    assert "no training row" not in capsys.readouterr().err
+
+
 def test_bad_rows_are_never_skipped_by_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sound = [f"{'AB'[row % 2]}\tsome text {row}" for row in range(40)]
     file = _write(tmp_path, "a.tsv", "label\ttext", *sound, 'A\t"open here', 'B\tand closed"')

@@ -119,6 +119,8 @@ CELLS = [
     ('{"pos": 1}', [0, 0, 1]),
     ("[0.5, 0.25, 0.25]", [0.5, 0.25, 0.25]),
     ([0.5, 0.2501, 0.25], [0.5 / 1.0001, 0.2501 / 1.0001, 0.25 / 1.0001]),
+    ([0.189, 0.364, 0.446], [0.189 / 0.999, 0.364 / 0.999, 0.446 / 0.999]),
+    (["0.561", "0.402", "0.038"], [0.561 / 1.001, 0.402 / 1.001, 0.038 / 1.001]),
     ("neutral", [0, 1, 0]),
     (Columns(a="0.5", b="0", c=0.5), [0.5, 0, 0.5]),
 ]
@@ -148,6 +150,12 @@ def test_cells_of_soft_labels(cell: object, shares: list[float]) -> None:
 def test_a_cell_without_a_distribution_is_a_bad_row(cell: object, reason: str) -> None:
     with pytest.raises(LabelError, match=reason):
         soft_label(cell, Labels(LABELS, noun="a task"))
+
+
+def test_votes_are_a_bad_row_with_what_to_do() -> None:
+    with pytest.raises(LabelError, match="add up to 9 and not to 1") as caught:
+        soft_label({"neg": 6, "neutral": 2, "pos": 1}, Labels(LABELS, noun="a task"))
+    assert caught.value.hint == "if the numbers are votes, divide each of them by the sum of its row"
 
 
 def test_init_takes_objects_with_probabilities_for_soft_labels() -> None:

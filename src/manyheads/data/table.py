@@ -30,7 +30,7 @@ Unknown = Literal["wrong", "error", "skip"]
 LINE_BITS = 40
 """Bits of the line in the place of a row. The bits above are the number of the file among several."""
 
-VERSION = "9"
+VERSION = "10"
 """Part of every cache key. It changes when the rules for usable rows, their reasons or the columns change."""
 
 LISTED = 100

@@ -732,8 +732,9 @@ def _audit(
         warnings += examples.warnings
         if split == "train":
             absent = [label for label, count in kind.counts(known_targets(examples)).items() if not count]
-            # The tags of spans are those of the scheme, of which a file need not have all.
-            if absent and kind.span_table is None:
+            # The tags of spans are those of the scheme, of which a file need not have all. A soft label counts as the
+            # most probable one only.
+            if absent and kind.span_table is None and not kind.soft_shape:
                 names = ", ".join(map(repr, absent[:LISTED])) + (", ..." if len(absent) > LISTED else "")
                 warnings.append(f"no training row has the label {names}: only other files have it")
     return counts, Joined(rejected), tuple(warnings)

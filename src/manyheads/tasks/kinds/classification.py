@@ -246,6 +246,11 @@ def _are_classes(numbers: Sequence[float]) -> bool:
 TOLERANCE = 1e-3
 """How far the sum of the probabilities of a row may be from 1."""
 
+ROUNDING = 1e-9
+"""How far the sum of decimals, such as 0.189 + 0.364 + 0.446, may be from the exact one."""
+
+VOTES_HINT = "if the numbers are votes, divide each of them by the sum of its row"
+
 
 def soft_label(raw: object, labels: Labels) -> Floats:
     """Return the probability of each label in a cell, or in the cells of several columns: float64[labels], sum 1.
@@ -284,8 +289,9 @@ def soft_label(raw: object, labels: Labels) -> Floats:
         else:
             numbers[code] = 1.0
     total = float(numbers.sum()) + sum(strangers.values())
-    if abs(total - 1) > TOLERANCE:
-        raise LabelError(f"label {quoted(cell)}: the probabilities add up to {total:.6g} and not to 1")
+    if abs(total - 1) > TOLERANCE + ROUNDING:
+        hint = VOTES_HINT if total > 1 else None
+        raise LabelError(f"label {quoted(cell)}: the probabilities add up to {total:.6g} and not to 1", hint)
     if strangers:
         probable = max(strangers, key=lambda name: strangers[name])
         most = labels[int(numbers.argmax())] if numbers.max() >= strangers[probable] else probable
