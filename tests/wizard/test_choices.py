@@ -133,6 +133,13 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
             "label_as": "letter",
         },
     ),
+    "graded.csv": (
+        csv(
+            ["qid", "docid", "query", "doc", "relevance"],
+            [[f"Q{n // 4}", f"D{n}", f"find thing {n // 4}", f"page {n} of a book", n % 4] for n in range(24)],
+        ),
+        {"text": "query", "candidates": "doc", "group_by": "qid", "label": "relevance", "label_as": "relevance"},
+    ),
     "lines.tsv": (
         csv(
             ["QuestionID", "Question", "DocumentTitle", "Sentence", "Label"],

@@ -51,6 +51,14 @@ TEXTS = _prose(24)
             (("premise", "hypothesis"), "gold_label", None),
         ),
         (
+            {"source1": ["none"] * 24, "source2": ["none"] * 24, "sentence1": TEXTS, "sentence2": TEXTS, "y": NUMBERS},
+            (("sentence1", "sentence2"), "y", None),
+        ),
+        (
+            {"Question": TEXTS, "Title": ["A page"] * 24, "Sentence": TEXTS, "Label": NUMBERS},
+            (("Question", "Sentence"), "Label", None),
+        ),
+        (
             {"Title": TEXTS, "Summary": TEXTS, "isDuplicate": NUMBERS},
             (("Title", "Summary"), "isDuplicate", None),
         ),

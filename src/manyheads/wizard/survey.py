@@ -54,7 +54,10 @@ TEXT_WORD = re.compile(
 )
 """Words in the name of a column that indicate its role."""
 
-PAIRS = (("premise", "hypothesis"), ("query", "passage"), ("query", "document"), ("question", "answer"))
+PAIRS = (
+    *(("premise", "hypothesis"), ("query", "passage"), ("query", "document"), ("query", "doc")),
+    *(("question", "answer"), ("question", "sentence"), ("question", "passage")),
+)
 
 ENDS = (("1", "2"), ("0", "1"), ("a", "b"), ("left", "right"), ("first", "second"))
 """Endings of the names of two text columns that form a pair."""
@@ -376,12 +379,12 @@ def _best_texts(columns: Sequence[_Column]) -> tuple[str, ...]:
     plain = [column for column in texts if not column.listed]
     texts = plain if any(column.words >= 3 * column.cells for column in plain) else texts
     texts = [column for column in texts if not column.coded and not column.named(ID_WORD)] or texts
-    names = [column.name for column in texts]
-    for first in names:
-        for second in names:
-            if _are_pair(first.lower(), second.lower()):
-                return (first, second)
     prose = [column for column in texts if column.words >= 3 * column.cells]
+    for names in ([column.name for column in prose], [column.name for column in texts]):
+        for first in names:
+            for second in names:
+                if _are_pair(first.lower(), second.lower()):
+                    return (first, second)
     if len(prose) == 2 and len(texts) == 2:
         return (prose[0].name, prose[1].name)
     ranked = sorted(

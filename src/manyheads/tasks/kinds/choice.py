@@ -640,7 +640,7 @@ def _first_index(found: Sequence[tuple[object, Candidates]], name: str) -> int:
 _LABEL = re.compile("label|answer|correct|gold|target|relevan|selected|grade|score|key|solution", re.IGNORECASE)
 _KEY = re.compile(r"(?:q|qry|query|question|topic)[-_ ]?(?:id|no|number)|qid", re.IGNORECASE)
 _QUESTION = re.compile("question|query", re.IGNORECASE)
-_ANSWER = re.compile("answer|candidate|passage|document|sentence|response|text", re.IGNORECASE)
+_ANSWER = re.compile("answer|candidate|passage|doc|sentence|response|text|paragraph|reply|snippet", re.IGNORECASE)
 _LISTS = re.compile("choices|options|endings|candidates|answers|alternatives|responses|passages", re.IGNORECASE)
 _STEMS = (
     *("choice", "option", "ending", "candidate", "alternative", "answer", "response", "hypothesis"),
