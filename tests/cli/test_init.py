@@ -239,6 +239,15 @@ def test_options_that_describe_the_files_are_in_the_recipe(tmp_path: Path, capsy
     assert "--encoding" in capsys.readouterr().err
 
 
+def test_commas_that_may_separate_thousands_give_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = _write(tmp_path, "a.csv", "text;price", *[f"house {row};{row + 1},{row:02}5" for row in range(20)])
+    assert _run(file) == 0
+    assert "if they separate thousands, remove them from the file" in capsys.readouterr().err
+    file = _write(tmp_path, "b.csv", "text;price", *[f"house {row};{row + 1},{row}" for row in range(20)])
+    assert _run(file) == 0
+    assert "thousands" not in capsys.readouterr().err
+
+
 def test_a_header_that_is_data_gives_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = _write(tmp_path, "a.csv", "A row of text,A", *[f"Another row {row},{'AB'[row % 2]}" for row in range(20)])
     assert _run(file) == 0

@@ -106,6 +106,17 @@ def test_the_range_reaches_from_the_lowest_to_the_highest_number() -> None:
             range_among("f", cells)
 
 
+def test_labels_that_are_no_plain_numbers_are_quoted_with_what_to_do() -> None:
+    for cell in ("$12.50", "45%"):
+        with pytest.raises(DataError) as caught:
+            range_among("f", ["", cell])
+        assert caught.value.found == f"no number; the first cell is {cell!r}"
+        assert str(caught.value.hint).startswith("write labels as plain numbers")
+    with pytest.raises(DataError) as caught:
+        range_among("f", ["1,5", "2,5"])
+    assert 'decimal = ","' in str(caught.value.hint)
+
+
 def test_missing_cells_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\nx,1\ny,\nz,2\nbroken\n")
     assert list(label_cells(open_source("a.csv", tmp_path), ["label"])) == ["1", "2"]

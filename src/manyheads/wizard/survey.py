@@ -68,6 +68,9 @@ MOST_LABELS = 200
 NEARLY_ALL = 0.9
 """A column of ids has at least this share of different values."""
 
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+"""A whole number with a comma between thousands and hundreds, or a number with three decimals."""
+
 THE_LABEL = re.compile("(?:gold_?)?(?:label|target|class|y)", re.IGNORECASE)
 """The name of the only label column of a file."""
 
@@ -520,7 +523,10 @@ def survey(
     layout = guess_layout(sources["train"], labelled, unlabelled, text=text, label=label)
     if not isinstance(layout.label, str):
         raise AssertionError("a layout was guessed without a label")
-    written = replace(written, decimal=layout.decimal) if written.decimal == "." else written
+    doubtful: tuple[str, ...] = ()
+    if written.decimal == "." and layout.decimal == ",":
+        written = replace(written, decimal=",")
+        doubtful = _thousands(read_columns(sources["train"])[layout.label])
     sources = _sources(group, written, layout.text, layout.label)
     with_label = [source for source in sources.values() if layout.label in source.columns]
     cells = [cell for source in with_label for cell in label_cells(source, [layout.label])]
@@ -529,7 +535,16 @@ def survey(
     counts, bad, warnings = _audit(group.name, layout, kind, sources, holes=holes)
     train_cells = list(label_cells(sources["train"], [layout.label]))
     targets = _of_examples(group, layout, kind, sources) if kind.ragged_targets else _targets(kind, train_cells)
-    return Survey(group, layout, kind, kind.digest(targets), counts, bad, written, warnings)
+    return Survey(group, layout, kind, kind.digest(targets), counts, bad, written, (*warnings, *doubtful))
+
+
+def _thousands(label: _Column) -> tuple[str, ...]:
+    """Return a warning if all commas of numbers may separate thousands, such as those of 1,250 and 12,000."""
+    if not all(THOUSANDS.fullmatch(each) for each in label.values if DECIMAL_COMMA.fullmatch(each)):
+        return ()
+    what = f"the commas of {label.name!r} are read as decimal marks, but three digits follow each of them"
+    hint = 'if they separate thousands, remove them from the file, and decimal = "," from the recipe'
+    return (f"{what}: {hint}",)
 
 
 def _as_found(group: FileGroup, written: TextFormat) -> TextFormat:

@@ -22,6 +22,8 @@ DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
 
 DECIMAL_HINT = 'if the comma is the decimal mark of the file, set decimal = ","'
 
+PLAIN_HINT = "write labels as plain numbers, such as 12.5, or name another label column"
+
 LARGEST = 3.4028234663852886e38
 """The largest number of float32, in which values are computed."""
 
@@ -199,15 +201,21 @@ def range_among(name: str, cells: Iterable[object]) -> tuple[float, float]:
         DataError: the cells do not have two different numbers.
     """
     low, high = math.inf, -math.inf
-    hint = "set range = [low, high]"
+    other: object = None
+    commas = False
     for cell in cells:
         number = as_number(cell)
         if number is not None:
             low, high = min(low, number), max(high, number)
-        elif isinstance(cell, str) and DECIMAL_COMMA.fullmatch(cell):
-            hint = DECIMAL_HINT
+        elif not is_missing(cell):
+            other = cell if other is None else other
+            commas = commas or (isinstance(cell, str) and DECIMAL_COMMA.fullmatch(cell) is not None)
     if low >= high:
-        found = [low] if low == high else "no number"
+        found: object = [low] if low == high else "no number"
+        hint = "set range = [low, high]"
+        if low > high and other is not None:
+            found, hint = f"no number; the first cell is {quoted(other)}", PLAIN_HINT
+        hint = DECIMAL_HINT if commas else hint
         what = "the label column does not have two different numbers"
         raise DataError(what, where=name, found=found, hint=hint)
     return low, high
