@@ -84,6 +84,13 @@ def test_labels_that_name_no_candidates_are_an_error_with_some_of_them() -> None
     assert caught.value.found == "'yes', 'no'"
 
 
+def test_candidates_that_cannot_be_read_are_an_error_with_the_first_reason() -> None:
+    with pytest.raises(DataError, match="no row has candidates that can be read") as caught:
+        infer([(0, "a, b, c"), (1, "d, e, f")])  # type: ignore[list-item]
+    assert caught.value.found == "'c' is 'a, b, c' and not a list of candidates"
+    assert "set group_by" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize(
     ("kind", "label", "place"),
     [

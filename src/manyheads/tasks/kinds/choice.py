@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any, ClassVar, Literal, Self
 
@@ -159,11 +160,21 @@ class Choice(Kind):
         """Return the kind with the form of the labels. `cells`: the label and the candidates of each row, by column.
 
         Raises:
-            DataError: The labels have no form, or are indices that do not say where they begin.
+            DataError: No candidates can be read, or the labels have no form or are indices that do not say where they
+                begin.
         """
         del typed
         reader = cls._of(options, options.label_as or "index", 0)
-        found = [each for cell in cells if (each := _labelled(reader, options.label, cell)) is not None]
+        found: list[tuple[object, Candidates]] = []
+        fault: str | None = None
+        for cell in cells:
+            try:
+                found += [] if (each := _labelled(reader, options.label, cell)) is None else [each]
+            except LabelError as error:
+                fault = fault or str(error)
+        if not found and fault is not None:
+            hint = "check `candidates`; if a line of the file has one candidate, set group_by"
+            raise DataError("no row has candidates that can be read", where=name, found=fault, hint=hint)
         labels = [label for label, _ in found]
         form = options.label_as or _form_among(found)
         if form is None:
@@ -214,7 +225,7 @@ class Choice(Kind):
             rest = [column for column in others if column not in lists]
             for label in sorted(others, key=lambda column: (_LABEL.search(column) is None, column in lists)):
                 texts = _contexts([column for column in rest if column != label], rows)
-                found = [each for row in rows if (each := _labelled(own, label, row)) is not None]
+                found = _all_labelled(own, label, rows)
                 if not texts or 2 * len(found) < len(rows):
                     continue
                 form = _form_among(found)
@@ -278,7 +289,9 @@ class Choice(Kind):
         if shared:
             yield KeyFault("candidates", f"the column {shared[0]!r} is also a text column", options.candidates)
         if getattr(options, "label", None) in own:
-            yield KeyFault("label", "the label column also has candidates, names or groups", options.label)
+            what = "the label column also has candidates, names or groups"
+            hint = "name a column of its own that says which candidate is right, such as its index"
+            yield KeyFault("label", what, options.label, hint=hint)
 
     def space(self) -> dict[str, Any]:
         """Return the columns and the form of the labels."""
@@ -583,13 +596,23 @@ def _form_of(options: Any) -> LabelForm | None:
 
 
 def _labelled(reader: Choice, label: object, cell: object) -> tuple[object, Candidates] | None:
-    """Return the label and the candidates of a row, None if one of them is missing or cannot be read."""
+    """Return the label and the candidates of a row, None if the label is missing.
+
+    Raises:
+        LabelError: The candidates cannot be read.
+    """
     if not isinstance(cell, Mapping) or is_missing(cell.get(label)):
         return None
-    try:
-        return cell[label], reader.candidates(cell)
-    except LabelError:
-        return None
+    return cell[label], reader.candidates(cell)
+
+
+def _all_labelled(reader: Choice, label: object, cells: Iterable[object]) -> list[tuple[object, Candidates]]:
+    """Return the labels and the candidates of the rows that have both."""
+    found: list[tuple[object, Candidates]] = []
+    for cell in cells:
+        with suppress(LabelError):
+            found += [] if (each := _labelled(reader, label, cell)) is None else [each]
+    return found
 
 
 def _form_among(found: Sequence[tuple[object, Candidates]]) -> LabelForm | None:
@@ -611,7 +634,7 @@ def _form_among(found: Sequence[tuple[object, Candidates]]) -> LabelForm | None:
 
 def _names_all(named: Choice, label: str, rows: Sequence[Mapping[str, object]]) -> bool:
     """Whether nearly all labels of rows are the name of a candidate."""
-    found = [each for row in rows if (each := _labelled(named, label, row)) is not None]
+    found = _all_labelled(named, label, rows)
     right = sum(_spelled(given) in (each.names or ()) for given, each in found)
     return bool(found) and right >= MOSTLY * len(found)
 
