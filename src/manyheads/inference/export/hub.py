@@ -139,7 +139,7 @@ def _reason(bundle: Bundle, task: Task) -> str | None:
     """Return why no stock class of transformers computes a task, or None if one does."""
     encoder = bundle.model.encoder
     if task.kind.hub is None:
-        return f"no stock class of transformers predicts a {task.kind.name} task"
+        return f"no stock class of transformers predicts {task.kind.noun}"
     if task.sequences > 1:
         return "it encodes each text of a pair in its own sequence"
     if not isinstance(bundle.model.head(task.name), Linear):
