@@ -87,6 +87,7 @@ class _State:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.plugins: dict[str, Plugin] = {}
+        self.further: list[Plugin] = []  # modules of packages of which another module is in `plugins`
         self.current: Plugin | None = None
         self.loading = False
         self.given: list[str] = []
@@ -119,14 +120,16 @@ def register(member: AnyMember) -> AnyMember:
     names = {f"{each.__module__}.{each.__qualname__}" for each in types}
     key = next((key for key, (_, name) in _PLACES.items() if name in names), None)
     if key is None or isinstance(member, type) != (key == "kind"):
-        allowed = ", ".join(name.rpartition(".")[2] for _, name in _PLACES.values())
-        raise TypeError(
-            f"no menu has members of the type {type(member).__name__}; it has a class of Kind, or {allowed}"
-        )
+        allowed = ", ".join(name.rpartition(".")[2] for key, (_, name) in _PLACES.items() if key != "kind")
+        found = f"no menu has members of the type {type(member).__name__}"
+        raise TypeError(f"{found}; a member is a subclass of Kind, or one of {allowed}")
     with _STATE.lock:
         plugin = _STATE.current or _of_caller(sys._getframe(1).f_globals)
+        if plugin is not _STATE.current:
+            _check_name(plugin)
         menu_of(key).add(member, plugin.name)
-        _STATE.plugins.setdefault(plugin.name, plugin)
+        if plugin is not _STATE.current:
+            _keep(plugin)
     return member
 
 
@@ -238,6 +241,26 @@ def _loaded_as(plugin: Plugin, where: str) -> Iterator[None]:
     _STATE.plugins[plugin.name] = plugin
 
 
+def _check_name(plugin: Plugin) -> None:
+    """Check that no other file with the name of an imported one has members. A module may be imported again.
+
+    Raises:
+        PluginError: There is one.
+    """
+    known = _STATE.plugins.get(plugin.name)
+    if known is not None and known.file != plugin.file and known.sha256 != plugin.sha256:
+        _check_same(known, plugin, "manyheads.register")
+
+
+def _keep(plugin: Plugin) -> None:
+    """Remember an imported plug-in. The code of a module that was imported again replaces what was known of it."""
+    known = _STATE.plugins.get(plugin.name)
+    if known is None or known.module == plugin.module:
+        _STATE.plugins[plugin.name] = plugin
+    else:
+        _STATE.further = [*(each for each in _STATE.further if each.module != plugin.module), plugin]
+
+
 def _of_caller(scope: Mapping[str, Any]) -> Plugin:
     """Return the plug-in of a module that calls `register`."""
     name, file = str(scope.get("__name__", MAIN)), scope.get("__file__")
@@ -333,7 +356,9 @@ def changed_since(recorded: object, origins: Origins) -> tuple[list[str], list[s
 
 
 def handed_on(used: Used) -> list[dict[str, str]]:
-    """Return the plug-ins for another process that uses these members, for `receive`.
+    """Return the plug-ins of this process for another one that uses these members, for `receive`.
+
+    A plug-in is given even if none of these members is its own: the default loss of a kind may be in another file.
 
     Raises:
         PluginError: A member was registered by the program itself, which another process cannot import.
@@ -349,10 +374,10 @@ def handed_on(used: Used) -> list[dict[str, str]]:
                     + by_caller("name the file with --plugin", "import that file")
                     + ": a process of a study cannot import the program that started it",
                 )
-    names = sorted({name for members in origins.values() for name in members.values()})
-    plugins = [_STATE.plugins[name] for name in names]
+    known = [each for name, each in sorted(_STATE.plugins.items()) if name != MAIN]
     return [
-        {key: value for key, value in vars(each).items() if value is not None and key != "version"} for each in plugins
+        {key: value for key, value in vars(each).items() if value is not None and key != "version"}
+        for each in [*known, *_STATE.further]
     ]
 
 
@@ -364,12 +389,17 @@ def receive(plugins: Sequence[Mapping[str, str]]) -> None:
     """
     load([each["file"] for each in plugins if "file" in each])
     for each in plugins:
-        if "module" in each and each["name"] not in _STATE.plugins:
+        if "module" in each and each["module"] not in sys.modules:
             _import(each["module"], each.get("root"))
-        known = _STATE.plugins.get(each["name"])
+        known = next((own for own in _known() if (own.name, own.module) == (each["name"], each.get("module"))), None)
         expected = each.get("sha256")
         if known is not None and expected is not None and known.sha256 not in (None, expected):
             raise PluginError("the plug-in has changed since the study began", where=each.get("file") or each["name"])
+
+
+def _known() -> Iterator[Plugin]:
+    yield from _STATE.plugins.values()
+    yield from _STATE.further
 
 
 def _import(module: str, root: str | None) -> None:

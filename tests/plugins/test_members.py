@@ -19,6 +19,7 @@ from manyheads.cli.show import stopped_text
 from manyheads.errors import RunError
 from manyheads.inference.manifest import read_manifest, tasks_of
 from manyheads.plugins import PluginError
+from manyheads.recipe.load import load_recipe, members_of
 from manyheads.run.folder import RunFolder
 
 RECIPE = """
@@ -189,6 +190,41 @@ def test_the_processes_of_torchrun_have_the_plugins(
     found = RunFolder(tmp_path / "run").read_provenance()
     assert found["processes"] == 2
     assert found["plugins"] == outside.read_provenance()["plugins"]
+
+
+def test_a_format_that_is_found_by_the_ending_is_recorded(recipe: Path, tmp_path: Path) -> None:
+    plugins.load([MEMBERS / f"{name}.py" for name in FILES])
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    shutil.copy(recipe.parent / "counts.rec", shards)
+    text = recipe.read_text().replace('format = "records"\n', "").replace("counts.rec2", "counts.rec")
+    for train in ("shards", "shards/*", "shards/counts.rec"):
+        file = recipe.parent / "by-ending.toml"
+        file.write_text(text.replace('"counts.rec"', f'"{tmp_path / train}"', 1))
+        assert members_of(load_recipe(file, ["tasks.words.dev=0.5"]))["format"] == {"records": "records.py"}
+
+
+@pytest.mark.usefixtures("forked_commands")
+def test_the_processes_of_a_study_have_a_format_and_a_default_loss(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is named in the recipe. The loss of the kind is in a file of its own."""
+    source = (MEMBERS / "count.py").read_text()
+    kind, loss = source.split("def poisson", 1)
+    imports = (
+        "from __future__ import annotations\nimport manyheads, torch\nfrom manyheads.model.losses import LossEntry\n"
+    )
+    (tmp_path / "count.py").write_text(kind)
+    (tmp_path / "poisson.py").write_text(f"{imports}def poisson{loss}")
+    given = [tmp_path / "count.py", tmp_path / "poisson.py", *(MEMBERS / f"{name}.py" for name in FILES[1:])]
+    file = recipe.parent / "by-defaults.toml"
+    file.write_text(recipe.read_text().replace('format = "records"\n', "").replace("counts.rec2", "counts2.rec"))
+    shutil.copy(recipe.parent / "counts.rec2", recipe.parent / "counts2.rec")
+    study = tmp_path / "study.toml"
+    study.write_text(f'base = "{file}"\nseeds = [1]\n[rows.a]\n')
+    options = [word for each in given for word in ("--plugin", each)]
+    run("study", study, "--out", tmp_path / "out", "--jobs", "1", "--set", "training.max_steps=1", *options)
+    assert RunFolder(tmp_path / "out" / "a" / "1").finished
 
 
 @pytest.mark.usefixtures("forked_commands")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import sys
 import types
 from pathlib import Path
@@ -177,6 +179,52 @@ def test_a_module_of_a_package_is_handed_on_by_its_name(tmp_path: Path, monkeypa
     assert HEADS.origins == {"hidden": "own_heads.hidden"}
     for name in ("own_heads", "own_heads.hidden"):
         monkeypatch.delitem(sys.modules, name)
+
+
+def test_every_module_of_an_installed_package_is_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "own_members"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    for name in ("hidden", "recall"):
+        (package / f"{name}.py").write_text((MEMBERS / f"{name}.py").read_text())
+    info = tmp_path / "own_members-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-members\nVersion: 1.0\n")
+    (info / "top_level.txt").write_text("own_members\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    modules = ("own_members.hidden", "own_members.recall")
+    for name in modules:
+        __import__(name)
+    request = handed_on([("head", "hidden"), ("metric", "recall")])
+    assert [each["module"] for each in request] == [*modules]
+    for name in (*modules, "own_members"):
+        monkeypatch.delitem(sys.modules, name)
+    forget()
+    receive(request)
+    assert HEADS.origins == {"hidden": "own-members"}
+    assert plugins.menu_of("metric").origins == {"recall": "own-members"}
+    for name in (*modules, "own_members"):
+        monkeypatch.delitem(sys.modules, name)
+
+
+def test_a_module_that_is_imported_again_has_its_new_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "edited.py"
+    file.write_text(HIDDEN.read_text())
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("edited")
+    (before,) = handed_on([("head", "hidden")])
+    file.write_text(HIDDEN.read_text() + "\n# edited\n")
+    importlib.reload(module)
+    (after,) = handed_on([("head", "hidden")])
+    assert after["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest() != before["sha256"]
+    assert plugins.records_of({"head": {"hidden": "edited.py"}}) == {"edited.py": {"sha256": after["sha256"]}}
+    other = tmp_path / "other" / "edited.py"
+    other.parent.mkdir()
+    other.write_text(HIDDEN.read_text())
+    monkeypatch.syspath_prepend(other.parent)
+    monkeypatch.delitem(sys.modules, "edited")
+    with pytest.raises(PluginError, match="two plug-ins have the same name"):
+        importlib.import_module("edited")
 
 
 def test_a_member_of_the_program_itself_is_refused_where_processes_are_needed(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ import tomli_w
 from pydantic import ValidationError
 
 from manyheads import plugins
-from manyheads.errors import RecipeError, by_caller, did_you_mean
+from manyheads.data.reading import endings, files_of, format_for
+from manyheads.data.reading.hub import PREFIX
+from manyheads.data.reading.paths import find_files
+from manyheads.errors import DataError, RecipeError, by_caller, did_you_mean
 from manyheads.plugins import Used, handed_on, origins_of, records_of
 from manyheads.recipe.check_options import check_recipe, from_validation, head_of, misspelt_tasks, raise_faults
-from manyheads.recipe.schema import Recipe
+from manyheads.recipe.schema import Recipe, TaskOptions
 from manyheads.recipe.toml import TomlError, agreement, key_parts, line_of, parse
 from manyheads.run.names import user_path
 from manyheads.tasks.kinds import KINDS
@@ -331,11 +335,26 @@ def used_by(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "head", head_of(options)
         if options.loss is not None:
             yield "loss", options.loss.kind
-        if options.format is not None:
-            yield "format", options.format
+        for name in _formats(options, Path(recipe.data_dir)):
+            yield "format", name
         for metric in (options.metric, *(options.metrics or ())):
             if metric is not None:
                 yield "metric", MetricChoice.of(metric).kind
+
+
+def _formats(options: TaskOptions, folder: Path) -> Iterator[str]:
+    """Yield the formats of the files of a task, which the endings decide if the recipe names none."""
+    if options.format is not None:
+        yield options.format
+        return
+    for files in (options.train, options.dev, options.test):
+        if isinstance(files, float | Mapping | None):  # a share of the rows, or a file of lines for each column
+            continue
+        for file in files_of(files):
+            # A file that is missing or has another ending is an error where it is read.
+            with suppress(DataError, OSError):
+                for path in [] if file.startswith(PREFIX) else find_files(file, folder, endings()):
+                    yield format_for(path, options.text_format).name
 
 
 def members_of(recipe: Recipe) -> dict[str, dict[str, str]] | None:
