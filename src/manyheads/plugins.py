@@ -31,6 +31,9 @@ VARIABLE = "MANYHEADS_PLUGINS"
 
 MAIN = "__main__"
 
+IMPORTS = "install what is missing; a plug-in of several files must be an installed package"
+"""What to do if the file of a plug-in cannot import something. The files next to it are not on the path of modules."""
+
 _PLACES: dict[str, tuple[str, str]] = {
     "kind": ("manyheads.tasks.kinds:KINDS", "manyheads.tasks.kind.Kind"),
     "metric": ("manyheads.evaluation.metrics:METRICS", "manyheads.evaluation.metrics.metric.Metric"),
@@ -228,13 +231,13 @@ def _loaded_as(plugin: Plugin, where: str) -> Iterator[None]:
         yield
     except ManyheadsError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         own = [each for each in traceback.extract_tb(error.__traceback__) if each.filename == plugin.file]
         raise PluginError(
             "the plug-in cannot be loaded",
             where=f"{where}:{own[-1].lineno}" if own else where,
             found=f"{type(error).__name__}: {error}",
-            hint="correct it, or run without it",
+            hint=IMPORTS if isinstance(error, ImportError) and plugin.file else "correct it, or run without it",
         ) from error
     finally:
         _STATE.current = None

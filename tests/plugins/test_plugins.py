@@ -58,7 +58,8 @@ def _other(folder: Path) -> Path:
     [
         ("import manyheads\n1 / 0\n", r"mine\.py:2(.|\n)*ZeroDivisionError"),
         ("def f(:\n", r"mine\.py(.|\n)*SyntaxError"),
-        ("import no_such_module\n", r"mine\.py:1(.|\n)*no_such_module"),
+        ("import no_such_module\n", r"mine\.py:1(.|\n)*no_such_module(.|\n)*must be an installed package"),
+        ("import sys\nsys.exit(0)\n", r"mine\.py:2(.|\n)*SystemExit: 0"),
     ],
 )
 def test_a_file_that_fails_is_an_error_with_its_line(tmp_path: Path, code: str, found: str) -> None:
