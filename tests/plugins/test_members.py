@@ -227,6 +227,18 @@ def test_the_processes_of_a_study_have_a_format_and_a_default_loss(
     assert RunFolder(tmp_path / "out" / "a" / "1").finished
 
 
+def test_a_kind_that_no_loss_fits_is_an_error(recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "count.py").write_text(
+        (MEMBERS / "count.py").read_text().replace('{"value": "log_rate"}', '{"a": "b"}')
+    )
+    options = [str(tmp_path / "count.py") if "count" in word else word for word in OPTIONS]
+    run("check", recipe, *options, status=1)
+    error = capsys.readouterr().err
+    assert "no loss on the menu fits a count task" in error
+    assert "key tasks.words.kind" in error
+    assert "'value' with outputs log_rate" in error
+
+
 @pytest.mark.usefixtures("forked_commands")
 def test_the_processes_of_a_study_have_the_plugins(recipe: Path, tmp_path: Path) -> None:
     study = tmp_path / "study.toml"

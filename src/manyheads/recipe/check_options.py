@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from manyheads.data.batching import BATCHING
 from manyheads.data.reading import FORMATS, files_of
-from manyheads.errors import RecipeError, did_you_mean
+from manyheads.errors import RecipeError, by_caller, did_you_mean
 from manyheads.evaluation.metrics import METRICS
 from manyheads.evaluation.metrics.resolve import misfit, misfit_of_options
 from manyheads.model.heads import DEFAULT, HEADS
@@ -302,8 +302,13 @@ def _kind(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
     known = None if faults else kind.of(options)
     named = known or kind.sample()
     yield from check_metrics(key, options, named, known=known is not None)
-    if options.loss is not None:
-        yield from _menu((*key, "loss"), options.loss.kind, fitting_losses(named))
+    losses = fitting_losses(named)
+    if not losses:  # only a kind from outside the package
+        found = f"targets {named.target!r} with outputs {', '.join(named.forms)}"
+        hint = "register a LossEntry for them, or " + by_caller("give its file with --plugin", "import its file")
+        yield Fault((*key, "kind"), f"no loss on the menu fits {kind.noun}", found, hint=hint)
+    elif options.loss is not None:
+        yield from _menu((*key, "loss"), options.loss.kind, losses)
 
 
 def _head(key: tuple[str, ...], options: TaskOptions) -> Iterator[Fault]:
