@@ -15,7 +15,7 @@ from tests.training.test_distributed import ended, torchrun
 import manyheads
 from manyheads import plugins
 from manyheads.cli.main import main
-from manyheads.cli.show import stopped_text
+from manyheads.cli.show import next_text, stopped_text
 from manyheads.errors import RunError
 from manyheads.inference.manifest import read_manifest, tasks_of
 from manyheads.plugins import PluginError
@@ -99,6 +99,20 @@ def test_a_run_uses_a_member_of_every_menu(outside: RunFolder) -> None:
 def test_the_command_that_resumes_a_run_has_the_files(tmp_path: Path) -> None:
     plugins.load([MEMBERS / "hidden.py"])
     assert stopped_text(3, tmp_path, ["lines"]).endswith(f"--resume --track lines --plugin {MEMBERS / 'hidden.py'}")
+
+
+def test_the_commands_that_follow_a_run_have_the_files(tmp_path: Path) -> None:
+    plugins.load([MEMBERS / "hidden.py"])
+    commands = [line for line in next_text(tmp_path, ["films"], 300).splitlines() if line.startswith("  manyheads ")]
+    assert len(commands) == 4
+    assert all(f"--plugin {MEMBERS / 'hidden.py'}  " in line for line in commands)
+
+
+def test_the_model_card_names_the_code_that_the_model_needs(outside: RunFolder) -> None:
+    card = (outside.model / "README.md").read_text()
+    assert "the head `hidden` (`hidden.py`), the kind of task `count` (`count.py`)" in card
+    assert "`recall`" not in card
+    assert "MANYHEADS_PLUGINS" in card
 
 
 def test_the_run_and_the_bundle_record_members_and_plugins(outside: RunFolder) -> None:

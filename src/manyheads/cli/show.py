@@ -242,7 +242,7 @@ def next_text(out: Path, tasks: Sequence[str], width: int) -> str:
         ("serve", str(out)): "serve predictions over HTTP, with a page to try them",
         ("export", str(out), "--to", "onnx"): "export the model for use without torch",
     }
-    lines = {f"  {shlex.join(['manyheads', *words])}": what for words, what in commands.items()}
+    lines = {f"  {shlex.join(['manyheads', *words, *plugins.options()])}": what for words, what in commands.items()}
     column = max(map(len, lines))
     if column + 2 + max(map(len, lines.values())) <= width:
         shown = [f"{line:{column}}  {what}" for line, what in lines.items()]

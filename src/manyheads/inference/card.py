@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.inference.sentence_modules import cosine_task
+from manyheads.plugins import MAIN, VARIABLE, menu_of, origins_of
 from manyheads.tasks.task import Task
 from manyheads.tasks.written import fixed, markdown, markdown_code
 
@@ -60,6 +61,7 @@ def model_card(
         f"print(model.predict({tasks[0].name!r}, [{_example(tasks[0])}]))",
         "```",
         "",
+        *_plugins(tasks),
         "transformers loads the encoder from the same folder.",
         *_sentence_transformers(tasks),
         "",
@@ -163,6 +165,24 @@ def _licence(named: str | None) -> list[str]:
         if named
         else "The encoder does not state its licence. Check its origin before you distribute this model.",
         "The heads and the fine-tuned weights belong to whoever trained them, subject to the licences of the data.",
+    ]
+
+
+def _plugins(tasks: Sequence[Task]) -> list[str]:
+    """Return a paragraph about the code that the kinds and heads of the tasks need and a bundle does not have."""
+    used = [member for task in tasks for member in (("kind", task.kind.name), ("head", task.head))]
+    origins = origins_of(used)
+    if not origins:
+        return []
+    members = [
+        f"the {menu_of(key).noun} `{name}` ({'a program' if origin == MAIN else markdown_code(origin)})"
+        for key, found in origins.items()
+        for name, origin in found.items()
+    ]
+    return [
+        f"The model needs code that is not in this folder: {', '.join(members)}. Import these files before `load`, or",
+        f"name them in `{VARIABLE}` or with `--plugin`. Packages only need to be installed.",
+        "",
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from manyheads import plugins
 from manyheads.data.cache import cache_folder
 from manyheads.data.examples import Examples, read_examples
 from manyheads.data.examples import labelled_rows as labelled_rows_of
@@ -268,6 +269,7 @@ def labelled_rows(
     source = open_task_source(options, spec, folder, labelled=True, text=written)
     if not set(task.label_columns) <= set(source.columns):
         command = ["manyheads", "predict", str(run.path), "--task", task.name, "--input", source.name]
+        command += plugins.options()
         predict = by_caller(shlex.join(command), f"manyheads.predict({str(run.path)!r}, {task.name!r}, data, FILE)")
         raise DataError(
             f"the file has no label column {next(each for each in task.label_columns if each not in source.columns)!r}",
