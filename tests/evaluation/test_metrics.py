@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.metrics import f1_score, matthews_corrcoef
 
 from manyheads.evaluation.metrics import METRICS
-from manyheads.evaluation.metrics.resolve import resolve, title_of
+from manyheads.evaluation.metrics.resolve import Chosen, resolve, title_of
 from manyheads.tasks.kind import Predictions
 from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.metric_choice import MetricChoice
@@ -191,3 +191,13 @@ def test_a_metric_with_options_has_a_name_and_a_title() -> None:
     assert title_of(choice.name) == "F1 (in_favour_against)"
     assert title_of("balanced_accuracy") == "balanced accuracy"
     assert title_of("unknown") == "unknown"
+
+
+def test_metrics_with_equal_arrays_as_arguments_are_equal() -> None:
+    one, same, other = (
+        Chosen(METRICS["accuracy"], "mine", {"parent": np.array(parents), "level": 1})
+        for parents in ([0, 0, 1], [0, 0, 1], [0, 1, 1])
+    )
+    assert one == same
+    assert one != other
+    assert one != Chosen(METRICS["accuracy"], "mine", {"parent": np.array([0, 0, 1])})

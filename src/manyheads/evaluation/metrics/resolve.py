@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from manyheads.errors import RecipeError, did_you_mean
@@ -24,6 +25,16 @@ class Chosen:
     metric: Metric
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same metric with equal arguments, which may be arrays."""
+        if not isinstance(other, Chosen):
+            return NotImplemented
+        same = (self.metric, self.name, self.arguments.keys()) == (other.metric, other.name, other.arguments.keys())
+        return same and all(np.array_equal(value, other.arguments[key]) for key, value in self.arguments.items())
+
+    def __hash__(self) -> int:
+        return hash((self.metric, self.name))
 
     def value(self, predictions: Predictions, targets: Rows) -> float | None:
         """Return the metric of n examples, None if it is undefined. `targets`: float64[n, ...], or ragged."""
