@@ -208,3 +208,13 @@ def test_the_metric_course_score_needs_the_score_in_every_row(write) -> None:
 
 def test_a_plan_keeps_its_overrides(write) -> None:
     assert load_study(write("[rows.a]\n"), ["training.epochs=5"]).overrides == ("training.epochs=5",)
+
+
+def test_rows_with_different_metrics_are_an_error_before_any_run(write) -> None:
+    rows = '[rows.classes]\n[rows.ordered]\ntasks.sentiment.kind = "ordinal"\n'
+    with pytest.raises(RecipeError, match="different metrics for task sentiment") as error:
+        load_study(write(rows))
+    assert error.value.found == "accuracy in row classes, quadratic_kappa in row ordered"
+    assert "tasks.sentiment.metric in the base recipe" in str(error.value)
+    plan = load_study(write(f'[changes]\ntasks.sentiment.metric = "accuracy"\n{rows}'))
+    assert [row.recipe.tasks["sentiment"].kind for row in plan.rows[:2]] == ["classification", "ordinal"]

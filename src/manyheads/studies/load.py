@@ -137,6 +137,7 @@ class _Reader:
         twins = [baseline] if self.options.twins is None else self.options.twins
         for twin in twins:
             self._known("twins", twin, names)
+        self._check_metrics({name: recipe for name, recipe, _ in rows})
         metric = self._metric(rows[names.index(baseline)][1], {name: recipe for name, recipe, _ in rows})
         factors = self.options.factors or differing([_plain(recipe) for _, recipe, _ in rows])
         self._check_factors([_plain(recipe) for _, recipe, _ in rows])
@@ -349,8 +350,39 @@ class _Reader:
             )
         return metric
 
+    def _check_metrics(self, rows: Mapping[str, Recipe]) -> None:
+        """Check that all rows measure a task by the same metric, as far as their recipes name it.
+
+        Raises:
+            RecipeError: the primary metric of a task differs between rows.
+        """
+        first: dict[str, tuple[str, str]] = {}
+        for row, recipe in rows.items():
+            for task, options in recipe.tasks.items():
+                metric = _metric_of(options)
+                if metric is None:
+                    continue
+                before = first.setdefault(task, (row, metric))
+                if before[1] != metric:
+                    raise RecipeError(
+                        f"two rows have different metrics for task {task}, so they cannot be compared",
+                        where=str(self.source.file),
+                        found=f"{before[1]} in row {before[0]}, {metric} in row {row}",
+                        hint=f"set tasks.{task}.metric in the base recipe, to one that fits the labels of all rows",
+                    )
+
     def _where(self, key: Sequence[str]) -> str:
         return self.source.where(key)
+
+
+def _metric_of(options: TaskOptions) -> str | None:
+    """Return the name of the primary metric of a task. None if the labels of the training file may decide it."""
+    if options.metric_name:
+        return options.metric_name
+    kind = KINDS[options.kind]
+    known = kind.of(options)
+    metrics: object = getattr(kind, "metrics", None) if known is None else known.metrics
+    return metrics[0] if isinstance(metrics, tuple) else None
 
 
 def _alone(recipe: Recipe, task: str) -> Recipe:
