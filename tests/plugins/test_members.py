@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.plugins.conftest import MEMBERS, forget
 from tests.training.test_distributed import ended, torchrun
@@ -21,6 +22,7 @@ from manyheads.inference.manifest import read_manifest, tasks_of
 from manyheads.plugins import PluginError
 from manyheads.recipe.load import load_recipe, members_of
 from manyheads.run.folder import RunFolder
+from manyheads.tasks.kinds import KINDS
 
 RECIPE = """
 encoder = "{encoder}"
@@ -167,6 +169,19 @@ def test_other_code_than_in_training_is_noted(
     with caplog.at_level("WARNING", "manyheads"):
         manyheads.load(outside.path)
     assert "hidden.py has other code than when the model was trained" in caplog.text
+
+
+def test_predictions_of_a_kind_without_types_of_columns_are_text_in_parquet(
+    outside: RunFolder, recipe: Path, tmp_path: Path
+) -> None:
+    plugins.load([MEMBERS / f"{name}.py" for name in FILES])
+    assert KINDS["count"].sample().columns == {"prediction": object}
+    source = recipe.parent / "counts.rec"
+    manyheads.predict(outside.path, "words", source, tmp_path / "out.parquet")
+    manyheads.predict(outside.path, "words", source, tmp_path / "out.csv")
+    found = pl.read_parquet(tmp_path / "out.parquet")
+    assert found["prediction"].dtype == pl.String
+    assert found["prediction"].to_list() == [str(each) for each in pl.read_csv(tmp_path / "out.csv")["prediction"]]
 
 
 def test_an_exporter_is_a_target(outside: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

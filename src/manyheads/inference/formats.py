@@ -210,8 +210,9 @@ def _added(output: Output, each: RowPrediction) -> dict[str, Any]:
             cells[names[name]] = each.record[name]
     for name in kind.probability_names:
         cells[names[f"p_{name}"]] = each.record["probabilities"][name]
-    if output.format == "parquet" and kind.columns["prediction"] is str:
-        cells[names["prediction"]] = cell_text(each.record["prediction"])
+    if output.format == "parquet":
+        texts = [names[name] for name, cell in kind.columns.items() if cell in (str, object)]
+        cells |= {name: cell_text(cells[name]) for name in texts if name in cells}
     return cells
 
 
@@ -221,6 +222,7 @@ def _prediction_types(output: Output) -> dict[str, Any]:
     span = pl.Struct({"start": pl.Int64, "end": pl.Int64, "label": pl.String, "text": pl.String})
     lists: dict[type, Any] = {list: pl.List(pl.String), dict: pl.List(span), np.ndarray: pl.List(pl.Float64)}
     types: dict[type, Any] = {str: pl.String, int: pl.Int64, bool: pl.Boolean, float: pl.Float64, **lists}
+    types[object] = pl.String
     own = {output.names[name]: types[cell] for name, cell in output.task.kind.columns.items()}
     return {**dict.fromkeys(output.names.values(), pl.Float64), **own, output.names["error"]: pl.String}
 

@@ -524,7 +524,8 @@ class Kind(ABC):
     def columns(self) -> Mapping[str, type]:
         """The columns that a prediction adds to a table, with the types of their cells. The first is `prediction`.
 
-        `list`: a list of texts. `dict`: a list of spans. `np.ndarray`: a list of numbers.
+        `list`: a list of texts. `dict`: a list of spans. `np.ndarray`: a list of numbers. `object`: any value of JSON,
+        which a Parquet file has as text.
         """
         return {"prediction": object, **{f"p_{name}": float for name in self.probability_names}}
 
