@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -225,10 +225,11 @@ def _check_same(known: Plugin, plugin: Plugin, where: str) -> None:
 
 @contextmanager
 def _loaded_as(plugin: Plugin, where: str) -> Iterator[None]:
-    """Load a plug-in in the block. What it registers is attributed to it."""
+    """Load a plug-in in the block. What it registers is attributed to it, and what it prints is not the output."""
     _STATE.current = plugin
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except ManyheadsError:
         raise
     except (Exception, SystemExit) as error:

@@ -69,6 +69,13 @@ def test_a_file_that_fails_is_an_error_with_its_line(tmp_path: Path, code: str, 
         plugins.load([file])
 
 
+def test_what_a_file_prints_is_not_in_the_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("print('loaded')\n")
+    plugins.load([file])
+    assert capsys.readouterr() == ("", "loaded\n")
+
+
 def test_a_missing_file_is_an_error_that_names_where_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MANYHEADS_PLUGINS", "nothere.py")
     with pytest.raises(PluginError, match=r"MANYHEADS_PLUGINS: .*nothere\.py"):
