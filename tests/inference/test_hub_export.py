@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,12 @@ from manyheads.cli.main import app
 from manyheads.data.tokenizer import Tokenizer
 from manyheads.errors import BundleError
 from manyheads.inference.bundle import Bundle, load_bundle
-from manyheads.inference.export.hub import TaskSample, check_pipeline, check_sentences
+from manyheads.inference.export.hub import TaskSample, _reason, check_pipeline, check_sentences
 from manyheads.inference.torch_engine import TorchEngine
 from manyheads.model.encoder import quiet
 from manyheads.run.folder import RunFolder
 from manyheads.runs.export import Export, dev_data, export_run
+from manyheads.tasks.kinds import KINDS
 
 CHANGES = (
     "model.max_length=40",
@@ -118,6 +120,13 @@ def test_a_task_without_a_stock_class_is_named_and_left_out(cross: RunFolder, ex
     assert json.loads((export.folder / "manyheads.json").read_text())["left_out"].keys() == {"alone"}
     shown = CliRunner().invoke(app, ["export", str(cross.path), "--to", "hub", "--out", str(tmp_path / "out")])
     assert "task alone has no pipeline in transformers: " in shown.output
+
+
+@pytest.mark.parametrize("kind", ["ordinal", "embedding"])
+def test_the_reason_names_the_kind_with_its_article(cross: RunFolder, kind: str) -> None:
+    bundle = load_bundle(cross.model)
+    task = replace(bundle.model.tasks["sentiment"], kind=KINDS[kind].sample())
+    assert _reason(bundle, task) == f"no stock class of transformers predicts an {kind} task"
 
 
 def samples(cross: RunFolder) -> tuple[Bundle, object, dict[str, TaskSample]]:

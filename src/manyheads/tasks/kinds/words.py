@@ -453,7 +453,7 @@ class WordTags(Kind):
         """Return the types of spans, or the first tags and their number."""
         if self._table is None:
             return f"a tag per word, one of {listed(self.labels)}"
-        return f"spans of words, of the types {listed(self._table.names)}"
+        return f"spans of words, each of one type of {listed(self._table.names)}"
 
     @property
     def hub(self) -> HubForm:
