@@ -45,6 +45,13 @@ def test_the_keys_of_an_object_are_labels_in_any_order() -> None:
         kind.parse({"jov": 1})
 
 
+def test_a_missing_label_in_a_list_is_named() -> None:
+    with pytest.raises(LabelError, match="a label in .* is missing"):
+        KIND.parse(["joy", None])
+    kind, _ = Multilabel.infer(MultilabelOptions(), [["joy", None], ["fear"]], name="f", typed=True)
+    assert list(kind.labels) == ["fear", "joy"]
+
+
 def test_lists_of_zeros_and_ones_do_not_name_their_labels() -> None:
     cells = [[0, 1, 0], [1, 0, 0]]
     with pytest.raises(DataError, match="do not name their labels") as caught:

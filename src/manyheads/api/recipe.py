@@ -15,7 +15,7 @@ from manyheads.api import keys
 from manyheads.api.keys import RecipeKeys, TaskKeys
 from manyheads.api.values import Table, place, plain, shown
 from manyheads.data.given import GivenTable, check_sizes, remove_given, require_files
-from manyheads.errors import RecipeError
+from manyheads.errors import RecipeError, is_on_command_line
 from manyheads.recipe import schema
 from manyheads.recipe.given import LIMIT, SPLITS, Tables, names_of, naming_files, take_tables, with_tables, write_tables
 from manyheads.recipe.load import (
@@ -116,7 +116,8 @@ class Recipe:
         found = read_changes(changes)
         tables: dict[str, GivenTable] = {}
         taken = take_tables(applied(content, found), tables)
-        self._options = recipe_from(taken, folder, placed(content, where, found, place))
+        spelled = ".".join if is_on_command_line() else place
+        self._options = recipe_from(taken, folder, placed(content, where, found, spelled))
         self._tables = tables
 
     def _require_files(self) -> None:

@@ -55,8 +55,10 @@ class Span(BaseModel):
 class Prediction(BaseModel):
     """The prediction for one text or pair: a label with the probability of every label, or a value."""
 
-    prediction: str | int | float | bool | list[str | int | float | bool] = Field(
-        description="The predicted label or value, or the list of labels of a task with several.", examples=["positive"]
+    prediction: str | int | float | bool | list[str | int | float | bool] | dict[str, Any] = Field(
+        description="The predicted label or value, the list of labels of a task with several, or an object of a kind "
+        "from outside the package predicts.",
+        examples=["positive"],
     )
     probabilities: dict[str, float] | list[float] | None = Field(
         default=None,

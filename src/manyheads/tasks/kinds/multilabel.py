@@ -274,6 +274,8 @@ class Multilabel(Kind):
         if is_missing(raw):
             raise LabelError(MISSING)
         found = self._found(raw)
+        if any(map(is_missing, found)):
+            raise LabelError(f"a label in {quoted(raw)} is missing")
         unknown = [item for item in found if self.labels.find(item) is None]
         if unknown:
             presented = [item if isinstance(item, str | int | float) else str(item) for item in found]
@@ -445,7 +447,9 @@ def _named(cells: Iterable[object], name: str, options: Any) -> Iterator[Iterabl
     lists: list[list[object]] | None = []
     for cell in cells:
         found = object_of(cell)
-        items = _items(cell, options.separator) if found is None else [*found]
+        items = (
+            [item for item in _items(cell, options.separator) if not is_missing(item)] if found is None else [*found]
+        )
         if lists is not None and (found is not None or not all(map(is_flag, items))):
             lists = None
         elif lists is not None:
