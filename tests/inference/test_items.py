@@ -15,6 +15,7 @@ import manyheads
 from manyheads.errors import DataError
 from manyheads.inference.items import read_items
 from manyheads.inference.predictions import Prediction, Predictions
+from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.words import WordTags
 from manyheads.tasks.task import Task
 
@@ -210,6 +211,16 @@ def test_a_table_with_a_word_per_row_is_a_text_per_group() -> None:
     frame.loc[1, "w"] = None
     with pytest.raises(DataError, match="'w' is missing in line 2 of the lines with 's' '1'"):
         read_items(task, frame)
+
+
+def test_words_that_are_written_as_a_list_are_read_as_in_files() -> None:
+    kind = WordTags(["O", "B-x", "I-x"], scheme="bio")
+    for each in (kind, Multilabel(["a"])):
+        task = Task("t", each, ("w",), ("y",), None, None, "", 0.0, "cross_entropy", each.metrics[0])
+        for items in (pd.DataFrame({"w": ["['New York' 'we']", "[1]"]}), ["['New York', 'we']", "[1]"]):
+            (first,), (second,) = list(read_items(task, items).rows)
+            assert (first, second) == ("New York we", "[1]")
+            assert len(kind.words(first)) == 2
 
 
 def test_a_table_without_the_text_column_is_refused(model: manyheads.Predictor) -> None:

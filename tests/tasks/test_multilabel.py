@@ -46,7 +46,7 @@ def test_the_keys_of_an_object_are_labels_in_any_order() -> None:
 
 
 def test_a_missing_label_in_a_list_is_named() -> None:
-    with pytest.raises(LabelError, match="a label in .* is missing"):
+    with pytest.raises(LabelError, match=r"a label in .* is missing"):
         KIND.parse(["joy", None])
     kind, _ = Multilabel.infer(MultilabelOptions(), [["joy", None], ["fear"]], name="f", typed=True)
     assert list(kind.labels) == ["fear", "joy"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,25 @@ def test_a_word_per_line_is_read_like_lists_of_words(tmp_path: Path) -> None:
     kind = data.task.kind
     assert kind.space()["group_by"] == "s"
     assert "group_by" not in kind.meaning()
+
+
+@pytest.mark.parametrize("written", [repr, json.dumps, lambda items: f"[{' '.join(map(repr, items))}]"])
+def test_lists_that_pandas_wrote_as_text_are_words_and_tags(
+    tmp_path: Path, written: Callable[[list[str]], str]
+) -> None:
+    rows = [(["It's", "New York", "now"], ["O", "B-city", "O"]), (["in", "Rome"], ["O", "B-city"]), (["no"], ["O"])]
+    with (tmp_path / "lists.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("w", "t"), *((written(words), written(tags)) for words, tags in rows)])
+    table = {"kind": "words", "train": "lists.csv", "dev": 0.34, "text": "w", "label": "t"}
+    (data,) = read_tasks(
+        recipe_from({"encoder": "minilm-offline", "tasks": {"t": table}}, tmp_path, ".".join), lambda *_, **__: None
+    )
+    found = []
+    for each in (data.train, data.dev):
+        assert each.words is not None
+        for text, places, target in zip(each.texts[0], each.words, each.targets, strict=True):
+            found.append(([text[start:end] for start, end in places.tolist()], data.task.kind.present(target)))
+    assert sorted(found) == sorted(rows)
 
 
 def test_the_column_of_the_text_does_not_group_words() -> None:

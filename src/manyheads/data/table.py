@@ -19,7 +19,7 @@ from manyheads.data.reading import BadRow, Row, Several, Source, listed_columns
 from manyheads.data.reading.combined import LabelDecidesError, read_together, rows_together
 from manyheads.data.reading.parallel import Parallel
 from manyheads.errors import DataError, did_you_mean
-from manyheads.tasks.cells import NO_LABEL, Spellings, as_number, is_missing, label_cell, quoted
+from manyheads.tasks.cells import NO_LABEL, Spellings, as_number, is_missing, label_cell, listed_words, quoted
 from manyheads.tasks.kind import Candidates, Floats, LabelError, Target, UnknownLabelError
 from manyheads.tasks.tags import SplitText
 from manyheads.tasks.task import Task
@@ -467,6 +467,8 @@ class _Writer:
 def text_of(row: Row, column: str, *, one: bool = False) -> str:
     """Return the text in a row's column. A number is converted to text, and the words of a list are a `SplitText`.
 
+    The list may be written as text, as in CSV files of pandas.
+
     `one`: whether a list of several texts is refused, because each of them has a vector of its own.
 
     Raises:
@@ -486,9 +488,13 @@ def text_of(row: Row, column: str, *, one: bool = False) -> str:
 
 
 def as_text(cell: Any) -> Any:
-    """Return a number as text, and the words of a list as a `SplitText`. Another cell, or NaN, is unchanged."""
-    if _are_words(cell):
-        return SplitText([str(each) for each in cell])
+    """Return a number as text, and the words of a list as a `SplitText`. Another cell, or NaN, is unchanged.
+
+    The list may be written as text.
+    """
+    words = [str(each) for each in cell] if _are_words(cell) else listed_words(cell)
+    if words is not None:
+        return SplitText(words)
     return str(cell) if isinstance(cell, int | float) and not is_missing(cell) else cell
 
 

@@ -15,7 +15,7 @@ from manyheads.data.reading.combined import Grouped
 from manyheads.data.reading.dotted import DottedPath, PathError
 from manyheads.data.table import as_text
 from manyheads.errors import DataError, did_you_mean
-from manyheads.tasks.cells import LONGEST_QUOTE, is_missing, quoted
+from manyheads.tasks.cells import LONGEST_QUOTE, is_missing, listed_words, quoted
 from manyheads.tasks.kind import LabelError
 from manyheads.tasks.tags import SplitText
 from manyheads.tasks.task import Task
@@ -197,7 +197,7 @@ def _checked(task: Task, items: Iterable[Any], place: Callable[[int], str]) -> I
         cells = _cells_of(task, item)
         if len(cells) != len(task.text) or not all(map(_usable, cells)):
             raise _unusable(task, item, cells, place(number))
-        yield tuple(cells)
+        yield tuple(map(_joined, cells))
 
 
 def _cells_of(task: Task, item: Any) -> list[Any]:
@@ -249,8 +249,11 @@ def _cell_at(item: Mapping[str, Any], column: str) -> Any:
 
 
 def _joined(cell: Any) -> Any:
-    """Return the words of a list as one text. Anything else is unchanged."""
-    listed = isinstance(cell, Sequence | np.ndarray) and not isinstance(cell, str) and len(cell)
+    """Return the words of a list as one text, also of a list that is written as text. Anything else is unchanged."""
+    if isinstance(cell, str):
+        words = None if isinstance(cell, SplitText) else listed_words(cell)
+        return cell if words is None else SplitText(words)
+    listed = isinstance(cell, Sequence | np.ndarray) and len(cell)
     return SplitText(list(cell)) if listed and all(isinstance(word, str) for word in cell) else cell
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import ast
 import json
 import math
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from manyheads.tasks.python_text import python_list
 
 if TYPE_CHECKING:
     from manyheads.tasks.kind import Kind, Target
@@ -103,11 +104,6 @@ def as_number(raw: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-_PYTHON_ITEM = r"""'[^'\\]*'|"[^"\\]*"|-?\d+(?:\.\d+)?"""
-
-_PYTHON_LIST = re.compile(rf"\[\s*(?:{_PYTHON_ITEM})(?:\s*,\s*(?:{_PYTHON_ITEM}))*\s*,?\s*\]")
-
-
 def is_flag(item: object) -> bool:
     """Return whether an item is the number 0 or 1, or a boolean."""
     return isinstance(item, int | float) and item in (0, 1)
@@ -126,7 +122,7 @@ def are_flag_lists(lists: Sequence[Sequence[object]]) -> bool:
 def listed_items(cell: object) -> list[object] | None:
     """Return the items of a list. None for another cell.
 
-    A text may be a list in JSON, or one of texts and numbers as Python writes it, which pandas does in CSV files.
+    A text may be a list in JSON, or one in the way of Python or numpy, which pandas writes to CSV files.
     """
     if isinstance(cell, list | tuple):
         return list(cell)
@@ -136,9 +132,7 @@ def listed_items(cell: object) -> list[object] | None:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        if _PYTHON_LIST.fullmatch(text) is None:
-            return None
-        return [each[1:-1] if each[0] in "'\"" else json.loads(each) for each in re.findall(_PYTHON_ITEM, text)]
+        return python_list(text)
     return found if isinstance(found, list) else None
 
 
@@ -157,6 +151,13 @@ def object_of(cell: object) -> Mapping[Any, object] | None:
             found = read(text)
             return found if isinstance(found, dict) else None
     return None
+
+
+def listed_words(cell: object) -> list[str] | None:
+    """Return the words of a text that is a list of texts, and perhaps numbers. None for another cell."""
+    found = listed_items(cell) if isinstance(cell, str) else None
+    words = [str(each) for each in found or () if isinstance(each, str | int | float) and not isinstance(each, bool)]
+    return words if found and len(words) == len(found) and any(isinstance(each, str) for each in found) else None
 
 
 SEPARATORS = (";", "|", ",")
