@@ -80,7 +80,7 @@ def test_columns_are_named_by_their_places_and_some_are_ignored(tmp_path: Path) 
     assert rows(source) == [(1, {"words": ["EU"], "tags": ["B-ORG"]})]
 
 
-def test_only_a_line_before_a_sentence_with_a_blank_and_too_few_columns_is_a_comment(tmp_path: Path) -> None:
+def test_only_a_line_before_a_sentence_with_a_blank_and_other_columns_is_a_comment(tmp_path: Path) -> None:
     content = "# a comment\n#tag\tX\n# no token here\n\n#\tO\n"
     (bad, row) = rows(write(tmp_path, content))
     assert bad == "3: 1 column where 2 are expected (in the sentence that begins on line 2)"
@@ -89,6 +89,20 @@ def test_only_a_line_before_a_sentence_with_a_blank_and_too_few_columns_is_a_com
     wide = TextFormat(columns=("words", "", "tags"))
     found = rows(write(tmp_path, "# id\n# _ O\nb _ O\n", wide))
     assert found == [(2, {"words": ["#", "b"], "tags": ["O", "O"]})]
+    for comment in ("# text = b c", "# sent_id = 1"):
+        assert rows(write(tmp_path, f"{comment}\nb O\n\nc O\n")) == [
+            (2, {"words": ["b"], "tags": ["O"]}),
+            (4, {"words": ["c"], "tags": ["O"]}),
+        ]
+
+
+def test_lines_that_begin_every_sentence_with_a_blank_are_comments_whatever_they_have(tmp_path: Path) -> None:
+    wide = TextFormat(columns=("words", "", "", "tags"))
+    sentences = [f"# id 5239-{number}\tdomain=en\nb{number} _ _ O\n\n" for number in range(4)]
+    found = rows(write(tmp_path, "\n" + "".join(sentences), wide))
+    assert found == [(3 * number + 3, {"words": [f"b{number}"], "tags": ["O"]}) for number in range(4)]
+    tokens = write(tmp_path, "".join(sentences) + "c _ _ O\n", wide)
+    assert rows(tokens)[0] == (1, {"words": ["#", "b0"], "tags": ["domain=en", "O"]})
 
 
 def test_lines_between_documents_are_not_tokens(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ BLANKS = re.compile(r"[ \t]+")
 SAMPLE = 1000
 """Lines at the beginning of a file in which the separator and the number of columns are found."""
 
+COMMENTED = 3
+"""If at least this number of sentences, and all of those in the first lines, begin with "# ", these are comments."""
+
 MOST_TOKENS = 100_000
 """A sentence with more tokens is a bad row: the file probably has no blank lines between sentences."""
 
@@ -52,8 +55,9 @@ class Conll:
 
     The columns are named by their places: "1", "2", ..., or as `text.columns` says. They are separated by a tab or by
     blanks, whichever the file has, or by `text.delimiter`. A line of white space ends a sentence. A line is a comment
-    only if it is before the first token of a sentence, begins with "# " and has too few columns for a token: a
-    hashtag is a token. A sentence with a wrong line is one bad row.
+    only if it is before the first token of a sentence, begins with "# " and has another number of columns than a token:
+    a hashtag is a token. If all of the first sentences begin with such lines, these are comments whatever they have. A
+    sentence with a wrong line is one bad row.
 
     Args:
         path: the file.
@@ -75,7 +79,7 @@ class Conll:
         if text.header:
             hint = "remove header = true, and the header from the file"
             raise DataError("a CoNLL file has no header", where=self.name, found="header = true", hint=hint)
-        lines = self._sample()
+        lines, self._commented = self._sample()
         self._separator = text.delimiter or _separator(lines)
         self._names = text.columns or tuple(str(place) for place in range(1, self._width(lines) + 1))
         self.columns = tuple(name for name in self._names if name)
@@ -145,27 +149,35 @@ class Conll:
 
     def _is_comment(self, text: str, cells: list[str]) -> bool:
         """Whether a line before the first token of a sentence is a comment."""
-        return text.startswith("#" if self._universal else "# ") and len(cells) < len(self._names)
+        if self._universal:
+            return text.startswith("#") and len(cells) < len(self._names)
+        return text.startswith("# ") and (self._commented or len(cells) != len(self._names))
 
-    def _sample(self) -> list[str]:
-        """Return the first lines that may be tokens. Lines that may be comments are used only if there are no others.
+    def _sample(self) -> tuple[list[str], bool]:
+        """Return the first lines that may be tokens, and whether each of several sentences begins with a comment.
+
+        Lines that may be comments are used only if there are no others.
 
         Raises:
             DataError: There is no line that may be a token.
         """
         tokens: list[str] = []
         others: list[str] = []
+        begins, sentences, commented = True, 0, 0
         for line in read_lines(self._path, self._text.encoding):
-            if line.fault is None and line.text.strip() and not line.text.startswith(DOCUMENT):
+            blank = not line.text.strip() or line.text.startswith(DOCUMENT)
+            if line.fault is None and not blank:
                 comment = line.text.startswith("#" if self._universal else "# ")
                 (others if comment else tokens).append(line.text)
+                sentences, commented = sentences + begins, commented + (begins and comment)
+            begins = blank
             if len(tokens) == SAMPLE:
                 break
             del others[SAMPLE:]
         if not tokens and not others:
             what, hint = "the file has no tokens", "check that the file was written completely"
             raise DataError(what, where=self.name, allowed="one token per line with its columns", hint=hint)
-        return tokens or others
+        return tokens or others, bool(tokens) and sentences >= COMMENTED and commented == sentences
 
     def _width(self, lines: list[str]) -> int:
         """Return the number of columns that most lines have."""
