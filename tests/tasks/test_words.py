@@ -59,7 +59,10 @@ def test_spans_of_characters_become_tags() -> None:
         ({"start": 5, "end": 12, "label": "city"}, "does not begin and end with a word"),
         ({"start": 5, "end": 99, "label": "city"}, "no characters of the text"),
         ({"start": 5, "end": 5, "label": "city"}, "no characters of the text"),
-        ({"start": 5, "label": "city"}, "no characters of the text"),
+        ({"start": 5, "label": "city"}, "does not start and end with whole numbers"),
+        (["5", "8", "city"], "does not start and end with whole numbers"),
+        ({"start": 5, "end": 8}, "has no label"),
+        ({"start": 5, "end": 8, "labels": ["city", "day"]}, "has several labels"),
         ({"start": 5, "end": 8, "label": "town"}, "'B-town' is not one of"),
     ],
 )
@@ -74,11 +77,31 @@ def test_a_span_that_is_not_made_of_words_is_refused(span: dict[str, object], re
         [5, 13, "city"],
         {"start_offset": 5, "end_offset": 13, "label": "city"},
         {"start": 5, "end": 13, "text": "New York", "labels": ["city"]},
+        {"start": 5, "end": 13, "value": "New York", "entity": "city"},
+        {"start": 5, "end": 13, "word": "New York", "entity_group": "city", "score": 0.9},
     ],
 )
 def test_spans_of_other_programs_are_read(span: object) -> None:
     assert tags(BIO, [span], TEXT) == ["O", "B-city", "I-city", "O", "O", "O"]
     assert infer([[], [span]]).space()["labels"] == ["O", "B-city", "I-city"]
+
+
+def test_what_to_do_about_a_span_depends_on_how_the_text_is_split() -> None:
+    for split in ("blanks", "punctuation"):
+        kind = WordTags(BIO.labels, scheme="bio", split=split)
+        with pytest.raises(LabelError) as found:
+            kind.parse_of([[5, 12, "city"]], [TEXT])
+        assert ('split = "punctuation"' in str(found.value.hint)) == (split == "blanks")
+
+
+def test_spans_without_labels_and_missing_tags_are_refused() -> None:
+    with pytest.raises(DataError, match="spans of the label column have no labels"):
+        infer([[{"offset": 0, "length": 3, "category": "city"}]])
+    kind = infer([["O", None, "B-a"], ["O", "", "B-a"]])
+    assert kind.space()["labels"] == ["O", "B-a", "I-a"]
+    for tag in (None, " ", float("nan")):
+        with pytest.raises(LabelError, match="tag of word 2 is missing"):
+            kind.parse(["O", tag])
 
 
 def test_iob1_is_read_as_bio_and_bilou_as_bioes() -> None:

@@ -68,7 +68,11 @@ _WORD = re.compile("words?|tokens?|form", re.IGNORECASE)
 _TAG = re.compile("tags?|labels?|ner(?:[-_ ]?tags?)?|[ux]?pos(?:[-_ ]?tags?)?", re.IGNORECASE)
 """The names of columns that say to which sentence a word belongs, of words, and of tags, for `init`."""
 
-SPAN_KEYS = (("start", "start_offset"), ("end", "end_offset"), ("label", "labels"))
+SPAN_KEYS = (
+    ("start", "start_offset"),
+    ("end", "end_offset"),
+    ("label", "labels", "type", "entity", "entity_group"),
+)
 """The keys of a span: where it starts and ends, and its label or the list with it."""
 
 
@@ -163,16 +167,23 @@ class WordTags(Kind):
         """
         tags: list[object] = []
         types: set[str] = set()
+        unnamed: object = None
         seen: set[object] = set()
         for cell in cells:
             found = _items(cell)
             if _are_spans(found):
-                types |= {str(name) for _, _, name in map(_span, found) if name is not None}
-            fresh = [] if _are_spans(found) else [tag for tag in found if not isinstance(tag, list | dict)]
+                types |= {str(name) for _, _, name in map(_span, found) if isinstance(name, str | int)}
+                unnamed = unnamed or next((span for span in found if _span(span)[2] is None), None)
+            plain = [tag for tag in found if not isinstance(tag, list | tuple | Mapping) and not is_missing(tag)]
+            fresh = [] if _are_spans(found) else plain
             new = [tag for tag in dict.fromkeys(fresh) if tag not in seen]
             seen.update(new)
             tags += new
         tags = list(as_bioes(tags)) if options.scheme in (None, "bioes") else tags
+        if unnamed is not None and not types and not tags:
+            raise DataError(
+                "the spans of the label column have no labels", where=name, found=quoted(unnamed), allowed=_SPANS
+            )
         split = options.split or ("punctuation" if types else "blanks")
         if types and not tags:
             scheme: Scheme = options.scheme if options.scheme in PREFIXES else "bio"
@@ -464,11 +475,13 @@ class WordTags(Kind):
         """Return the indices of tags.
 
         Raises:
-            LabelError: A tag is a list or an object, or is not one of the tags.
+            LabelError: A tag is missing, is a list or an object, or is not one of the tags.
         """
-        for tag in tags:
+        for place, tag in enumerate(tags, start=1):
             if isinstance(tag, list | dict):
                 raise LabelError(self.labels.unknown(tag))
+            if is_missing(tag):
+                raise LabelError(f"the tag of word {place} is missing")
         tags = self._in_scheme(tags)
         unknown = [tag for tag in tags if self.labels.find(tag) is None]
         if unknown:
@@ -500,11 +513,17 @@ class WordTags(Kind):
         for item in items:
             start, end, name = _span(item)
             shown = quoted(dict(item) if isinstance(item, Mapping) else item)
-            if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start < end <= len(text):
+            if not isinstance(name, str | int):
+                raise LabelError(f"label {shown} has {'no label' if name is None else 'several labels'}", _SPAN_HINT)
+            if not all(isinstance(each, int) and not isinstance(each, bool) for each in (start, end)):
+                raise LabelError(f"label {shown} does not start and end with whole numbers", _SPAN_HINT)
+            if not 0 <= start < end <= len(text):
                 raise LabelError(f"label {shown} has no characters of the text, which has {len(text)}")
             if start not in starts or end not in ends:
                 cut = text[max(0, start - 10) : end + 10]
-                raise LabelError(f"label {shown} does not begin and end with a word, in {quoted(cut)}", _CUT_HINT)
+                raise LabelError(
+                    f"label {shown} does not begin and end with a word, in {quoted(cut)}", _CUT_HINTS[self.split]
+                )
             first, last = starts[start], ends[end]
             if taken[first : last + 1].any():
                 raise LabelError(f"label {shown} overlaps another span")
@@ -529,7 +548,15 @@ class WordTags(Kind):
         return spans
 
 
-_CUT_HINT = 'words are split as the key split says; set split = "punctuation" to split around punctuation marks'
+_CUT_HINTS = {
+    "blanks": 'words are separated by blanks; set split = "punctuation" to split around punctuation marks',
+    "punctuation": "words are runs of letters, digits and underscores, and single other characters; correct the span",
+}
+"""What to do about a span that does not begin and end with a word, by how texts are split into words."""
+
+_SPANS = '{"start": 0, "end": 6, "label": "city"} or [0, 6, "city"]'
+
+_SPAN_HINT = f"write a span as {_SPANS}"
 
 
 def _scheme_fault(labels: Labels, scheme: Scheme) -> str | None:
