@@ -202,6 +202,14 @@ def test_labels_that_a_scheme_cannot_use_are_refused(labels: list[str], scheme: 
     assert [reason in fault.what for fault in WordTags.faults(options)] == [True]
 
 
+def test_a_few_tags_that_are_not_of_spans_are_a_warning() -> None:
+    (warning,) = infer([["O", "B-x", "I-x", "_"]]).warnings()
+    assert "the tag '_' is not of spans" in warning
+    assert infer([["O", "B-x", "I-x"]]).warnings() == []
+    assert infer([["O", "DET", "N"]]).warnings() == []
+    assert infer([["O", "B-x", "I-x"]], scheme="tags").warnings() == []
+
+
 def test_a_column_without_two_tags_has_no_label_space() -> None:
     with pytest.raises(DataError, match="fewer than two labels"):
         infer([["N"], ["N", "N"]])

@@ -269,9 +269,19 @@ class WordTags(Kind):
         return {"labels": list(self.labels), "scheme": self.scheme, "split": self.split}
 
     def warnings(self) -> list[str]:
-        """Return a warning for each group of labels that look alike."""
-        types = sorted({name for _, name in map(parts_of, self.labels) if name})
-        return alike_warnings(self.labels if self._table is None else types)
+        """Return a warning for each group of labels that look alike, and one for a few tags that are not of spans."""
+        if self._table is not None:
+            return alike_warnings(sorted({name for _, name in map(parts_of, self.labels) if name}))
+        others = [name for name in self.labels.names if not SPAN_TAG.fullmatch(name)]
+        warnings = alike_warnings(self.labels)
+        if OUTSIDE in self.labels.names and 0 < len(others) < len(self.labels) - len(others):
+            shown = ", ".join(map(repr, others))
+            what = f"the tags {shown} are not" if len(others) > 1 else f"the tag {shown} is not"
+            warnings.append(
+                f"{what} of spans, as the other tags are, so each tag stands for itself, and no span is measured: "
+                "correct the files, or list the labels in the recipe, with which a row with another tag is a bad row"
+            )
+        return warnings
 
     # Outputs
 
