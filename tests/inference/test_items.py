@@ -15,6 +15,8 @@ import manyheads
 from manyheads.errors import DataError
 from manyheads.inference.items import read_items
 from manyheads.inference.predictions import Prediction, Predictions
+from manyheads.tasks.kinds.choice import Choice
+from manyheads.tasks.kinds.classification import Classification
 from manyheads.tasks.kinds.multilabel import Multilabel
 from manyheads.tasks.kinds.words import WordTags
 from manyheads.tasks.task import Task
@@ -243,3 +245,34 @@ def test_the_cells_of_a_table_are_read_as_those_of_a_file(model: manyheads.Predi
     assert model.predict("sentiment", arrays) == model.predict("sentiment", texts[:1])
     with pytest.raises(DataError):
         model.predict("sentiment", pd.DataFrame({"sentence": [1.0, float("nan")]}))
+
+
+NESTED = [
+    {"example": {"premise": "a dog runs", "hypothesis": "a cat"}, "choices": [{"text": "one"}, {"text": "two"}]},
+    {"example": {"premise": "we eat", "hypothesis": "we sleep"}, "choices": [{"text": "three"}]},
+]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [list, pd.DataFrame, pl.DataFrame, datasets.Dataset.from_list, lambda rows: pl.DataFrame(rows).to_arrow()],
+    ids=["records", "pandas", "polars", "datasets", "pyarrow"],
+)
+def test_paths_into_the_cells_of_a_table_are_read_as_in_files(form: Any) -> None:
+    rest = {"id": None, "head": "", "dropout": 0.0, "loss": "", "metric": "accuracy", "label": "y"}
+    paths = ("example.premise", "example.hypothesis")
+    pairs = Task(name="t", kind=Classification(["no", "yes"]), text=paths, pair="cross", **rest)
+    assert list(read_items(pairs, form(NESTED)).rows) == [("a dog runs", "a cat"), ("we eat", "we sleep")]
+    choice = Task(name="t", kind=Choice(["choices[].text"]), text=paths[:1], pair="cross", **rest)
+    assert list(read_items(choice, form(NESTED)).rows) == [("a dog runs", "one", "two"), ("we eat", "three")]
+    with pytest.raises(DataError, match="sample"):
+        list(
+            read_items(Task(name="t", kind=pairs.kind, text=("sample.premise",), pair=None, **rest), form(NESTED)).rows
+        )
+
+
+def test_the_arrays_of_a_parquet_file_in_pandas_are_lists() -> None:
+    rest = {"id": None, "head": "", "dropout": 0.0, "loss": "", "metric": "accuracy", "label": "y"}
+    task = Task(name="t", kind=Choice(["choices[].text"]), text=("q",), pair="cross", **rest)
+    frame = pd.DataFrame({"q": ["a"], "choices": [np.array([{"text": "one"}, {"text": "two"}])]})
+    assert list(read_items(task, frame).rows) == [("a", "one", "two")]

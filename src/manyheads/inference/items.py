@@ -151,12 +151,13 @@ def _columns(task: Task, table: Any) -> list[Iterable[Any]] | None:
             raise DataError(
                 f"the table has the column {repeated[0]!r} more than once", hint="rename one of the columns"
             )
-        return [table[name].tolist() for name in _required(task, names)]
+        return [_read(name, names, lambda each: table[each].tolist()) for name in _required(task, names)]
     if _of("polars", "DataFrame", table):
-        return [table.get_column(name).to_list() for name in _required(task, table.columns)]
+        names = table.columns
+        return [_read(name, names, lambda each: table.get_column(each).to_list()) for name in _required(task, names)]
     if _of("datasets", "Dataset", table):
-        plain = table.with_format(None)
-        return [_cells(plain, name) for name in _required(task, table.column_names)]
+        plain, names = table.with_format(None), table.column_names
+        return [_read(name, names, lambda each: _cells(plain, each)) for name in _required(task, names)]
     return None
 
 
@@ -164,6 +165,19 @@ def _as_read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
     """Yield the cells of rows as a file with them is read: numbers are text, and lists of words are joined."""
     for row in rows:
         yield tuple(as_text(cell.tolist() if isinstance(cell, np.ndarray) else cell) for cell in row)
+
+
+def _read(column: str, names: Sequence[Any], cells: Callable[[str], Iterable[Any]]) -> Iterable[Any]:
+    """Return the cells of a column of a table, which may be a path into the cells of another one."""
+    outer = _outer(column, names)
+    return cells(column) if outer is None else (_cell_at({outer: cell}, column) for cell in cells(outer))
+
+
+def _outer(column: str, names: Iterable[Any]) -> str | None:
+    """Return the column into whose cells a column is a path. None if it is a column of its own, or there is none."""
+    path = None if column in names else DottedPath.of(column)
+    first = None if path is None else str(path.steps[0])
+    return first if first in names else None
 
 
 def _cells(table: Any, column: str) -> Iterator[Any]:
@@ -175,7 +189,7 @@ def _cells(table: Any, column: str) -> Iterator[Any]:
 def _required(task: Task, columns: Sequence[Any]) -> Texts:
     """Check that a table or a mapping has the text columns of a task, and return them."""
     for column in task.columns:
-        if column not in columns:
+        if column not in columns and _outer(column, columns) is None:
             names = [str(name) for name in columns]
             hint = did_you_mean(column, names) or "rename the column, or pass the column itself"
             allowed = f"a table with {' and '.join(map(repr, task.columns))}"
@@ -203,11 +217,11 @@ def _checked(task: Task, items: Iterable[Any], place: Callable[[int], str]) -> I
 def _cells_of(task: Task, item: Any) -> list[Any]:
     """Return the texts of an item, unchecked. There are none if a mapping lacks a column."""
     if task.kind.reads == "tokens":
-        cell = item[task.text[0]] if isinstance(item, Mapping) and task.text[0] in item else item
+        cell = _cell_at(item, task.text[0]) if isinstance(item, Mapping) and _has(item, task.text[0]) else item
         cell = cell[0] if isinstance(cell, tuple) and len(cell) == 1 else cell
         return [] if isinstance(cell, Mapping) else [_joined(cell)]
     if isinstance(item, Mapping):
-        return [as_text(item[column]) for column in task.text if column in item]
+        return [as_text(_cell_at(item, column)) for column in task.text if _has(item, column)]
     return [item] if isinstance(item, str) or not isinstance(item, Sequence | np.ndarray) else list(item)
 
 
@@ -238,14 +252,30 @@ def _with_candidates(task: Task, item: Any, where: str) -> Texts:
     return tuple(found)
 
 
+def _has(item: Mapping[str, Any], column: str) -> bool:
+    """Whether a row has a column, or one into whose cells it is a path."""
+    return column in item or _outer(column, item) is not None
+
+
 def _cell_at(item: Mapping[str, Any], column: str) -> Any:
     """Return the cell of a column of a row, which may be a path into its cells."""
-    path = None if column in item else DottedPath.of(column)
-    try:
-        cell = item.get(column) if path is None else path.find(item)
-    except PathError:
-        return None
+    outer = _outer(column, item)
+    path = None if outer is None else DottedPath.of(column)
+    if outer is None or path is None:
+        cell = item.get(column)
+    else:
+        try:
+            cell = path.find({outer: _plain(item[outer])})
+        except PathError:
+            return None
     return cell.tolist() if isinstance(cell, np.ndarray) else cell
+
+
+def _plain(cell: Any) -> Any:
+    """Return a cell with lists in place of arrays, which pandas has for the lists of a Parquet file."""
+    if isinstance(cell, Mapping):
+        return {key: _plain(each) for key, each in cell.items()}
+    return [_plain(each) for each in cell] if isinstance(cell, list | np.ndarray) else cell
 
 
 def _joined(cell: Any) -> Any:
@@ -264,7 +294,7 @@ def _usable(cell: Any) -> bool:
 def _unusable(task: Task, item: Any, cells: Sequence[Any], where: str) -> DataError:
     wanted = "a string" if len(task.text) == 1 else f"a pair of strings ({', '.join(task.text)})"
     if isinstance(item, Mapping) and len(cells) < len(task.text):
-        what = f"the item has no {' or '.join(repr(column) for column in task.text if column not in item)}"
+        what = f"the item has no {' or '.join(repr(column) for column in task.text if not _has(item, column))}"
         wanted = f"a dict with {' and '.join(map(repr, task.text))}"
     elif len(cells) != len(task.text):
         what = f"task {task.name} reads {wanted}"
