@@ -91,6 +91,18 @@ def test_other_examples_are_not_compared(runs: list[Path], tmp_path: Path) -> No
         compare(runs[:1])
 
 
+def test_other_kinds_of_a_task_are_named(tiny_encoder: Path, tmp_path: Path) -> None:
+    (tmp_path / "stars.csv").write_text("text,stars\n" + "".join(f"film {n},{n % 3}\n" for n in range(24)))
+    task = {"train": str(tmp_path / "stars.csv"), "dev": 0.25, "text": "text", "label": "stars"}
+    for kind in ("ordinal", "classification"):
+        recipe = {"encoder": str(tiny_encoder), "tasks": {"t": {"kind": kind, **task}}, "training": {"epochs": 1}}
+        manyheads.train(recipe, tmp_path / kind, report=False)
+    with pytest.raises(RunError, match="share no task") as caught:
+        compare([tmp_path / "ordinal", tmp_path / "classification"])
+    reason = "t: classification has the kind classification, and ordinal the kind ordinal"
+    assert str(caught.value.found) == reason
+
+
 def test_texts_of_a_changed_file_are_not_shown(runs: list[Path], tmp_path: Path) -> None:
     copies = []
     for run in runs:

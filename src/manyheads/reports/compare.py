@@ -125,11 +125,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
     for task, with_task in members.items():
         first = with_task[0]
         same = [each for each in with_task if comparable_with(first, each)]
-        excluded += [
-            f"{task}: {each.name} has other dev examples or labels than {first.name}"
-            for each in with_task
-            if each not in same
-        ]
+        excluded += [f"{task}: {_difference_of_tasks(first, each)}" for each in with_task if each not in same]
         for each in same if len(same) > 1 else ():
             check_member(each)
         if len(same) > 1:
@@ -182,6 +178,14 @@ def comparable_with(one: Member, other: Member) -> bool:
     a, b = one.predictions, other.predictions
     same = type(a.kind) is type(b.kind) and a.kind.meaning() == b.kind.meaning()
     return same and a.ids == b.ids and same_targets(a.targets, b.targets)
+
+
+def _difference_of_tasks(one: Member, other: Member) -> str:
+    """Return why a task of two runs is not compared."""
+    kinds = one.task.kind.name, other.task.kind.name
+    if kinds[0] != kinds[1]:
+        return f"{other.name} has the kind {kinds[1]}, and {one.name} the kind {kinds[0]}"
+    return f"{other.name} has other dev examples or labels than {one.name}"
 
 
 def _compare(members: Sequence[Member], shown: int) -> TaskComparison:
