@@ -53,6 +53,7 @@ def _faults(task: dict[str, Any], **tables: Any) -> list[tuple[str, str]]:
             "the number of class weights differs from the number of labels",
         ),
         ({**TASK, "labels": [0, 1], "class_weights": [1.0, -1.0]}, "tasks.a.class_weights", "below 0"),
+        ({**TASK, "labels": [0, 1], "class_weights": [0, 0]}, "tasks.a.class_weights", "all class weights are 0"),
         ({**TASK, "class_weights": [1.0, 1.0]}, "tasks.a.class_weights", "requires labels"),
         ({**VALUES, "class_weights": [1.0]}, "tasks.a.class_weights", "a regression task has no class_weights"),
         ({**TASK, "labels": [0, 1, 2], "loss": "l1"}, "tasks.a.loss", "unknown loss"),

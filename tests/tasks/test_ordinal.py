@@ -22,6 +22,12 @@ def test_numbers_are_ordered_and_texts_must_be_listed() -> None:
         Ordinal([0, 1])
 
 
+def test_numbers_in_no_order_give_a_warning() -> None:
+    assert "list them from the lowest to the highest" in Ordinal([1, 3, 2]).warnings()[0]
+    for labels in ([1, 2, 3], [5, 3, 1], ["low", "middle", "high"], ["1 star", "3 stars", "2 stars"]):
+        assert not Ordinal(labels).warnings()
+
+
 def test_corn_probabilities_are_products_of_conditional_ones_and_the_prediction_is_the_median() -> None:
     conditional = np.array([0.9, 0.8, 0.3, 0.5])
     found = STARS.decode(np.log(conditional / (1 - conditional))[None, :])

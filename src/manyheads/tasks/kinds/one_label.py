@@ -80,6 +80,8 @@ def class_weight_faults(weights: CLASS_WEIGHTS | None, labels: list[Label] | Non
         )
     if any(weight < 0 for weight in weights):
         yield KeyFault(key, "a class weight is below 0", weights, "0 or more")
+    elif weights and not any(weights):
+        yield KeyFault(key, "all class weights are 0, so nothing would be learned", weights, "a weight above 0")
 
 
 SEVERAL_HINT = "a task of this kind has one label per row: write one label per cell, or use a column with one label"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from manyheads.errors import DataError
 from manyheads.options import Options
+from manyheads.tasks.cells import as_number
 from manyheads.tasks.kind import Floats, Predictions, finite, sigmoid, softmax
 from manyheads.tasks.kinds.one_label import CLASS_WEIGHTS, EQUAL_CLASSES, LABELS, OneLabel, labels_field, weights_field
 from manyheads.tasks.labels import found_note, labels_among
@@ -55,6 +56,16 @@ class Ordinal(OneLabel):
                 hint="list the labels from the lowest to the highest: labels = [...]",
             )
         return cls(labels), found_note(name, labels)
+
+    def warnings(self) -> list[str]:
+        """Return the warnings about labels, and one if they are numbers that neither rise nor fall."""
+        numbers = [number for label in self.labels if (number := as_number(label)) is not None]
+        rising = sorted(numbers)
+        if len(numbers) < len(self.labels) or numbers in (rising, rising[::-1]):
+            return super().warnings()
+        shown = ", ".join(str(label) for label in self.labels)
+        what = f"the labels {shown} are numbers in no order: list them from the lowest to the highest"
+        return [*super().warnings(), what]
 
     @classmethod
     def sample(cls) -> Self:
