@@ -131,3 +131,12 @@ def test_a_column_with_a_few_invalid_cells_is_numeric(tmp_path: Path) -> None:
     assert columns["a"].numeric
     assert not columns["b"].numeric
     assert columns["b"].cells == 21
+
+
+def test_two_texts_without_a_label_may_belong_together(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="label column cannot be found") as caught:
+        _guess(tmp_path, {"id": list(range(24)), "question": TEXTS, "reply": _prose(24, "because ")})
+    assert "rename 'question' and 'reply' to 'anchor' and 'positive' if they belong together" in str(caught.value.hint)
+    with pytest.raises(DataError, match="label column cannot be found") as caught:
+        _guess(tmp_path, {"id": list(range(24)), "question": TEXTS})
+    assert "anchor" not in str(caught.value.hint)

@@ -255,7 +255,8 @@ def guess_layout(
         raise DataError("the file has no usable rows", where=train.name, found=found, hint=hint)
     chosen = label or next(iter(_labels(train, columns, labelled, unlabelled, text)), None)
     if chosen is None:
-        raise _not_found("label", train)
+        pair = _best_texts([column for column in columns.values() if not _is_id(column)])
+        raise _not_found("label", train, pair if len(pair) > 1 else ())
     everywhere = {name for name in train.columns if all(name in each.columns for each in (*labelled, *unlabelled))}
     rest = [columns[name] for name in train.columns if name in everywhere and name != chosen]
     id_ = next((column.name for column in rest if _is_id(column) and column.name not in text), None)
@@ -406,14 +407,17 @@ def _are_pair(first: str, second: str) -> bool:
     )
 
 
-def _not_found(what: str, source: Source) -> DataError:
+def _not_found(what: str, source: Source, pair: Sequence[str] = ()) -> DataError:
+    """Return the error for a column that cannot be found. `pair`: two text columns of a file without labels."""
+    unlabelled = f"; or rename {' and '.join(map(repr, pair))} to 'anchor' and 'positive' if they belong together"
     return DataError(
         f"the {what} column cannot be found",
         where=source.name,
         found=f"columns {_listed(source)}",
         allowed="a header that names the columns, then rows",
         hint="name the column: "
-        + by_caller(f"manyheads init --{what} COLUMN FILE...", f'manyheads.init(data, {what}="COLUMN")'),
+        + by_caller(f"manyheads init --{what} COLUMN FILE...", f'manyheads.init(data, {what}="COLUMN")')
+        + (unlabelled if pair else ""),
     )
 
 
