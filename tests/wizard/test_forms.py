@@ -49,6 +49,13 @@ def conll(scheme: str = "bio") -> str:
     return "\n".join(lines) + "\n"
 
 
+def sentences(columns: Callable[[str, str], list[str]], separator: str = " ") -> str:
+    return "".join(
+        "".join(separator.join(columns(*pair)) + "\n" for pair in zip(words, tags(words), strict=True)) + "\n"
+        for words in SENTENCES
+    )
+
+
 def universal() -> str:
     lines = []
     for words in SENTENCES:
@@ -86,6 +93,18 @@ def objects(words: list[str]) -> list[dict[str, Any]]:
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "four.conll": (conll(), {"kind": "words", "text": "1", "label": "4", "scheme": "bio"}),
     "four.txt": (conll(), {"kind": "words", "text": "1", "label": "4", "scheme": "bio", "format": "conll"}),
+    "tag-first.conll": (
+        sentences(lambda word, tag: [tag, word]),
+        {"kind": "words", "text": "2", "label": "1", "scheme": "bio"},
+    ),
+    "tag-second.txt": (
+        sentences(lambda word, tag: [word, tag, "X" if word[0].isupper() else "Y"]),
+        {"kind": "words", "text": "1", "label": "2", "scheme": "bio", "format": "conll"},
+    ),
+    "pos.tsv": (
+        sentences(lambda word, _: [word, "X" if word[0].isupper() else "Y"], "\t"),
+        {"kind": "words", "text": "1", "label": "2", "labels": ["X", "Y"], "format": "conll"},
+    ),
     "iob1.conll": (conll("iob1"), {"kind": "words", "label": "4", "scheme": "bio"}),
     "bilou.conll": (conll("bilou"), {"kind": "words", "label": "4", "scheme": "bioes"}),
     "tree.conllu": (universal(), {"kind": "words", "text": "2", "label": "4", "scheme": "tags"}),
@@ -189,6 +208,21 @@ def test_a_published_form_is_found_and_every_row_is_read(name: str, tmp_path: Pa
     (data,) = read_tasks(recipe_from(recipe, tmp_path, ".".join), lambda *_, **__: None)
     assert len(data.train) + len(data.dev) == len(SENTENCES)
     assert not data.rejected
+
+
+def test_a_header_above_sentences_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    for head, row in (("token\tner_tag", lambda *pair: [*pair]), ("word\tPOS", lambda word, _: [word, word[0]])):
+        (tmp_path / "head.tsv").write_text(f"{head}\n{sentences(row, chr(9))}")
+        with pytest.raises(DataError, match="a word per line and a header") as found:
+            suggest([tmp_path / "head.tsv"], tmp_path)
+        assert "remove the first line" in str(found.value)
+
+
+def test_a_table_with_empty_lines_between_its_rows_is_no_file_of_sentences(tmp_path: Path) -> None:
+    rows = [f"{word}\t{n % 2}\n{'' if n % 2 else chr(10)}" for n, word in enumerate(WORDS * 3)]
+    (tmp_path / "table.tsv").write_text("word\tlabel\n" + "".join(rows))
+    (task,) = tomllib.loads(suggest([tmp_path / "table.tsv"], tmp_path))["tasks"].values()
+    assert (task["kind"], task["text"]) == ("classification", "word")
 
 
 def test_a_dash_among_words_is_no_label(tmp_path: Path) -> None:

@@ -62,6 +62,16 @@ PAIRS = (
 ENDS = (("1", "2"), ("0", "1"), ("a", "b"), ("left", "right"), ("first", "second"))
 """Endings of the names of two text columns that form a pair."""
 
+LEAST_WORDS = 3
+"""Sentences have at least this number of words on average, and a tag is that of at least this number of words."""
+
+HEADER = re.compile(
+    r"(?:sent(?:ence)?[-_ ]?)?(?:id|idx|index|#)|words?|tokens?|forms?|lemmas?|[ux]?pos|chunks?|ner|entity|bio|iob|"
+    r"slots?|(?:[a-z]+[-_ ]?)?(?:tags?|labels?)",
+    re.IGNORECASE,
+)
+"""The names of columns of words and their tags."""
+
 MOST_LABELS = 200
 """A text column with more distinct values is not a label column."""
 
@@ -320,7 +330,7 @@ def _labels(
     """Return the columns that may be the label, the most likely first.
 
     In this order: the test file does not have it, its name indicates a label, its name does not indicate a text, its
-    values repeat, it is further right.
+    values repeat, it has lists of tags of spans, it is further right.
     """
     missing_in_test = {name for name in columns if any(name not in each.columns for each in unlabelled)}
     names = [
@@ -331,12 +341,13 @@ def _labels(
 
     universal = bool(train.form.get("universal"))
 
-    def likelihood(name: str) -> tuple[bool, bool, bool, bool, bool, int]:
+    def likelihood(name: str) -> tuple[bool, bool, bool, bool, bool, bool, int]:
         column = columns[name]
         like_label, like_text = column.named(_LABEL_WORD), column.named(TEXT_WORD)
         usual = universal and name == UNIVERSAL_TAGS
         place = train.columns.index(name)
-        return (usual, name in missing_in_test, like_label, not like_text, not column.distinct, place)
+        spans = bool(column.items) and all(map(SPAN_TAG.fullmatch, column.items))
+        return (usual, name in missing_in_test, like_label, not like_text, not column.distinct, spans, place)
 
     return sorted(names, key=likelihood, reverse=True)
 
@@ -554,8 +565,11 @@ def _thousands(label: _Column) -> tuple[str, ...]:
 def _as_found(group: FileGroup, written: TextFormat) -> TextFormat:
     """Return how the files are written, if their ending is that of delimited text.
 
-    They are files of fastText if the first line has its labels, and CoNLL files if they have sentences with tags of
-    spans.
+    They are files of fastText if the first line has its labels, and CoNLL files if they have sentences of words with
+    tags.
+
+    Raises:
+        DataError: A file with a word per line has a header.
     """
     if written != USUAL or uncompressed_name(group.train).suffix.lower() not in endings("tsv"):
         return written
@@ -569,9 +583,35 @@ def _as_found(group: FileGroup, written: TextFormat) -> TextFormat:
     except DataError:
         return written
     good = [row for row in rows if isinstance(row, Row)]
-    tags = Counter(str(tag) for row in good for tag in listed_items(row.values[source.columns[-1]]) or [])
-    several = len(good) > 1 and len(good) >= MOSTLY * len(rows) and len(source.columns) > 1
-    return sentences if several and len(tags) > 1 and all(map(SPAN_TAG.fullmatch, tags)) else written
+    if len(good) < 2 or len(good) < MOSTLY * len(rows) or len(source.columns) < 2:
+        return written
+    columns = [[str(cell) for row in good for cell in listed_items(row.values[name]) or []] for name in source.columns]
+    head = [cells[0] for cells in columns]
+    header = all(map(HEADER.fullmatch, head))
+    columns = [cells[header:] for cells in columns]
+    if not (any(map(_are_tags, columns)) or _are_words(columns, len(good))):
+        return written
+    if header:
+        raise DataError(
+            "the file has a word per line and a header, which files of sentences do not have",
+            where=source.name,
+            found=" ".join(head),
+            hint="remove the first line of each file",
+        )
+    return sentences
+
+
+def _are_tags(cells: Sequence[str]) -> bool:
+    """Return whether the cells of a column are different tags of spans."""
+    return len(set(cells)) > 1 and all(map(SPAN_TAG.fullmatch, cells))
+
+
+def _are_words(columns: Sequence[Sequence[str]], sentences: int) -> bool:
+    """Return whether columns have single words of sentences, and one of them a few tags of them."""
+    words = len(columns[0])
+    single = all(len(cell.split()) == 1 for cells in columns for cell in cells)
+    kinds = min(len(set(cells)) for cells in columns[1:])
+    return single and words >= LEAST_WORDS * sentences and 1 < kinds <= min(MOST_LABELS, words // LEAST_WORDS)
 
 
 def _of_rows(train: Source) -> tuple[Kind, tuple[str, ...], str] | None:
