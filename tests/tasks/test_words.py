@@ -210,6 +210,26 @@ def test_a_few_tags_that_are_not_of_spans_are_a_warning() -> None:
     assert infer([["O", "B-x", "I-x"]], scheme="tags").warnings() == []
 
 
+def test_tags_of_another_scheme_than_that_of_the_recipe_are_refused() -> None:
+    for tags, scheme, other in ((["O", "B-x", "I-x"], "bioes", "bio"), (["O", "U-x", "B-x"], "bio", "bioes")):
+        with pytest.raises(DataError, match="another scheme") as found:
+            infer([tags], scheme=scheme)
+        assert f'scheme = "{other}"' in str(found.value)
+    with pytest.raises(DataError, match="the tag 'city' has not the form of the scheme bio, B-, I-"):
+        infer([["O", "city"]], scheme="bio")
+
+
+def test_labels_of_bilou_in_a_recipe_are_those_of_bioes() -> None:
+    labels = ["O", "B-x", "I-x", "L-x", "U-x"]
+    kind = WordTags.of(WordTags.options(labels=labels))
+    assert kind is not None
+    assert (kind.scheme, list(kind.labels)) == ("bioes", ["O", "B-x", "I-x", "E-x", "S-x"])
+    assert kind.present(kind.parse("U-x B-x L-x O")) == ["S-x", "B-x", "E-x", "O"]
+    other = WordTags.of(WordTags.options(labels=labels, scheme="tags"))
+    assert other is not None
+    assert list(other.labels) == labels
+
+
 def test_a_column_without_two_tags_has_no_label_space() -> None:
     with pytest.raises(DataError, match="fewer than two labels"):
         infer([["N"], ["N", "N"]])

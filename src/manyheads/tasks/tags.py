@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manyheads.ragged import Ragged
+
+Tag = TypeVar("Tag")
 
 Scheme = Literal["tags", "bio", "bioes"]
 
@@ -128,7 +130,7 @@ def scheme_of(labels: Iterable[object]) -> Scheme:
     return "bio" if marks <= {"B", "I"} else "bioes"
 
 
-def as_bioes(tags: Sequence[object]) -> Sequence[object]:
+def as_bioes(tags: Sequence[Tag]) -> Sequence[Tag | str]:
     """Return the tags of BILOU as those of BIOES. Other tags are unchanged."""
     parts = [parts_of(tag) for tag in tags]
     prefixes = {prefix for prefix, _ in parts}

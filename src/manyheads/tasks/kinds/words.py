@@ -155,8 +155,9 @@ class WordTags(Kind):
         """Return the kind with the tags of the recipe."""
         if options.labels is None:
             return None
-        scheme = options.scheme or scheme_of(options.labels)
-        return cls(options.labels, scheme=scheme, split=options.split or "blanks", group_by=options.group_by)
+        labels = as_bioes(options.labels) if options.scheme in (None, "bioes") else options.labels
+        scheme = options.scheme or scheme_of(labels)
+        return cls(labels, scheme=scheme, split=options.split or "blanks", group_by=options.group_by)
 
     @classmethod
     def infer(cls, options: Any, cells: Iterable[object], *, name: str, typed: bool) -> tuple[Self, str]:
@@ -192,6 +193,7 @@ class WordTags(Kind):
             labels = labels_among(name, tags, typed=typed, hint="check the label column")
             scheme = options.scheme or scheme_of(labels)
             if scheme in PREFIXES:
+                _check_scheme(labels, scheme, name)
                 labels = complete([str(label) for label in labels], scheme)
         try:
             kind = cls(labels, scheme=scheme, split=split, group_by=options.group_by)
@@ -567,6 +569,23 @@ _CUT_HINTS = {
 _SPANS = '{"start": 0, "end": 6, "label": "city"} or [0, 6, "city"]'
 
 _SPAN_HINT = f"write a span as {_SPANS}"
+
+
+def _check_scheme(tags: Sequence[Label], scheme: Scheme, name: str) -> None:
+    """Check that the tags of a file are those of a scheme.
+
+    Raises:
+        DataError: They are those of the other scheme, or one of them is no tag of a span.
+    """
+    found = scheme_of(as_bioes(tags))
+    if found in PREFIXES and found != scheme:
+        what = "the tags of the label column are those of another scheme"
+        raise DataError(what, where=name, found=found, allowed=scheme, hint=f'set scheme = "{found}"')
+    wrong = next((tag for tag in tags if not SPAN_TAG.fullmatch(str(tag))), None)
+    if wrong is not None:
+        forms = "-, ".join(PREFIXES[scheme])
+        what = f"the tag {str(wrong)!r} has not the form of the scheme {scheme}, {forms}-"
+        raise DataError(what, where=name, hint='set scheme = "tags"')
 
 
 def _scheme_fault(labels: Labels, scheme: Scheme) -> str | None:
