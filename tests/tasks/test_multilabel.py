@@ -81,8 +81,9 @@ def test_an_unknown_label_in_a_list_is_named_with_the_nearest_one() -> None:
     with pytest.raises(LabelError, match="did you mean 'fear'"):
         KIND.parse("joy;feer")
     for cell in (None, "", "  "):
-        with pytest.raises(LabelError, match="label is missing"):
+        with pytest.raises(LabelError, match="label is missing") as found:
             KIND.parse(cell)
+        assert found.value.hint == "write [] for a text without labels"
 
 
 def test_one_column_per_label_has_zeros_and_ones() -> None:

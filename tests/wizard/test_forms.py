@@ -195,6 +195,13 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
         + "".join(f"{n:08x},{' '.join(words)},{n % 2},{n % 3 % 2},{n // 4 % 2}\n" for n, words in enumerate(SENTENCES)),
         {"kind": "multilabel", "text": "comment_text", "label": ["toxic", "obscene", "insult"], "id": "id"},
     ),
+    "dummies.csv": (
+        "text,funny,sad,short\n"
+        + "".join(
+            f"{' '.join(words)},{n % 2:.1f},{n % 3 % 2:.1f},{n // 4 % 2:.1f}\n" for n, words in enumerate(SENTENCES)
+        ),
+        {"kind": "multilabel", "text": "text", "label": ["funny", "sad", "short"]},
+    ),
 }
 
 

@@ -200,7 +200,8 @@ class _Column:
     def flags(self) -> bool:
         """Whether the cells are 0 and 1, or false and true, and no other column says what they are."""
         values = {each.lower() for each in self.values}
-        return bool(values) and (values <= {"0", "1"} or values <= {"false", "true"}) and not self.named(ID_WORD)
+        known = values <= {"0", "1", "0.0", "1.0"} or values <= {"false", "true"}
+        return bool(values) and known and not self.named(ID_WORD)
 
     @property
     def distinct(self) -> bool:

@@ -272,7 +272,7 @@ class Multilabel(Kind):
                 target[code] = _flag(str(self.labels[code]), cell)
             return target
         if is_missing(raw):
-            raise LabelError(MISSING)
+            raise LabelError(MISSING, "write [] for a text without labels")
         found = self._found(raw)
         if any(map(is_missing, found)):
             raise LabelError(f"a label in {quoted(raw)} is missing")
