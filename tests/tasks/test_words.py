@@ -219,6 +219,20 @@ def test_tags_of_another_scheme_than_that_of_the_recipe_are_refused() -> None:
         infer([["O", "city"]], scheme="bio")
 
 
+@pytest.mark.parametrize(("tag", "labelled"), [("-", False), ("?", False), ("X", True)])
+def test_a_test_file_with_one_mark_for_all_words_has_no_labels(tmp_path: Path, tag: str, labelled: bool) -> None:
+    (tmp_path / "train.conll").write_text("we O\nsaw O\nOslo B-city\n\nno O\n\nin O\nRome B-city\n")
+    (tmp_path / "test.conll").write_text(f"in {tag}\nOslo {tag}\n\nno {tag}\n")
+    table = {"kind": "words", "train": "train.conll", "test": "test.conll", "dev": 0.34, "text": "1", "label": "2"}
+    recipe = recipe_from({"encoder": "minilm-offline", "tasks": {"t": table}}, tmp_path, ".".join)
+    texts: list[str] = []
+    (data,) = read_tasks(recipe, lambda _, **found: texts.append(str(found.get("text"))))
+    assert data.test is not None
+    assert [len(row) for row in data.test.targets] == ([2, 1] if labelled else [0, 0])
+    assert any("counted as wrong: 'X' (3)" in text for text in texts) == labelled
+    assert any("2 rows without a usable label" in text for text in texts) != labelled
+
+
 def test_labels_of_bilou_in_a_recipe_are_those_of_bioes() -> None:
     labels = ["O", "B-x", "I-x", "L-x", "U-x"]
     kind = WordTags.of(WordTags.options(labels=labels))

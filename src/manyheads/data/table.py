@@ -19,7 +19,7 @@ from manyheads.data.reading import BadRow, Row, Several, Source, listed_columns
 from manyheads.data.reading.combined import LabelDecidesError, read_together, rows_together
 from manyheads.data.reading.parallel import Parallel
 from manyheads.errors import DataError, did_you_mean
-from manyheads.tasks.cells import NO_LABEL, Spellings, as_number, is_missing, label_cell, listed_words, quoted
+from manyheads.tasks.cells import Spellings, as_number, is_missing, is_no_label, label_cell, listed_words, quoted
 from manyheads.tasks.kind import Candidates, Floats, LabelError, Target, UnknownLabelError
 from manyheads.tasks.tags import SplitText
 from manyheads.tasks.task import Task
@@ -405,7 +405,7 @@ class _Writer:
             kind = self._task.kind
             target = kind.parse_among(cell, candidates) if self._chooses else kind.parse_of(cell, texts)
         except LabelError as error:
-            if isinstance(error, UnknownLabelError) and str(cell).strip() not in NO_LABEL:
+            if isinstance(error, UnknownLabelError) and not is_no_label(cell):
                 if self._unknown in ("wrong", "skip"):
                     self._unknown_labels.update(error.labels)
                     self._unknown_rows += 1

@@ -218,6 +218,13 @@ NO_LABEL = ("-", "-1", "?")
 """What files without labels, and corpora without agreement about some rows, have in place of a label."""
 
 
+def is_no_label(cell: object) -> bool:
+    """Return whether a cell has what stands for no label, also for each word of a text."""
+    found = listed_items(cell)
+    items = str(cell).split() if found is None else found
+    return bool(items) and all(str(item).strip() in NO_LABEL for item in items)
+
+
 def without_agreement(labels: Sequence[Item]) -> Sequence[Item]:
     """Return labels without "-", which stands for rows without agreement if all other labels are words."""
     words = [label for label in labels if label != "-"]

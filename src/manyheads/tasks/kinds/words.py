@@ -438,7 +438,7 @@ class WordTags(Kind):
         """Return a warning if all words have the same tag."""
         if not len(targets.values) or np.ptp(targets.values):
             return None
-        return f"every word has the same tag {self.labels[int(targets.values[0])]!r}"
+        return f"every word has the same tag {self.present(targets.values[:1])[0]!r}"
 
     def conflict(self, one: Target, other: Target) -> bool:
         """Return whether the tags of texts with the same number of words differ."""
