@@ -81,7 +81,7 @@ class Study:
         """
         study = cls.__new__(cls)
         study._content, study._source = read_study(Path(path))
-        study._changes = read_changes(changes)
+        study._changes, study._tables = read_changes(changes), {}
         study._plan = plan_study(study._content, study._source, study._changes)
         return study
 
@@ -106,7 +106,7 @@ class Study:
             ) from None
         study = cls.__new__(cls)
         name = Path(str(kept.get("file", "study")))
-        study._content, study._changes, study._out = content, changes, Path(out)
+        study._content, study._changes, study._tables, study._out = content, changes, {}, Path(out)
         study._source = StudySource(name, functools.partial(_where, str(file)), base, home, _base_where)
         study._plan = plan_study(content, study._source, changes)
         return study
@@ -114,7 +114,7 @@ class Study:
     _content: Mapping[str, Any]
     _source: StudySource
     _changes: Sequence[Change] = ()
-    _tables: Tables = {}  # noqa: RUF012
+    _tables: Tables
     _plan: StudyPlan
     _out: Path | None = None
 

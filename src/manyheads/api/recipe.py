@@ -100,7 +100,7 @@ class Recipe:
             return cls.load(recipe)
         made = cls.__new__(cls)
         if isinstance(recipe, schema.Recipe):
-            made._options = recipe
+            made._options, made._tables = recipe, {}
             return made
         if not isinstance(recipe, Mapping):
             raise TypeError(f"a recipe is a Recipe, a dict or the path of a file, not a {type(recipe).__name__}")
@@ -109,7 +109,7 @@ class Recipe:
         return made
 
     _options: schema.Recipe
-    _tables: Tables = {}  # noqa: RUF012
+    _tables: Tables
     _name: str | None = None
 
     def _fill(self, content: Mapping[str, Any], folder: Path, where: Where, changes: Changes = ()) -> None:
