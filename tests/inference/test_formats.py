@@ -152,3 +152,13 @@ def test_memory_does_not_grow_with_the_file(trained: manyheads.Run, tmp_path: Pa
             assert sum(1 for _ in handle) == lines + 1
         peaks.append(float(done.stderr.split()[-1]))
     assert peaks[1] <= 1.1 * peaks[0]
+
+
+def test_names_of_classes_in_lists_are_written_to_parquet(trained: manyheads.Run, tmp_path: Path) -> None:
+    features = {"tags": {"feature": {"names": ["O", "B-x"], "_type": "ClassLabel"}, "_type": "Sequence"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    frame = pl.DataFrame({"sentence": TEXTS[:3], "tags": [[0, 1], [], None]})
+    frame.write_parquet(tmp_path / "in.parquet", metadata=metadata)
+    done = predict(trained, "--input", tmp_path / "in.parquet", "--output", tmp_path / "out.parquet")
+    assert done.exit_code == 0, done.stderr
+    assert pl.read_parquet(tmp_path / "out.parquet")["tags"].to_list() == [["O", "B-x"], [], None]

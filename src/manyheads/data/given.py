@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from manyheads.data.class_names import class_names
 from manyheads.errors import DataError, RunError
 from manyheads.process_state import check_tables
 from manyheads.run.atomic import write_bytes, write_json
@@ -182,8 +183,7 @@ def _read(value: Any, key: str) -> tuple[pl.DataFrame, pl.DataFrame | None, Mapp
     if _of("pandas", "DataFrame", value):
         return *_pandas(value, key), {}
     if _of("datasets", "Dataset", value):
-        names = {name: list(of.names) for name, of in value.features.items() if hasattr(of, "int2str")}
-        return value.with_format(None).to_polars(), None, names
+        return value.with_format(None).to_polars(), None, class_names(value.features)
     if isinstance(value, list | tuple):
         return _stored(_records(value, key), key), None, {}
     if isinstance(value, Mapping) and not hasattr(value, "column_names"):

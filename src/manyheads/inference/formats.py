@@ -241,11 +241,19 @@ def _typed_frame(source: Parquet, start: int, chunk: Sequence[RowPrediction]) ->
     import polars as pl
 
     frame = source.frame(start, len(chunk))
-    named = [
-        pl.Series(name, [None if (cell := _cell(each, name)) is None else str(cell) for each in chunk], pl.String)
-        for name in source.named_columns
-    ]
+    named = []
+    for name in source.named_columns:
+        cells = [_as_text(_cell(each, name)) for each in chunk]
+        of = pl.List(pl.String) if isinstance(frame.schema[name], pl.List) else pl.String
+        named.append(pl.Series(name, cells, of))
     return frame.with_columns(named)
+
+
+def _as_text(cell: object) -> object:
+    """Return the name of a class, or the names in a list, as plain text. None is unchanged."""
+    if isinstance(cell, list | tuple):
+        return [_as_text(each) for each in cell]
+    return None if cell is None else str(cell)
 
 
 def _cell(each: RowPrediction, name: str) -> object:

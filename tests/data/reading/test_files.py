@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from manyheads.data.given import given_table
 from manyheads.data.reading import BadRow, Row, open_source
 from manyheads.errors import DataError
 
@@ -108,3 +109,15 @@ def test_named_classes_of_parquet_metadata_are_read(tmp_path: Path) -> None:
     data.to_parquet(tmp_path / "a.parquet")
     rows = [row.values["label"] for row in open_source("a.parquet", tmp_path).rows() if isinstance(row, Row)]
     assert rows == ["good", "bad", None]
+
+
+def test_names_of_classes_in_lists_are_read(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="the extra `hub` is not installed")
+    names = datasets.Sequence(datasets.ClassLabel(names=["O", "B-city"]))
+    features = datasets.Features(words=datasets.Sequence(datasets.Value("string")), tags=names)
+    cells = {"words": [["in", "Oslo"], ["no"], ["a", "b"]], "tags": [[0, 1], [0], [-1, -1]]}
+    data = datasets.Dataset.from_dict(cells, features=features)
+    data.to_parquet(tmp_path / "a.parquet")
+    rows = [row.values["tags"] for row in open_source("a.parquet", tmp_path).rows() if isinstance(row, Row)]
+    assert rows == [["O", "B-city"], ["O"], None]
+    assert given_table(data, "tasks.t.train").names == {"tags": ["O", "B-city"]}

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from manyheads.data.class_names import class_names, within
 from manyheads.data.reading.rows import BadRow, Row
 from manyheads.errors import DataError, did_you_mean
 from manyheads.process_state import without_widgets
@@ -46,13 +47,13 @@ class Hub:
         self.name = spec
         self._data = _load(spec, *_parts(spec))
         self.columns = tuple(self._data.column_names)
-        features = self._data.features
-        self._names = Names({column: of.names for column, of in features.items() if hasattr(of, "int2str")})
+        self._class_names = class_names(self._data.features)
+        self._names = Names(self._class_names)
 
     @property
     def form(self) -> Mapping[str, object]:
         """The names of the classes."""
-        return {"names": {column: list(of.names) for column, of in self._data.features.items() if hasattr(of, "names")}}
+        return {"names": self._class_names}
 
     def rows(self) -> Iterator[Row | BadRow]:
         """Yield all rows in order. Their lines are row numbers from 1.
@@ -174,15 +175,29 @@ class Names:
         """Return the cells of a row with names in place of numbers. A label that is not published is None."""
         if not self._columns:
             return values
-        named = {column: names.get(values[column], values[column]) for column, names in self._columns.items()}
-        return {**values, **{column: None if cell == WITHHELD else cell for column, cell in named.items()}}
+        return {**values, **{column: _named(names, values[column]) for column, names in self._columns.items()}}
+
+
+def _named(names: Mapping[int, ClassName], cell: Any) -> Any:
+    """Return the name of a number, or those of a list. None if the label, or each of a list, is not published."""
+    if isinstance(cell, list | tuple):
+        items = [_named(names, each) for each in cell]
+        return None if items and all(each is None for each in items) else items
+    return None if cell == WITHHELD else names.get(cell, cell)
 
 
 def names_in_metadata(metadata: Mapping[str, str]) -> dict[str, list[str]]:
     """Return the names of the classes of each column from the metadata that the datasets library writes to Parquet."""
     try:
         features = json.loads(metadata["huggingface"])["info"]["features"]
-        found = {column: of["names"] for column, of in features.items() if of.get("_type") == "ClassLabel"}
+        inner = {
+            column: within(of, of.get("feature", of) if isinstance(of, dict) else of) for column, of in features.items()
+        }
+        found = {
+            column: of["names"]
+            for column, of in inner.items()
+            if isinstance(of, dict) and of.get("_type") == "ClassLabel"
+        }
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
     return {
