@@ -19,6 +19,7 @@ from manyheads.tasks.cells import Columns
 from manyheads.tasks.kind import LabelError
 from manyheads.tasks.kinds.classification import Classification, soft_label
 from manyheads.tasks.labels import Labels
+from manyheads.wizard.survey import guess_kind
 
 TASK = """
 [tasks.a]
@@ -161,8 +162,11 @@ def test_votes_are_a_bad_row_with_what_to_do() -> None:
 def test_init_takes_objects_with_probabilities_for_soft_labels() -> None:
     cells = [{"neg": 0.25, "pos": 0.75}] * 200
     assert Classification.guess([*cells, {"neg": 2}], name="f", typed=True) == Classification(["neg", "pos"], soft=True)
-    with pytest.raises(DataError, match="label"):
-        Classification.guess([{"neg": 2, "pos": 1}] * 5, name="f", typed=True)
+    votes = [{"neg": 2, "pos": 1}] * 5
+    assert Classification.guess(votes, name="f", typed=True) is None
+    with pytest.raises(DataError, match="fits no kind of task") as error:
+        guess_kind("f", votes, typed=True)
+    assert error.value.found == "a cell {'neg': 2, 'pos': 1}"
 
 
 def test_what_cannot_be_soft_is_refused(folder: Path) -> None:

@@ -27,7 +27,7 @@ from manyheads.errors import DataError, by_caller, did_you_mean
 from manyheads.model.losses import fitting_losses
 from manyheads.ragged import Rows
 from manyheads.recipe.tasks import gathered, label_cells
-from manyheads.tasks.cells import MOSTLY, as_number, is_missing, listed_items, separated_labels
+from manyheads.tasks.cells import MOSTLY, as_number, is_missing, listed_items, quoted, separated_labels
 from manyheads.tasks.kind import Kind, LabelError, Target
 from manyheads.tasks.kinds import KINDS
 from manyheads.tasks.kinds.regression import DECIMAL_COMMA
@@ -724,7 +724,8 @@ def guess_kind(name: str, cells: Sequence[object], *, typed: bool = False) -> Ki
     """
     found = guessed(cells, name, typed=typed)
     if found is None:
-        raise DataError("the label column fits no kind of task", where=name, allowed=", ".join(KINDS))
+        cell = f"a cell {quoted(cells[0])}" if cells else "no cell"
+        raise DataError("the label column fits no kind of task", where=name, found=cell, allowed=", ".join(KINDS))
     return found
 
 
